@@ -1,8 +1,8 @@
 //! The steps of `cargo xtask test`, in the order in which a mistake shows soonest.
 
 use std::{
-    cell::Cell,
     process::ExitCode,
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -16,26 +16,32 @@ struct Step {
     run: fn(&Workspace) -> Result<(), Failure>,
     /// Whether it needs other people's programs.
     installs: bool,
+    /// Whether it waits for most of its time, so that the steps after it run meanwhile.
+    waits: bool,
+}
+
+impl Step {
+    const fn new(name: &'static str, says: &'static str, run: fn(&Workspace) -> Result<(), Failure>) -> Self {
+        Self { name, says, run, installs: false, waits: false }
+    }
+
+    const fn installs(self) -> Self {
+        Self { installs: true, ..self }
+    }
+
+    const fn waits(self) -> Self {
+        Self { waits: true, ..self }
+    }
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "fmt", says: "the code is formatted", run: fmt, installs: false },
-    Step { name: "clippy", says: "no lint fires, in any target", run: clippy, installs: false },
-    Step { name: "doc", says: "the documentation builds and its links hold", run: doc, installs: false },
-    Step { name: "test", says: "every Rust test passes", run: test_programs::run, installs: false },
-    Step { name: "soak", says: "bridges hold while their servers fail", run: soak::check, installs: false },
-    Step {
-        name: "conformance",
-        says: "the official suite finds what it requires",
-        run: conformance::check,
-        installs: true,
-    },
-    Step {
-        name: "interop",
-        says: "other people's clients and servers work with ours",
-        run: interop::check,
-        installs: true,
-    },
+    Step::new("fmt", "the code is formatted", fmt),
+    Step::new("clippy", "no lint fires, in any target", clippy),
+    Step::new("doc", "the documentation builds and its links hold", doc),
+    Step::new("test", "every Rust test passes", test_programs::run),
+    Step::new("soak", "bridges hold while their servers fail", soak::check).waits(),
+    Step::new("conformance", "the official suite finds what it requires", conformance::check).installs(),
+    Step::new("interop", "other people's clients and servers work with ours", interop::check).installs(),
 ];
 
 /// Prints the names of the steps.
@@ -56,15 +62,17 @@ pub(crate) fn run(workspace: &Workspace, only: Option<&str>) -> Result<ExitCode,
     let installs = steps.iter().any(|step| step.installs) && steps.iter().any(|step| !step.installs);
     Ok(thread::scope(|scope| {
         // Downloads take little time from the compilers.
-        let installing = Cell::new(installs.then(|| scope.spawn(|| tools::install(workspace))));
+        let installing = Mutex::new(installs.then(|| scope.spawn(|| tools::install(workspace))));
         let installing = &installing;
         perform(steps.into_iter().map(|step| {
-            Work::new(step.name, step.says, move || {
-                if let Some(installing) = step.installs.then(|| installing.take()).flatten() {
+            let work = Work::new(step.name, step.says, move || {
+                let take = || installing.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(installing) = step.installs.then(take).flatten() {
                     installing.join().map_err(|_| "the installation panicked")?;
                 }
                 (step.run)(workspace)
-            })
+            });
+            if step.waits { work.beside_the_next() } else { work }
         }))
     }))
 }
@@ -73,29 +81,59 @@ pub(crate) fn run(workspace: &Workspace, only: Option<&str>) -> Result<ExitCode,
 pub(crate) struct Work<'a> {
     name: &'a str,
     says: &'a str,
-    run: Box<dyn FnOnce() -> Result<(), Failure> + 'a>,
+    run: Box<dyn FnOnce() -> Result<(), Failure> + Send + 'a>,
+    is_beside_the_next: bool,
+}
+
+/// What came of it.
+struct Done<'a> {
+    name: &'a str,
+    time: Duration,
+    failure: Option<String>,
 }
 
 impl<'a> Work<'a> {
-    pub(crate) fn new(name: &'a str, says: &'a str, run: impl FnOnce() -> Result<(), Failure> + 'a) -> Self {
-        Self { name, says, run: Box::new(run) }
+    pub(crate) fn new(
+        name: &'a str,
+        says: &'a str,
+        run: impl FnOnce() -> Result<(), Failure> + Send + 'a,
+    ) -> Self {
+        Self { name, says, run: Box::new(run), is_beside_the_next: false }
     }
-}
 
-/// Does it all, and says how long each took and whether it went well.
-pub(crate) fn perform<'a>(all: impl IntoIterator<Item = Work<'a>>) -> ExitCode {
-    let mut done = Vec::new();
-    for Work { name, says, run } in all {
+    /// The same, but what comes next does not wait for it.
+    fn beside_the_next(self) -> Self {
+        Self { is_beside_the_next: true, ..self }
+    }
+
+    fn perform(self) -> Done<'a> {
+        let Self { name, says, run, .. } = self;
         println!("\n==> {name}: {says}");
         let start = Instant::now();
         let failure = run().err().map(|failure| failure.to_string());
         if let Some(failure) = &failure {
             eprintln!("error: {name}: {failure}");
         }
-        done.push((name, start.elapsed(), failure));
+        Done { name, time: start.elapsed(), failure }
     }
+}
+
+/// Does it all, and says how long each took and whether it went well.
+pub(crate) fn perform<'a>(all: impl IntoIterator<Item = Work<'a>>) -> ExitCode {
+    let done = Mutex::new(Vec::new());
+    let keep = |one| done.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+    thread::scope(|scope| {
+        for work in all {
+            if work.is_beside_the_next {
+                scope.spawn(|| keep(work.perform()));
+            } else {
+                keep(work.perform());
+            }
+        }
+    });
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     print!("\n{}", summary(&done));
-    if done.iter().all(|(.., failure)| failure.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if done.iter().all(|one| one.failure.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn select(only: Option<&str>) -> Result<Vec<&'static Step>, Failure> {
@@ -110,18 +148,18 @@ fn select(only: Option<&str>) -> Result<Vec<&'static Step>, Failure> {
 }
 
 /// The failures once more, since they stand far above the end of a long run, then a line for each step, and the count.
-fn summary(done: &[(&str, Duration, Option<String>)]) -> String {
+fn summary(done: &[Done<'_>]) -> String {
     let mut text = String::new();
-    for (name, _, failure) in done {
+    for Done { name, failure, .. } in done {
         if let Some(failure) = failure {
             text += &format!("error: {name}: {failure}\n");
         }
     }
-    for (name, time, failure) in done {
+    for Done { name, time, failure } in done {
         let verdict = if failure.is_none() { "passed" } else { "FAILED" };
         text += &format!("{name:<12} {:>7.1} s  {verdict}\n", time.as_secs_f64());
     }
-    let failed = done.iter().filter(|(.., failure)| failure.is_some()).count();
+    let failed = done.iter().filter(|one| one.failure.is_some()).count();
     text + &format!("{} passed, {failed} failed\n", done.len() - failed)
 }
 
@@ -157,10 +195,11 @@ mod tests {
 
     #[test]
     fn the_end_says_what_failed_and_counts_the_steps() {
+        let failure = Some("all of tests: bridging::one".to_owned());
         let done = [
-            ("fmt", Duration::from_millis(1234), None),
-            ("test", Duration::from_secs(70), Some("all of tests: bridging::one".to_owned())),
-            ("doc", Duration::ZERO, None),
+            Done { name: "fmt", time: Duration::from_millis(1234), failure: None },
+            Done { name: "test", time: Duration::from_secs(70), failure },
+            Done { name: "doc", time: Duration::ZERO, failure: None },
         ];
         let lines = [
             "error: test: all of tests: bridging::one",
@@ -170,6 +209,14 @@ mod tests {
             "2 passed, 1 failed",
         ];
         assert_eq!(summary(&done).lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
+    fn the_next_does_not_wait_for_what_waits() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let waiting = Work::new("waits", "it is told", move || Ok(told.recv()?)).beside_the_next();
+        let next = Work::new("tells", "it tells", move || Ok(tell.send(())?));
+        assert_eq!(perform([waiting, next]), ExitCode::SUCCESS);
     }
 
     #[test]

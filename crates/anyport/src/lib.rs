@@ -160,8 +160,8 @@ pub mod client {
     };
     #[cfg(feature = "connect")]
     pub use anyport_client::{
-        Command, ConnectError, ConnectOptions, IntoEndpoint, InvalidEndpoint, MessageObserver, RevisionCache,
-        Target,
+        Command, ConnectError, ConnectOptions, HttpExchange, IntoEndpoint, InvalidEndpoint, LastLine,
+        MessageObserver, RevisionCache, Target,
     };
 }
 

@@ -4,9 +4,12 @@
 //! libraries.
 
 mod bridge;
+mod cache_path;
 mod client_session;
 mod commands;
 mod exit;
+mod help;
+mod list_cache;
 mod listen;
 mod logging;
 mod program;
@@ -35,7 +38,7 @@ use crate::report::Reader;
     version,
     about = "Any MCP client, any MCP server.",
     arg_required_else_help = true,
-    after_help = exit::help(),
+    after_help = help::of_program(),
     max_term_width = 100
 )]
 struct Arguments {
@@ -55,14 +58,16 @@ enum Command {
     Call(Box<commands::call::Arguments>),
     /// List the resources of a server.
     #[command(
-        override_usage = "anyport resources [OPTIONS] SERVER\n       anyport resources [OPTIONS] -- COMMAND [ARGS]..."
+        override_usage = "anyport resources [OPTIONS] SERVER\n       anyport resources [OPTIONS] -- COMMAND [ARGS]...",
+        after_help = "Examples:\n  anyport resources https://example.com/mcp\n  anyport resources --json -- npx -y @example/server"
     )]
     Resources(Box<commands::list::Arguments>),
     /// Read a resource of a server.
     Read(Box<commands::read::Arguments>),
     /// List the prompts of a server.
     #[command(
-        override_usage = "anyport prompts [OPTIONS] SERVER\n       anyport prompts [OPTIONS] -- COMMAND [ARGS]..."
+        override_usage = "anyport prompts [OPTIONS] SERVER\n       anyport prompts [OPTIONS] -- COMMAND [ARGS]...",
+        after_help = "Examples:\n  anyport prompts https://example.com/mcp\n  anyport prompts -v -- npx -y @example/server"
     )]
     Prompts(Box<commands::list::Arguments>),
     /// Fill in a prompt of a server.
@@ -73,8 +78,11 @@ enum Command {
     Doctor(Box<commands::doctor::Arguments>),
     /// Send the requests of a recording again, and compare the responses.
     Replay(Box<commands::replay::Arguments>),
-    /// Write a script that completes commands and options in a shell.
+    /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
+    /// Write what can stand at a place of a command line. The scripts of `completions` call it.
+    #[command(name = "__complete", hide = true)]
+    Complete(commands::completions::complete::Arguments),
 }
 
 impl Command {
@@ -89,7 +97,7 @@ impl Command {
             Self::Prompt(arguments) => &arguments.words.options,
             Self::Doctor(arguments) => &arguments.words.options,
             Self::Replay(arguments) => &arguments.options,
-            Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) => return None,
+            Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
     }
@@ -136,6 +144,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
+        Command::Complete(arguments) => {
+            commands::completions::complete::run(&arguments, Arguments::command())
+        }
         Command::Completions(arguments) => commands::completions::run(&arguments, Arguments::command()),
     }
 }

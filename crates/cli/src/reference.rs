@@ -143,7 +143,8 @@ fn commands(program: &Command) -> String {
         shown.extend(names);
     }
     writeln!(out, "### Others\n").unwrap();
-    for other in program.get_subcommands().filter(|other| other.get_name() != "help") {
+    for other in program.get_subcommands().filter(|other| !other.is_hide_set() && other.get_name() != "help")
+    {
         if !shown.contains(&other.get_name()) {
             command(&mut out, other, &[]);
         }

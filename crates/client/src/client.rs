@@ -163,7 +163,7 @@ impl Core {
         }
         let result: CallResult = decode(&request.method, &answered?.result)?;
         let name = request.name().unwrap_or_default();
-        if options.unchecked { Ok(result) } else { self.outputs.check(&name, result) }
+        if options.unchecked { Ok(result) } else { self.outputs.check(&name, result).await }
     }
 }
 

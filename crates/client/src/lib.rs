@@ -56,7 +56,8 @@ pub use anyport_transport::client::http;
 pub use anyport_transport::client::websocket;
 #[cfg(feature = "connect")]
 pub use anyport_transport::client::{
-    CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver, Target, child::Command,
+    CloseReason, ConnectError, ConnectOptions, Connection, HttpExchange, MessageObserver, Target,
+    child::{Command, LastLine},
 };
 #[cfg(feature = "connect")]
 pub use anyport_upstream::RevisionCache;
@@ -72,4 +73,4 @@ pub use handler::{Answers, ElicitAnswer, Form, Handler, Page, Refused};
 pub use list::{List, Listed, Pages};
 pub use listen::{Change, Changes, Listen};
 pub use result::CallResult;
-pub use schema::check_arguments;
+pub use schema::{ArgumentsError, check_arguments};

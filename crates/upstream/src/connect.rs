@@ -35,7 +35,10 @@ impl Pool {
     ) -> Result<(Arc<Slot>, Arc<Up>), Failure> {
         let hold = self.hold(context, preferred, false);
         let (hold, up) = self.up_for(hold, context, preferred, false).await?;
-        Ok((hold.slot().clone(), up))
+        let slot = hold.slot().clone();
+        // Another connection of the server may have been replaced since this one was opened, and the eras forgotten with it.
+        self.lock().eras.learn(slot.key.preferred(), Era::of(up.session.revision()));
+        Ok((slot, up))
     }
 
     /// The connection for a call that holds a place, once it is there; the place may be another one then.
@@ -101,16 +104,21 @@ impl Pool {
     /// The connector is foreign code: after a panic the slot must not stay in the state of connecting.
     async fn connected(self, slot: Arc<Slot>, connecting: JoinHandle<()>) {
         let Err(panicked) = connecting.await else { return };
+        tracing::error!(upstream = self.0.name, error = %panicked, "what connects has panicked");
+        self.panicked(&slot);
+    }
+
+    /// Counts the attempt to connect in this place as failed, after a panic. Returns whether one was under way.
+    fn panicked(&self, slot: &Slot) -> bool {
         let why =
             ConnectError("connecting failed in a way that it should not, which is a fault to report".into());
-        tracing::error!(upstream = self.0.name, error = %panicked, "what connects has panicked");
         slot.state.send_if_modified(|state| {
             let connects = matches!(state, State::Connecting);
             if connects {
                 *state = State::Down(self.unreachable(&why, None, 1));
             }
             connects
-        });
+        })
     }
 
     /// The failure for a call that comes while the server is down.
@@ -267,8 +275,27 @@ impl Pool {
             Era::Modern => context,
             Era::Legacy => context.with_client(client.capabilities.clone(), client.info.clone()),
         };
+        let linking = LinkGuard { pool: self, slot: &place, client };
         let links = place.link(&up, context, Offers::of(session.discovered()));
         place.state.send_replace(State::Up(up.clone()));
+        drop(linking);
         tokio::spawn(self.clone().watch((place, links), up, client.clone(), events, close));
+    }
+}
+
+/// A place whose listeners are about to be served by a connection. Waking them runs foreign code: after a panic the place must
+/// not stay in the state of connecting, which its callers wait for.
+struct LinkGuard<'a> {
+    pool: &'a Pool,
+    slot: &'a Arc<Slot>,
+    client: &'a OpenRequest,
+}
+
+impl Drop for LinkGuard<'_> {
+    fn drop(&mut self) {
+        if self.pool.panicked(self.slot) {
+            self.slot.unlink_last();
+            tokio::spawn(self.pool.clone().reconnect(self.slot.clone(), self.client.clone()));
+        }
     }
 }

@@ -205,6 +205,13 @@ impl Slot {
         })
     }
 
+    /// Completes when the connection `up` is not in this place any more: it is lost, or retired.
+    pub(crate) async fn without(&self, up: &Arc<Up>) {
+        let mut state = self.state.subscribe();
+        // The sender is this place.
+        let _ = state.wait_for(|state| !matches!(state, State::Up(there) if Arc::ptr_eq(there, up))).await;
+    }
+
     /// Retires the connection `up`: it takes no new calls, and is closed once those under way are over. Returns whether it
     /// took calls until now.
     pub(crate) fn retire(&self, up: &Up) -> bool {
@@ -241,6 +248,12 @@ impl Slot {
         let streams = Some(self.streams.linked(link));
         let listen = self.listen.linked_by(Arc::new(self.streams.clone()), context, offers);
         Links { listen, streams }
+    }
+
+    /// No connection serves the listeners of the place: the one that was to has failed before it had numbers.
+    pub(crate) fn unlink_last(&self) {
+        self.listen.lost_last();
+        self.streams.lost_last();
     }
 
     /// The connection with the numbers `links` is gone. Nothing happens where another one is in its place already.

@@ -151,18 +151,28 @@ impl Upstream {
 
     /// Makes a call in the era `preferred` if the server speaks it, and in the other one if not.
     pub(crate) fn call_in(&self, preferred: Era, request: Request, context: Context) -> Reply {
-        let eras = self.pool.eras();
-        let Some(era) = eras.for_calls(preferred) else {
-            let upstream = self.clone();
-            return deferred(async move {
-                match upstream.pool.up(&context, preferred).await {
-                    Ok(_) => upstream.call_in(preferred, request, context),
-                    Err(failure) => Reply::failed(failure),
+        if let Some(era) = self.pool.eras().for_calls(preferred) {
+            return self.call_known(era, preferred, request, context);
+        }
+        let upstream = self.clone();
+        deferred(async move {
+            loop {
+                if let Err(failure) = upstream.pool.up(&context, preferred).await {
+                    return Reply::failed(failure);
                 }
-            });
-        };
+                // The server may have been replaced meanwhile, and is then asked again.
+                if let Some(era) = upstream.pool.eras().for_calls(preferred) {
+                    return upstream.call_known(era, preferred, request, context);
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+
+    /// Makes a call in the era `era`, which is the one of the connections for calls that prefer `preferred`.
+    fn call_known(&self, era: Era, preferred: Era, request: Request, context: Context) -> Reply {
         let is_first = preferred == Era::of(context.revision())
-            && eras.has(era.other()) != Some(false)
+            && self.pool.eras().has(era.other()) != Some(false)
             && request.known().is_some_and(Method::may_ask)
             && !is_retry(&request)
             && self.can_be_asked(era.other(), &context);

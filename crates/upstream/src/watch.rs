@@ -8,7 +8,10 @@ use std::{
 
 use anyport_protocol::{Method, Revision, failure::CloseReason};
 use anyport_service::{Context, Notification, PeerEvent, PeerEvents, Principal};
-use tokio::time::{Instant, interval_at, sleep, sleep_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, interval_at, sleep, sleep_until},
+};
 
 use crate::{
     ConnectError, OpenRequest, WhenDown,
@@ -41,7 +44,7 @@ impl Pool {
         let mut looks = interval_at(Instant::now() + idle, idle);
         let closed = up.peer.closed();
         tokio::pin!(closed);
-        let mut is_replaced = false;
+        let mut replacing: Option<JoinHandle<bool>> = None;
         let why = loop {
             tokio::select! {
                 reason = &mut closed => break Some(reason),
@@ -50,9 +53,8 @@ impl Pool {
                 // Calls may be under way on it for long, and listeners do not wait for them.
                 () = up.outdated.notified() => {
                     self.retire(&slot, &up);
-                    is_replaced = true;
                     let next = self.clone().replace(slot.clone(), client.clone(), slot.was_outdated(up.since));
-                    tokio::spawn(next);
+                    replacing = Some(tokio::spawn(next));
                 }
                 Some(event) = events.next() => self.heard(&slot, event),
                 _ = looks.tick() => self.close_if_idle(&slot),
@@ -70,11 +72,11 @@ impl Pool {
             // There is room for another connection only now.
             drop(up);
             self.forget_unshared(&slot);
-            if is_replaced {
-                return;
-            }
             // Somebody may have begun to listen just as it was given up.
-            return self.reconnect(slot, client).await;
+            if !is_replaced(replacing).await {
+                self.reconnect(slot, client).await;
+            }
+            return;
         };
         self.0.metrics.lost.increment();
         tracing::warn!(upstream = self.0.name, "the connection was lost: {why}");
@@ -95,7 +97,7 @@ impl Pool {
         };
         let left = slot.left(&up, now);
         drop((up, close));
-        if left {
+        if left || !is_replaced(replacing).await {
             self.reconnect(slot, client).await;
         }
     }
@@ -126,6 +128,8 @@ impl Pool {
             table.slots.retain(|_, other| !Arc::ptr_eq(other, slot));
             drop(table);
             slot.state.send_replace(State::Moved);
+            // Whoever chose the place before it was forgotten chooses again.
+            slot.listen.moved();
         }
     }
 
@@ -166,16 +170,17 @@ impl Pool {
     }
 
     /// Connects in place of a connection that was outdated, after `outdated_soon` others that were so soon after their begin.
-    async fn replace(self, slot: Arc<Slot>, client: OpenRequest, outdated_soon: u32) {
+    /// Returns `false` if there are no listeners.
+    async fn replace(self, slot: Arc<Slot>, client: OpenRequest, outdated_soon: u32) -> bool {
         // A server may say of every connection that it is outdated, and open the next one.
         if outdated_soon > 0 {
             sleep(self.0.limits.backoff_after(outdated_soon)).await;
         }
-        self.reconnect(slot, client).await;
+        self.reconnect(slot, client).await
     }
 
-    /// Connects again while somebody listens; for calls alone the next one is early enough.
-    async fn reconnect(self, slot: Arc<Slot>, client: OpenRequest) {
+    /// Connects again while somebody listens; for calls alone the next one is early enough. Returns `false` if nobody does.
+    pub(crate) async fn reconnect(self, slot: Arc<Slot>, client: OpenRequest) -> bool {
         let context =
             Context::new(Principal::local(), Revision::NEWEST).with_client(client.capabilities, client.info);
         while slot.listen.is_heard() && !*self.0.closed.borrow() {
@@ -184,9 +189,10 @@ impl Pool {
                 // Overloaded is told without a time to wait.
                 State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + DISCONNECT_GRACE)).await,
                 State::Idle => tokio::task::yield_now().await,
-                State::Up(_) | State::Connecting | State::Moved => return,
+                State::Up(_) | State::Connecting | State::Moved => return true,
             }
         }
+        false
     }
 
     /// Closes a connection that has been idle for long, unless it is the only one.
@@ -196,5 +202,14 @@ impl Pool {
         if unused && open > 1 {
             self.give_up(slot);
         }
+    }
+}
+
+/// Whether `replacing`, the task that connects in place of a retired connection, has done so. It does not for listeners that came to
+/// the retired connection later.
+async fn is_replaced(replacing: Option<JoinHandle<bool>>) -> bool {
+    match replacing {
+        Some(replacing) => replacing.await.unwrap_or_default(),
+        None => false,
     }
 }

@@ -7,6 +7,7 @@
 
 mod any_message;
 mod architecture;
+mod asking_limits;
 mod book;
 mod bridging;
 mod bridging_upstreams;

@@ -249,6 +249,19 @@ fn guards() -> Vec<Guard> {
             ..plain()
         },
         Guard {
+            name: "max_calls_per_caller",
+            around: |inner| Box::new(ConcurrencyLimit::new(inner, 8).per_caller(2)),
+            waiting: 2,
+            trips: calls(),
+            refusal: (
+                -32603,
+                json!("overloaded"),
+                "2 calls of one caller are running (max_calls_per_caller); try again later",
+            ),
+            status: 503,
+            ..plain()
+        },
+        Guard {
             name: "calls_per_second",
             around: |inner| {
                 let quota = Quota::default().per_second(NonZeroU32::MIN).burst(NonZeroU32::MIN);

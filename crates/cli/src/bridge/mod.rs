@@ -2,7 +2,6 @@
 
 mod arguments;
 mod banner;
-mod cache_path;
 pub(crate) mod guard;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -23,6 +22,7 @@ use anyport_upstream::{TransportConnector, Upstream};
 pub(crate) use self::arguments::Arguments;
 use self::banner::Banner;
 use crate::{
+    cache_path,
     listen::{self, Limits},
     logging,
     program::{self, Missing},
@@ -92,7 +92,8 @@ fn upstream(
         .open_timeout(arguments.server.timeout());
     // What a client does not read is not read from the server either.
     let opening = opening.buffers(buffers.clone());
-    let reach = TransportConnector::new(guard::guarded(target.server.destination()?), opening);
+    let reach =
+        TransportConnector::new(guard::guarded(arguments.server.destination(&target.server)?), opening);
     let connections = match target.server {
         // Each is a process of its own.
         Server::Command { .. } => 8,

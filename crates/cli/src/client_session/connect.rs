@@ -4,24 +4,29 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Error, Result};
 use anyport_protocol::suggest::did_you_mean;
-use anyport_transport::client::{self, ConnectError, ConnectOptions, Connection, MessageObserver};
+use anyport_transport::client::{
+    self, ConnectError, ConnectOptions, Connection, MessageObserver, child::LastLine,
+};
 use serde_json::json;
 
-use super::{Options, recording::Recorder};
+use super::Options;
 use crate::{exit::Exit, program::programs, render::safe, target::Target, user_error::UserError};
 
-/// Connects to the server.
+/// Connects to the server; `last_line` receives what a program says last.
 ///
 /// # Errors
 /// When that fails, with what to do.
 pub(super) async fn connect(
     target: &Target,
     options: &Options,
-    recorder: Option<Arc<Recorder>>,
+    observer: Option<Arc<dyn MessageObserver>>,
+    last_line: LastLine,
 ) -> Result<Connection> {
-    let tap = recorder.map(|recorder| recorder as Arc<dyn MessageObserver>);
-    let destination = hurried(target.server.destination()?);
-    client::connect(&destination, &opening(options, tap))
+    let mut destination = hurried(options.server.destination(&target.server)?);
+    if let client::Target::Command(command) = &mut destination {
+        command.last_line = Some(last_line);
+    }
+    client::connect(&destination, &opening(options, observer))
         .await
         .map_err(|error| failed(&error, options.server.revision.is_some()))
 }

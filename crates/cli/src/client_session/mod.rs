@@ -1,17 +1,20 @@
 //! One connection to one server, for as long as a command needs it.
 //!
 //! - [`output`]: where the answer goes.
-//! - [`progress`], [`ask`]: what happens on the terminal while a call runs.
+//! - [`waiting`], [`progress`], [`ask`]: what happens on the terminal while a call runs.
 //! - [`errors`]: what a fault of the server's means for the program.
-//! - [`recording`]: a session as lines of JSON.
+//! - [`recording`]: a session as lines of JSON; [`trace`]: as lines for people; [`observers`]: what sees the messages.
 
 pub(crate) mod ask;
 pub(crate) mod connect;
 pub(crate) mod errors;
+mod observers;
 mod options;
 pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod recording;
+mod trace;
+pub(crate) mod waiting;
 
 use std::{
     future::Future,
@@ -25,17 +28,18 @@ use anyhow::{Context as _, Result};
 use anyport::serve::Signals;
 use anyport_client::{Builder, Client, Refused};
 use anyport_protocol::{Revision, meta::LogLevel, types::Root};
-use anyport_transport::client::Connection;
+use anyport_transport::client::{Connection, MessageObserver};
 use serde_json::json;
 use tokio::{sync::watch, time::sleep};
 
 pub(crate) use self::options::Options;
-use self::{output::Output, progress::Bar, recording::Recorder};
+use self::{output::Output, progress::Bar, waiting::Waiting};
 use crate::{
     exit::Exit,
+    list_cache::{self, Listed},
     logging,
     render::safe,
-    target::{Surroundings, Target},
+    target::{Server, Surroundings, Target},
     user_error::UserError,
 };
 
@@ -49,6 +53,17 @@ pub(crate) struct ClientSession {
     /// How long connecting and negotiation took.
     pub(crate) opened: Duration,
     pub(crate) bar: Bar,
+    /// The word of the command line that names it; `None` for a command.
+    word: Option<String>,
+}
+
+impl ClientSession {
+    /// Stores a list of a server that can be named again, for the completions of shells.
+    pub(crate) fn store(&self, listed: Listed<'_>) {
+        if let Some(word) = &self.word {
+            list_cache::store(word, listed);
+        }
+    }
 }
 
 /// Runs `work` with a connection to the server that `target` names, and closes it, also when a signal ends the program.
@@ -63,16 +78,17 @@ pub(crate) fn with<F>(
 where
     F: Future<Output = Result<Exit>>,
 {
+    let word = target.map(str::to_owned);
     let target = options.server.resolve(target, &Surroundings::here())?;
     if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
         logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
     }
     run(options, async |held| {
-        let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
-        let opened = open(&target, options, recorder).await?;
-        let (session, connection) = opened;
+        let (mut session, connection) = open(&target, options, options.observer()?).await?;
+        session.word = word;
         held.hold(&connection);
         let bar = session.bar.clone();
+        bar.waiting.begin(format!("waiting for {}", target.name));
         let done = work(session, Output::stdout(&options.output)).await;
         bar.clear();
         // A process that we started ends before we do.
@@ -145,16 +161,21 @@ async fn next_signal() -> u8 {
 pub(crate) async fn open(
     target: &Target,
     options: &Options,
-    recorder: Option<Arc<Recorder>>,
+    observer: Option<Arc<dyn MessageObserver>>,
 ) -> Result<(ClientSession, Connection)> {
     let started = Instant::now();
-    let connection = connect::connect(target, options, recorder).await?;
-    let session = over(&connection, target, options, started).await?;
+    let waiting = Waiting::new(options.output.quiet);
+    waiting.begin(match &target.server {
+        Server::Command { program, .. } => format!("starting {program}"),
+        server => format!("connecting to {server}"),
+    });
+    let connection = connect::connect(target, options, observer, waiting.last_line()).await?;
+    let session = over(&connection, target, options, started, waiting).await?;
     let session = session.map_err(|error| errors::of_call(&error))?;
     Ok((session, connection))
 }
 
-/// A session over a connection that began to be made at `started`.
+/// A session over a connection that began to be made at `started`; `waiting` has said so.
 ///
 /// # Errors
 /// When an option is wrong; within that, when the server does not answer.
@@ -163,9 +184,10 @@ pub(crate) async fn over(
     target: &Target,
     options: &Options,
     started: Instant,
+    waiting: Waiting,
 ) -> Result<Result<ClientSession, anyport_client::Error>> {
     let roots = roots(&options.root)?;
-    let bar = Bar::new(options.output.quiet, options.output.verbose > 0);
+    let bar = Bar::new(options.output.quiet, options.output.verbose > 0, waiting);
     let (asked, was_asked) = watch::channel(false);
     let waits = !roots.is_empty() && !connection.revision().asks_by_result();
     // It was requested when the connection was opened: a repetition would waste a round trip.
@@ -185,6 +207,7 @@ pub(crate) async fn over(
         name: target.name.clone(),
         opened: started.elapsed(),
         bar,
+        word: None,
     }))
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Options {
     /// A root: a folder that the server may work in. May be given several times.
     #[arg(long, value_name = "DIR", help_heading = "Server")]
     pub(crate) root: Vec<PathBuf>,
-    /// Write every message that is sent and received to this file, for `anyport replay`.
+    /// Write every message that is sent and received to this file, for `anyport replay`; - is standard error.
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub(crate) record: Option<PathBuf>,
     #[command(flatten)]

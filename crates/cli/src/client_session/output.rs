@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::render::{Colour, Screen, lists::Detail};
+use crate::{
+    logging::status,
+    render::{Colour, Screen, lists::Detail},
+};
 
 /// How the answer is written.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -21,7 +24,8 @@ pub(crate) struct Options {
     /// Print results only.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Print more: whole descriptions, the server's log messages, progress; twice for the program's own log.
+    /// Print more: whole descriptions, the server's log messages, progress; twice for each message with
+    /// its time, and the program's own log.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -57,7 +61,7 @@ impl Output {
     /// # Errors
     /// Returns an error if stdout cannot be written. A closed pipe (`anyport tools | head`) is not an error.
     pub(crate) fn text(&mut self, text: &str) -> Result<()> {
-        match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
+        match status::answer(&mut *self.to, text) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }

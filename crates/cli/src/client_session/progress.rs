@@ -9,6 +9,7 @@ use std::{
 use anyport_client::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::waiting::Waiting;
 use crate::{logging, render::safe};
 
 /// Shows progress on standard error. Clones are the same bar.
@@ -16,6 +17,8 @@ use crate::{logging, render::safe};
 pub(crate) struct Bar {
     shown: How,
     bar: Arc<OnceLock<ProgressBar>>,
+    /// What is waited for, until there is progress.
+    pub(crate) waiting: Waiting,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +33,14 @@ const STEPS: f64 = 1000.0;
 
 impl Bar {
     /// As standard error and `-q`, `-v` want it.
-    pub(crate) fn new(quiet: bool, verbose: bool) -> Self {
+    pub(crate) fn new(quiet: bool, verbose: bool, waiting: Waiting) -> Self {
         let shown = match (quiet, stderr().is_terminal(), verbose) {
             (true, ..) => How::Not,
             (false, true, _) => How::Bar,
             (false, false, true) => How::Lines,
             (false, false, false) => How::Not,
         };
-        Self { shown, bar: Arc::default() }
+        Self { shown, bar: Arc::default(), waiting }
     }
 
     /// Shows how far it is.
@@ -46,6 +49,7 @@ impl Bar {
             How::Not => {}
             How::Lines => logging::notice(line(step)),
             How::Bar => {
+                self.waiting.end();
                 let bar = self.bar.get_or_init(|| {
                     let bar = ProgressBar::no_length();
                     bar.enable_steady_tick(Duration::from_millis(100));
@@ -75,14 +79,15 @@ impl Bar {
 
     /// Does something on the terminal without the bar in its way.
     pub(crate) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
-        match self.bar.get() {
+        self.waiting.paused(|| match self.bar.get() {
             Some(bar) => bar.suspend(work),
             None => work(),
-        }
+        })
     }
 
-    /// Takes the bar away.
+    /// Takes the bar away, and what is waited for.
     pub(crate) fn clear(&self) {
+        self.waiting.end();
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }

@@ -19,21 +19,26 @@ use anyport_service::sync::Lock;
 use anyport_transport::client::MessageObserver;
 use serde_json::{Value, json};
 
-use crate::{target::redact_json, user_error::UserError};
+use super::output::escaped;
+use crate::{logging, target::redact_json, user_error::UserError};
 
 /// Writes what is sent and received.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    file: Lock<File>,
+    /// `None`: standard error.
+    file: Option<Lock<File>>,
     started: Instant,
 }
 
 impl Recorder {
-    /// Records to a new file at `path`, in place of one that is there.
+    /// Records to a new file at `path`, in place of one that is there; to standard error if `path` is `-`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn create(path: &Path) -> Result<Arc<Self>> {
+        if path == Path::new("-") {
+            return Ok(Arc::new(Self { file: None, started: Instant::now() }));
+        }
         let mut options = File::options();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
@@ -52,7 +57,7 @@ impl Recorder {
                 UserError::failed(problem, "name a file of your own, or one that does not exist")
             })?;
         }
-        Ok(Arc::new(Self { file: Lock::new(file), started: Instant::now() }))
+        Ok(Arc::new(Self { file: Some(Lock::new(file)), started: Instant::now() }))
     }
 
     fn write(&self, what: &str, message: &[u8]) {
@@ -62,7 +67,12 @@ impl Recorder {
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(message).into_owned()));
         redact_json(&mut message);
         let line = json!({ "at_ms": u64::try_from(at).unwrap_or(u64::MAX), what: message });
-        let mut file = self.file.lock();
+        let Some(file) = &self.file else {
+            // The terminal that reads it obeys no sign of a server.
+            logging::notice(escaped(&line.to_string()));
+            return;
+        };
+        let mut file = file.lock();
         if let Err(error) = writeln!(file, "{line}") {
             tracing::warn!(%error, "a message was not recorded");
         }

@@ -1,17 +1,17 @@
 //! `anyport call`: calls a tool.
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_client::check_arguments;
+use anyport_client::{ArgumentsError, check_arguments};
 use anyport_protocol::types::{CallToolResult, ContentBlock, Tool};
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 
 use super::{Words, list::some, tools::find};
 use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
+    list_cache::Listed,
     logging,
     render::{
         content::{self, Answer},
@@ -32,17 +32,17 @@ use crate::{
         anyport call add numbers:='[1, 2]' -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    pub(crate) words: Words,
     /// Save images, audio and other files of the answer in this folder.
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Send arguments that do not fit the tool's input schema, and accept a result that does not fit its output schema.
     #[arg(long)]
     unchecked: bool,
     /// Print all of the answer: the text and the structured content, also where one says what the other does.
-    #[arg(long, help_heading = "Output")]
+    #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    pub(crate) words: Words,
 }
 
 /// Calls the tool and shows what it answers.
@@ -73,6 +73,7 @@ async fn call(
     unchecked: bool,
 ) -> Result<CallToolResult> {
     let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
+    session.store(Listed::Tools(&tools));
     let tool = find(&tools, name)?;
     let fit = if unchecked { Fit::May } else { Fit::Must };
     let given = tool_args::parse(words, name, &tool.input_schema, fit, || io::read_to_string(io::stdin()))
@@ -80,6 +81,7 @@ async fn call(
     if !unchecked {
         check(tool, &given).await?;
     }
+    session.bar.waiting.begin(format!("calling {name}"));
     let bar = session.bar.clone();
     let call = session.client.call(name, given).progress(move |step| bar.show(&step));
     let result = if unchecked { call.unchecked() } else { call }.await;
@@ -89,23 +91,16 @@ async fn call(
 
 /// Checks arguments by the tool's schema.
 async fn check(tool: &Tool, given: &Map<String, Value>) -> Result<()> {
-    let (schema, given) = (tool.input_schema.clone(), given.clone());
-    // A server could write a schema that takes for ever; then its own check has to do.
-    let checked = tokio::task::spawn_blocking(move || check_arguments(&schema, &given));
-    match timeout(LONGEST_CHECK, checked).await {
-        Ok(Ok(Err(fault))) => Err(misfit(tool, &fault)),
-        Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Err(_)) | Err(_) => {
-            logging::notice(
-                "the arguments are sent unchecked: checking them by the tool's schema takes too long",
-            );
+    match check_arguments(&tool.input_schema, given).await {
+        Ok(()) => Ok(()),
+        Err(ArgumentsError::Misfit(fault)) => Err(misfit(tool, &fault)),
+        // A server could write a schema that takes for ever; then its own check has to do.
+        Err(unchecked @ ArgumentsError::Unchecked(_)) => {
+            logging::notice(format!("the arguments are sent unchecked: {unchecked}"));
             Ok(())
         }
     }
 }
-
-/// How long arguments are checked.
-const LONGEST_CHECK: Duration = Duration::from_secs(2);
 
 /// Arguments that the tool's schema refuses.
 fn misfit(tool: &Tool, fault: &str) -> anyhow::Error {

@@ -11,6 +11,7 @@ use super::Plain;
 use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
+    list_cache::Listed,
     logging,
     render::lists::{self, Detail},
 };
@@ -30,6 +31,7 @@ pub(crate) fn prompts(arguments: &Arguments) -> Result<ExitCode> {
 
 async fn list_resources(session: ClientSession, mut output: Output) -> Result<Exit> {
     let resources = some(session.client.resources().await).map_err(|error| errors::of_call(&error))?;
+    session.store(Listed::Resources(&resources));
     let templates = some(session.client.templates().await).map_err(|error| errors::of_call(&error))?;
     if resources.is_empty() && templates.is_empty() {
         nothing(&output, "resources");
@@ -49,6 +51,7 @@ async fn list_resources(session: ClientSession, mut output: Output) -> Result<Ex
 
 async fn list_prompts(session: ClientSession, mut output: Output) -> Result<Exit> {
     let prompts = some(session.client.prompts().await).map_err(|error| errors::of_call(&error))?;
+    session.store(Listed::Prompts(&prompts));
     if prompts.is_empty() {
         nothing(&output, "prompts");
     }

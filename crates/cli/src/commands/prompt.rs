@@ -10,6 +10,7 @@ use super::{Words, list::some};
 use crate::{
     client_session::{self, ClientSession, errors, output::Output},
     exit::Exit,
+    list_cache::Listed,
     render::{content, safe},
     tool_args::{self, Fit},
     user_error::UserError,
@@ -20,14 +21,16 @@ use crate::{
 #[group(skip)]
 #[command(
     override_usage = "anyport prompt [OPTIONS] SERVER PROMPT [KEY=VALUE | '{JSON}' | @FILE | -]...\n       \
-        anyport prompt [OPTIONS] PROMPT [KEY=VALUE]... -- COMMAND [ARGS]..."
+        anyport prompt [OPTIONS] PROMPT [KEY=VALUE]... -- COMMAND [ARGS]...",
+    after_help = "Examples:\n  anyport prompt https://example.com/mcp review language=rust\n  \
+        anyport prompt review @arguments.json -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
+    /// Save binary contents in this folder.
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) words: Words,
-    /// Save binary contents in this folder.
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    output: Option<PathBuf>,
 }
 
 /// Fills in the prompt and shows its messages.
@@ -47,6 +50,7 @@ async fn get(
     files: &content::Files,
 ) -> Result<Exit> {
     let prompts = some(session.client.prompts().await).map_err(|error| errors::of_call(&error))?;
+    session.store(Listed::Prompts(&prompts));
     let prompt = prompts.iter().find(|prompt| prompt.name == name).ok_or_else(|| {
         let near = did_you_mean(name, prompts.iter().map(|prompt| prompt.name.as_str()));
         let help = near.unwrap_or_else(|| match prompts.is_empty() {
@@ -57,6 +61,7 @@ async fn get(
     })?;
     let given = tool_args::parse(words, name, &schema(prompt), Fit::Must, || io::read_to_string(io::stdin()))
         .map_err(|mistake| UserError::usage(safe::text(&mistake.problem), safe::text(&mistake.help)))?;
+    session.bar.waiting.begin(format!("filling in {name}"));
     let result = session.client.prompt(name, given).await.map_err(|error| errors::of_call(&error))?;
     output.show(|| &result, |output| Ok(content::prompt(&result, files, output.screen)?))?;
     Ok(Exit::Done)

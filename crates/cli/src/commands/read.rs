@@ -18,14 +18,16 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
-    override_usage = "anyport read [OPTIONS] SERVER URI\n       anyport read [OPTIONS] URI -- COMMAND [ARGS]..."
+    override_usage = "anyport read [OPTIONS] SERVER URI\n       anyport read [OPTIONS] URI -- COMMAND [ARGS]...",
+    after_help = "Examples:\n  anyport read https://example.com/mcp docs:///guide.md\n  \
+        anyport read file:///logo.png --output images -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
+    /// Save binary contents in this folder.
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) words: Words,
-    /// Save binary contents in this folder.
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    output: Option<PathBuf>,
 }
 
 /// Reads the resource and shows it.
@@ -46,6 +48,7 @@ async fn read(
     uri: String,
     files: &content::Files,
 ) -> Result<Exit> {
+    session.bar.waiting.begin(format!("reading {uri}"));
     let bar = session.bar.clone();
     let result = session.client.read(uri.as_str()).progress(move |step| bar.show(&step)).await;
     session.bar.clear();

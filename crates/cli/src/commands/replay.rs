@@ -23,7 +23,9 @@ use crate::{
 #[command(
     override_usage = "anyport replay [OPTIONS] FILE SERVER\n       anyport replay [OPTIONS] FILE -- COMMAND [ARGS]...",
     after_help = "Tools are called again, with their effects. The exit code is 1 if a response differs. Values that \
-        differ in every run, such as metadata and times to live, are not compared."
+        differ in every run, such as metadata and times to live, are not compared.\n\nExamples:\n  \
+        anyport replay session.jsonl https://example.com/mcp\n  \
+        anyport replay session.jsonl -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
     /// A recording made with --record.

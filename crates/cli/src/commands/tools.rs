@@ -10,6 +10,7 @@ use super::list::{nothing, some};
 use crate::{
     client_session::{self, errors, output::Output},
     exit::Exit,
+    list_cache::Listed,
     logging,
     render::{
         lists, safe,
@@ -58,6 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let grep = arguments.grep.clone();
     client_session::with(&arguments.options, target.as_deref(), async move |session, output| {
         let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
+        session.store(Listed::Tools(&tools));
         match name {
             Some(name) => show(&tools, &name, &server, output),
             None => list(tools, grep.as_deref(), output),

@@ -3,11 +3,13 @@
 //! - [`line`]: an event as one line, for people or for programs.
 //! - [`queue`]: lets no caller wait for the reader of the lines.
 //! - [`file`]: the log file, which makes room by itself.
+//! - [`status`]: the line of a terminal that says what is waited for.
 
 mod file;
 mod format;
 mod line;
 mod queue;
+pub(crate) mod status;
 
 use std::{
     borrow::Cow,
@@ -174,7 +176,7 @@ pub(crate) fn notice(text: impl fmt::Display) {
     let text = text.to_string();
     let text = redacted(&text);
     let Some(sinks) = SINKS.get() else {
-        let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+        let _ = status::instead(|| io::stderr().write_all(format!("{text}\n").as_bytes()));
         return;
     };
     match sinks.format {
@@ -239,7 +241,7 @@ struct Errors;
 impl io::Write for Errors {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         // A missing reader is not a reason to fail.
-        let _ = io::stderr().write_all(&without_secrets(line));
+        let _ = status::instead(|| io::stderr().write_all(&without_secrets(line)));
         Ok(line.len())
     }
 

@@ -20,7 +20,8 @@ pub(crate) fn tools(tools: &[Tool], detail: Detail, screen: Screen) -> String {
     let one = |tool: &Tool| match detail {
         Detail::Name => safe::line(&tool.name) + "\n",
         _ => {
-            let called = signature::of(&tool.name, &tool.input_schema);
+            let takes = signature::arguments(&tool.input_schema);
+            let called = signature::within(&tool.name, &takes, screen.width);
             let (name, rest) = called.split_at(safe::line(&tool.name).len());
             let mut out = format!("{}{rest}\n", screen.strong(name));
             out += &described(tool.description.as_deref().or(tool.title.as_deref()), detail, screen);
@@ -50,11 +51,12 @@ pub(crate) fn prompts(prompts: &[Prompt], detail: Detail, screen: Screen) -> Str
         _ => {
             let argument = |argument: &anyport_protocol::types::PromptArgument| {
                 let mark = if argument.required == Some(true) { "" } else { "?" };
-                format!("{}{mark}", safe::line(&argument.name))
+                format!("{}{mark}", argument.name)
             };
             let takes: Vec<String> = prompt.arguments.iter().flatten().map(argument).collect();
-            let name = screen.strong(safe::line(&prompt.name));
-            let mut out = format!("{name}({})\n", takes.join(", "));
+            let called = signature::within(&prompt.name, &takes, screen.width);
+            let (name, rest) = called.split_at(safe::line(&prompt.name).len());
+            let mut out = format!("{}{rest}\n", screen.strong(name));
             out += &described(prompt.description.as_deref().or(prompt.title.as_deref()), detail, screen);
             out
         }
@@ -62,7 +64,7 @@ pub(crate) fn prompts(prompts: &[Prompt], detail: Detail, screen: Screen) -> Str
     prompts.iter().map(one).collect()
 }
 
-/// Resources as a table.
+/// Resources as a table; no URI and no name is cut.
 pub(crate) fn resources(resources: &[Resource], detail: Detail, screen: Screen) -> String {
     if detail == Detail::Name {
         return resources.iter().map(|resource| safe::line(&resource.uri) + "\n").collect();
@@ -79,7 +81,7 @@ pub(crate) fn resources(resources: &[Resource], detail: Detail, screen: Screen) 
     if rows.is_empty() {
         String::new()
     } else {
-        table::table(&["uri", "name", "type", "size"], &rows, screen)
+        table::whole(&["uri", "name", "type", "size"], &rows, screen)
     }
 }
 
@@ -96,7 +98,7 @@ pub(crate) fn templates(templates: &[ResourceTemplate], detail: Detail, screen: 
         ]
     };
     let rows: Vec<_> = templates.iter().map(row).collect();
-    if rows.is_empty() { String::new() } else { table::table(&["template", "name", "type"], &rows, screen) }
+    if rows.is_empty() { String::new() } else { table::whole(&["template", "name", "type"], &rows, screen) }
 }
 
 /// A description below its name: its first line, or all of it.
@@ -154,5 +156,11 @@ mod tests {
         let expected = "template         name  type\ndocs:///{+path}  a\n";
         assert_eq!(templates(&template, Detail::Usual, Screen::PLAIN), expected);
         assert_eq!(resources(&[], Detail::Usual, Screen::PLAIN), "");
+        // A terminal that is too narrow for a table has a resource on several lines, and all of it.
+        let narrow = Screen { width: Some(40), colours: false };
+        let uri = "file:///a/long/way/to/a/resource/with/a/long/name.md";
+        let resource = some(json!({"uri": uri, "name": "a name", "mimeType": "text/markdown", "size": 2048}));
+        let expected = format!("{uri}\n    a name  text/markdown  2.0 KB\n");
+        assert_eq!(resources(&resource, Detail::Usual, narrow), expected);
     }
 }

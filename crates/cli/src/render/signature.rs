@@ -1,13 +1,19 @@
 //! A tool as a function is written: `read(path: string, lines?: integer = 20)`.
 
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::safe;
 use crate::schema::followed;
 
 /// How the tool called `name` is called, by the schema of its arguments: those that must be given come first.
 pub(crate) fn of(name: &str, schema: &Map<String, Value>) -> String {
-    let arguments: Vec<String> = members(schema)
+    within(name, &arguments(schema), None)
+}
+
+/// The arguments of a tool, each with its type and default.
+pub(super) fn arguments(schema: &Map<String, Value>) -> Vec<String> {
+    members(schema)
         .into_iter()
         .map(|(name, argument, required)| {
             let mark = if required { "" } else { "?" };
@@ -15,9 +21,54 @@ pub(crate) fn of(name: &str, schema: &Map<String, Value>) -> String {
             let default = default.map(|default| format!(" = {default}")).unwrap_or_default();
             format!("{name}{mark}: {}{default}", kind(argument, schema, 0))
         })
-        .collect();
-    safe::line(&format!("{name}({})", arguments.join(", ")))
+        .collect()
 }
+
+/// A call in lines of at most `width` columns. Lines break between arguments, and within one only if it fits on no line; nothing
+/// is left out.
+pub(super) fn within(name: &str, arguments: &[String], width: Option<usize>) -> String {
+    let last = arguments.len().saturating_sub(1);
+    let piece = |(at, argument): (usize, &String)| {
+        let end = if at == last { ")" } else { "," };
+        safe::line(&format!("{argument}{end}"))
+    };
+    let pieces: Vec<String> = arguments.iter().enumerate().map(piece).collect();
+    let name = safe::line(name);
+    if pieces.is_empty() {
+        return format!("{name}()");
+    }
+    let mut out = format!("{name}(");
+    let Some(width) = width else { return out + &pieces.join(" ") };
+    let mut column = out.width();
+    let mut put = |text: &str, needs: usize, gap: &str| {
+        if column + gap.width() + needs > width && column > INDENT.len() {
+            out += &format!("\n{INDENT}{text}");
+            column = INDENT.len() + text.width();
+        } else {
+            out += gap;
+            out += text;
+            column += gap.width() + text.width();
+        }
+    };
+    for (at, piece) in pieces.iter().enumerate() {
+        let gap = if at == 0 { "" } else { " " };
+        if INDENT.len() + piece.width() <= width {
+            put(piece, piece.width(), gap);
+            continue;
+        }
+        // Its first word begins a line.
+        for (at, word) in piece.split(' ').enumerate() {
+            match at {
+                0 => put(word, width, gap),
+                _ => put(word, word.width(), " "),
+            }
+        }
+    }
+    out
+}
+
+/// Before the further lines of a call: deeper than the description below it.
+const INDENT: &str = "        ";
 
 /// The members of the object that `schema` describes, with their schemas and whether they must be given; those that must come
 /// first.
@@ -86,7 +137,7 @@ pub(super) fn kind(schema: &Value, root: &Map<String, Value>, depth: usize) -> S
 mod tests {
     use serde_json::json;
 
-    use super::of;
+    use super::{arguments, of, within};
 
     #[test]
     fn a_tool_reads_like_a_function() {
@@ -107,6 +158,25 @@ mod tests {
             "read(path: string, at: object, lines?: integer = 20, tags?: (\"a\" | \"b\")[], maybe?: number | null, free?: any)"
         );
         assert_eq!(of("now", json!({"type": "object"}).as_object().unwrap()), "now()");
+    }
+
+    #[test]
+    fn a_call_wraps_between_its_arguments_and_nothing_of_it_is_cut() {
+        let schema = json!({"properties": {"path": {"type": "string"}, "lines": {"type": "integer", "default": 20},
+            "kind": {"enum": ["first", "second", "third", "fourth"]}}});
+        let arguments = arguments(schema.as_object().unwrap());
+        assert_eq!(
+            within("read", &arguments, Some(40)),
+            "read(path?: string,\n        lines?: integer = 20,\n        \
+             kind?: \"first\" | \"second\" |\n        \"third\" | \"fourth\")"
+        );
+        assert_eq!(within("read", &arguments, None), of("read", schema.as_object().unwrap()));
+        assert_eq!(
+            within("a_name_that_is_wider_than_that", &[], Some(20)),
+            "a_name_that_is_wider_than_that()"
+        );
+        let long = within("name_of_nineteen_ch", &["argument".into()], Some(20));
+        assert_eq!(long, "name_of_nineteen_ch(\n        argument)");
     }
 
     #[test]

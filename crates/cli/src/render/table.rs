@@ -32,6 +32,25 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>], screen: Screen) -> 
     out
 }
 
+/// Rows of which nothing is cut: a table where that fits the terminal, else each row as its first cell with the others on the line
+/// below.
+pub(super) fn whole(headings: &[&str], rows: &[Vec<String>], screen: Screen) -> String {
+    let all = table(headings, rows, Screen { width: None, colours: false });
+    if screen.width.is_none_or(|width| all.lines().all(|line| line.width() <= width)) {
+        return table(headings, rows, Screen { width: None, ..screen });
+    }
+    let row = |cells: &Vec<String>| {
+        let mut cells = cells.iter().map(|cell| safe::line(cell));
+        let first = cells.next().unwrap_or_default();
+        let rest: Vec<String> = cells.filter(|cell| !cell.is_empty()).collect();
+        match rest.is_empty() {
+            true => format!("{first}\n"),
+            false => format!("{first}\n    {}\n", screen.faint(rest.join("  "))),
+        }
+    };
+    rows.iter().map(row).collect()
+}
+
 /// Takes from the widest until all fit.
 fn fit(widths: &mut [usize], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);

@@ -16,6 +16,9 @@ use crate::listen;
         ANYPORT_MAX_CONNECTIONS. Several values are separated by commas, folders as in PATH."
 )]
 pub(crate) struct Arguments {
+    /// A folder of Markdown, or several, as with --docs.
+    #[arg(value_name = "DIR")]
+    folders: Vec<PathBuf>,
     /// A folder of Markdown, or several; else ./docs, else Anyport's own documentation.
     // The environment has its own way to write several, see `folders`.
     #[arg(long, value_name = "DIR")]
@@ -91,9 +94,9 @@ const HELP: &str = "\
 {usage-heading} {usage}
 
 Examples:
-  anyport serve --docs standards               over HTTP on 127.0.0.1:3020
-  anyport serve --docs standards --stdio       for a client that starts the program itself
-  anyport serve --docs a --docs b --port 8080  several folders, another port
+  anyport serve standards           over HTTP on 127.0.0.1:3020
+  anyport serve standards --stdio   for a client that starts the program itself
+  anyport serve a b --port 8080     several folders, another port
 
 {all-args}{after-help}";
 
@@ -130,10 +133,11 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl Arguments {
-    /// The folders that were named: by `--docs`, else in `ANYPORT_DOCS`, written as in `PATH`.
+    /// The folders that were named: as words and by `--docs`, else in `ANYPORT_DOCS`, written as in `PATH`.
     pub(crate) fn folders(&self) -> Vec<PathBuf> {
-        if !self.docs.is_empty() {
-            return self.docs.clone();
+        let given = [&*self.folders, &*self.docs].concat();
+        if !given.is_empty() {
+            return given;
         }
         let named = env::var_os("ANYPORT_DOCS").unwrap_or_default();
         env::split_paths(&named).filter(|folder| !folder.as_os_str().is_empty()).collect()

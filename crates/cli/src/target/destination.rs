@@ -7,8 +7,34 @@ use anyport_transport::client::{
     websocket,
 };
 
-use super::{SecretValue, Server};
-use crate::{render::safe, user_error::UserError};
+use super::{Options, SecretValue, Server};
+use crate::{logging, render::safe, user_error::UserError};
+
+impl Options {
+    /// Where the transport finds the server, and how it is reached; warns each time of a connection that is not secure.
+    ///
+    /// # Errors
+    /// As for [`Server::destination`].
+    pub(crate) fn destination(&self, server: &Server) -> Result<client::Target> {
+        let destination = server.destination()?;
+        if !self.insecure {
+            return Ok(destination);
+        }
+        logging::notice(format!(
+            "warning: --insecure: the certificate of {server} is not checked; whoever stands between can read and change \
+             everything"
+        ));
+        Ok(match destination {
+            client::Target::Http(endpoint) => {
+                client::Target::Http(endpoint.dangerously_accept_any_certificate())
+            }
+            client::Target::WebSocket(endpoint) => {
+                client::Target::WebSocket(endpoint.dangerously_accept_any_certificate())
+            }
+            other => other,
+        })
+    }
+}
 
 impl Server {
     /// Where the transport finds the server.

@@ -47,8 +47,12 @@ use crate::{
 #[group(skip)]
 pub(crate) struct Options {
     /// A header sent to the server, as 'Name: value'; ${NAME} is read from the environment. May be given several times.
-    #[arg(long, value_name = "NAME: VALUE")]
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<String>,
+    /// Accept any TLS certificate, from whomever it is. Whoever stands between can then read and change everything, the
+    /// token included.
+    #[arg(long)]
+    pub(crate) insecure: bool,
     /// Source of the bearer token: env:NAME or file:PATH.
     #[arg(long, value_name = "PLACE")]
     bearer: Option<String>,
@@ -167,6 +171,7 @@ impl Options {
             Server::Command { environment, cwd, .. } => {
                 idle(!self.header.is_empty(), "--header", "a URL")?;
                 idle(self.bearer.is_some(), "--bearer", "a URL")?;
+                idle(self.insecure, "--insecure", "a URL")?;
                 for (name, value) in given_environment {
                     environment.retain(|(other, _)| *other != name);
                     environment.push((name, value));
@@ -184,6 +189,7 @@ impl Options {
             Server::Unix(_) => {
                 idle(!self.header.is_empty(), "--header", "a URL")?;
                 idle(self.bearer.is_some(), "--bearer", "a URL")?;
+                idle(self.insecure, "--insecure", "a URL")?;
                 idle(!given_environment.is_empty(), "-e", "a command")?;
                 idle(self.cwd.is_some(), "--cwd", "a command")?;
             }
@@ -380,6 +386,21 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
         false => guess(name, &known, is_broken),
     });
     Err(UserError::usage(problem, help))
+}
+
+/// The names of the servers that are configured, the nearest first, each with the program in whose file it stands.
+pub(crate) fn configured_names(surroundings: &Surroundings) -> Vec<(String, String)> {
+    let mut names: Vec<(String, String)> = Vec::new();
+    for location in config_locations(surroundings) {
+        // A file that is broken, or not there, is no reason not to look on.
+        let Ok(file) = McpFile::read(&location.path, &surroundings.cwd) else { continue };
+        for name in file.names() {
+            if !names.iter().any(|(known, _)| known == name) {
+                names.push((name.to_owned(), location.program.to_owned()));
+            }
+        }
+    }
+    names
 }
 
 /// Whether a word looks like a URL that lacks its scheme.

@@ -7,7 +7,6 @@ use crate::support::{
     scripted::{Scripted, document, modern, result},
     to_the_end,
 };
-use anyport_protocol::Revision;
 use serde_json::{Value, json};
 
 const ERAS: [&str; 2] = ["2026-07-28", "2025-06-18"];
@@ -325,19 +324,6 @@ fn colours_are_written_only_where_they_are_wanted() {
     assert!(!plain.stdout.contains('\u{1b}'), "{plain:?}");
     let always = run(&["tools", "--color", "always"], ERAS[0]);
     assert!(always.stdout.contains("\u{1b}[1m"), "{always:?}");
-}
-
-#[test]
-fn every_shell_gets_its_completions() {
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let ended = bare(&["completions", shell]);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert!(ended.stdout.contains("inspect"), "{shell}");
-        // The library writes no values of options for these.
-        if !["powershell", "elvish"].contains(&shell) {
-            assert!(Revision::ALL.iter().all(|revision| ended.stdout.contains(revision.as_str())), "{shell}");
-        }
-    }
 }
 
 /// A server of 2025-11-25 that asks for roots some time after it is initialized, and answers everything else meanwhile.

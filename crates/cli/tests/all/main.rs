@@ -12,6 +12,8 @@ mod bridged_http;
 mod cache;
 mod coming_from;
 mod commands;
+#[cfg(unix)]
+mod completions;
 mod crash;
 mod doctor;
 mod documents;
@@ -30,4 +32,6 @@ mod signals;
 mod stdio;
 mod stray;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod transports;

@@ -202,7 +202,6 @@ fn wrong_usage_ends_with_2_and_names_what_is_wrong() {
         (&["--allow-origin", "example.com"], &["--allow-origin", "https://"]),
         (&["--public-url", "mcp.example.com"], &["--public-url", "https://"]),
         (&["--public-url", "https://a.example/?q=1"], &["--public-url"]),
-        (&["extra"], &["extra"]),
     ] {
         check(&serve_to_the_end(arguments), 2, words);
     }
@@ -215,6 +214,8 @@ fn what_cannot_start_ends_with_1_and_says_what_to_do() {
     check(&serve_to_the_end(&["--port", port]), 1, &[&format!("port {port} is in use"), "--port"]);
     let both = ["--transport", "stdio", "--transport", "http", "--port", port];
     check(&serve_to_the_end(&both), 1, &[&format!("port {port} is in use")]);
+    // A word is a folder.
+    check(&serve_to_the_end(&["extra"]), 1, &["cannot read the folder extra", "name a folder that exists"]);
     check(&serve_to_the_end(&["--docs", "missing"]), 1, &["missing", "help: create it"]);
     let file = documents().join("rust/errors.md");
     check(&serve_to_the_end(&["--docs", file.to_str().unwrap()]), 1, &["errors.md", "help: name the folder"]);

@@ -88,13 +88,8 @@ impl Form {
         for (name, default) in self.defaults() {
             content.entry(name).or_insert(default);
         }
-        let validator = schema::compile(&self.source, true)
-            .map_err(|fault| format!("the form itself cannot be checked: {fault}"))?;
-        let content = Value::Object(content);
-        match (schema::fault(&validator, &content), content) {
-            (None, Value::Object(content)) => Ok(content),
-            (fault, _) => Err(fault.unwrap_or_default()),
-        }
+        let filled = Value::Object(content.clone());
+        schema::check_form(&self.source, &filled).map(|()| content)
     }
 
     /// The answer as it goes to the server.

@@ -46,7 +46,7 @@ pub use connect::connect;
 pub use connection::Connection;
 pub use dial::Dial;
 pub use error::ConnectError;
-pub use opening::{ConnectOptions, MessageObserver};
+pub use opening::{ConnectOptions, HttpExchange, MessageObserver};
 pub use target::Target;
 
 #[cfg(doc)]

@@ -74,6 +74,24 @@ pub trait MessageObserver: Send + Sync + 'static {
     fn sent(&self, message: &[u8]);
     /// A message of the server's; called before it is read.
     fn received(&self, message: &[u8]);
+    /// An HTTP request that was answered or has failed; called when the head of the response was read. Redirects that were
+    /// followed are part of it.
+    fn http(&self, exchange: &HttpExchange<'_>) {
+        let _ = exchange;
+    }
+}
+
+/// An HTTP request, and the status of the response.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpExchange<'a> {
+    /// The method of the request, such as `POST`.
+    pub method: &'a str,
+    /// The URL of the request, without a query.
+    pub url: &'a str,
+    /// The status of the response; `None` if there was no response.
+    pub status: Option<u16>,
+    /// The time from the request to the head of the response.
+    pub elapsed: Duration,
 }
 
 impl fmt::Debug for ConnectOptions {

@@ -120,12 +120,21 @@ impl Listen {
 
     /// The connection with the number `generation` is gone. Nothing happens if another one is in its place already.
     pub(crate) fn lost(&self, generation: u64) {
-        let mut inside = self.lock();
+        let inside = self.lock();
         if inside.generation == generation {
-            inside.link = None;
-            inside.machine.lost();
-            self.finish(inside, Vec::new());
+            self.unlink(inside);
         }
+    }
+
+    /// The last connection is gone.
+    pub(crate) fn lost_last(&self) {
+        self.unlink(self.lock());
+    }
+
+    fn unlink(&self, mut inside: MutexGuard<'_, Inside>) {
+        inside.link = None;
+        inside.machine.lost();
+        self.finish(inside, Vec::new());
     }
 
     /// The server said something outside any call.
@@ -146,7 +155,8 @@ impl Listen {
         self.finish(inside, Vec::new());
     }
 
-    /// Answers `subscriptions/listen`.
+    /// Answers `subscriptions/listen`. If the connection is gone, and is not replaced for other listeners, the reply is the failure
+    /// of a lost connection.
     pub(crate) fn open(&self, params: &Raw) -> Reply {
         let wants = match SubscriptionFilter::read(params) {
             Ok(wants) => wants,
@@ -158,6 +168,11 @@ impl Listen {
         }
         if inside.ended {
             return Reply::error(Error::internal("shutting down").with_reason(Reason::ShuttingDown));
+        }
+        // The connection was there when the listener chose it. It is replaced for those that listen when it is lost, and was not if
+        // there were none.
+        if inside.link.is_none() && inside.machine.listeners() == 0 {
+            return Reply::failed(gone());
         }
         if inside.machine.listeners() >= MAX_LISTENERS {
             let message = format!("more than {MAX_LISTENERS} listen to this server");

@@ -8,12 +8,7 @@ use super::{
     interruption::{covers, gone, is_outdated, is_transient, meanwhile},
     listen::end,
 };
-use crate::{
-    era::Era,
-    limits::HEALTHY,
-    pool::Pool,
-    slot::{Slot, Up},
-};
+use crate::{call::CallGuard, era::Era, limits::HEALTHY, pool::Pool, slot::Up};
 
 /// Listens to a server for as long as the listener wants: when its stream is cut, or the server comes back in the other era, a
 /// stream is opened again, and the listener is notified of what may have changed meanwhile.
@@ -32,8 +27,10 @@ async fn run(pool: &Pool, request: &Request, context: &Context, emitter: &Emitte
     let (mut attempts, mut is_repeated) = (0, false);
     loop {
         let begun = Instant::now();
-        let end = match pool.up(context, Era::of(context.revision())).await {
-            Ok((slot, up)) => attend(pool, (&slot, &up), request, context, emitter, &mut granted).await,
+        let preferred = Era::of(context.revision());
+        let hold = pool.hold(context, preferred, false);
+        let end = match pool.up_for(hold, context, preferred, false).await {
+            Ok((hold, up)) => attend(pool, (hold, &up), request, context, emitter, &mut granted).await,
             Err(failure) => StreamEnd::of(failure.into()),
         };
         let outcome = match end {
@@ -73,14 +70,17 @@ impl StreamEnd {
 }
 
 /// Listens on one connection, until that ends.
+///
+/// `hold`: the listener's place among the calls of the connection, which is not idle while it begins to listen.
 async fn attend(
     pool: &Pool,
-    (slot, up): (&Arc<Slot>, &Arc<Up>),
+    (hold, up): (CallGuard, &Arc<Up>),
     request: &Request,
     context: &Context,
     emitter: &Emitter,
     granted: &mut Option<SubscriptionFilter>,
 ) -> StreamEnd {
+    let slot = hold.slot().clone();
     let (reply, is_own) = match Era::of(up.session.revision()) {
         // A client of 2026-07-28 holds a stream of its own to us, too.
         Era::Modern if context.revision().has_listen() => {
@@ -89,9 +89,18 @@ async fn attend(
         Era::Modern => (slot.streams.listen(&slot.listen, request), false),
         Era::Legacy => (slot.listen.open(request.params.raw()), false),
     };
-    match relay(reply, emitter, granted).await {
+    let end = match is_own {
+        // It is not idle while the stream is open, and retired connections are left at once.
+        true => tokio::select! {
+            biased;
+            end = relay(reply, emitter, granted, None) => end,
+            () = slot.without(up) => StreamEnd::Interrupted(gone().into()),
+        },
+        false => relay(reply, emitter, granted, Some(hold)).await,
+    };
+    match end {
         StreamEnd::Interrupted(outcome) if is_outdated(&outcome) => {
-            pool.outdated(slot, up);
+            pool.outdated(&slot, up);
             StreamEnd::Interrupted(gone().into())
         }
         // A stream of a shared subscription goes on by itself after a loss. It ends where the server takes back a resource.
@@ -101,9 +110,18 @@ async fn attend(
 }
 
 /// Passes on what one stream says, until it ends.
-async fn relay(mut reply: Reply, emitter: &Emitter, granted: &mut Option<SubscriptionFilter>) -> StreamEnd {
+///
+/// `hold` is given back when the stream has begun: from then on the place knows of the listener.
+async fn relay(
+    mut reply: Reply,
+    emitter: &Emitter,
+    granted: &mut Option<SubscriptionFilter>,
+    mut hold: Option<CallGuard>,
+) -> StreamEnd {
     loop {
-        match reply.next().await {
+        let event = reply.next().await;
+        drop(hold.take());
+        match event {
             Event::Outcome(outcome) => return StreamEnd::of(outcome),
             Event::Notification(told) if told.method == Method::Acknowledged => {
                 let now = SubscriptionFilter::read(&told.params).unwrap_or_default();

@@ -133,14 +133,15 @@ impl SharedStreams {
     /// Closes the streams of the connection with the number `link`, which is gone. Nothing happens if another one is in its
     /// place already.
     pub(crate) fn lost(&self, link: u64) {
-        let mut inner = self.lock();
-        if inner.links != link {
-            return;
+        let inner = self.lock();
+        if inner.links == link {
+            Inner::unlink(inner);
         }
-        inner.link = None;
-        let streams = std::mem::take(&mut inner.streams);
-        drop(inner);
-        drop(streams);
+    }
+
+    /// Closes the streams of the last connection, which is gone.
+    pub(crate) fn lost_last(&self) {
+        Inner::unlink(self.lock());
     }
 
     /// Answers the `subscriptions/listen` of a legacy session from the streams.
@@ -246,6 +247,13 @@ impl Settled {
 }
 
 impl Inner {
+    fn unlink(mut inner: MutexGuard<'_, Self>) {
+        inner.link = None;
+        let streams = std::mem::take(&mut inner.streams);
+        drop(inner);
+        drop(streams);
+    }
+
     /// Asks for the changes of lists on the first stream. `None` if there is no connection.
     fn ask(&mut self) -> Option<Settled> {
         let lists = self.link.as_ref()?.lists.clone();

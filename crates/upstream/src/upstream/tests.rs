@@ -1,4 +1,5 @@
 mod both_eras;
+mod listeners;
 mod outside_calls;
 
 use std::{
@@ -464,7 +465,7 @@ async fn a_call_that_comes_as_its_connection_is_retired_goes_over_the_next_one()
 /// The connection is retired while another call goes on there, for however long.
 #[tokio::test(start_paused = true)]
 async fn listeners_leave_a_retired_connection_at_once() {
-    for (server, session) in [(LEGACY, LEGACY), (LEGACY, MODERN), (MODERN, LEGACY)] {
+    for (server, session) in [(LEGACY, LEGACY), (LEGACY, MODERN), (MODERN, LEGACY), (MODERN, MODERN)] {
         let farm = Farm::new(server);
         let upstream = upstream(&farm);
         let context = caller(session, json!({}));
@@ -763,4 +764,30 @@ async fn a_connection_of_another_revision_is_replaced_and_ends_with_its_calls() 
     sleep(HEALTHY).await;
     assert!(farm.server(0).end().is_some(), "nothing is left on it");
     assert!(farm.server(1).end().is_none());
+}
+
+/// Invariant: A call comes to its end though what was learned of the server's eras is forgotten while connections are open.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_made_on_an_open_connection_though_the_eras_are_forgotten() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let callers = || {
+            let revisions = [LEGACY, LEGACY, MODERN];
+            let can = [json!({"elicitation": {}}), json!({"sampling": {}}), json!({})];
+            revisions.into_iter().zip(can).map(|(revision, can)| caller(revision, can))
+        };
+        for context in callers() {
+            result(upstream.call(call("read", json!({})), context).outcome().await);
+        }
+        for slot in upstream.pool.slots() {
+            // As one of several connections is replaced.
+            if let Some(up) = slot.up() {
+                upstream.pool.outdated(&slot, &up);
+            }
+            for context in callers() {
+                result(upstream.call(call("read", json!({})), context).outcome().await);
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::report::Report;
 use crate::{
-    client_session::{self, ClientSession, errors},
+    client_session::{self, ClientSession, errors, waiting::Waiting},
     commands::{
         inspect::{self, Offer},
         tools::find,
@@ -29,10 +29,11 @@ pub(super) async fn exchange(
     target: &Target,
     options: &client_session::Options,
     started: Instant,
+    waiting: Waiting,
     call: Option<(&str, &[String])>,
 ) -> Result<()> {
     report.begin();
-    let session = match client_session::over(connection, target, options, started).await? {
+    let session = match client_session::over(connection, target, options, started, waiting).await? {
         Ok(session) => session,
         Err(error) => return failed(report, "list", &error),
     };
@@ -58,6 +59,7 @@ pub(super) async fn exchange(
             None => return refuses(report, &session).await,
         },
     };
+    session.bar.waiting.begin(format!("calling {name}"));
     let bar = session.bar.clone();
     let result = session.client.call(name, given).progress(move |step| bar.show(&step)).await;
     session.bar.clear();

@@ -24,7 +24,7 @@ use anyhow::Result;
 use self::{opening::Opened, report::Report};
 use super::Words;
 use crate::{
-    client_session::{self, Held},
+    client_session::{self, Held, waiting::Waiting},
     target::{Server, Surroundings, Target},
     user_error::UserError,
 };
@@ -36,14 +36,16 @@ use crate::{
     override_usage = "anyport doctor [OPTIONS] SERVER [--call TOOL [KEY=VALUE]...]\n       \
         anyport doctor [OPTIONS] [--call TOOL [KEY=VALUE]...] -- COMMAND [ARGS]...",
     after_help = "The last step calls a read-only tool without required arguments or, if the server has no such tool, \
-        one that does not exist, which the server must refuse. The exit code is that of the failed step."
+        one that does not exist, which the server must refuse. The exit code is that of the failed step.\n\nExamples:\n  \
+        anyport doctor https://example.com/mcp --bearer env:TOKEN\n  \
+        anyport doctor --call search query=issues -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
+    /// Call this tool at the end, with the arguments that follow the server.
+    #[arg(long, value_name = "TOOL")]
+    call: Option<String>,
     #[command(flatten)]
     pub(crate) words: Words,
-    /// Call this tool at the end, with the arguments that follow the server.
-    #[arg(long, value_name = "TOOL", help_heading = "Server")]
-    call: Option<String>,
 }
 
 /// Goes the way to the server and says how far it leads.
@@ -61,7 +63,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     quiet.output.quiet = options.output.verbose == 0;
     client_session::run(&quiet, async |held| {
         let mut report = Report::new(&target, &options.output);
-        examine(&mut report, arguments, &target, &words, &held).await?;
+        let waiting = Waiting::new(options.output.quiet);
+        waiting.begin(format!("checking {}", target.name));
+        examine(&mut report, arguments, &target, &words, &held, &waiting).await?;
+        waiting.end();
         report.finish()
     })
 }
@@ -73,12 +78,15 @@ async fn examine(
     target: &Target,
     words: &[String],
     held: &Held,
+    waiting: &Waiting,
 ) -> Result<()> {
     let options = &arguments.words.options;
     // A request that cannot be sent is a mistake in the command line, not a step.
-    let destination = client_session::connect::hurried(target.server.destination()?);
+    let destination = client_session::connect::hurried(options.server.destination(&target.server)?);
     let reached = match &target.server {
-        Server::Http { url, .. } | Server::WebSocket { url, .. } => network::reach(report, url).await?,
+        Server::Http { url, .. } | Server::WebSocket { url, .. } => {
+            network::reach(report, url, options.server.insecure).await?
+        }
         Server::Command { program, environment, cwd, .. } => {
             program::find(report, program, environment, cwd.as_deref())?
         }
@@ -96,7 +104,7 @@ async fn examine(
     };
     held.hold(&connection);
     let call = arguments.call.as_deref().map(|tool| (tool, words));
-    let done = exchange::exchange(report, &connection, target, options, started, call).await;
+    let done = exchange::exchange(report, &connection, target, options, started, waiting.clone(), call).await;
     client_session::close(&connection).await;
     done
 }

@@ -8,9 +8,9 @@ use anyport_transport::client::http::{Endpoint, Fault, Probe};
 use super::report::{Report, is_secure};
 use crate::user_error::UserError;
 
-/// Goes to the server at `url`, and says whether that leads to one.
-pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
-    let probe = probe(url)?;
+/// Goes to the server at `url`, and says whether that leads to one; `insecure`: whatever its certificate is.
+pub(super) async fn reach(report: &mut Report, url: &str, insecure: bool) -> Result<bool> {
+    let probe = probe(url, insecure)?;
     report.begin();
     match probe.resolve().await {
         Ok(addresses) => report.ok("dns", named(&probe, &addresses))?,
@@ -24,6 +24,9 @@ pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
     report.ok("tcp", format!("{at} takes the connection"))?;
     if is_secure(url) {
         match reached.secure().await {
+            Ok(version) if insecure => {
+                report.ok("tls", format!("{version}; --insecure: the certificate is not checked"))?;
+            }
             Ok(version) => report.ok("tls", format!("{version}, and the certificate is trusted"))?,
             Err(fault) => return failed(report, &fault),
         }
@@ -32,8 +35,12 @@ pub(super) async fn reach(report: &mut Report, url: &str) -> Result<bool> {
 }
 
 /// A probe of `url`; a WebSocket begins as HTTP, too.
-fn probe(url: &str) -> Result<Probe> {
-    let probe = Endpoint::new(&as_http(url)).and_then(|endpoint| Probe::new(&endpoint));
+fn probe(url: &str, insecure: bool) -> Result<Probe> {
+    let endpoint = Endpoint::new(&as_http(url)).map(|endpoint| match insecure {
+        true => endpoint.dangerously_accept_any_certificate(),
+        false => endpoint,
+    });
+    let probe = endpoint.and_then(|endpoint| Probe::new(&endpoint));
     probe.map_err(|fault| UserError::usage(fault.to_string(), "write the URL as https://host/mcp"))
 }
 
@@ -107,7 +114,7 @@ fn help_for(fault: &Fault) -> String {
 
 /// Whether the port of an `http:` URL speaks TLS.
 pub(super) async fn speaks_tls(url: &str) -> bool {
-    let Ok(probe) = probe(url) else { return false };
+    let Ok(probe) = probe(url, false) else { return false };
     match probe.connect().await {
         Ok(reached) => match reached.secure().await {
             Ok(_) => true,

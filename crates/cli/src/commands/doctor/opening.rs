@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use anyport_service::sync::Lock;
 use anyport_transport::client::{
-    self, CloseReason, ConnectError, ConnectOptions, Connection, MessageObserver,
+    self, CloseReason, ConnectError, ConnectOptions, Connection, HttpExchange, MessageObserver,
 };
 use serde_json::Value;
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{access, network, report::Report};
 use crate::{
-    client_session::{self, connect, recording::Recorder},
+    client_session::{self, connect},
     target::{SecretValue, Server, Target},
 };
 
@@ -34,8 +34,7 @@ pub(super) async fn open(
     destination: &client::Target,
     options: &client_session::Options,
 ) -> Result<Option<Opened>> {
-    let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
-    let ear = Arc::new(Ear { recorder, heard: Lock::default() });
+    let ear = Arc::new(Ear { observer: options.observer()?, heard: Lock::default() });
     let started = Instant::now();
     let tried = client::connect(destination, &connect::opening(options, Some(ear.clone()))).await;
     let took = started.elapsed();
@@ -210,7 +209,7 @@ const GLANCE: Duration = Duration::from_secs(3);
 
 /// Hears what the server says before anything is agreed.
 struct Ear {
-    recorder: Option<Arc<Recorder>>,
+    observer: Option<Arc<dyn MessageObserver>>,
     heard: Lock<Heard>,
 }
 
@@ -225,14 +224,20 @@ struct Heard {
 
 impl MessageObserver for Ear {
     fn sent(&self, message: &[u8]) {
-        if let Some(recorder) = &self.recorder {
-            recorder.sent(message);
+        if let Some(observer) = &self.observer {
+            observer.sent(message);
+        }
+    }
+
+    fn http(&self, exchange: &HttpExchange<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.http(exchange);
         }
     }
 
     fn received(&self, message: &[u8]) {
-        if let Some(recorder) = &self.recorder {
-            recorder.received(message);
+        if let Some(observer) = &self.observer {
+            observer.received(message);
         }
         let mut heard = self.heard.lock();
         let value: Value = serde_json::from_slice(message).unwrap_or_default();

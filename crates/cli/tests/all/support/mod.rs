@@ -4,6 +4,8 @@
 
 pub(crate) mod http;
 pub(crate) mod scripted;
+#[cfg(unix)]
+pub(crate) mod terminal;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -50,11 +50,11 @@ impl Form {
             {
                 return None;
             }
-            let place = self.parameters.iter().position(|parameter| parameter.name == name)?;
-            let parameter = &self.parameters[place];
-            if seen[place] && parameter.modifier != Modifier::Explode {
-                return None;
-            }
+            // `{?a:1,a}` names one variable twice: its values stand in this order.
+            let mut places = self.parameters.iter().enumerate();
+            let (place, parameter) = places.find(|(place, parameter)| {
+                parameter.name == name && (!seen[*place] || parameter.modifier == Modifier::Explode)
+            })?;
             seen[place] = true;
             match parameter.modifier {
                 Modifier::None => found.whole(parameter.variable, decode(value)?),

@@ -273,6 +273,7 @@ fn parameters_come_in_any_order_and_may_be_absent() {
     );
     check("s:x?v=2&w={w}{&a,b}", "s:x?v=2&w=1&b=3&a=2", &[("w", "1"), ("a", "2"), ("b", "3")]);
     check("s:x?v=2&w={w}{&a}{&b}", "s:x?v=2&w=1&b=3", &[("w", "1"), ("b", "3")]);
+    check("s:x{?a:1,a}", "s:x?a=b&a=bcd", &[("a", "bcd")]);
     check("s:{+path}{?page}", "s:a/b?page=2", &[("path", "a/b"), ("page", "2")]);
     check("s:{id}{;v,w}/x", "s:a;w=1/x", &[("id", "a"), ("w", "1")]);
     for wrong in [

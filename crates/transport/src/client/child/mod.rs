@@ -20,6 +20,7 @@ use std::{
 
 #[cfg(unix)]
 pub use self::guard::Guard;
+pub use self::stderr::LastLine;
 
 /// A program to start, and how.
 ///
@@ -58,6 +59,8 @@ pub struct Command {
     pub stderr_kept: usize,
     /// Whether what it writes to standard error is also written to this process's. Default `false`.
     pub forward_stderr: bool,
+    /// Where the last line that it writes to standard error is noted. Default nowhere.
+    pub last_line: Option<LastLine>,
     /// What ends it, and what it has started, should this process be killed without being asked. Default nothing: then a
     /// program is left that does not end with its input. On Windows the job that it runs in sees to that.
     #[cfg(unix)]
@@ -117,6 +120,7 @@ impl Command {
             grace: Duration::from_secs(2),
             stderr_kept: 8 * 1024,
             forward_stderr: false,
+            last_line: None,
             #[cfg(unix)]
             guard: None,
         }
@@ -161,6 +165,13 @@ impl Command {
     #[must_use]
     pub fn forward_stderr(mut self, forward: bool) -> Self {
         self.forward_stderr = forward;
+        self
+    }
+
+    /// Notes the last line that it writes to standard error in `line`.
+    #[must_use]
+    pub fn last_line(mut self, line: LastLine) -> Self {
+        self.last_line = Some(line);
         self
     }
 

@@ -18,7 +18,7 @@ impl Open for Command {
         let guarded = self.guard.as_ref().zip(child.id()).map(|(guard, group)| guard.guarded(group));
         let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
         let (channel, connection, outbox) = Channel::new(opening);
-        let ring = Ring::new(self.stderr_kept);
+        let ring = Ring::new(self.stderr_kept).last_line(self.last_line.clone());
         let mut streams = Streams::default();
         if let Some(stdin) = stdin {
             streams.input = Some(tokio::spawn(async move {

@@ -6,16 +6,43 @@ use tokio::{
     task::spawn_blocking,
 };
 
+/// The last line that a program has written to its standard error so far. Clones are the same line.
+///
+/// It is for people who wait: [`Command::last_line`](super::Command::last_line).
+#[derive(Clone, Debug, Default)]
+pub struct LastLine(Arc<Lock<String>>);
+
+impl LastLine {
+    /// The line, without the spaces around it; empty if nothing was written. A program that returns to the beginning of a
+    /// line begins a new one.
+    pub fn get(&self) -> String {
+        self.0.lock().clone()
+    }
+
+    fn set(&self, text: &str) {
+        if let Some(line) = text.split(['\n', '\r']).map(str::trim).rfind(|line| !line.is_empty()) {
+            line.clone_into(&mut self.0.lock());
+        }
+    }
+}
+
 /// The last bytes of a process's standard error.
 #[derive(Clone)]
 pub(super) struct Ring {
     bytes: Arc<Lock<VecDeque<u8>>>,
     room: usize,
+    last_line: Option<LastLine>,
 }
 
 impl Ring {
     pub(super) fn new(room: usize) -> Self {
-        Self { bytes: Arc::default(), room }
+        Self { bytes: Arc::default(), room, last_line: None }
+    }
+
+    /// Notes the last line in `line`, too.
+    pub(super) fn last_line(mut self, line: Option<LastLine>) -> Self {
+        self.last_line = line;
+        self
     }
 
     /// Keeps what is written until the stream ends, and writes it to our standard error if `forward`. It is always read on: a
@@ -25,6 +52,9 @@ impl Ring {
         while let Ok(read @ 1..) = stream.read(&mut piece).await {
             tracing::debug!(target: "anyport::stderr", "{}", piece[..read].escape_ascii());
             self.push(&piece[..read]);
+            if let Some(line) = &self.last_line {
+                line.set(&self.text());
+            }
             if forward {
                 let piece = piece[..read].to_vec();
                 // It may block. That ours is closed is no reason to stop reading.
@@ -63,6 +93,10 @@ mod tests {
         let ring = Ring::new(100);
         ring.clone().fill(&b"first line\nsecond"[..], false).await;
         assert_eq!(ring.text(), "first line\nsecond");
+        let line = LastLine::default();
+        let ring = Ring::new(100).last_line(Some(line.clone()));
+        ring.fill(&b"first\n 10 %\r 20 % \r\n\n"[..], false).await;
+        assert_eq!(line.get(), "20 %");
         let ring = Ring::new(4);
         ring.push(&[b'x'; 10_000]);
         assert_eq!((ring.text().len(), ring.bytes.lock().len()), (4, 4));

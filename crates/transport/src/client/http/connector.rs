@@ -31,6 +31,7 @@ use tower_service::Service;
 use super::{
     Fault,
     address_policy::{AddressClass, AddressRule},
+    any_certificate::AnyCertificate,
     fault::without_secrets,
     plain_stream::{ConnectionInfo, PlainStream, Way},
 };
@@ -64,6 +65,8 @@ pub(crate) struct ConnectorOptions {
     pub(crate) timeout: Duration,
     /// Certificates that are trusted besides those of the system.
     pub(crate) roots: Vec<CertificateDer<'static>>,
+    /// Whether any certificate is accepted, from whomever it is.
+    pub(crate) accepts_any_certificate: bool,
     /// Makes the connections in our stead.
     pub(crate) dial: Option<Dial>,
 }
@@ -272,7 +275,7 @@ impl Connector {
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, Fault> {
-        self.shared.tls.get_or_init(|| tls(&self.shared.options.roots)).clone()
+        self.shared.tls.get_or_init(|| tls(&self.shared.options)).clone()
     }
 }
 
@@ -365,20 +368,29 @@ impl Service<Uri> for Made {
     }
 }
 
-fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, Fault> {
-    let mut store = RootCertStore::empty();
-    // Some that cannot be read are no reason not to use the others.
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    store.add_parsable_certificates(roots.iter().cloned());
-    if store.is_empty() {
-        return Err(Fault::NoRoots);
-    }
+fn tls(options: &ConnectorOptions) -> Result<Arc<ClientConfig>, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     // Cannot fail: ring knows what is the default.
     let builder =
         builder.map_err(|source| Fault::Tls { target: "any host".into(), source: Arc::new(source) })?;
-    Ok(Arc::new(builder.with_root_certificates(store).with_no_client_auth()))
+    let builder = match options.accepts_any_certificate {
+        true => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
+        false => builder.with_root_certificates(roots(&options.roots)?),
+    };
+    Ok(Arc::new(builder.with_no_client_auth()))
+}
+
+/// The certificates of the system, and `further`.
+fn roots(further: &[CertificateDer<'static>]) -> Result<RootCertStore, Fault> {
+    let mut store = RootCertStore::empty();
+    // Some that cannot be read are no reason not to use the others.
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store.add_parsable_certificates(further.iter().cloned());
+    match store.is_empty() {
+        true => Err(Fault::NoRoots),
+        false => Ok(store),
+    }
 }
 
 fn tcp_fault(target: &HostPort, error: impl StdError + 'static) -> Fault {

@@ -46,6 +46,7 @@ impl Endpoint {
             proxies: Proxies::Environment,
             timeout: Duration::from_secs(10),
             roots: Vec::new(),
+            accepts_any_certificate: false,
             dial: None,
         };
         Ok(Self { url: parsed, headers: HeaderMap::new(), redirects: 5, answer_max: 64 << 20, options })
@@ -134,6 +135,17 @@ impl Endpoint {
         }
         self.options.roots.extend(found);
         Ok(self)
+    }
+
+    /// Accepts every certificate: one that the server has signed itself, that has expired, or that is for another name.
+    ///
+    /// # Danger
+    /// Whoever stands between can then pretend to be the server, and read credentials and calls. It is for tests on a network of
+    /// one's own; [`trust`](Self::trust) is the safe way to a server with a certificate of its own.
+    #[must_use]
+    pub fn dangerously_accept_any_certificate(mut self) -> Self {
+        self.options.accepts_any_certificate = true;
+        self
     }
 
     /// The server's URL.

@@ -10,9 +10,11 @@
 //! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections; `redirect`: which redirects are followed; `connector`: makes connections; `address_policy`: the
-//!   addresses that are out of bounds; `probe`: the steps of a connection one by one, for diagnosis.
+//!   addresses that are out of bounds; `any_certificate`: a verifier that accepts every certificate; `probe`: the steps of a connection one by one, for
+//!   diagnosis.
 
 mod address_policy;
+mod any_certificate;
 mod call_stream;
 mod connector;
 mod drive;

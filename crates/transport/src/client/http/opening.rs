@@ -35,8 +35,8 @@ use crate::client::{
 /// Why there is none.
 pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let reading = Reading::new(options, endpoint.answer_max, &endpoint.url);
-    let line =
-        Line { outbound: Outbound::new(endpoint), url: endpoint.url.clone(), reading: Arc::new(reading) };
+    let outbound = Outbound::new(endpoint).observer(options.tap.clone());
+    let line = Line { outbound, url: endpoint.url.clone(), reading: Arc::new(reading) };
     let (opened, is_open) = oneshot::channel();
     let options = Arc::new(options.clone());
     let driver = HttpDriver::new(line, options.clone(), opened);

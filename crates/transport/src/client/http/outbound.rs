@@ -1,6 +1,6 @@
 //! Requests to servers: over kept connections, with redirects.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use anyport_service::sync::Lock;
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use super::{
     headers::RequestHeaders,
     redirect::{Redirected, class_of, is_redirect, target},
 };
+use crate::client::{HttpExchange, MessageObserver};
 
 /// Sends requests; clones share their connections.
 #[derive(Clone)]
@@ -35,6 +36,7 @@ pub(crate) struct Outbound {
     /// The address of nearly every request, prepared once.
     usual: Option<Usual>,
     redirects: usize,
+    observer: Option<Arc<dyn MessageObserver>>,
 }
 
 /// Sends requests on connections of its own.
@@ -72,7 +74,13 @@ impl Outbound {
             given.entry(header::HOST).or_insert(host);
         }
         let (home_sender, elsewhere) = (Sender::new(connector), Arc::default());
-        Self { home_sender, elsewhere, given, home, usual, redirects: endpoint.redirects }
+        Self { home_sender, elsewhere, given, home, usual, redirects: endpoint.redirects, observer: None }
+    }
+
+    /// Tells `observer` of every request.
+    pub(super) fn observer(mut self, observer: Option<Arc<dyn MessageObserver>>) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// Sends a request and returns the head of the response; its body comes as it is read.
@@ -91,7 +99,16 @@ impl Outbound {
         body: Bytes,
     ) -> Result<Response<Incoming>, SendError> {
         let mut is_redirected = false;
+        let observed = self.observer.as_ref().map(|observer| (observer, method.clone(), Instant::now()));
         let sent = self.follow(method, url, headers, body, &mut is_redirected).await;
+        if let Some((observer, method, started)) = observed {
+            observer.http(&HttpExchange {
+                method: method.as_str(),
+                url: &shown(url),
+                status: sent.as_ref().ok().map(|response| response.status().as_u16()),
+                elapsed: started.elapsed(),
+            });
+        }
         sent.map_err(|fault| SendError { fault, is_redirected })
     }
 

@@ -76,6 +76,13 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// Accepts every certificate: see [`http::Endpoint::dangerously_accept_any_certificate`].
+    #[must_use]
+    pub fn dangerously_accept_any_certificate(mut self) -> Self {
+        self.http = self.http.dangerously_accept_any_certificate();
+        self
+    }
+
     /// Bounds the WebSocket by `config`.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {

@@ -3,11 +3,11 @@
 //! Invariant: Credentials go to the server's own origin alone, and never to a private address where only
 //! public ones are allowed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyport_protocol::failure::Failure;
 use anyport_service::Outcome;
-use anyport_transport::client::http::Endpoint;
+use anyport_transport::client::{HttpExchange, MessageObserver, http::Endpoint};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -242,4 +242,39 @@ async fn tls_is_spoken_with_whom_is_trusted_and_with_nobody_else() {
     let words =
         failure(&at(&format!("https://{address}/mcp")).trust(certified.cert.pem().as_bytes()).unwrap()).await;
     assert!(words.contains("no secure connection to 127.0.0.1"), "{words}");
+    // Nor is it asked for where all are accepted.
+    let any = at(&format!("https://{address}/mcp")).dangerously_accept_any_certificate();
+    let connection = within(open(&any, &opening(None))).await.unwrap();
+    assert_eq!(text(&within(call(&connection, "echo", json!({})).outcome()).await), "x");
+}
+
+/// The exchanges that were observed.
+#[derive(Default)]
+struct Exchanges(Mutex<Vec<(String, Option<u16>)>>);
+
+impl MessageObserver for Exchanges {
+    fn sent(&self, _: &[u8]) {}
+
+    fn received(&self, _: &[u8]) {}
+
+    fn http(&self, exchange: &HttpExchange<'_>) {
+        let request = format!("{} {}", exchange.method, exchange.url);
+        self.0.lock().unwrap().push((request, exchange.status));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_sees_every_http_request_with_its_status_and_without_its_query() {
+    let server = Script::start(serves).await;
+    let exchanges = Arc::new(Exchanges::default());
+    let options = opening(None).tap(Some(exchanges.clone()));
+    let endpoint = at(&format!("{}?token=secret", server.url()));
+    let connection = within(open(&endpoint, &options)).await.unwrap();
+    within(call(&connection, "echo", json!({})).outcome()).await;
+    let request = format!("POST {}", server.url());
+    let seen = exchanges.0.lock().unwrap().clone();
+    assert_eq!(seen, [(request.clone(), Some(200)), (request, Some(200))]);
+    within(open(&at("http://127.0.0.1:1/mcp"), &options)).await.unwrap_err();
+    let last = exchanges.0.lock().unwrap().last().cloned();
+    assert_eq!(last, Some(("POST http://127.0.0.1:1/mcp".to_owned(), None)));
 }

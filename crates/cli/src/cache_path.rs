@@ -12,7 +12,7 @@ use crate::target::{SecretValue, Server};
 
 /// Returns the cache file of a server's lists: one per server and credential, since a server may offer something else
 /// to each. The name is hashed under `key`, so that a secret cannot be found out by guessing.
-pub(super) fn file_name(server: &Server, key: &Key) -> String {
+pub(crate) fn file_name(server: &Server, key: &Key) -> String {
     let mut hash = Sha256::new_with_prefix(key.as_bytes());
     let mut add = |part: &str| {
         hash.update(part.len().to_le_bytes());
@@ -42,9 +42,9 @@ pub(super) fn file_name(server: &Server, key: &Key) -> String {
     format!("{digest}.json")
 }
 
-/// Removes old files from `folder`: of servers that are no longer bridged, or that have another token now. A failure is
+/// Removes old files from `folder`: of servers that are no longer used, or that have another token now. A failure is
 /// ignored.
-pub(super) fn forget_old(folder: &Path) {
+pub(crate) fn forget_old(folder: &Path) {
     let Ok(files) = std::fs::read_dir(folder) else { return };
     for file in files.flatten() {
         let written = file.metadata().and_then(|metadata| metadata.modified());

@@ -1,0 +1,43 @@
+use std::sync::Arc;
+
+use anyhow::Result;
+use anyport_transport::client::{HttpExchange, MessageObserver};
+
+use super::{Options, recording::Recorder, trace::Trace};
+
+/// Several observers of a connection as one.
+struct Observers(Vec<Arc<dyn MessageObserver>>);
+
+impl MessageObserver for Observers {
+    fn sent(&self, message: &[u8]) {
+        self.0.iter().for_each(|observer| observer.sent(message));
+    }
+
+    fn received(&self, message: &[u8]) {
+        self.0.iter().for_each(|observer| observer.received(message));
+    }
+
+    fn http(&self, exchange: &HttpExchange<'_>) {
+        self.0.iter().for_each(|observer| observer.http(exchange));
+    }
+}
+
+impl Options {
+    /// The observers of the connection that `--record` and `-vv` ask for, if any.
+    ///
+    /// # Errors
+    /// When the recording cannot be written.
+    pub(crate) fn observer(&self) -> Result<Option<Arc<dyn MessageObserver>>> {
+        let mut observers: Vec<Arc<dyn MessageObserver>> = Vec::new();
+        if let Some(path) = &self.record {
+            observers.push(Recorder::create(path)?);
+        }
+        if self.output.verbose > 1 {
+            observers.push(Arc::new(Trace::new()));
+        }
+        Ok(match observers.is_empty() {
+            true => None,
+            false => Some(Arc::new(Observers(observers))),
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! A cache of the lists that commands have read of servers, for the completions of a shell: completing asks no server.
+
+use std::{fs, path::PathBuf};
+
+use anyport_protocol::types::{Prompt, Resource, Tool};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    cache_path, state_dir,
+    target::{Options, Surroundings},
+};
+
+/// The names of what a server offers, each list as it was last read.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct CachedLists {
+    pub(crate) tools: Vec<Entry>,
+    pub(crate) prompts: Vec<Entry>,
+    pub(crate) resources: Vec<Entry>,
+}
+
+/// A tool, prompt or resource (by its URI).
+#[derive(Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) about: String,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+/// An argument of a tool or a prompt.
+#[derive(Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct Argument {
+    pub(crate) name: String,
+    pub(crate) about: String,
+    /// The values that it can have, if they are few.
+    pub(crate) values: Vec<String>,
+}
+
+/// A list that a command has read.
+#[derive(Clone, Copy)]
+pub(crate) enum Listed<'a> {
+    Tools(&'a [Tool]),
+    Prompts(&'a [Prompt]),
+    Resources(&'a [Resource]),
+}
+
+/// Stores a list of the server that `target` names. A command works without: a failure is ignored.
+pub(crate) fn store(target: &str, listed: Listed<'_>) {
+    let Some(path) = path(target, true) else { return };
+    let mut lists = read(&path).unwrap_or_default();
+    let (list, read) = match listed {
+        Listed::Tools(tools) => (&mut lists.tools, tools.iter().take(MOST).map(tool).collect::<Vec<_>>()),
+        Listed::Prompts(prompts) => (&mut lists.prompts, prompts.iter().take(MOST).map(prompt).collect()),
+        Listed::Resources(all) => (&mut lists.resources, all.iter().take(MOST).map(resource).collect()),
+    };
+    if *list == read {
+        return;
+    }
+    *list = read;
+    let Ok(text) = serde_json::to_vec(&lists) else { return };
+    // Another command may read it meanwhile: never half a file.
+    let aside = path.with_extension(std::process::id().to_string());
+    let written = fs::write(&aside, text).and_then(|()| fs::rename(&aside, &path));
+    if written.is_err() {
+        let _ = fs::remove_file(aside);
+    }
+}
+
+/// The lists of the server that `target` names.
+pub(crate) fn load(target: &str) -> CachedLists {
+    path(target, false).and_then(|path| read(&path)).unwrap_or_default()
+}
+
+/// Longer lists are not completed, and not stored.
+const MOST: usize = 2_000;
+
+fn read(path: &PathBuf) -> Option<CachedLists> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// The file of a server. Its name is hashed under the key of the state folder, as a URL may hold a secret. What the options of a
+/// command add, such as a token, is not part of it: a shell completes before they are read.
+fn path(target: &str, create: bool) -> Option<PathBuf> {
+    let state = state_dir::folder(None)?;
+    let folder = state.join("completions");
+    if create {
+        state_dir::private_folder(&folder).ok()?;
+        cache_path::forget_old(&folder);
+    } else if !folder.is_dir() {
+        return None;
+    }
+    let key = state_dir::key(&state).ok()?;
+    let target = Options::default().resolve(Some(target), &Surroundings::here()).ok()?;
+    Some(folder.join(cache_path::file_name(&target.server, &key)))
+}
+
+fn tool(tool: &Tool) -> Entry {
+    let properties = tool.input_schema.get("properties").and_then(Value::as_object);
+    let argument = |(name, schema): (&String, &Value)| Argument {
+        name: name.clone(),
+        about: about(schema["description"].as_str()),
+        values: values(schema),
+    };
+    Entry {
+        name: tool.name.clone(),
+        about: about(tool.description.as_deref().or(tool.title.as_deref())),
+        arguments: properties.into_iter().flatten().map(argument).collect(),
+    }
+}
+
+fn prompt(prompt: &Prompt) -> Entry {
+    let argument = |argument: &anyport_protocol::types::PromptArgument| Argument {
+        name: argument.name.clone(),
+        about: about(argument.description.as_deref()),
+        values: Vec::new(),
+    };
+    Entry {
+        name: prompt.name.clone(),
+        about: about(prompt.description.as_deref().or(prompt.title.as_deref())),
+        arguments: prompt.arguments.iter().flatten().map(argument).collect(),
+    }
+}
+
+fn resource(resource: &Resource) -> Entry {
+    Entry {
+        name: resource.uri.clone(),
+        about: about(Some(resource.title.as_deref().unwrap_or(&resource.name))),
+        arguments: Vec::new(),
+    }
+}
+
+/// The first line of a description.
+fn about(text: Option<&str>) -> String {
+    text.unwrap_or_default().trim().lines().next().unwrap_or_default().chars().take(200).collect()
+}
+
+fn values(schema: &Value) -> Vec<String> {
+    let is_boolean = schema["type"] == "boolean";
+    let given = schema["enum"].as_array().into_iter().flatten();
+    let one = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match is_boolean {
+        true => vec!["true".into(), "false".into()],
+        false => given.map(one).collect(),
+    }
+}
