@@ -7,7 +7,7 @@
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
 //!           auth* -> transport
-//! ground    service -> protocol    seal -> protocol    metrics    store*
+//! ground    service -> protocol    seal -> protocol    metrics    config    store*
 //! ```
 //!
 //! Allowed is any arrow downwards, and the sideways arrows drawn. [`check`] holds a workspace against this; it sees
@@ -67,6 +67,7 @@ enum Ring {
 }
 
 const CRATES: &[(&str, Ring)] = &[
+    ("anyport-config", Ring::Ground),
     ("anyport-metrics", Ring::Ground),
     ("anyport-protocol", Ring::Ground),
     ("anyport-seal", Ring::Ground),
@@ -121,10 +122,12 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("hyper-util", &["anyport-client", "anyport-transport"]),
     ("chacha20poly1305", &["anyport-seal"]),
     ("governor", &["anyport-layers"]),
+    ("jsonc-parser", &["anyport-config"]),
     ("prometheus-client", &["anyport-metrics"]),
     ("rusqlite", &["anyport-store"]),
     ("rustls", &["anyport-transport"]),
     ("tantivy", &["anyport-knowledge"]),
+    ("toml_edit", &["anyport-config"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),
     ("tower", &["anyport"]),
     ("tower-layer", &["anyport-adapters", "anyport-layers"]),

@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The server wants to know who calls, or does not let the caller in.
     Auth = 3,
-    /// The server cannot be reached, or did not start.
+    /// The server cannot be reached, did not start, went away, or did not answer in time.
     Unreachable = 4,
     /// The tool ran and said that it failed (`isError`).
     Tool = 5,
@@ -50,7 +50,7 @@ impl Exit {
             Self::Failed => "failed",
             Self::Usage => "wrong usage",
             Self::Auth => "the server requires authentication, or refuses this caller",
-            Self::Unreachable => "the server cannot be reached, or did not start",
+            Self::Unreachable => "the server cannot be reached, did not start, or did not answer in time",
             Self::Tool => "the tool ran and failed",
         }
     }

@@ -23,13 +23,14 @@ mod serve;
 mod state_dir;
 mod target;
 mod tool_args;
+mod usage;
 mod user_error;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::report::Reader;
+use crate::{render::Colour, report::Reader};
 
 /// Any MCP client, any MCP server.
 #[derive(Debug, Parser)]
@@ -78,6 +79,19 @@ enum Command {
     Doctor(Box<commands::doctor::Arguments>),
     /// Send the requests of a recording again, and compare the responses.
     Replay(Box<commands::replay::Arguments>),
+    /// List the configured servers, and check whether they answer.
+    #[command(visible_alias = "list")]
+    Servers(Box<commands::servers::list::Arguments>),
+    /// Add a server to Anyport's own configuration, under a name.
+    Add(Box<commands::servers::add::Arguments>),
+    /// Show what is configured under a name.
+    Get(Box<commands::servers::get::Arguments>),
+    /// Remove a server from a configuration.
+    Remove(Box<commands::servers::remove::Arguments>),
+    /// Copy the servers of a client into Anyport's own configuration.
+    Import(Box<commands::servers::import::Arguments>),
+    /// Write a server, or the bridge before it, into the configuration of a client.
+    Install(Box<commands::servers::install::Arguments>),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.
@@ -97,6 +111,12 @@ impl Command {
             Self::Prompt(arguments) => &arguments.words.options,
             Self::Doctor(arguments) => &arguments.words.options,
             Self::Replay(arguments) => &arguments.options,
+            Self::Servers(arguments) => return Some(&arguments.output),
+            Self::Add(arguments) => return Some(&arguments.output),
+            Self::Get(arguments) => return Some(&arguments.output),
+            Self::Remove(arguments) => return Some(&arguments.output),
+            Self::Import(arguments) => return Some(&arguments.output),
+            Self::Install(arguments) => return Some(&arguments.output),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
@@ -110,19 +130,19 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return report::report_usage(&error, wanted_by(std::env::args_os())),
+        Err(error) => {
+            let words: Vec<_> = std::env::args_os().skip(1).collect();
+            return report::report_usage(&error, &words, &Arguments::command());
+        }
     };
     let _flushed = Flushed;
-    let reader = Reader::of(arguments.command.output().is_some_and(|output| output.json));
+    let output = arguments.command.output();
+    let reader = Reader::of(output.is_some_and(|output| output.json));
+    let colour = output.map_or(Colour::Auto, |output| output.color);
     match run(arguments) {
         Ok(code) => code,
-        Err(error) => report::report(&error, reader),
+        Err(error) => report::report(&error, reader, colour),
     }
-}
-
-/// The reader of errors of an invalid command line. Words after `--` belong to another program.
-fn wanted_by(words: impl Iterator<Item = OsString>) -> Reader {
-    Reader::of(words.take_while(|word| word != "--").any(|word| word == "--json"))
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -144,6 +164,12 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
+        Command::Servers(arguments) => commands::servers::list::run(&arguments),
+        Command::Add(arguments) => commands::servers::add::run(&arguments),
+        Command::Get(arguments) => commands::servers::get::run(&arguments),
+        Command::Remove(arguments) => commands::servers::remove::run(&arguments),
+        Command::Import(arguments) => commands::servers::import::run(&arguments),
+        Command::Install(arguments) => commands::servers::install::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())
         }

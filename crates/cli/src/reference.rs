@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory as _};
 use crate::{
     exit::Exit,
     listen::Limits,
-    target::{CALL_TIMEOUT, TIMEOUT, locations_by_program},
+    target::{CALL_TIMEOUT, TIMEOUT},
 };
 
 /// Set this variable to write the page instead of comparing with it.
@@ -116,12 +116,13 @@ fn replaced(page: &str, name: &str, part: &str) -> String {
 }
 
 /// Commands that have most of their options in common, and what they are together.
-const GROUPS: [(&str, &[&str]); 2] = [
+const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Commands that speak to a server",
         &["tools", "call", "resources", "read", "prompts", "prompt", "inspect", "doctor", "replay"],
     ),
     ("Commands that serve", &["serve", "bridge"]),
+    ("Commands on configured servers", &["servers", "add", "get", "remove", "import", "install"]),
 ];
 
 /// Every command with its options; those of a whole group stand once.
@@ -256,11 +257,11 @@ fn exit_codes() -> String {
 
 /// Where names of servers are looked for.
 fn config_locations() -> String {
-    let mut out = String::from("| program | in the project | of the user |\n|---|---|---|\n");
-    for (program, project, user) in locations_by_program() {
+    let mut out = String::from("| client | in the project | of the user |\n|---|---|---|\n");
+    for (client, project, user) in anyport_config::by_client() {
         let shown =
             |paths: Vec<String>| paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-        writeln!(out, "| {program} | {} | {} |", shown(project), shown(user)).unwrap();
+        writeln!(out, "| {} | {} | {} |", client.title, shown(project), shown(user)).unwrap();
     }
     out
 }

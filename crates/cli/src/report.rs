@@ -1,9 +1,17 @@
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Error;
+use clap::Command;
 use serde_json::json;
 
-use crate::{client_session::output::escaped, exit::Exit, logging, user_error::UserError};
+use crate::{
+    client_session::output::escaped,
+    exit::Exit,
+    logging,
+    render::{Colour, Screen},
+    usage,
+    user_error::UserError,
+};
 
 /// The reader of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +30,14 @@ impl Reader {
 }
 
 /// Says what went wrong, why, and what to do, on standard error.
-pub(crate) fn report(error: &Error, reader: Reader) -> ExitCode {
+pub(crate) fn report(error: &Error, reader: Reader, colour: Colour) -> ExitCode {
     let user_error = error.downcast_ref::<UserError>();
     let exit = user_error.map_or(Exit::Failed, |user_error| user_error.exit);
     let help = user_error.map(|user_error| user_error.help.as_str());
     let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     match reader {
         Reader::Person => {
-            let mut text = format!("error: {error}");
+            let mut text = format!("{} {error}", Screen::stderr(colour).bad("error:"));
             for cause in causes {
                 text += &format!("\n  caused by: {cause}");
             }
@@ -45,6 +53,7 @@ pub(crate) fn report(error: &Error, reader: Reader) -> ExitCode {
                 "message": error.to_string(),
                 "causes": causes,
                 "help": help,
+                "server": user_error.and_then(|user_error| user_error.answer.as_ref()),
             }});
             logging::notice(escaped(&text.to_string()));
         }
@@ -54,14 +63,12 @@ pub(crate) fn report(error: &Error, reader: Reader) -> ExitCode {
 
 /// Reports an invalid command line, and ends the program; help and version, which come in the same way, are not
 /// failures.
-pub(crate) fn report_usage(error: &clap::Error, reader: Reader) -> ExitCode {
-    if reader == Reader::Person || !error.use_stderr() {
+pub(crate) fn report_usage(error: &clap::Error, words: &[OsString], program: &Command) -> ExitCode {
+    if usage::is_help(error) {
         error.exit();
     }
-    let text = error.render().to_string();
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let problem = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let help: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
-    let help = if help.is_empty() { "--help says what can be told".to_owned() } else { help.join("; ") };
-    report(&UserError::usage(problem, help), reader)
+    // Words after `--` belong to another program.
+    let ours = words.iter().take_while(|word| *word != "--");
+    let reader = Reader::of(ours.into_iter().any(|word| word == "--json"));
+    report(&usage::user_error(error, words, program).into(), reader, Colour::Auto)
 }

@@ -1,4 +1,4 @@
-use std::{fmt, fs, str::FromStr};
+use std::{env::VarError, fmt, fs, str::FromStr};
 
 use anyhow::Result;
 
@@ -46,46 +46,61 @@ const SHORTEST: usize = 16;
 const MAKE: &str = "make one with: openssl rand -hex 32";
 
 impl SecretSource {
-    /// Reads a secret that we demand of others, without white space around it.
-    pub(crate) fn read(&self) -> Result<String> {
-        let secret = self.text().map_err(|problem| UserError::failed(problem, MAKE))?;
+    /// Reads a secret that we demand of others, without white space around it. `option` is the one that names its source.
+    pub(crate) fn read(&self, option: &str) -> Result<String> {
+        let wrong = |problem: String| UserError::usage(problem, self.help(MAKE));
+        let secret = self.text(option).map_err(wrong)?;
         if secret.len() < SHORTEST {
-            let problem = format!("the token in {self} is shorter than {SHORTEST} characters");
-            return Err(UserError::failed(problem, MAKE));
+            let problem = format!("the token of {option} {self} is shorter than {SHORTEST} characters");
+            return Err(UserError::usage(problem, MAKE));
         }
-        self.one_word(&secret).map_err(|problem| UserError::failed(problem, MAKE))?;
+        self.one_word(&secret, option).map_err(wrong)?;
         Ok(secret)
     }
 
     /// Reads a secret of another party, without white space around it and of any length. A missing secret is wrong
-    /// usage, as with other variables.
-    pub(crate) fn read_given(&self) -> Result<String> {
-        let wrong =
-            |problem| UserError::usage(problem, "write there the token that the server's owner gave you");
-        let secret = self.text().map_err(wrong)?;
+    /// usage, as with other variables. `option` is the one that names its source.
+    pub(crate) fn read_given(&self, option: &str) -> Result<String> {
+        let wrong = |problem| {
+            UserError::usage(problem, self.help("write there the token that the server's owner gave you"))
+        };
+        let secret = self.text(option).map_err(wrong)?;
         if secret.is_empty() {
-            return Err(wrong(format!("the token in {self} is empty")));
+            return Err(wrong(format!("the token of {option} {self} is empty")));
         }
-        self.one_word(&secret).map_err(wrong)?;
+        self.one_word(&secret, option).map_err(wrong)?;
         Ok(secret)
     }
 
-    fn text(&self) -> Result<String, String> {
+    /// What to do about a secret that is not there.
+    fn help(&self, what: &str) -> String {
+        match self {
+            Self::Environment(name) => format!("{what}: export {name}=..."),
+            Self::File(_) => what.to_owned(),
+        }
+    }
+
+    fn text(&self, option: &str) -> Result<String, String> {
         let text = match self {
-            Self::Environment(name) => std::env::var(name).map_err(|error| error.to_string()),
-            Self::File(path) => fs::read_to_string(path).map_err(|error| error.to_string()),
+            Self::Environment(name) => std::env::var(name).map_err(|error| match error {
+                VarError::NotPresent => "the variable is not set".to_owned(),
+                VarError::NotUnicode(_) => "the variable is no text".to_owned(),
+            }),
+            Self::File(path) => {
+                fs::read_to_string(path).map_err(|error| format!("the file cannot be read: {error}"))
+            }
         };
         match text {
             Ok(text) => Ok(text.trim().to_owned()),
-            Err(error) => Err(format!("cannot read the token from {self}: {error}")),
+            Err(error) => Err(format!("no token for {option} {self}: {error}")),
         }
     }
 
     /// No client could send another: a header holds one line, and a bearer token one word.
-    fn one_word(&self, secret: &str) -> Result<(), String> {
+    fn one_word(&self, secret: &str, option: &str) -> Result<(), String> {
         if secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(());
         }
-        Err(format!("the token in {self} is not one word of ASCII letters, digits and signs"))
+        Err(format!("the token of {option} {self} is not one word of ASCII letters, digits and signs"))
     }
 }

@@ -55,12 +55,16 @@ pub(crate) fn parse(
         Mistake { problem, help }
     };
     let schema = Schemas { root: schema, steps: Cell::new(0) };
-    let (mut arguments, pairs) = whole(words, stdin).map_err(|problem| mistake(problem, None))?;
+    let (mut arguments, pairs) = whole(words, stdin).map_err(|problem| {
+        let how =
+            "arguments are KEY=VALUE, '{\"KEY\": \"VALUE\"}', @FILE with such JSON, or - for standard input.";
+        mistake(problem, Some(how.into()))
+    })?;
     let mut given = Given::default();
     for word in pairs {
         let Some((key, value)) = word.split_once('=') else {
             let problem = format!(
-                "{word} is not an argument: key=value, key:=json, '{{json}}', @FILE or - was expected"
+                "{word} is not an argument: KEY=VALUE, KEY:=JSON, '{{json}}', @FILE or - was expected"
             );
             return Err(mistake(problem, did_you_mean(word, schema.names())));
         };

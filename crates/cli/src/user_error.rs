@@ -1,6 +1,7 @@
 use std::fmt;
 
 use anyhow::Error;
+use serde_json::Value;
 
 use crate::exit::Exit;
 
@@ -13,6 +14,23 @@ pub(crate) struct UserError {
     pub(crate) help: String,
     /// How the program ends.
     pub(crate) exit: Exit,
+    /// The error that the server answered with: its code, message and data.
+    pub(crate) answer: Option<Value>,
+    /// Whether it happened at a server, whose place belongs to the problem.
+    pub(crate) is_of_server: bool,
+    /// What the server refused, where it does not let the caller in.
+    pub(crate) denial: Option<Denial>,
+}
+
+/// A request that the server refused because of who calls.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    /// The method.
+    pub(crate) method: String,
+    /// Whether the server does not know who calls (HTTP status 401), or does not allow it (403).
+    pub(crate) is_unknown: bool,
+    /// The header `WWW-Authenticate`.
+    pub(crate) challenge: Option<String>,
 }
 
 impl UserError {
@@ -28,7 +46,8 @@ impl UserError {
 
     /// Something ends the program in this way.
     pub(crate) fn new(exit: Exit, problem: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { problem: problem.into(), help: help.into(), exit }
+        let (problem, help) = (problem.into(), help.into());
+        Self { problem, help, exit, answer: None, is_of_server: false, denial: None }
     }
 }
 

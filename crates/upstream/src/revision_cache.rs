@@ -81,8 +81,8 @@ impl RevisionCache {
 /// Nothing is learned of it: that a server speaks a legacy revision does not say that it speaks no other.
 async fn legacy_first(target: &Target, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     match connect(target, options).await {
-        Err(ConnectError::Transport(why)) => {
-            tracing::debug!(why, "the server was not opened with initialize; it is probed");
+        Err(error @ (ConnectError::Status { .. } | ConnectError::Transport(_))) => {
+            tracing::debug!(%error, "the server was not opened with initialize; it is probed");
             connect(target, &options.clone().legacy_first(false)).await
         }
         opened => opened,
@@ -97,7 +97,7 @@ fn may_be_another(error: &ConnectError) -> bool {
         | ConnectError::Revision { .. }
         | ConnectError::Ended(_) => true,
         // What is refused over HTTP is told in words.
-        ConnectError::Transport(_) => true,
+        ConnectError::Status { .. } | ConnectError::Transport(_) => true,
         _ => false,
     }
 }

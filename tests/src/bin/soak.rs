@@ -25,8 +25,8 @@ async fn main() -> Result<ExitCode, Fault> {
             let seed = seed.first().map_or_else(|| Ok(fastrand::u64(..)), |seed| seed.parse())?;
             println!("seed {seed}");
             let time = Duration::from_secs(seconds.parse()?);
-            let Report { text, violations } =
-                run(&Plan { time, program: PathBuf::from(program), seed }).await?;
+            let plan = Plan { time, program: PathBuf::from(program), seed, loopback: Plan::own_loopback() };
+            let Report { text, violations } = run(&plan).await?;
             println!("{text}");
             for violation in &violations {
                 println!("VIOLATION: {violation}");

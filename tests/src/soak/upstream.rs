@@ -68,7 +68,7 @@ impl Upstream {
             bridge.arg("--").arg(&this).args(["serve", "legacy"]);
             None
         } else {
-            let address = free_address()?;
+            let address = free_address(plan.loopback)?;
             let process = serve(kind.era(&mut Rng::with_seed(plan.seed)), address)?;
             let network = ChaosProxy::before(address).await?;
             bridge.arg(format!("http://{}/mcp", network.address()));
@@ -203,6 +203,6 @@ fn listening(mut bridge: Command) -> Result<(Process, SocketAddr), Fault> {
     Err("the bridge ended before it listened".into())
 }
 
-fn free_address() -> std::io::Result<SocketAddr> {
-    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+fn free_address(loopback: Ipv4Addr) -> std::io::Result<SocketAddr> {
+    std::net::TcpListener::bind((loopback, 0))?.local_addr()
 }

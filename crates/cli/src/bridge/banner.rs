@@ -37,7 +37,7 @@ impl fmt::Display for Banner<'_> {
             f,
             "\nTo connect a client, put this into its configuration (mcp.json, \"servers\" in VS Code):"
         )?;
-        let servers = json!({"mcpServers": {name: entry}});
+        let servers = json!({"mcpServers": {self.target.config_name(): entry}});
         if self.terminal { writeln!(f, "{servers:#}") } else { writeln!(f, "{servers}") }
     }
 }

@@ -2,13 +2,19 @@
 //!
 //! - [`output`]: where the answer goes.
 //! - [`waiting`], [`progress`], [`ask`]: what happens on the terminal while a call runs.
-//! - [`errors`]: what a fault of the server's means for the program.
+//! - [`errors`], [`opening_errors`]: what a fault of the server's means for the program; [`access`], [`credential`],
+//!   [`challenge`]: where it does not let the caller in; [`network`]: where it cannot be reached.
 //! - [`recording`]: a session as lines of JSON; [`trace`]: as lines for people; [`observers`]: what sees the messages.
 
+mod access;
 pub(crate) mod ask;
+pub(crate) mod challenge;
 pub(crate) mod connect;
+pub(crate) mod credential;
 pub(crate) mod errors;
+pub(crate) mod network;
 mod observers;
+pub(crate) mod opening_errors;
 mod options;
 pub(crate) mod output;
 pub(crate) mod progress;
@@ -84,7 +90,8 @@ where
         logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
     }
     run(options, async |held| {
-        let (mut session, connection) = open(&target, options, options.observer()?).await?;
+        let located = |error| errors::located(error, &target, &options.server);
+        let (mut session, connection) = open(&target, options, options.observer()?).await.map_err(located)?;
         session.word = word;
         held.hold(&connection);
         let bar = session.bar.clone();
@@ -93,7 +100,7 @@ where
         bar.clear();
         // A process that we started ends before we do.
         close(&connection).await;
-        done
+        done.map_err(located)
     })
 }
 

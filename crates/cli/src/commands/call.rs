@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 
 /// Calls the tool and shows what it answers.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let (target, tool, words) = arguments.words.split("TOOL")?;
+    let (target, tool, words) = arguments.words.split("call", "TOOL")?;
     let files = content::Files::into(arguments.output.clone());
     let Arguments { unchecked, all, .. } = *arguments;
     let answer = if all { Answer::All } else { Answer::One };

@@ -8,11 +8,16 @@ pub(crate) mod list;
 pub(crate) mod prompt;
 pub(crate) mod read;
 pub(crate) mod replay;
+pub(crate) mod servers;
 pub(crate) mod tools;
 
 use anyhow::Result;
 
-use crate::{client_session, user_error::UserError};
+use crate::{
+    client_session,
+    target::{Surroundings, is_server, may_be_server},
+    user_error::UserError,
+};
 
 /// Arguments of commands that take only a server.
 #[derive(Debug, clap::Args)]
@@ -42,15 +47,38 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// Returns the server, the requested name (`what` is its noun in messages), and the words after it.
-    fn split(&self, what: &str) -> Result<(Option<String>, String, Vec<String>)> {
+    /// Returns the server, the requested name (`what` is its noun in messages), and the words after it; `command` is the
+    /// command that they are for.
+    fn split(&self, command: &str, what: &str) -> Result<(Option<String>, String, Vec<String>)> {
         let mut words = self.words.clone();
         let target = self.options.server.target_of(&mut words);
         if words.is_empty() {
-            let help = format!("write SERVER {what}, or {what} -- COMMAND; the server comes first");
+            let list = match (command, &target) {
+                ("call", Some(target)) => format!("; `anyport tools {target}` lists the tools"),
+                ("read", Some(target)) => format!("; `anyport resources {target}` lists the URIs"),
+                ("prompt", Some(target)) => format!("; `anyport prompts {target}` lists the prompts"),
+                _ => String::new(),
+            };
+            let help = format!("write SERVER {what}, or {what} -- COMMAND; the server comes first{list}");
             return Err(UserError::usage(format!("no {what} was named"), help));
         }
         let first = words.remove(0);
+        if let Some(target) = &target {
+            in_order(command, target, &first)?;
+        }
         Ok((target, first, words))
     }
+}
+
+/// Checks that `server` comes before `name`.
+///
+/// # Errors
+/// When `name` is a server and `server` is none.
+fn in_order(command: &str, server: &str, name: &str) -> Result<()> {
+    let surroundings = Surroundings::here();
+    if is_server(name, &surroundings) && !may_be_server(server, &surroundings) {
+        let problem = format!("{server} is no server; SERVER comes first");
+        return Err(UserError::usage(problem, format!("write: anyport {command} {name} {server}")));
+    }
+    Ok(())
 }

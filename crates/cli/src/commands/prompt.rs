@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 
 /// Fills in the prompt and shows its messages.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let (target, prompt, words) = arguments.words.split("PROMPT")?;
+    let (target, prompt, words) = arguments.words.split("prompt", "PROMPT")?;
     let files = content::Files::into(arguments.output.clone());
     client_session::with(&arguments.words.options, target.as_deref(), async move |session, output| {
         get(session, output, &prompt, &words, &files).await

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 
 /// Reads the resource and shows it.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let (target, uri, rest) = arguments.words.split("URI")?;
+    let (target, uri, rest) = arguments.words.split("read", "URI")?;
     if let Some(more) = rest.first() {
         return Err(UserError::usage(format!("{more} was not expected"), "name one URI"));
     }

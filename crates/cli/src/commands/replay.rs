@@ -1,6 +1,9 @@
 //! `anyport replay`: sends the requests of a recording again, and compares the responses.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use anyport_client::Error as ClientError;
@@ -15,6 +18,8 @@ use crate::{
     },
     exit::Exit,
     render::{safe, table},
+    target::{Surroundings, is_server},
+    user_error::UserError,
 };
 
 /// The arguments of `anyport replay`.
@@ -38,6 +43,13 @@ pub(crate) struct Arguments {
 
 /// Plays the recording and says what is different.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if let (Some(server), Some(file)) = (arguments.file.to_str(), &arguments.target)
+        && is_server(server, &Surroundings::here())
+        && Path::new(file).is_file()
+    {
+        let problem = format!("{server} is no recording; FILE comes first");
+        return Err(UserError::usage(problem, format!("write: anyport replay {file} {server}")));
+    }
     let exchanges = recording::read(&arguments.file)?;
     client_session::with(&arguments.options, arguments.target.as_deref(), async move |session, output| {
         replay(session, output, &exchanges).await

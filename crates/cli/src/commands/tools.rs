@@ -6,7 +6,10 @@ use anyhow::Result;
 use anyport_protocol::{suggest::did_you_mean, types::Tool};
 use serde_json::json;
 
-use super::list::{nothing, some};
+use super::{
+    in_order,
+    list::{nothing, some},
+};
 use crate::{
     client_session::{self, errors, output::Output},
     exit::Exit,
@@ -47,6 +50,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(further) = words.first() {
         let help = "write SERVER, or SERVER TOOL; --grep WORDS looks for several";
         return Err(UserError::usage(format!("{further} is one word too many"), help));
+    }
+    if let (Some(target), Some(name)) = (&target, &name) {
+        in_order("tools", target, name)?;
     }
     if let (Some(name), Some(_)) = (&name, &arguments.grep) {
         let help = "leave out the name of the tool, or --grep";

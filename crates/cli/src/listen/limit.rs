@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use anyport_protocol::settings::{LimitField, LimitSpec, Unit};
+use anyport_protocol::{
+    settings::{LimitField, LimitSpec, Unit},
+    suggest::did_you_mean,
+};
 
 use super::limits::Limits;
 
@@ -64,7 +67,9 @@ fn declared(name: &str) -> Result<LimitSpec, String> {
             Unit::Seconds => format!("{} (seconds)", spec.name),
             Unit::Count | Unit::Bytes => spec.name.to_owned(),
         });
-        format!("there is no limit {name:?}; there are {}", names.collect::<Vec<_>>().join(", "))
+        let near = did_you_mean(name, all.iter().map(|spec| spec.name));
+        let help = near.unwrap_or_else(|| format!("there are {}", names.collect::<Vec<_>>().join(", ")));
+        format!("there is no limit {name:?}; {help}")
     })
 }
 

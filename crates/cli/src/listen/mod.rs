@@ -129,7 +129,7 @@ pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {
 
 fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limits) -> Result<http::Config> {
     let authentication = match arguments.token()? {
-        Some(secret) => Authentication::Tokens(vec![Token::new("token", &secret.read()?)]),
+        Some(secret) => Authentication::Tokens(vec![Token::new("token", &secret.read("--auth-token")?)]),
         None => Authentication::Anonymous,
     };
     let (mut allow_hosts, mut allow_origins) = (arguments.allow_host.clone(), arguments.allow_origin.clone());

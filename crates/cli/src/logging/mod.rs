@@ -179,15 +179,17 @@ pub(crate) fn notice(text: impl fmt::Display) {
         let _ = status::instead(|| io::stderr().write_all(format!("{text}\n").as_bytes()));
         return;
     };
+    // Colours are for the terminal alone.
+    let plain = anstream::adapter::strip_str(&text).to_string();
     match sinks.format {
         Format::Human => {
             sinks.errors.push(format!("{text}\n").into_bytes());
             if let Some(file) = &sinks.file {
-                text.lines().for_each(|text| file.push(line::notice(text)));
+                plain.lines().for_each(|text| file.push(line::notice(text)));
             }
         }
         Format::Json => {
-            let line = line::json_notice(&text);
+            let line = line::json_notice(&plain);
             if let Some(file) = &sinks.file {
                 file.push(line.clone());
             }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    io::{IsTerminal as _, stdout},
+    io::{IsTerminal as _, stderr, stdout},
 };
 
 use anstyle::{AnsiColor, Style};
@@ -42,6 +42,16 @@ impl Screen {
         };
         let width = stdout().is_terminal().then(terminal_size::terminal_size).flatten();
         Self { width: width.map(|(width, _)| usize::from(width.0).max(NARROWEST)), colours }
+    }
+
+    /// Standard error, as it is.
+    pub(crate) fn stderr(colour: Colour) -> Self {
+        let colours = match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never,
+        };
+        Self { width: None, colours }
     }
 
     /// Without colours or width, as a file is.

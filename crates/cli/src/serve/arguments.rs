@@ -28,6 +28,7 @@ pub(crate) struct Arguments {
         long,
         value_name = "EXT",
         env = "ANYPORT_EXT",
+        value_parser = ending,
         value_delimiter = ',',
         hide_env = true,
         hide_short_help = true
@@ -124,6 +125,18 @@ impl FromStr for Seconds {
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.as_secs_f64())
+    }
+}
+
+/// The ending of a name, with or without its dot: no pattern.
+fn ending(text: &str) -> Result<String, String> {
+    let ending = text.trim_start_matches(['*', '.']);
+    match text.contains(['*', '?', '/', '\\']) {
+        true if ending.is_empty() || ending.contains(['*', '?', '/', '\\']) => {
+            Err("it takes the ending of a name, no pattern: --ext rst".into())
+        }
+        true => Err(format!("it takes the ending of a name, no pattern: --ext {ending}")),
+        false => Ok(text.to_owned()),
     }
 }
 

@@ -36,7 +36,7 @@ impl fmt::Display for Banner<'_> {
         self.addresses().fmt(f)?;
         let place = "(mcp.json, \"servers\" in VS Code)";
         writeln!(f, "\nTo connect a client, put this into its configuration {place}:")?;
-        let servers = json!({"mcpServers": {&self.arguments.name: self.entry()}});
+        let servers = json!({"mcpServers": {anyport_config::valid_name(&self.arguments.name): self.entry()}});
         if self.terminal { writeln!(f, "{servers:#}") } else { writeln!(f, "{servers}") }
     }
 }

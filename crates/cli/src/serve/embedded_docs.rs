@@ -28,6 +28,7 @@ const PAGES: &[(&str, &str)] = &[
     ("results-and-errors.md", include_str!("../../../../docs/results-and-errors.md")),
     ("revisions.md", include_str!("../../../../docs/revisions.md")),
     ("serve.md", include_str!("../../../../docs/serve.md")),
+    ("servers.md", include_str!("../../../../docs/servers.md")),
     ("testing.md", include_str!("../../../../docs/testing.md")),
     ("tools.md", include_str!("../../../../docs/tools.md")),
     ("transports.md", include_str!("../../../../docs/transports.md")),

@@ -116,7 +116,7 @@ fn documents(arguments: &Arguments) -> Result<Documents> {
     let index_dir = state_dir::folder(arguments.listen.state_dir.clone()).map(|folder| folder.join("index"));
     let opened = Knowledge::open(loading, limits.of_knowledge(index_dir));
     let knowledge = opened.map_err(|error| {
-        let help = FolderError::help(&error);
+        let help = format!("{}: --docs DIR", FolderError::help(&error));
         UserError::failed(error.to_string(), help)
     })?;
     if knowledge.library().is_empty() && !knowledge.progress().reading {

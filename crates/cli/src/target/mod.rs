@@ -1,39 +1,31 @@
 //! Which server a command is for, and how to reach it: the same for every command.
 //!
-//! - [`variables`]: what `${...}` in a file means.
-//! - [`config_locations`]: where programs keep their servers.
-//! - [`file`]: their shapes.
+//! - [`lookup`]: what a word stands for.
+//! - [`configured`]: from the entry of a configuration file to a server; the files themselves are read by `anyport-config`.
 //! - [`destination`]: where a transport finds them.
 //! - [`redact`]: values that are never shown.
 
-mod config_locations;
+mod configured;
 mod destination;
-mod file;
+mod lookup;
 mod redact;
 mod server;
-mod variables;
 
-use std::{
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::Result;
-use anyport_protocol::{Revision, suggest::did_you_mean};
+use anyport_protocol::Revision;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::{HeaderName, HeaderValue};
 
-#[cfg(test)]
-pub(crate) use self::config_locations::by_program as locations_by_program;
-use self::{
-    config_locations::{ConfigLocation, config_locations},
-    file::McpFile,
-};
+pub(crate) use anyport_config::Surroundings;
+
+use self::lookup::{HOW, named};
 pub(crate) use self::{
+    configured::resolved,
+    lookup::{Target, configured_names, is_server, may_be_server},
     redact::{SecretValue, redact_json, redacted},
     server::Server,
-    variables::Surroundings,
 };
 use crate::{
     secret_source::{InvalidSecretSource, SecretSource},
@@ -88,17 +80,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A server, and what else was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// How to reach it.
-    pub(crate) server: Server,
-    /// As it was named: for messages.
-    pub(crate) name: String,
-    /// Where it was found, when it was looked for.
-    pub(crate) found: Option<PathBuf>,
-}
-
 impl Options {
     /// The time that the server may take for a step without progress.
     pub(crate) fn timeout(&self) -> Duration {
@@ -108,6 +89,16 @@ impl Options {
     /// The time that a call through the bridge may take without progress.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.timeout.unwrap_or(CALL_TIMEOUT)
+    }
+
+    /// The place of the bearer token.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        self.bearer.as_deref()
+    }
+
+    /// The names of the headers.
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.header.iter().filter_map(|text| Some(text.split_once(':')?.0.trim()))
     }
 
     /// Whether a command stands in place of TARGET.
@@ -212,7 +203,7 @@ impl Options {
             if HeaderName::from_str(name).is_err() {
                 return Err(wrong("what stands before the colon is no name of a header"));
             }
-            let value = variables::expand(value, surroundings, &surroundings.cwd)
+            let value = anyport_config::expand(value, surroundings, &surroundings.cwd)
                 .map_err(|error| wrong(&error.to_string()))?;
             if HeaderValue::from_str(&value).is_err() {
                 return Err(wrong("its value has signs that no header can hold"));
@@ -252,9 +243,6 @@ fn hide_query(url: &str) {
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a call through the bridge may take without progress, unless something else is said.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-/// The forms of a server's name.
-const HOW: &str = "name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
-
 fn idle(given: bool, option: &str, what: &str) -> Result<()> {
     match given {
         true => {
@@ -281,146 +269,7 @@ fn bearer(location: &str) -> Result<String> {
             "keep the token in a variable or a file, and give --bearer env:NAME or --bearer file:PATH",
         )
     })?;
-    secret.read_given()
-}
-
-/// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
-fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
-    if word.contains("://") || word.starts_with("unix:") {
-        let server = Server::url(word, Vec::new()).map_err(|error| {
-            UserError::usage(error.to_string(), "for example https://host/mcp; the server comes first")
-        })?;
-        return Ok(Target { name: server.to_string(), server, found: None });
-    }
-    if let Some((path, name)) = word.rsplit_once('#') {
-        return in_file(Path::new(path), Some(name), surroundings);
-    }
-    let path = Path::new(word);
-    if path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
-        return in_file(path, None, surroundings);
-    }
-    look_for(word, surroundings)
-}
-
-fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
-    let absolute = surroundings.cwd.join(path);
-    let file = McpFile::read(&absolute, &surroundings.cwd)
-        .map_err(|error| UserError::usage(error.to_string(), error.help()))?;
-    let names: Vec<&str> = file.names().collect();
-    let name = match (name.filter(|name| !name.is_empty()), &*names) {
-        (Some(name), _) => name,
-        (None, [only]) => only,
-        (None, []) => {
-            let problem = format!("{} has no servers", path.display());
-            return Err(UserError::usage(
-                problem,
-                "they stand in it under mcpServers or servers, each by its name",
-            ));
-        }
-        (None, _) => {
-            let help = format!("say which one: {}#NAME, with one of {}", path.display(), names.join(", "));
-            let problem = format!("{} has {} servers", path.display(), names.len());
-            return Err(UserError::usage(problem, help));
-        }
-    };
-    let location = ConfigLocation { program: "", workspace: workspace(&absolute), path: absolute.clone() };
-    match file.server(name, surroundings, &location.workspace) {
-        Some(server) => found(name, server, location),
-        None => {
-            let problem = format!("{} has no server {name}", path.display());
-            let near = did_you_mean(name, names.iter().copied());
-            let all = match names.is_empty() {
-                true => "it has none".to_owned(),
-                false => format!("it has {}", names.join(", ")),
-            };
-            Err(UserError::usage(problem, near.unwrap_or(all)))
-        }
-    }
-}
-
-fn found(name: &str, server: Result<Server, file::FileError>, location: ConfigLocation) -> Result<Target> {
-    let server = server.map_err(|error| UserError::usage(error.to_string(), "correct the file"))?;
-    Ok(Target { server, name: name.to_owned(), found: Some(location.path) })
-}
-
-/// The folder that a file belongs to: editors keep theirs one below it.
-fn workspace(file: &Path) -> PathBuf {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    match folder.file_name().and_then(|name| name.to_str()) {
-        Some(".vscode" | ".cursor" | ".gemini") => folder.parent().unwrap_or(folder).to_owned(),
-        _ => folder.to_owned(),
-    }
-}
-
-/// Looks for a name wherever programs keep their servers.
-fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
-    let mut known: Vec<String> = Vec::new();
-    let mut looked: Vec<String> = Vec::new();
-    let mut broken: Vec<String> = Vec::new();
-    for location in config_locations(surroundings) {
-        if !location.path.is_file() {
-            continue;
-        }
-        looked.push(format!("{} ({})", location.path.display(), location.program));
-        // A file that is broken is no reason not to look on.
-        match McpFile::read(&location.path, &surroundings.cwd) {
-            Err(error) => broken.push(error.to_string()),
-            Ok(file) => match file.server(name, surroundings, &location.workspace) {
-                Some(server) => return found(name, server, location),
-                None => known.extend(file.names().map(str::to_owned)),
-            },
-        }
-    }
-    let mut problem = format!("no server is called {name}");
-    problem += &match looked.is_empty() {
-        true => "; no mcp.json was found in this project or of this user".to_owned(),
-        false => format!("; looked in {}", looked.join(", ")),
-    };
-    let is_broken = !broken.is_empty();
-    for error in broken {
-        problem += &format!("; {error}");
-    }
-    let near = did_you_mean(name, known.iter().map(String::as_str));
-    let help = near.unwrap_or_else(|| match is_url(name) {
-        true => format!("for a URL, write its scheme: http://{name}"),
-        false => guess(name, &known, is_broken),
-    });
-    Err(UserError::usage(problem, help))
-}
-
-/// The names of the servers that are configured, the nearest first, each with the program in whose file it stands.
-pub(crate) fn configured_names(surroundings: &Surroundings) -> Vec<(String, String)> {
-    let mut names: Vec<(String, String)> = Vec::new();
-    for location in config_locations(surroundings) {
-        // A file that is broken, or not there, is no reason not to look on.
-        let Ok(file) = McpFile::read(&location.path, &surroundings.cwd) else { continue };
-        for name in file.names() {
-            if !names.iter().any(|(known, _)| known == name) {
-                names.push((name.to_owned(), location.program.to_owned()));
-            }
-        }
-    }
-    names
-}
-
-/// Whether a word looks like a URL that lacks its scheme.
-fn is_url(word: &str) -> bool {
-    let host = word.split('/').next().unwrap_or(word);
-    let port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    port || host == "localhost" || host.contains('.') && !Path::new(word).exists()
-}
-
-/// The suggestion for a misspelled name.
-fn guess(word: &str, known: &[String], is_broken: bool) -> String {
-    const LISTED: usize = 12;
-    let mut help = format!("to start a program, write it after --: -- {word}; else {HOW}");
-    if is_broken {
-        help += "; and correct the file that is wrong";
-    }
-    if !known.is_empty() && known.len() <= LISTED {
-        help += &format!("; there are {}", known.join(", "));
-    }
-    help
+    secret.read_given("--bearer")
 }
 
 #[cfg(test)]

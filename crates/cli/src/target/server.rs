@@ -62,6 +62,15 @@ impl Server {
         }
     }
 
+    /// A name for it in the configuration of a client: of its package, its script, its host.
+    pub(crate) fn config_name(&self) -> String {
+        match self {
+            Self::Http { url, .. } | Self::WebSocket { url, .. } => anyport_config::name_of_url(url),
+            Self::Unix(path) => anyport_config::name_of_url(&format!("unix:{}", path.display())),
+            Self::Command { program, arguments, .. } => anyport_config::name_of_command(program, arguments),
+        }
+    }
+
     /// Over what it is reached, in a word.
     pub(crate) fn transport(&self) -> &'static str {
         match self {

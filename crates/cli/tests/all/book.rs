@@ -236,7 +236,24 @@ fn every_configuration_that_starts_the_program_works() {
 fn every_flag_that_the_book_names_exists() {
     let home = folder(&[]);
     let mut help = serve_to_the_end(&["--help"]).stdout;
-    for name in ["bridge", "tools", "call", "read", "prompt", "inspect", "doctor", "replay", "completions"] {
+    let commands = [
+        "bridge",
+        "tools",
+        "call",
+        "read",
+        "prompt",
+        "inspect",
+        "doctor",
+        "replay",
+        "completions",
+        "servers",
+        "add",
+        "get",
+        "remove",
+        "import",
+        "install",
+    ];
+    for name in commands {
         let mut command = anyport(home.path());
         command.args([name, "--help"]);
         help += &to_the_end(command).stdout;

@@ -254,8 +254,8 @@ fn a_web_page_is_no_server() {
 #[test]
 fn a_server_that_never_answers_is_given_up() {
     let server = Scripted::start(|_| None);
-    check(&["--timeout", "0.5", &server.url()], "speak", 4, "within 500ms", "--timeout SECONDS");
-    check(&["--timeout", "0.5", "--", "sleep", "100"], "speak", 4, "within 500ms", "--stdio or the like");
+    check(&["--timeout", "0.5", &server.url()], "speak", 4, "within 0.5 s", "--timeout SECONDS");
+    check(&["--timeout", "0.5", "--", "sleep", "100"], "speak", 4, "within 0.5 s", "--stdio or the like");
 }
 
 #[test]

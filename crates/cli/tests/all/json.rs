@@ -186,7 +186,7 @@ fn every_failure_is_one_line_of_json_with_its_exit_code() {
         "no-such-program-anywhere",
     );
     failure(&["tools", "--json"], "usage", 2, "no server was given");
-    let slip = failure(&["tools", "--json", "--tiemout", "3"], "usage", 2, "unexpected argument '--tiemout'");
+    let slip = failure(&["tools", "--json", "--tiemout", "3"], "usage", 2, "there is no option --tiemout");
     assert!(slip["error"]["help"].as_str().unwrap().contains("--timeout"), "{slip}");
     failure(&["call", "--json", "http://127.0.0.1:9/mcp"], "usage", 2, "no TOOL was named");
     let server = Scripted::start(modern);
@@ -194,7 +194,8 @@ fn every_failure_is_one_line_of_json_with_its_exit_code() {
     let unknown = failure(&["call", "--json", &url, "lok"], "usage", 2, "no tool lok");
     assert_eq!(unknown["error"]["help"], "did you mean look?");
     failure(&["read", "--json", &url, "a:b"], "failed", 1, "no such method");
-    for (status, words) in [("401 Unauthorized", "who is calling"), ("403 Forbidden", "does not allow this")]
+    for (status, words) in
+        [("401 Unauthorized", "wants to know who calls"), ("403 Forbidden", "does not allow this")]
     {
         let refuses = Scripted::start(move |_| crate::support::scripted::response(status, &[], ""));
         failure(&["tools", "--json", &refuses.url()], "auth", 3, words);

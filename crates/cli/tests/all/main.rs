@@ -14,9 +14,11 @@ mod coming_from;
 mod commands;
 #[cfg(unix)]
 mod completions;
+mod configured;
 mod crash;
 mod doctor;
 mod documents;
+mod failing_commands;
 mod findable;
 mod first_ten_minutes;
 mod flags;

@@ -281,12 +281,12 @@ fn a_token_in_the_wrong_place_is_refused_and_not_repeated() {
     let help = run(&["--help"]);
     assert!(help.code == Some(0) && !help.stdout.contains(TOKEN), "{help:?}");
 
-    check(&run(&["--auth-token", "env:NOT_SET_ANYWHERE"]), 1, &["env:NOT_SET_ANYWHERE", "help: "]);
-    check(&run(&["--auth-token", "file:missing"]), 1, &["file:missing", "help: "]);
+    check(&run(&["--auth-token", "env:NOT_SET_ANYWHERE"]), 2, &["env:NOT_SET_ANYWHERE", "help: "]);
+    check(&run(&["--auth-token", "file:missing"]), 2, &["file:missing", "help: "]);
     let short = run(&["--auth-token", "file:short"]);
-    check(&short, 1, &["file:short", "16 characters", "help: "]);
+    check(&short, 2, &["file:short", "16 characters", "help: "]);
     assert!(!short.stderr.contains("hunter2"), "{short:?}");
-    check(&run(&["--auth-token", "file:two"]), 1, &["file:two", "one word"]);
+    check(&run(&["--auth-token", "file:two"]), 2, &["file:two", "one word"]);
     let both = run(&["--auth-token", "file:ok", "--dangerously-allow-anonymous"]);
     check(&both, 2, &["--auth-token", "--dangerously-allow-anonymous"]);
 }

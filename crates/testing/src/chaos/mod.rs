@@ -7,7 +7,7 @@ mod tests;
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -49,12 +49,12 @@ pub struct ChaosProxy {
 }
 
 impl ChaosProxy {
-    /// A proxy on a free port of loopback, before the server at `server`. Nothing goes wrong yet.
+    /// A proxy on a free port of the address of the server at `server`, before it. Nothing goes wrong yet.
     ///
     /// # Errors
     /// When there is no port.
     pub async fn before(server: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((server.ip(), 0)).await?;
         let address = listener.local_addr()?;
         let counts = Arc::<Counts>::default();
         let (switch, switched) = mpsc::channel(1);

@@ -89,6 +89,16 @@ pub enum ConnectError {
         /// What it says of what the caller lacks: the header `WWW-Authenticate`.
         challenge: Option<String>,
     },
+    /// The server refuses the request with another HTTP status.
+    #[error("{at}: {words}")]
+    Status {
+        /// The URL.
+        at: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        words: String,
+    },
     /// Another fault of a transport, in words that say what to do.
     #[error("{0}")]
     Transport(String),

@@ -15,7 +15,6 @@ use crate::{
         inspect::{self, Offer},
         tools::find,
     },
-    exit::Exit,
     render::safe,
     target::Target,
     tool_args::{self, Fit},
@@ -35,11 +34,11 @@ pub(super) async fn exchange(
     report.begin();
     let session = match client_session::over(connection, target, options, started, waiting).await? {
         Ok(session) => session,
-        Err(error) => return failed(report, "list", &error),
+        Err(error) => return failed(report, "list", &error, target, options),
     };
     let offer = match Offer::of(&session.client).await {
         Ok(offer) => offer,
-        Err(error) => return failed(report, "list", &error),
+        Err(error) => return failed(report, "list", &error, target, options),
     };
     match inspect::findings(&offer).len() {
         0 => report.ok("list", offer.counts())?,
@@ -56,7 +55,7 @@ pub(super) async fn exchange(
         None => match harmless(&offer.tools) {
             Some(tool) => (tool.name.as_str(), Map::new()),
             None if offer.tools.is_empty() => return report.skipped("call", "it has no tools"),
-            None => return refuses(report, &session).await,
+            None => return refuses(report, &session, target, options).await,
         },
     };
     session.bar.waiting.begin(format!("calling {name}"));
@@ -64,7 +63,7 @@ pub(super) async fn exchange(
     let result = session.client.call(name, given).progress(move |step| bar.show(&step)).await;
     session.bar.clear();
     match result {
-        Err(error) => failed(report, "call", &error),
+        Err(error) => failed(report, "call", &error, target, options),
         Ok(result) if result.is_error() => {
             let words: String = result.text().chars().take(SHOWN).collect();
             let detail = format!("{name} answers that it failed: {words}");
@@ -98,7 +97,12 @@ fn harmless(tools: &[Tool]) -> Option<&Tool> {
 const NOBODY: &str = "anyport-doctor-no-such-tool";
 
 /// Without a tool that is known to do no harm, one is called that does not exist.
-async fn refuses(report: &mut Report, session: &ClientSession) -> Result<()> {
+async fn refuses(
+    report: &mut Report,
+    session: &ClientSession,
+    target: &Target,
+    options: &client_session::Options,
+) -> Result<()> {
     let params = json!({"name": NOBODY, "arguments": {}});
     match session.client.request("tools/call", params).await {
         Err(ClientError::Refused { error, .. })
@@ -114,17 +118,21 @@ async fn refuses(report: &mut Report, session: &ClientSession) -> Result<()> {
             let help = "whoever made the server must refuse unknown tools with -32602";
             report.doubtful("call", "a tool that does not exist is answered as if it did", help)
         }
-        Err(error) => failed(report, "call", &error),
+        Err(error) => failed(report, "call", &error, target, options),
     }
 }
 
 /// Notes that the way ends here.
-fn failed(report: &mut Report, step: &'static str, error: &ClientError) -> Result<()> {
-    let user_error = errors::user_error(error);
+fn failed(
+    report: &mut Report,
+    step: &'static str,
+    error: &ClientError,
+    target: &Target,
+    options: &client_session::Options,
+) -> Result<()> {
+    let user_error = errors::with_credential(errors::user_error(error), target, &options.server);
     report.failed(step, user_error.problem, user_error.help)?;
-    if user_error.exit == Exit::Auth {
-        report.ends_with(Exit::Auth);
-    }
+    report.ends_with(user_error.exit);
     Ok(())
 }
 

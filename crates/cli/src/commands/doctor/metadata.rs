@@ -4,7 +4,7 @@ use anyport_transport::client::http::{Endpoint, FetchedDocument};
 use serde_json::Value;
 use url::Url;
 
-use super::network::as_http;
+use crate::client_session::network::as_http;
 
 /// The finding.
 #[derive(Debug, PartialEq)]

@@ -6,7 +6,10 @@ use anyhow::Result;
 use anyport_transport::client::http::{Endpoint, Fault, Probe};
 
 use super::report::{Report, is_secure};
-use crate::user_error::UserError;
+use crate::{
+    client_session::network::{as_http, help_for},
+    user_error::UserError,
+};
 
 /// Goes to the server at `url`, and says whether that leads to one; `insecure`: whatever its certificate is.
 pub(super) async fn reach(report: &mut Report, url: &str, insecure: bool) -> Result<bool> {
@@ -44,14 +47,6 @@ fn probe(url: &str, insecure: bool) -> Result<Probe> {
     probe.map_err(|fault| UserError::usage(fault.to_string(), "write the URL as https://host/mcp"))
 }
 
-/// A URL of a WebSocket as one of HTTP.
-pub(super) fn as_http(url: &str) -> String {
-    match url.get(..2) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("ws") => format!("http{}", &url[2..]),
-        _ => url.to_owned(),
-    }
-}
-
 /// Where a name leads, with few words.
 fn named(probe: &Probe, addresses: &[IpAddr]) -> String {
     const SHOWN: usize = 4;
@@ -83,57 +78,5 @@ pub(super) fn step_of(fault: &Fault) -> &'static str {
         | Fault::Proxy { .. } => "tcp",
         Fault::Tls { .. } | Fault::NoRoots => "tls",
         _ => "speak",
-    }
-}
-
-fn help_for(fault: &Fault) -> String {
-    match fault {
-        Fault::Name { host, .. } => {
-            format!(
-                "write the name otherwise, or look it up elsewhere: nslookup {host}; in a company, is the VPN on?"
-            )
-        }
-        Fault::Refused { target } => format!(
-            "start the server, or correct the port: nothing listens at {target}; in a container, the server must listen \
-             on 0.0.0.0 and its port be published"
-        ),
-        Fault::Unreachable { .. } | Fault::ConnectTimeout { .. } => {
-            "a firewall may stand between, or the host be down; is a proxy needed here (HTTPS_PROXY)?".into()
-        }
-        Fault::Proxy { .. } => {
-            "correct HTTP_PROXY or HTTPS_PROXY, or except the host from it in NO_PROXY".into()
-        }
-        Fault::Tls { .. } => {
-            "SSL_CERT_FILE=FILE trusts the certificates in FILE; https:// is for servers that have one".into()
-        }
-        Fault::NoRoots => "install the package ca-certificates".into(),
-        Fault::Redirect { .. } => "write the URL that it is sent on to".into(),
-        _ => "the server's own log may tell more".into(),
-    }
-}
-
-/// Whether the port of an `http:` URL speaks TLS.
-pub(super) async fn speaks_tls(url: &str) -> bool {
-    let Ok(probe) = probe(url, false) else { return false };
-    match probe.connect().await {
-        Ok(reached) => match reached.secure().await {
-            Ok(_) => true,
-            // A server with an untrusted certificate speaks TLS all the same.
-            Err(fault) => fault.is_certificate(),
-        },
-        Err(_) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_to_a_web_socket_is_that_of_http() {
-        assert_eq!(as_http("ws://a/b"), "http://a/b");
-        assert_eq!(as_http("WSS://a/b"), "httpS://a/b");
-        assert_eq!(as_http("https://a/b"), "https://a/b");
-        assert_eq!(as_http("é"), "é");
     }
 }

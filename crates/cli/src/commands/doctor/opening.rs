@@ -11,12 +11,16 @@ use anyport_transport::client::{
     self, CloseReason, ConnectError, ConnectOptions, Connection, HttpExchange, MessageObserver,
 };
 use serde_json::Value;
-use tokio::time::timeout;
 use url::Url;
 
 use super::{access, network, report::Report};
 use crate::{
-    client_session::{self, connect},
+    client_session::{
+        self, connect,
+        credential::Credential,
+        network::over_tls,
+        opening_errors::{INSTALLED, SPEAKS_STDIO, words},
+    },
     target::{SecretValue, Server, Target},
 };
 
@@ -52,8 +56,9 @@ pub(super) async fn open(
             report.ok("revision", format!("{} ({era})", connection.revision()))?;
             Ok(Some(Opened { connection, started }))
         }
-        (Err(ConnectError::Unauthorized { challenge, .. }), Some((url, headers))) => {
-            access::unauthorized(report, url, headers, challenge.as_deref()).await?;
+        (Err(ConnectError::Unauthorized { challenge, .. }), Some((url, _))) => {
+            let credential = Credential::of(&options.server, target);
+            access::unauthorized(report, url, credential.as_ref(), challenge.as_deref()).await?;
             Ok(None)
         }
         (Err(ConnectError::Forbidden { words, challenge, .. }), Some((url, headers))) => {
@@ -126,11 +131,7 @@ impl Finding {
             ConnectError::Revision { .. } if heard.messages > 0 => "revision",
             _ => "speak",
         };
-        let mut detail = match error {
-            // The text is ours, not the server's.
-            ConnectError::Failed { failure, .. } => failure.to_string(),
-            error => error.to_string(),
-        };
+        let mut detail = words(error, server);
         let garbage = heard.garbage.as_deref().filter(|_| heard.messages == 0 && step != "revision");
         if let (Some(garbage), true) = (garbage, is_command) {
             detail += &format!("\nit writes to standard output what is no MCP: {garbage}");
@@ -139,27 +140,24 @@ impl Finding {
             return Self {
                 step: "speak",
                 detail: "it sends back whatever it is sent".into(),
-                help: STDIO.into(),
+                help: SPEAKS_STDIO.into(),
             };
         }
         Self { step, detail, help: help_for(error, step, server, garbage.is_some()) }
     }
 }
 
-const STDIO: &str =
-    "some programs must be told to speak MCP on standard input and output, with --stdio or the like";
-
 fn help_for(error: &ConnectError, step: &str, server: &Server, garbage: bool) -> String {
     match (error, server) {
         (_, Server::Command { .. }) if garbage => {
-            format!("only messages may be written to standard output, logs to standard error; {STDIO}")
+            format!("only messages may be written to standard output, logs to standard error; {SPEAKS_STDIO}")
         }
         (ConnectError::Revision { wanted: Some(_), .. }, _) => {
             "leave out --revision, or demand one that it speaks".into()
         }
         (ConnectError::Revision { .. }, _) => "the server needs a newer release, or this program does".into(),
         (ConnectError::Silent(_), Server::Command { .. }) => {
-            format!("{STDIO}; what is installed when it first runs needs more time: --timeout SECONDS")
+            format!("{SPEAKS_STDIO}; {INSTALLED}: --timeout SECONDS")
         }
         (ConnectError::Silent(_), _) => {
             "it takes messages and does not answer: is it an MCP server? more time: --timeout SECONDS".into()
@@ -182,12 +180,8 @@ fn help_for(error: &ConnectError, step: &str, server: &Server, garbage: bool) ->
 /// Whether the server is at another URL of the same place.
 async fn elsewhere(url: &str, headers: &[(String, SecretValue)]) -> Option<String> {
     let parsed = Url::parse(url).ok()?;
-    if parsed.scheme() == "http" && timeout(GLANCE, network::speaks_tls(url)).await.unwrap_or(false) {
-        let mut secure = parsed.clone();
-        secure.set_query(None);
-        // A port that is not said is another one with another scheme.
-        let said = secure.set_port(parsed.port_or_known_default()).and_then(|()| secure.set_scheme("https"));
-        return said.is_ok().then(|| format!("this port speaks TLS: try {secure}"));
+    if let Some(secure) = over_tls(url).await {
+        return Some(format!("this port speaks TLS: try {secure}"));
     }
     let paths: &[&str] =
         if parsed.scheme().starts_with("ws") { &["/ws", "/mcp", "/"] } else { &["/mcp", "/", "/sse"] };

@@ -49,7 +49,7 @@ impl MalformedMessage {
 
     /// The failure of the request that it was to answer.
     pub fn failure(&self) -> Failure {
-        Failure::InvalidPeer(format!("the server's message is none: {}", self.error.message))
+        Failure::InvalidPeer(format!("the server's message is no JSON-RPC: {}", self.error.message))
     }
 }
 

@@ -230,7 +230,8 @@ impl OwnRequest {
         match self.shared.deliver(self.message.clone()).await {
             Ok(()) => {}
             Err(Undelivered::Refused(refusal)) => {
-                self.give_up(ConnectError::Transport(format!("{at}: {}", refusal.words())));
+                let status = refusal.status.as_u16();
+                self.give_up(ConnectError::Status { at, status, words: refusal.words() });
             }
             Err(Undelivered::Unreachable(error)) => self.give_up(error.fault.into()),
         }
@@ -244,7 +245,7 @@ impl OwnRequest {
                 let words = refusal.words();
                 ConnectError::Forbidden { at, words, challenge: refusal.challenge }
             }
-            _ => ConnectError::Transport(format!("{at}: {}", refusal.words())),
+            status => ConnectError::Status { at, status: status.as_u16(), words: refusal.words() },
         }
     }
 }

@@ -159,7 +159,7 @@ pub(crate) struct Messages {
 
 /// Where messages come from.
 enum Source {
-    Json(Collect),
+    Json(Collect, StatusCode),
     Events(EventStream),
     /// The one JSON text was read.
     Over,
@@ -178,19 +178,11 @@ impl Messages {
             return Ok(Self::new(Source::Events(stream), reading));
         }
         if is_type(response.headers(), "application/json") {
-            let gate = reading.gate();
+            let (gate, status) = (reading.gate(), response.status());
             let collect = Collect { gate, ..Collect::new(response, reading.answer_max) };
-            return Ok(Self::new(Source::Json(collect), reading));
+            return Ok(Self::new(Source::Json(collect, status), reading));
         }
-        let found = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .map_or("none", |value| value.to_str().unwrap_or("one that is no text"));
-        Err(Broken::Invalid(format!(
-            "the server answers with HTTP status {} and content type {found:.100}, where MCP has application/json or \
-             text/event-stream; is this the URL of an MCP server?",
-            response.status().as_u16()
-        )))
+        Err(Broken::Invalid(unreadable(&response)))
     }
 
     /// The messages of an event stream, from where it was read to.
@@ -220,10 +212,13 @@ impl Messages {
                     Ok(event) => Ok(event.data),
                     Err(broken) => Err(broken),
                 },
-                Source::Json(collect) => {
-                    let text = ready!(collect.poll(task));
+                Source::Json(collect, status) => {
+                    let (text, status) = (ready!(collect.poll(task)), *status);
                     self.source = Source::Over;
-                    text
+                    text.and_then(|text| match text.trim_ascii().is_empty() {
+                        true => Err(Broken::Invalid(empty(status))),
+                        false => Ok(text),
+                    })
                 }
                 Source::Over => {
                     Err(Broken::Cut("the server's answer does not say what became of the request".into()))
@@ -243,7 +238,7 @@ impl Messages {
     pub(crate) fn stream(&self) -> Option<&EventStream> {
         match &self.source {
             Source::Events(stream) => Some(stream),
-            Source::Json(_) | Source::Over => None,
+            Source::Json(..) | Source::Over => None,
         }
     }
 
@@ -471,6 +466,35 @@ impl RefusalKind {
         (self.status, self.code) == (other.status, other.code)
     }
 }
+
+/// Why a response of success is none of MCP's: it is empty, a page for browsers, or of another type.
+fn unreadable(response: &Response<Body>) -> String {
+    let status = response.status();
+    let Some(found) = response.headers().get(header::CONTENT_TYPE) else {
+        return match response.body().size_hint().exact() {
+            Some(0) => empty(status),
+            _ => format!(
+                "the server answers without a content type (HTTP status {}), {EXPECTED}",
+                status.as_u16()
+            ),
+        };
+    };
+    let what = if is_type(response.headers(), "text/html") { "a web page" } else { "something else" };
+    let found = found.to_str().unwrap_or("one that is no text");
+    format!(
+        "the server answers with {what} (HTTP status {}, content type {found:.100}), {EXPECTED}",
+        status.as_u16()
+    )
+}
+
+/// The fault of a response without a body.
+fn empty(status: StatusCode) -> String {
+    format!("the server gives an empty answer (HTTP status {}), {EXPECTED}", status.as_u16())
+}
+
+/// What a response should be.
+const EXPECTED: &str =
+    "where MCP has application/json or text/event-stream; is this the URL of an MCP server?";
 
 /// The beginning of what a refusal says, on one line. Of a page for browsers nothing: its words are between its signs.
 fn words_of(text: &str) -> String {

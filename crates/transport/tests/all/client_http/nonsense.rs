@@ -125,7 +125,7 @@ async fn begin(server: &mut Server, connection: &Connection) -> (JoinHandle<Outc
 async fn ends(outcome: JoinHandle<Outcome>) -> Error {
     let error = refused(within(outcome).await.unwrap());
     assert_eq!(error.data.as_ref().unwrap().as_str(), r#"{"reason":"invalid_upstream"}"#, "{error}");
-    assert!(error.message.starts_with("the server's message is none: "), "{error}");
+    assert!(error.message.starts_with("the server's message is no JSON-RPC: "), "{error}");
     error
 }
 
@@ -303,6 +303,6 @@ async fn a_broken_answer_to_what_opens_a_connection_is_told_at_once() {
         }
         stream.say(&broken_answers(&asked.body["id"])[index]).await;
         let Err(error) = within(opened).await.unwrap() else { panic!("it is open") };
-        assert!(error.to_string().contains("the server's message is none"), "{error}");
+        assert!(error.to_string().contains("the server's message is no JSON-RPC"), "{error}");
     }
 }

@@ -125,9 +125,9 @@ async fn what_is_no_mcp_is_told_as_such() {
     type Wrong = fn(&Asked) -> String;
     let cases: [(Wrong, &str); 5] = [
         (|_| response("200 OK", &["Content-Type: text/html"], "<html>"), "text/html"),
-        (|_| response("200 OK", &["Content-Type: application/json"], "{\"half"), "message is none"),
-        (|_| response("200 OK", &["Content-Type: application/json"], "[]"), "message is none"),
-        (|_| events("data: nonsense\n\n"), "message is none"),
+        (|_| response("200 OK", &["Content-Type: application/json"], "{\"half"), "message is no JSON-RPC"),
+        (|_| response("200 OK", &["Content-Type: application/json"], "[]"), "message is no JSON-RPC"),
+        (|_| events("data: nonsense\n\n"), "message is no JSON-RPC"),
         (|_| response("202 Accepted", &[], ""), "202"),
     ];
     for (wrong, words) in cases {
@@ -172,7 +172,7 @@ async fn what_an_array_holds_is_taken_whatever_the_server_speaks() {
             assert!(result.as_str().contains("done"), "{chosen}: {result}");
         }
         let error = error(&connection).await;
-        assert!(error.message.contains("the server's message is none"), "{chosen}: {error}");
+        assert!(error.message.contains("the server's message is no JSON-RPC"), "{chosen}: {error}");
         assert!(error.data.unwrap().as_str().contains("invalid_upstream"));
     }
 }

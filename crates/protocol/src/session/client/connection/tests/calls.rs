@@ -263,7 +263,7 @@ fn what_is_no_message_ends_the_call_that_waits_for_it() {
         let call = hand.sent(facts("a", Method::ToolsCall));
         hand.hear_on(own, r#"{"jsonrpc":"2.0","id":2,"result":{"x":NaN}}"#);
         assert!(
-            hand.events(call)[0].starts_with("InvalidPeer(\"the server's message is none"),
+            hand.events(call)[0].starts_with("InvalidPeer(\"the server's message is no JSON-RPC"),
             "{channel:?}"
         );
         let call = hand.sent(facts("a", Method::ToolsCall));

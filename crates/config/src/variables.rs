@@ -16,18 +16,18 @@ use std::{
 
 /// The environment of the program.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Surroundings {
+pub struct Surroundings {
     /// Where it was started.
-    pub(crate) cwd: PathBuf,
+    pub cwd: PathBuf,
     /// The user's folder.
-    pub(crate) home: Option<PathBuf>,
+    pub home: Option<PathBuf>,
     /// The environment.
-    pub(crate) variables: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Surroundings {
     /// Those of this process.
-    pub(crate) fn here() -> Self {
+    pub fn here() -> Self {
         let text = |value: std::ffi::OsString| value.into_string().ok();
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
         Self {
@@ -38,14 +38,14 @@ impl Surroundings {
     }
 
     /// A variable that is set to something.
-    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+    pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
 /// Why a `${...}` means nothing here.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unexpanded {
+pub enum Unexpanded {
     /// The variable is not set.
     #[error("${{{0}}} is not set in the environment; set it, or write ${{{0}:-DEFAULT}}")]
     Unset(String),
@@ -65,12 +65,29 @@ pub(crate) enum Unexpanded {
     Foreign(String),
 }
 
+/// Expands the folders of `text` (`${workspaceFolder}`, `${userHome}` and the like), and leaves every other `${...}` as it is:
+/// a file of another folder may have the result.
+///
+/// # Errors
+/// When there is no home folder.
+pub fn expand_paths(text: &str, surroundings: &Surroundings, workspace: &Path) -> Result<String, Unexpanded> {
+    const FOLDERS: [&str; 5] =
+        ["userHome", "workspaceFolder", "workspaceFolderBasename", "pathSeparator", "/"];
+    let mut out = text.to_owned();
+    for name in FOLDERS {
+        let written = format!("${{{name}}}");
+        if out.contains(&written) {
+            out = out.replace(&written, &value(name, surroundings, workspace)?);
+        }
+    }
+    Ok(out)
+}
+
 /// `text` with every `${...}` written out; `workspace` is the folder that the file belongs to.
-pub(crate) fn expand(
-    text: &str,
-    surroundings: &Surroundings,
-    workspace: &Path,
-) -> Result<String, Unexpanded> {
+///
+/// # Errors
+/// When a `${...}` has no value here.
+pub fn expand(text: &str, surroundings: &Surroundings, workspace: &Path) -> Result<String, Unexpanded> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("${") {

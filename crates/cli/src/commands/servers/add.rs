@@ -1,0 +1,84 @@
+//! `anyport add`: a server of one's own, under a name.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use anyport_config::{Scope, Surroundings, is_valid_name, valid_name};
+use serde_json::json;
+
+use super::{
+    WhichScope,
+    edit::{Edit, as_json, backup_line},
+    given::Given,
+    known::short,
+    report,
+};
+use crate::{
+    client_session::output::{self, Output},
+    render::safe,
+    user_error::UserError,
+};
+
+/// The arguments of `anyport add`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    override_usage = "anyport add [OPTIONS] NAME URL\n       anyport add [OPTIONS] NAME -- COMMAND [ARGS]...",
+    after_help = "Examples:\n  anyport add linear https://mcp.linear.app/mcp --bearer env:LINEAR_TOKEN\n  anyport add everything -- npx -y @modelcontextprotocol/server-everything"
+)]
+pub(crate) struct Arguments {
+    /// The name: letters, digits, - and _.
+    name: String,
+    /// The URL of the server, unless a command stands after --.
+    url: Option<String>,
+    /// Whose file the server is added to.
+    #[arg(long, value_enum, default_value = "user")]
+    scope: WhichScope,
+    /// Replace another server of this name.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    given: Given,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}
+
+/// Adds a server to Anyport's own configuration.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let surroundings = Surroundings::here();
+    let name = &arguments.name;
+    check_name(name)?;
+    let server = arguments.given.server(arguments.url.as_deref(), &surroundings)?;
+    let mut edit = begin(arguments.scope, &surroundings)?;
+    let (entry, _) = super::own()?
+        .entry(name, &server, &surroundings)
+        .map_err(|error| UserError::usage(error.to_string(), "leave out what it lacks"))?;
+    let changed = edit.set(super::own()?, name, &entry, arguments.force)?;
+    let location = edit.location().clone();
+    let written = edit.save()?;
+    let file = short(&location.path, &surroundings);
+    let mut lines = vec![match changed {
+        true => format!("added {name} to {file}"),
+        false => format!("{name} is in {file} already"),
+    }];
+    lines.extend(backup_line(written.as_ref(), &surroundings));
+    let mut value = as_json(&location, written.as_ref());
+    value["name"] = json!(name);
+    report(&mut Output::stdout(&arguments.output), &lines, value)
+}
+
+/// Begins to change Anyport's own file.
+pub(super) fn begin(scope: WhichScope, surroundings: &Surroundings) -> Result<Edit> {
+    Edit::begin(super::own()?, Scope::from(scope), surroundings)
+}
+
+/// Refuses a name that some client refuses.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if is_valid_name(name) {
+        return Ok(());
+    }
+    Err(UserError::usage(
+        format!("{} is no name that every client accepts", safe::line(name)),
+        format!("take letters, digits, - and _, for example {}", valid_name(name)),
+    ))
+}

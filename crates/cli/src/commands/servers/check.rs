@@ -1,0 +1,114 @@
+//! Whether configured servers answer: all at once, each in a bounded time.
+
+use std::time::{Duration, Instant};
+
+use anyport_client::Client;
+use anyport_config::Surroundings;
+use anyport_protocol::Revision;
+use anyport_transport::client::{self, ConnectOptions};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::known::Known;
+use crate::{
+    client_session::{self, connect::hurried},
+    commands::list::some,
+    target::{Server, redacted, resolved},
+};
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub(super) enum Health {
+    /// The server was not asked, for a reason.
+    Skipped(&'static str),
+    /// It answered.
+    Good { revision: Revision, tools: usize, took: Duration },
+    /// It did not.
+    Failed(String),
+}
+
+impl Health {
+    /// The finding, for people.
+    pub(super) fn line(&self) -> String {
+        match self {
+            Self::Skipped(why) => (*why).to_owned(),
+            Self::Good { revision, tools, took } => {
+                let noun = if *tools == 1 { "tool" } else { "tools" };
+                format!("ok, {revision} ({}), {tools} {noun}, {} ms", era(*revision), took.as_millis())
+            }
+            Self::Failed(why) => format!("failed: {}", redacted(why)),
+        }
+    }
+
+    /// The finding, for programs.
+    pub(super) fn as_json(&self) -> Value {
+        match self {
+            Self::Skipped(why) => json!({"status": "skipped", "reason": why}),
+            Self::Good { revision, tools, took } => json!({
+                "status": "ok", "revision": revision.as_str(), "era": era(*revision), "tools": tools, "milliseconds": took.as_millis(),
+            }),
+            Self::Failed(why) => json!({"status": "failed", "error": redacted(why)}),
+        }
+    }
+}
+
+fn era(revision: Revision) -> &'static str {
+    if revision.is_stateless() { "modern" } else { "legacy" }
+}
+
+/// Checks every server, each within `limit`. Those that a command would not use are not started.
+pub(super) async fn all(servers: &[Known], surroundings: &Surroundings, limit: Duration) -> Vec<Health> {
+    let mut checks = JoinSet::new();
+    let mut found: Vec<Health> = Vec::new();
+    for (at, known) in servers.iter().enumerate() {
+        let server = match &known.server {
+            _ if known.is_shadowed => Err(Health::Skipped("hidden by the one above")),
+            Ok(server) if server.disabled => Err(Health::Skipped("disabled")),
+            Ok(server) => resolved(server, surroundings, &known.location.workspace).map_err(Health::Failed),
+            Err(error) => Err(Health::Failed(error.to_string())),
+        };
+        found.push(match server {
+            Err(health) => health,
+            Ok(server) => {
+                checks.spawn(async move { (at, one(server, limit).await) });
+                Health::Failed("the check ended early".into())
+            }
+        });
+    }
+    while let Some(done) = checks.join_next().await {
+        if let Ok((at, health)) = done {
+            found[at] = health;
+        }
+    }
+    found
+}
+
+async fn one(server: Server, limit: Duration) -> Health {
+    let started = Instant::now();
+    match tokio::time::timeout(limit, asked(&server, limit)).await {
+        Ok(Ok((revision, tools))) => Health::Good { revision, tools, took: started.elapsed() },
+        Ok(Err(why)) => Health::Failed(why.lines().next().unwrap_or_default().to_owned()),
+        Err(_) => Health::Failed(format!("no answer in {} s", limit.as_secs())),
+    }
+}
+
+async fn asked(server: &Server, limit: Duration) -> Result<(Revision, usize), String> {
+    let mut destination = hurried(server.destination().map_err(|error| error.to_string())?);
+    if let client::Target::Command(command) = &mut destination {
+        // What several programs say at once helps nobody.
+        command.forward_stderr = false;
+    }
+    let options = ConnectOptions::default()
+        .client_info(json!({"name": "anyport", "version": env!("CARGO_PKG_VERSION")}))
+        .open_timeout(limit);
+    let connection = client::connect(&destination, &options).await.map_err(|error| error.to_string())?;
+    let revision = connection.revision();
+    let client = Client::connected(connection.clone()).discovered(connection.discovered().clone());
+    let listed = async {
+        let client = client.timeout(limit).open().await?;
+        some(client.tools().await)
+    };
+    let tools = listed.await.map(|tools| tools.len()).map_err(|error| error.to_string());
+    client_session::close(&connection).await;
+    Ok((revision, tools?))
+}

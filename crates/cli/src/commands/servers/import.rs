@@ -1,0 +1,140 @@
+//! `anyport import`: copies a client's servers into Anyport's own configuration.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Result;
+use anyport_config::{
+    ConfigError, ConfigFile, Endpoint, ServerConfig, Surroundings, expand_paths, valid_name,
+};
+use serde_json::json;
+
+use super::{
+    WhichScope, add, client,
+    edit::{as_json, backup_line, failed},
+    known::{self, short},
+    report,
+};
+use crate::{
+    client_session::output::{self, Output},
+    user_error::UserError,
+};
+
+/// The arguments of `anyport import`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    after_help = "Examples:\n  anyport import claude-desktop\n  anyport import vscode files search --scope project"
+)]
+pub(crate) struct Arguments {
+    /// The client: claude-code, claude-desktop, vscode, cursor, codex, windsurf, zed, opencode, goose, cline, gemini or mcporter.
+    client: String,
+    /// The servers to copy; all unless given.
+    names: Vec<String>,
+    /// Whose file they are copied to.
+    #[arg(long, value_enum, default_value = "user")]
+    scope: WhichScope,
+    /// Replace other servers of these names.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}
+
+/// Copies the servers of a client.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let surroundings = Surroundings::here();
+    let source = client(&arguments.client)?;
+    let mut servers: Vec<known::Known> = Vec::new();
+    for location in source.locations(&surroundings).into_iter().filter(|location| location.path.is_file()) {
+        let file = ConfigFile::read(&location.path, &surroundings.cwd).map_err(|error| failed(&error))?;
+        servers.extend(known::of_file(&file, &location));
+    }
+    if servers.is_empty() {
+        let looked: Vec<String> = source
+            .locations(&surroundings)
+            .iter()
+            .map(|location| short(&location.path, &surroundings))
+            .collect();
+        let problem = format!("{} has no servers", source.title);
+        return Err(UserError::usage(problem, format!("looked in {}", looked.join(", "))));
+    }
+    if let Some(absent) =
+        arguments.names.iter().find(|name| !servers.iter().any(|known| known.name == **name))
+    {
+        let names: Vec<&str> = servers.iter().map(|known| known.name.as_str()).collect();
+        let problem = format!("{} has no server {absent}", source.title);
+        return Err(UserError::usage(problem, format!("it has {}", names.join(", "))));
+    }
+    let mut edit = add::begin(arguments.scope, &surroundings)?;
+    let location = edit.location().clone();
+    let file = short(&location.path, &surroundings);
+    let (mut lines, mut done, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+    for known in &servers {
+        let wanted = arguments.names.is_empty() || arguments.names.contains(&known.name);
+        let name = valid_name(&known.name);
+        // The nearest file has it.
+        if !wanted || known.location.path == location.path || taken.contains(&name) {
+            continue;
+        }
+        taken.push(name.clone());
+        let (result, line) = match copied(known, &surroundings) {
+            Err(reason) => ("failed", format!("cannot copy {}: {reason}", known.name)),
+            Ok(server) => {
+                let own = super::own()?;
+                let (entry, _) = own
+                    .entry(&name, &server, &surroundings)
+                    .map_err(|error| UserError::usage(error.to_string(), "correct the entry"))?;
+                match edit.set(own, &name, &entry, arguments.force) {
+                    Ok(true) => ("copied", format!("copied {name} to {file}")),
+                    Ok(false) => ("present", format!("{name} is in {file} already")),
+                    Err(error) if is_taken(&error) => (
+                        "taken",
+                        format!("kept {name}: {file} has another server of this name; --force replaces it"),
+                    ),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        lines.push(line);
+        done.push(json!({"name": name, "result": result}));
+    }
+    let written = edit.save()?;
+    lines.extend(backup_line(written.as_ref(), &surroundings));
+    let mut value = as_json(&location, written.as_ref());
+    value["servers"] = json!(done);
+    report(&mut Output::stdout(&arguments.output), &lines, value)
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<UserError>().is_some_and(|error| error.help == taken_help())
+}
+
+fn taken_help() -> &'static str {
+    ConfigError::Taken { name: String::new(), path: std::path::PathBuf::new() }.help()
+}
+
+fn copied(known: &known::Known, surroundings: &Surroundings) -> Result<ServerConfig, String> {
+    let server = known.server.as_ref().map_err(ToString::to_string)?;
+    portable(server, surroundings, &known.location.workspace)
+}
+
+/// A server without paths that depend on the file it is in.
+pub(super) fn portable(
+    server: &ServerConfig,
+    surroundings: &Surroundings,
+    workspace: &Path,
+) -> Result<ServerConfig, String> {
+    let mut server = server
+        .try_map(|_, text| expand_paths(text, surroundings, workspace))
+        .map_err(|error| error.to_string())?;
+    if let Endpoint::Command { env_file, cwd, .. } = &mut server.endpoint {
+        for path in [env_file, cwd].into_iter().flatten() {
+            // One that begins with a reference may be absolute.
+            if !path.starts_with("${") {
+                *path = workspace.join(&*path).display().to_string();
+            }
+        }
+    }
+    server.disabled = false;
+    Ok(server)
+}

@@ -1,0 +1,79 @@
+//! Every configured server, the nearest first.
+
+use std::path::Path;
+
+use anyport_config::{
+    ConfigError, ConfigFile, ConfigLocation, Endpoint, ServerConfig, Surroundings, config_locations,
+    name_of_command,
+};
+
+/// An entry of a configuration file.
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) location: ConfigLocation,
+    /// The key that it stands under.
+    pub(super) key: String,
+    /// What it says.
+    pub(super) server: Result<ServerConfig, ConfigError>,
+    /// Whether a nearer file has another one of this name, which is the one that a command means.
+    pub(super) is_shadowed: bool,
+}
+
+/// The configured servers, and the files that cannot be read.
+pub(super) fn all(surroundings: &Surroundings) -> (Vec<Known>, Vec<(ConfigLocation, ConfigError)>) {
+    let (mut servers, mut broken): (Vec<Known>, _) = (Vec::new(), Vec::new());
+    for location in config_locations(surroundings) {
+        if !location.path.is_file() {
+            continue;
+        }
+        match ConfigFile::read(&location.path, &surroundings.cwd) {
+            Err(error) => broken.push((location, error)),
+            Ok(file) => {
+                let found: Vec<Known> = of_file(&file, &location)
+                    .map(|known| Known {
+                        is_shadowed: servers.iter().any(|other| other.name == known.name),
+                        ..known
+                    })
+                    .collect();
+                servers.extend(found);
+            }
+        }
+    }
+    (servers, broken)
+}
+
+/// The servers of one file.
+pub(super) fn of_file(file: &ConfigFile, location: &ConfigLocation) -> impl Iterator<Item = Known> {
+    let known = |name: &str| {
+        Some(Known {
+            name: name.to_owned(),
+            location: location.clone(),
+            key: file.key(name)?,
+            server: file.server(name)?,
+            is_shadowed: false,
+        })
+    };
+    file.names().filter_map(known)
+}
+
+/// A server in a few words, without anything that may be secret: its arguments may hold one.
+pub(super) fn in_words(server: &ServerConfig) -> String {
+    match &server.endpoint {
+        Endpoint::Url { url, .. } => anyport_transport::client::http::without_secrets(url),
+        Endpoint::Command { program, args, .. } => {
+            let runs = name_of_command(program, args);
+            match Path::new(program).file_stem().is_some_and(|stem| stem.to_string_lossy() == runs) {
+                true => program.clone(),
+                false => format!("{program} … {runs}"),
+            }
+        }
+    }
+}
+
+/// A path, shorter where it is in the home folder.
+pub(super) fn short(path: &Path, surroundings: &Surroundings) -> String {
+    match surroundings.home.as_deref().and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}

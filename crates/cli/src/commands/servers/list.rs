@@ -1,0 +1,125 @@
+//! `anyport servers`: what is configured, from which file, and whether it answers.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Result;
+use anyport_config::Surroundings;
+use serde_json::{Value, json};
+
+use super::{
+    check::{self, Health},
+    known::{self, Known, in_words, short},
+};
+use crate::{
+    client_session::{self, output},
+    exit::Exit,
+    logging,
+    render::{lists::Detail, safe, table::table},
+    target::redacted,
+};
+
+/// The arguments of `anyport servers`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(after_help = "Examples:\n  anyport servers\n  anyport servers --check --timeout 5")]
+pub(crate) struct Arguments {
+    /// Connect to each server, all at once, and say which revision it speaks and how many tools it has, or what is wrong.
+    #[arg(long)]
+    check: bool,
+    /// Seconds that --check gives each server.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}
+
+/// Lists the configured servers.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let surroundings = Surroundings::here();
+    let (servers, broken) = known::all(&surroundings);
+    let options = client_session::Options { output: arguments.output.clone(), ..Default::default() };
+    client_session::run(&options, async |_| {
+        let health = match arguments.check {
+            true => Some(check::all(&servers, &surroundings, Duration::from_secs(arguments.timeout)).await),
+            false => None,
+        };
+        let mut output = output::Output::stdout(&arguments.output);
+        let health = health.as_deref();
+        let value = || {
+            let broken: Vec<Value> = broken
+                .iter()
+                .map(|(location, error)| json!({"client": location.client.title, "file": location.path, "error": error.to_string()}))
+                .collect();
+            let servers: Vec<Value> = servers
+                .iter()
+                .enumerate()
+                .map(|(at, known)| as_json(known, health.map(|all| &all[at])))
+                .collect();
+            json!({"servers": servers, "broken": broken})
+        };
+        output.show(value, |output| {
+            if output.detail == Detail::Name {
+                let names = servers.iter().filter(|known| !known.is_shadowed);
+                return Ok(names.map(|known| safe::line(&known.name) + "\n").collect());
+            }
+            if servers.is_empty() {
+                return Ok(String::new());
+            }
+            let row = |(at, known): (usize, &Known)| {
+                let file = format!(
+                    "{} ({})",
+                    short(&known.location.path, &surroundings),
+                    known.location.client.title
+                );
+                let server = match (&known.server, health) {
+                    (_, Some(health)) => health[at].line(),
+                    (Ok(server), None) => format!("{}{}", in_words(server), remark(known)),
+                    (Err(error), None) => error.to_string(),
+                };
+                vec![known.name.clone(), redacted(&server).into_owned(), file]
+            };
+            let rows: Vec<_> = servers.iter().enumerate().map(row).collect();
+            let heading = if health.is_some() { "health" } else { "server" };
+            Ok(table(&["name", heading, "file"], &rows, output.screen))
+        })?;
+        if servers.is_empty() && !arguments.output.json {
+            logging::notice("no server is configured; add one with: anyport add NAME URL");
+        }
+        if !arguments.output.json {
+            for (_, error) in &broken {
+                logging::notice(safe::line(&format!("warning: {error}")));
+            }
+        }
+        let failed = health.into_iter().flatten().any(|health| matches!(health, Health::Failed(_)));
+        Ok(if failed { Exit::Failed } else { Exit::Done })
+    })
+}
+
+fn remark(known: &Known) -> &'static str {
+    match &known.server {
+        _ if known.is_shadowed => ", hidden by the one above",
+        Ok(server) if server.disabled => ", disabled",
+        _ => "",
+    }
+}
+
+fn as_json(known: &Known, health: Option<&Health>) -> Value {
+    let mut value = json!({
+        "name": known.name,
+        "client": known.location.client.title,
+        "file": known.location.path,
+        "key": known.key,
+        "hidden": known.is_shadowed,
+    });
+    match &known.server {
+        Ok(server) => {
+            value["server"] = in_words(server).into();
+            value["disabled"] = server.disabled.into();
+        }
+        Err(error) => value["error"] = error.to_string().into(),
+    }
+    if let Some(health) = health {
+        value["check"] = health.as_json();
+    }
+    value
+}

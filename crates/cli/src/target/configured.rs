@@ -1,0 +1,176 @@
+//! From the entry of a configuration file to a server: variables are expanded, files of variables read, paths made absolute.
+
+use std::path::Path;
+
+use anyport_config::{ConfigError, ConfigFile, Endpoint, ServerConfig, Surroundings, Unexpanded, expand};
+use indexmap::IndexMap;
+
+use super::{redact::SecretValue, server::Server};
+
+/// Returns how to reach the server `name` of a file, or `None` if there is no such server; `workspace` is the folder that the file
+/// belongs to.
+pub(super) fn server(
+    file: &ConfigFile,
+    name: &str,
+    surroundings: &Surroundings,
+    workspace: &Path,
+) -> Option<Result<Server, ConfigError>> {
+    let config = match file.server(name)? {
+        Ok(config) => config,
+        Err(error) => return Some(Err(error)),
+    };
+    Some(resolved(&config, surroundings, workspace).map_err(|reason| file.wrong(name, reason)))
+}
+
+/// How to reach a configured server, with every variable expanded.
+///
+/// # Errors
+/// What has no value, or is not the URL of a server.
+pub(crate) fn resolved(
+    config: &ServerConfig,
+    surroundings: &Surroundings,
+    workspace: &Path,
+) -> Result<Server, String> {
+    let expanded = config.try_map(|key, text| {
+        let said = |error: Unexpanded| format!("in its `{key}`, {error}");
+        expand(text, surroundings, workspace).map_err(said)
+    })?;
+    let secret = |(name, value)| (name, SecretValue::new(value));
+    match expanded.endpoint {
+        Endpoint::Command { program, args, env, env_file, cwd } => {
+            let mut environment = match env_file {
+                Some(file) => variables_of(&workspace.join(file))?,
+                None => IndexMap::new(),
+            };
+            environment.extend(env);
+            Ok(Server::Command {
+                program,
+                arguments: args,
+                environment: environment.into_iter().map(secret).collect(),
+                cwd: cwd.map(|folder| workspace.join(folder)),
+            })
+        }
+        Endpoint::Url { url, headers, .. } => {
+            let headers = headers.into_iter().map(secret).collect();
+            Server::url(&url, headers).map_err(|error| format!("its `url`: {error}"))
+        }
+    }
+}
+
+fn variables_of(file: &Path) -> Result<IndexMap<String, String>, String> {
+    let wrong = |error: dotenvy::Error| format!("its envFile {}: {error}", file.display());
+    dotenvy::from_path_iter(file).map_err(wrong)?.map(|pair| pair.map_err(wrong)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            cwd: "/home/me/project/inner".into(),
+            home: Some("/home/me".into()),
+            variables: [("TOKEN".to_owned(), "t0p".to_owned())].into(),
+        }
+    }
+
+    fn file(text: &str) -> ConfigFile {
+        ConfigFile::parse(Path::new("mcp.json"), text, &surroundings().cwd).unwrap()
+    }
+
+    fn server(file: &ConfigFile, name: &str) -> Result<Server, ConfigError> {
+        super::server(file, name, &surroundings(), Path::new("/home/me/project")).unwrap()
+    }
+
+    fn command(program: &str, arguments: &[&str], environment: &[(&str, &str)], cwd: Option<&str>) -> Server {
+        let hidden = |&(name, value): &(&str, &str)| (name.to_owned(), SecretValue(value.to_owned()));
+        Server::Command {
+            program: program.into(),
+            arguments: arguments.iter().map(|&word| word.into()).collect(),
+            environment: environment.iter().map(hidden).collect(),
+            cwd: cwd.map(PathBuf::from),
+        }
+    }
+
+    fn http(url: &str, headers: &[(&str, &str)]) -> Server {
+        let hidden = |&(name, value): &(&str, &str)| (name.to_owned(), SecretValue(value.to_owned()));
+        Server::url(url, headers.iter().map(hidden).collect()).unwrap()
+    }
+
+    #[test]
+    fn servers_of_claude_and_cursor() {
+        let file = file(
+            r#"{"mcpServers": {
+                "files": {"command": "npx", "args": ["-y", "files", "${workspaceFolder}"], "env": {"T": "${env:TOKEN}"}},
+                "remote": {"type": "http", "url": "https://a.example/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"}},
+                "inferred": {"url": "http://localhost:1/sse"}
+            }}"#,
+        );
+        assert_eq!(file.names().collect::<Vec<_>>(), ["files", "remote", "inferred"]);
+        let files = command("npx", &["-y", "files", "/home/me/project"], &[("T", "t0p")], None);
+        assert_eq!(server(&file, "files").unwrap(), files);
+        let remote = http("https://a.example/mcp", &[("Authorization", "Bearer t0p")]);
+        assert_eq!(server(&file, "remote").unwrap(), remote);
+        assert_eq!(server(&file, "inferred").unwrap(), http("http://localhost:1/sse", &[]));
+    }
+
+    #[test]
+    fn servers_of_vs_code_with_comments_and_an_environment_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let dotenv = folder.path().join(".env");
+        std::fs::write(&dotenv, "# keys\nA=1\nB=\"two words\"\n").unwrap();
+        let text = format!(
+            "{{ // mine\n \"inputs\": [], \"servers\": {{ /* one */ \"a\": {{\"type\": \"stdio\", \"command\": \"a\", \
+             \"envFile\": {dotenv:?}, \"env\": {{\"A\": 3, \"N\": null}}, \"cwd\": \"sub\"}}, }} }}"
+        );
+        let a = command("a", &[], &[("A", "3"), ("B", "two words")], Some("/home/me/project/sub"));
+        assert_eq!(server(&file(&text), "a").unwrap(), a);
+    }
+
+    #[test]
+    fn claude_codes_own_file_has_servers_by_project() {
+        let file = file(
+            r#"{"mcpServers": {"a": {"command": "user"}, "b": {"command": "b"}},
+                "projects": {"/home/me/project": {"mcpServers": {"a": {"command": "local"}}},
+                             "/elsewhere": {"mcpServers": {"c": {"command": "c"}}}}}"#,
+        );
+        assert_eq!(server(&file, "a").unwrap(), command("local", &[], &[], None));
+        assert_eq!(file.names().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn gemini_calls_its_url_otherwise() {
+        let file = file(r#"{"mcpServers": {"g": {"httpUrl": "https://g.example/mcp"}}}"#);
+        assert_eq!(server(&file, "g").unwrap(), http("https://g.example/mcp", &[]));
+    }
+
+    #[test]
+    fn one_wrong_entry_spoils_no_other_and_is_named() {
+        let file = file(
+            r#"{"mcpServers": {"no": {}, "list": {"command": [["a"]]}, "null": null, "u": {"url": "x://y"},
+                "unset": {"command": "${NONE}"}, "good": {"command": "a"}}}"#,
+        );
+        assert_eq!(server(&file, "good").unwrap(), command("a", &[], &[], None));
+        assert!(super::server(&file, "null", &surroundings(), Path::new("/")).is_none());
+        let said = |name| server(&file, name).unwrap_err().to_string();
+        assert_eq!(said("no"), "the server no in mcp.json is wrong: it has neither a command nor a url");
+        assert!(said("list").contains("a text was expected"), "{}", said("list"));
+        assert!(said("u").contains("x://y"), "{}", said("u"));
+        assert!(said("unset").contains("${NONE} is not set"), "{}", said("unset"));
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_with_its_place() {
+        let wrong =
+            |text| ConfigFile::parse(Path::new("mcp.json"), text, Path::new("/")).unwrap_err().to_string();
+        assert!(
+            wrong("{\"servers\": }").starts_with("mcp.json is no JSON: "),
+            "{}",
+            wrong("{\"servers\": }")
+        );
+        assert!(wrong("[]").contains("mcpServers"), "{}", wrong("[]"));
+        assert!(wrong("").contains("mcpServers"), "{}", wrong(""));
+    }
+}

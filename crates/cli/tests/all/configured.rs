@@ -1,0 +1,459 @@
+//! Servers in configuration files: every client's file is read, written, and left alone where it cannot be.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Ended, anyport, documents, folder, to_the_end};
+
+/// A home folder with a project in it.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = folder(&[]);
+        fs::create_dir_all(home.path().join("project/.git")).unwrap();
+        Self(home)
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        let mut command = anyport(&self.path("project"));
+        command.args(arguments).env("HOME", self.0.path()).env("TOKEN", "t0p-secret-token");
+        for variable in ["XDG_CONFIG_HOME", "CODEX_HOME", "NO_SUCH_VARIABLE"] {
+            command.env_remove(variable);
+        }
+        to_the_end(command)
+    }
+
+    /// Runs it to a good end, and returns what it wrote.
+    fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended.stdout
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.done(arguments)).unwrap()
+    }
+
+    /// Every file below the home folder, with its text.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        fn walk(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, files)
+                } else {
+                    files.push((path.clone(), fs::read(&path).unwrap()))
+                }
+            }
+        }
+        let mut files = Vec::new();
+        walk(self.0.path(), &mut files);
+        files.sort();
+        files
+    }
+}
+
+/// A client, its file below the home folder on Linux, a file of it with comments and other keys, and what must stay of that.
+struct Case {
+    client: &'static str,
+    path: &'static str,
+    text: &'static str,
+    kept: &'static [&'static str],
+}
+
+const JSON_KEPT: &[&str] = &["\"mine\": {\"x\": [1, 2]}", "\"old\": {\"command\": \"old\""];
+
+const CASES: &[Case] = &[
+    Case {
+        client: "anyport",
+        path: ".config/anyport/mcp.json",
+        text: "{\n  // my servers\n  \"mine\": {\"x\": [1, 2]},\n  \"mcpServers\": {\n    \"old\": {\"command\": \"old\"}, // stays\n  }\n}\n",
+        kept: JSON_KEPT,
+    },
+    Case {
+        client: "claude-code",
+        path: ".claude.json",
+        text: "{\n  \"mine\": {\"x\": [1, 2]},\n  \"projects\": {\"/x\": {\"mcpServers\": {}}},\n  \"mcpServers\": {\n    \"old\": {\"command\": \"old\"}\n  }\n}\n",
+        kept: JSON_KEPT,
+    },
+    Case {
+        client: "claude-desktop",
+        path: ".config/Claude/claude_desktop_config.json",
+        text: "{\n  \"mcpServers\": {\n    \"old\": {\"command\": \"old\"}\n  },\n  \"mine\": {\"x\": [1, 2]}\n}\n",
+        kept: JSON_KEPT,
+    },
+    Case {
+        client: "vscode",
+        path: ".config/Code/User/mcp.json",
+        text: "{\n  /* asked for */ \"inputs\": [{\"id\": \"key\"}],\n  \"mine\": {\"x\": [1, 2]},\n  \"servers\": {\n    \"old\": {\"command\": \"old\"} // stays\n  }\n}\n",
+        kept: &[
+            "/* asked for */ \"inputs\": [{\"id\": \"key\"}]",
+            "// stays",
+            "\"old\": {\"command\": \"old\"}",
+        ],
+    },
+    Case {
+        client: "cursor",
+        path: ".cursor/mcp.json",
+        text: "{\"mine\": {\"x\": [1, 2]}, \"mcpServers\": {\"old\": {\"command\": \"old\"}}}",
+        kept: JSON_KEPT,
+    },
+    Case {
+        client: "codex",
+        path: ".codex/config.toml",
+        text: "# mine\nmodel = \"m\" # the model\n\n[mcp_servers.old]\ncommand = \"old\" # stays\n\n[tui]\nnotifications = true\n",
+        kept: &[
+            "# mine\nmodel = \"m\" # the model\n",
+            "command = \"old\" # stays\n",
+            "[tui]\nnotifications = true\n",
+        ],
+    },
+    Case {
+        client: "windsurf",
+        path: ".codeium/windsurf/mcp_config.json",
+        text: "{\n\t\"mcpServers\": {\n\t\t\"old\": {\"command\": \"old\", \"disabled\": true}\n\t},\n\t\"mine\": {\"x\": [1, 2]}\n}\n",
+        kept: JSON_KEPT,
+    },
+    Case {
+        client: "zed",
+        path: ".config/zed/settings.json",
+        text: "// Zed settings\n{\n  \"mine\": {\"x\": [1, 2]},\n  \"context_servers\": {\n    // an extension\n    \"ext\": {\"settings\": {}},\n    \"old\": {\"command\": \"old\", \"args\": []},\n  },\n}\n",
+        kept: &[
+            "// Zed settings\n",
+            "// an extension\n    \"ext\": {\"settings\": {}}",
+            "\"mine\": {\"x\": [1, 2]}",
+        ],
+    },
+    Case {
+        client: "opencode",
+        path: ".config/opencode/opencode.json",
+        text: "{\n  \"$schema\": \"https://opencode.ai/config.json\", // schema\n  \"mcp\": {\n    \"old\": {\"type\": \"local\", \"command\": [\"old\"]},\n  },\n}\n",
+        kept: &["\"$schema\": \"https://opencode.ai/config.json\", // schema", "\"command\": [\"old\"]}"],
+    },
+    Case {
+        client: "goose",
+        path: ".config/goose/config.yaml",
+        text: "# mine\nGOOSE_MODEL: m # the model\nextensions:\n  developer: # built in\n    type: builtin\n    name: developer\n  old:\n    type: stdio\n    cmd: old\n    args: []\n\n# after\nkeyring: true\n",
+        kept: &[
+            "# mine\nGOOSE_MODEL: m # the model\n",
+            "  developer: # built in\n    type: builtin\n",
+            "\n# after\nkeyring: true\n",
+        ],
+    },
+    Case {
+        client: "cline",
+        path: ".cline/data/settings/cline_mcp_settings.json",
+        text: "{\"mine\": {\"x\": [1, 2]}, \"mcpServers\": {\"old\": {\"command\": \"old\", \"autoApprove\": [\"x\"]}}}\n",
+        kept: JSON_KEPT,
+    },
+    Case {
+        client: "gemini",
+        path: ".gemini/settings.json",
+        text: "{\n  \"mine\": {\"x\": [1, 2]},\n  \"mcp\": {\"allowed\": [\"old\"]},\n  \"mcpServers\": {\"old\": {\"command\": \"old\", \"trust\": true}}\n}\n",
+        kept: JSON_KEPT,
+    },
+    Case {
+        client: "mcporter",
+        path: ".mcporter/mcporter.json",
+        text: "{\n  // imports\n  \"mine\": {\"x\": [1, 2]},\n  \"imports\": [],\n  \"mcpServers\": {\"old\": {\"command\": \"old\"}}\n}\n",
+        kept: &["// imports", "\"mine\": {\"x\": [1, 2]}", "\"old\": {\"command\": \"old\"}"],
+    },
+];
+
+#[test]
+fn every_clients_file_is_read_written_and_restored() {
+    for Case { client, path, text, kept } in CASES {
+        let home = Home::new();
+        home.write(path, text);
+        let listed = home.json(&["servers", "--json"]);
+        let names: Vec<&Value> =
+            listed["servers"].as_array().unwrap().iter().map(|server| &server["name"]).collect();
+        assert_eq!(names, ["old"], "{client}");
+
+        let url = ["install", client, "https://mcp.linear.app/mcp", "--bearer", "env:TOKEN"];
+        let program = ["install", client, "--", "npx", "-y", "@modelcontextprotocol/server-everything"];
+        let said = home.done(&url);
+        assert!(said.contains("installed linear in ~/") && said.contains(".bak"), "{client}: {said}");
+        home.done(&program);
+        let written = home.read(path);
+        for kept in *kept {
+            assert!(written.contains(kept), "{client} lost {kept}: {written}");
+        }
+        assert_eq!(home.read(&format!("{path}.bak")), *text, "{client}");
+
+        // Twice is once: neither the file nor its backups change.
+        let files = home.files();
+        for again in [&url[..], &program] {
+            assert!(home.done(again).contains(" already"), "{client}");
+        }
+        assert_eq!(home.files(), files, "{client}");
+
+        let found = home.json(&["get", "everything", "--json"]);
+        assert_eq!(found["args"][1], "@modelcontextprotocol/server-everything", "{client}: {found}");
+        for name in ["linear", "everything"] {
+            home.done(&["remove", name, "--client", client]);
+        }
+        let restored = home.read(path);
+        for kept in *kept {
+            assert!(restored.contains(kept), "{client} lost {kept}: {restored}");
+        }
+        assert!(!restored.contains("linear") && !restored.contains("everything"), "{client}: {restored}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_is_left_alone() {
+    for Case { client, path, text, .. } in CASES {
+        let home = Home::new();
+        let broken = format!("{text}\n[ {{ : broken");
+        home.write(path, &broken);
+        for command in
+            [&["install", client, "http://a.example/mcp"][..], &["remove", "old", "--client", client]]
+        {
+            let ended = home.run(command);
+            assert_eq!(ended.code, Some(2), "{client}: {ended:?}");
+            let place = format!("{} is no ", home.path(path).display());
+            assert!(
+                ended.stderr.contains(&place) && ended.stderr.contains(" on line "),
+                "{client}: {ended:?}"
+            );
+        }
+        assert_eq!(home.read(path), broken, "{client}");
+        assert_eq!(home.files().len(), 1, "{client}: {:?}", home.files());
+        // It is no reason not to list what is elsewhere.
+        home.write(".cursor/mcp.json.other", "");
+        assert!(home.run(&["servers"]).stderr.contains(" is no "), "{client}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_said_and_nothing_changes() {
+    let home = Home::new();
+    home.write(".cursor", "a file where a folder should be");
+    let ended = home.run(&["install", "cursor", "http://a.example/mcp"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("cannot read"), "{ended:?}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        home.write(".gemini/settings.json", "{}");
+        let folder = home.path(".gemini");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+        // The administrator may write everywhere.
+        if fs::write(folder.join("probe"), "").is_err() {
+            let ended = home.run(&["install", "gemini", "http://a.example/mcp"]);
+            assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert!(
+                ended.stderr.contains("cannot write") && ended.stderr.contains("nothing was changed"),
+                "{ended:?}"
+            );
+            assert_eq!(home.read(".gemini/settings.json"), "{}");
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn servers_of_ones_own_are_added_shown_called_and_removed() {
+    let home = Home::new();
+    let docs = documents();
+    let program = env!("CARGO_BIN_EXE_anyport");
+    home.done(&[
+        "add",
+        "guides",
+        "-e",
+        "KEY=env:TOKEN",
+        "--",
+        program,
+        "serve",
+        "--stdio",
+        "--docs",
+        docs.to_str().unwrap(),
+    ]);
+    home.done(&["add", "web", "http://127.0.0.1:9/mcp", "--header", "X-Key: s3cret-value"]);
+    assert!(home.read(".config/anyport/mcp.json").contains("\"KEY\": \"${TOKEN}\""));
+    let shown = home.done(&["get", "guides"]);
+    assert!(
+        shown.contains("KEY=${TOKEN}") && shown.contains("~/.config/anyport/mcp.json (Anyport)"),
+        "{shown}"
+    );
+    let shown = home.done(&["get", "web"]) + &home.done(&["servers", "--json"]);
+    assert!(shown.contains("X-Key=<hidden>") && !shown.contains("s3cret"), "{shown}");
+    assert!(home.done(&["tools", "-q", "guides"]).contains("search_docs\n"));
+    assert_eq!(home.done(&["servers", "-q"]), "guides\nweb\n");
+
+    let again = home.run(&["add", "web", "http://127.0.0.1:8/mcp"]);
+    assert_eq!(again.code, Some(2), "{again:?}");
+    assert!(again.stderr.contains("another server web") && again.stderr.contains("--force"), "{again:?}");
+    home.done(&["add", "web", "http://127.0.0.1:8/mcp", "--force"]);
+    home.done(&["add", "shared", "https://a.example/mcp", "--scope", "project"]);
+    assert!(home.path("project/.mcp.json").is_file());
+    let absent = home.run(&["remove", "shared"]);
+    assert!(absent.stderr.contains("--scope project"), "{absent:?}");
+    home.done(&["remove", "shared", "--scope", "project"]);
+    for (name, expected) in [("http://a.example", "a-example"), ("a b", "a-b")] {
+        let refused = home.run(&["add", name, "http://a.example/mcp"]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(expected), "{refused:?}");
+    }
+}
+
+#[test]
+fn each_server_is_checked_side_by_side() {
+    let home = Home::new();
+    let entry = |command: &str, args: &[&str]| json!({"command": command, "args": args});
+    let docs = documents();
+    let servers = json!({"mcpServers": {
+        "good": entry(env!("CARGO_BIN_EXE_anyport"), &["serve", "--stdio", "--docs", docs.to_str().unwrap()]),
+        "gone": entry("no-such-program-anywhere", &[]),
+        "silent": entry("sleep", &["60"]),
+        "mute": entry("sleep", &["60"]),
+        "off": {"command": "sleep", "args": ["60"], "disabled": true},
+        "strange": {"type": "grpc", "url": "http://a"},
+        "unset": entry("${NO_SUCH_VARIABLE}", &[]),
+    }});
+    home.write("project/.mcp.json", &servers.to_string());
+    home.write(".cursor/mcp.json", "{\"mcpServers\": {\"good\": {\"command\": \"other\"}}}");
+    let started = std::time::Instant::now();
+    let ended = home.run(&["servers", "--check", "--timeout", "6", "--json"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        started.elapsed().as_secs() < 18,
+        "two silent servers took longer than one: {:?}",
+        started.elapsed()
+    );
+    let listed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let check = |at: usize, name: &str| {
+        let server = &listed["servers"][at];
+        assert_eq!(server["name"], name, "{listed}");
+        server["check"].clone()
+    };
+    let good = check(0, "good");
+    assert_eq!((&good["status"], &good["era"]), (&json!("ok"), &json!("modern")), "{good}");
+    assert!(good["tools"].as_u64().unwrap() > 0, "{good}");
+    let failed = |at, name, why: &str| {
+        let check = check(at, name);
+        assert!(check["error"].as_str().unwrap_or_default().contains(why), "{name}: {check}");
+    };
+    failed(1, "gone", "no-such-program-anywhere");
+    failed(2, "silent", "6 s");
+    failed(3, "mute", "6 s");
+    assert_eq!(check(4, "off")["reason"], "disabled");
+    failed(5, "strange", "its `type` is \"grpc\"");
+    failed(6, "unset", "${NO_SUCH_VARIABLE} is not set");
+    assert_eq!(check(7, "good")["status"], "skipped");
+    let list = home.run(&["list", "--check", "--timeout", "6"]);
+    assert!(list.stdout.contains("modern") && list.stdout.lines().count() == 9, "{list:?}");
+}
+
+#[test]
+fn a_clients_servers_are_copied_with_their_references() {
+    let home = Home::new();
+    home.write(
+        ".config/opencode/opencode.json",
+        r#"{"mcp": {"search": {"type": "remote", "url": "https://s.example/mcp", "headers": {"Authorization": "Bearer {env:TOKEN}"}},
+            "local": {"type": "local", "command": ["npx", "-y", "local"]}}}"#,
+    );
+    home.write(
+        "project/.vscode/mcp.json",
+        r#"{"servers": {"here": {"command": "${workspaceFolder}/run", "cwd": "sub"}}}"#,
+    );
+    let copied = home.json(&["import", "opencode", "--json"]);
+    assert_eq!(copied["servers"].as_array().unwrap().len(), 2, "{copied}");
+    home.done(&["import", "VS Code", "here"]);
+    let own: Value = serde_json::from_str(&home.read(".config/anyport/mcp.json")).unwrap();
+    assert_eq!(own["mcpServers"]["search"]["headers"]["Authorization"], "Bearer ${env:TOKEN}");
+    assert_eq!(own["mcpServers"]["local"]["args"], json!(["-y", "local"]));
+    let project = home.path("project");
+    assert_eq!(own["mcpServers"]["here"]["command"], json!(format!("{}/run", project.display())));
+    assert_eq!(own["mcpServers"]["here"]["cwd"], json!(project.join("sub")));
+    assert!(home.done(&["import", "opencode"]).contains("search is in ~/.config/anyport/mcp.json already"));
+    let unknown = home.run(&["import", "curser"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("did you mean cursor?"), "{unknown:?}");
+    assert!(home.run(&["import", "zed"]).stderr.contains("Zed has no servers"));
+}
+
+#[test]
+fn the_bridge_stands_before_a_server_that_a_client_cannot_reach() {
+    let home = Home::new();
+    home.done(&["add", "web", "https://web.example/mcp", "--bearer", "env:TOKEN"]);
+    let ended = home.run(&["install", "claude-desktop", "web"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("Claude Desktop only starts programs"), "{ended:?}");
+    assert!(ended.stderr.contains("the value of TOKEN is written into it"), "{ended:?}");
+    assert!(!ended.stderr.contains("t0p-secret") && !ended.stdout.contains("t0p-secret"), "{ended:?}");
+    let file: Value = serde_json::from_str(&home.read(".config/Claude/claude_desktop_config.json")).unwrap();
+    let own = home.path(".config/anyport/mcp.json");
+    let expected = json!({"command": env!("CARGO_BIN_EXE_anyport"),
+        "args": ["bridge", "--stdio", format!("{}#web", own.display())], "env": {"TOKEN": "t0p-secret-token"}});
+    assert_eq!(file["mcpServers"]["web"], expected);
+    // A client with variables gets a reference; the bridge is there because it was asked for.
+    home.done(&["install", "cursor", "web", "--bridge"]);
+    let file: Value = serde_json::from_str(&home.read(".cursor/mcp.json")).unwrap();
+    assert_eq!(file["mcpServers"]["web"]["env"]["TOKEN"], "${env:TOKEN}");
+    let shown = home.done(&["install", "zed", "web", "--dry-run"]);
+    assert!(shown.contains("would install web") && !shown.contains("t0p-secret"), "{shown}");
+    assert!(!home.path(".config/zed/settings.json").exists());
+    let refused = home.run(&["install", "goose", "web", "--scope", "project"]);
+    assert!(refused.stderr.contains("Goose has no file in projects"), "{refused:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_linked_file_is_written_where_it_is_with_its_permissions() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let home = Home::new();
+    home.write("dotfiles/cursor.json", "{}");
+    fs::set_permissions(home.path("dotfiles/cursor.json"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::create_dir(home.path(".cursor")).unwrap();
+    symlink("../dotfiles/cursor.json", home.path(".cursor/mcp.json")).unwrap();
+    home.done(&["install", "cursor", "https://a.example/mcp"]);
+    assert!(fs::symlink_metadata(home.path(".cursor/mcp.json")).unwrap().is_symlink());
+    assert!(home.read("dotfiles/cursor.json").contains("https://a.example/mcp"));
+    let mode = fs::metadata(home.path("dotfiles/cursor.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(home.read("dotfiles/cursor.json.bak"), "{}");
+}
+
+#[test]
+fn the_banner_of_a_bridge_has_a_name_that_clients_accept() {
+    let home = folder(&[("weather/server.py", "")]);
+    let script = home.path().join("weather/server.py");
+    let check = |arguments: &[&str], expected: &str| {
+        let mut command = anyport(home.path());
+        command.args(["bridge", "--port", "0"]).args(arguments);
+        let mut program = crate::support::Program::start(command);
+        let line = program.error_line(|line| line.starts_with("{\"mcpServers\""));
+        let banner: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            banner["mcpServers"].as_object().unwrap().keys().collect::<Vec<_>>(),
+            [expected],
+            "{line}"
+        );
+    };
+    check(&["--", "npx", "-y", "@modelcontextprotocol/server-everything"], "everything");
+    check(&["--", "python3", script.to_str().unwrap()], "weather");
+    check(&["https://mcp.linear.app/mcp"], "linear");
+    check(&["http://127.0.0.1:9/soak/mcp"], "soak");
+}

@@ -1,0 +1,88 @@
+use std::{io, path::PathBuf};
+
+use crate::document::{Language, SyntaxError};
+
+/// A fault of a configuration file, of an entry in it, or of writing it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}", path = .0.display(), error = .1)]
+    Unreadable(PathBuf, io::Error),
+    /// The file is not of its language.
+    #[error("{path} is no {language}: {reason} on line {line} column {column}", path = .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Its language.
+        language: Language,
+        /// The line of the fault, from 1.
+        line: usize,
+        /// The column of the fault, from 1.
+        column: usize,
+        /// The fault.
+        reason: String,
+    },
+    /// The file is of its language, but what it says is not of the expected shape.
+    #[error("{key} in {path} is {found}, and {expected} was expected", path = .path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The key, from the root.
+        key: String,
+        /// The kind of its value.
+        found: &'static str,
+        /// The kind that was expected.
+        expected: &'static str,
+    },
+    /// The entry of a server is wrong.
+    #[error("the server {name} in {path} is wrong: {reason}", path = .path.display())]
+    Entry {
+        /// Its name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// The fault, with its key.
+        reason: String,
+    },
+    /// The file has another server of this name.
+    #[error("{path} has another server {name}", path = .path.display())]
+    Taken {
+        /// The name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A text edit would change more than the entry.
+    #[error("cannot edit {path} without changing other parts of it: {reason}", path = .path.display())]
+    Uneditable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Another program wrote the file meanwhile.
+    #[error("{path} was changed by another program meanwhile; nothing was written", path = .0.display())]
+    Changed(PathBuf),
+    /// The file cannot be written.
+    #[error("cannot write {path}: {error}; nothing was changed", path = .0.display(), error = .1)]
+    Unwritable(PathBuf, io::Error),
+}
+
+impl ConfigError {
+    pub(crate) fn syntax(path: PathBuf, language: Language, error: SyntaxError) -> Self {
+        let SyntaxError { line, column, reason } = error;
+        Self::Syntax { path, language, line, column, reason }
+    }
+
+    /// What a user can do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Unreadable(..) => "name an mcp.json as FILE#NAME",
+            Self::Syntax { .. } | Self::Shape { .. } | Self::Entry { .. } => "correct the file",
+            Self::Taken { .. } => "choose another name, or replace the entry with --force",
+            Self::Uneditable { .. } => "edit the file by hand",
+            Self::Changed(_) => "run the command again",
+            Self::Unwritable(..) => "check the permissions of the file and its folder",
+        }
+    }
+}

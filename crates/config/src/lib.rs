@@ -1,0 +1,38 @@
+//! Configuration files of MCP clients: where they are, what they say, and edits that keep the rest of a file.
+//!
+//! # Layout
+//!
+//! - [`variables`](Surroundings): the environment, and what `${...}` in a file means.
+//! - [`server`](ServerConfig): a server as a file describes it, in one vocabulary for all clients.
+//! - `clients/`: one file per client, with its paths, its keys, and where its format is documented.
+//! - `locations`: the files that may list servers, the nearest first.
+//! - `document/`: JSON with comments, TOML and YAML: read as values, and edited as text.
+//! - [`file`](ConfigFile): the servers of one file.
+//! - [`store`](write): writes a file in one step, with a backup.
+//! - `name`: names that every client accepts.
+//!
+//! The crate starts no server and opens no connection.
+
+mod clients;
+mod document;
+mod entry;
+mod error;
+mod file;
+mod locations;
+mod name;
+mod references;
+mod server;
+mod store;
+mod variables;
+
+pub use clients::{CLIENTS, McpClient, NotWritable, Scope, client};
+pub use document::Language;
+pub use error::ConfigError;
+pub use file::ConfigFile;
+pub use locations::{ConfigLocation, by_client, config_locations};
+pub use name::{
+    is_valid as is_valid_name, of_command as name_of_command, of_url as name_of_url, valid as valid_name,
+};
+pub use server::{Endpoint, ServerConfig};
+pub use store::{Written, write};
+pub use variables::{Surroundings, Unexpanded, expand, expand_paths};
