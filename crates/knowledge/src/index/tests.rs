@@ -401,6 +401,8 @@ fn what_is_gathered_is_found_at_once_and_becomes_one_part_later() {
     index.gather();
     for number in 0..2 * PARTS_THAT_ARE_MERGED {
         put(&index, &format!("{number}.md"), "apple");
+        // Stays, so that no part is dropped as empty while it is merged, which would end the merge.
+        put(&index, &format!("beside{number}.md"), "cherry");
         index.commit().unwrap();
         assert_eq!(found(&index, "apple").len(), (number + 1).min(10));
     }
