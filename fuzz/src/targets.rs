@@ -1,6 +1,7 @@
 //! What is fed: each takes any bytes, and panics where a promise is broken.
 
 mod client;
+mod configs;
 mod servers;
 mod session;
 mod streams;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "revisions", run: texts::revisions },
     Target { name: "document", run: texts::document },
     Target { name: "uri", run: texts::uri },
+    Target { name: "config", run: configs::config },
     Target { name: "template", run: templates::template },
     Target { name: "events", run: streams::events },
     Target { name: "client", run: client::client },

@@ -234,6 +234,7 @@ impl Pool {
             outdated: Arc::default(),
             calls: AtomicUsize::new(0),
             is_retired: AtomicBool::new(false),
+            has_worked: AtomicBool::new(false),
             _room: room,
         });
         let place = {

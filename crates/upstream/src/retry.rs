@@ -110,6 +110,7 @@ impl Pool {
         retried: RetryState,
     ) -> Reply {
         let is_modern = !slot.is_legacy();
+        on.up().has_worked.fetch_or(!matches!(outcome, Outcome::Failed(_)), Ordering::Relaxed);
         let lost = match &outcome {
             Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {

@@ -26,7 +26,7 @@ use crate::{
     era::Era,
     isolation::{ConnectionKey, Share},
     limits::HEALTHY,
-    subscriptions::{Listen, Offers, SharedStreams, StreamLink},
+    subscriptions::{Listen, ListenStreams, Offers, StreamLink},
 };
 
 /// A place for one connection, and for those that come after it is lost.
@@ -35,7 +35,7 @@ pub(crate) struct Slot {
     pub(crate) state: watch::Sender<State>,
     pub(crate) listen: Listen,
     /// The streams of a modern server that the legacy sessions among the listeners share.
-    pub(crate) streams: SharedStreams,
+    pub(crate) streams: ListenStreams,
     /// Calls under way.
     pub(crate) calls: AtomicUsize,
     /// Those with an open server request.
@@ -83,6 +83,8 @@ pub(crate) struct Up {
     pub(crate) calls: AtomicUsize,
     /// Whether it takes no new calls, and is closed once its calls are over.
     pub(crate) is_retired: AtomicBool,
+    /// Whether the server has answered a call on it.
+    pub(crate) has_worked: AtomicBool,
     pub(crate) _room: OwnedSemaphorePermit,
 }
 
@@ -149,7 +151,7 @@ impl Down {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Links {
     listen: u64,
-    /// Among those of the shared streams; `None` for a legacy server, which has none.
+    /// Among those of the listen streams; `None` for a legacy server, which has none.
     streams: Option<u64>,
 }
 
@@ -159,7 +161,7 @@ impl Slot {
             key,
             state: watch::Sender::new(State::Idle),
             listen: Listen::new(),
-            streams: SharedStreams::new(limits),
+            streams: ListenStreams::new(limits),
             calls: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             sessions: Lock::default(),

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -89,9 +89,12 @@ impl Pool {
         let now = match since.elapsed() < HEALTHY {
             true => {
                 let down = self.unreachable(&ConnectError(why.to_string()), None, lost_soon);
-                // A server that was replaced is there. One that is replaced again and again is waited for.
-                let is_there = matches!(why, CloseReason::Replaced(_)) && attempts == 0;
-                State::Down(if is_there { Down { retry_at: Instant::now(), ..down } } else { down })
+                // A server that was replaced is there, and one that has worked is started again at once. One that is lost again
+                // and again is waited for.
+                let is_there =
+                    matches!(why, CloseReason::Replaced(_)) || up.has_worked.load(Ordering::Relaxed);
+                let is_first = is_there && attempts == 0;
+                State::Down(if is_first { Down { retry_at: Instant::now(), ..down } } else { down })
             }
             false => State::Idle,
         };

@@ -46,7 +46,8 @@ fn reads_what_it_makes(reader: &TemplateReader, template: &str, material: &str) 
         };
         given.insert(name, value);
     }
-    let uri = expand(template, &given);
+    let expanded = |given| expand(template, given).unwrap_or_else(|| panic!("{template:?} is no template"));
+    let uri = expanded(&given);
     let Some(values) = read(reader, template, &uri) else {
         panic!("{template:?} makes {uri:?}, and does not read it")
     };
@@ -56,7 +57,7 @@ fn reads_what_it_makes(reader: &TemplateReader, template: &str, material: &str) 
         let value = if is_list { Some(Value::List(texts.collect())) } else { texts.next().map(Value::Text) };
         Some((name, value?))
     });
-    let again = expand(template, &variables.flatten().collect());
+    let again = expanded(&variables.flatten().collect());
     assert_eq!(again, uri, "{template:?} reads {values:?}");
 }
 

@@ -2,7 +2,7 @@ use std::{fmt, net::SocketAddr, path::Path};
 
 use serde_json::json;
 
-use super::Arguments;
+use super::{Arguments, probe::ServerState};
 use crate::{
     listen::{Addresses, Transport},
     target::Target,
@@ -12,6 +12,8 @@ use crate::{
 pub(super) struct Banner<'a> {
     pub(super) target: &'a Target,
     pub(super) arguments: &'a Arguments,
+    /// Whether the server was reached.
+    pub(super) server: ServerState,
     pub(super) address: Option<SocketAddr>,
     /// Where the Unix socket is.
     pub(super) path: Option<&'a Path>,
@@ -24,7 +26,7 @@ impl fmt::Display for Banner<'_> {
         let Target { server, name, .. } = self.target;
         let version = env!("CARGO_PKG_VERSION");
         writeln!(f, "anyport {version} bridges {name}")?;
-        writeln!(f, "  server     {server} over {}, connected at the first call", server.transport())?;
+        writeln!(f, "  server     {server} over {}, {}", server.transport(), self.server)?;
         let listen = &self.arguments.listen;
         let addresses = Addresses { arguments: listen, address: self.address, path: self.path };
         addresses.fmt(f)?;

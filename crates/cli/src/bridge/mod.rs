@@ -3,6 +3,7 @@
 mod arguments;
 mod banner;
 pub(crate) mod guard;
+mod probe;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -20,10 +21,13 @@ use anyport_transport::{BufferedBytes, client::ConnectOptions};
 use anyport_upstream::{TransportConnector, Upstream};
 
 pub(crate) use self::arguments::Arguments;
-use self::banner::Banner;
+use self::{
+    banner::Banner,
+    probe::{Probe, ServerState},
+};
 use crate::{
     cache_path,
-    listen::{self, Limits},
+    listen::{self, Limits, Transport},
     logging,
     program::{self, Missing},
     state_dir,
@@ -59,15 +63,27 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let buffers = BufferedBytes::new(limits.buffers, &metrics);
     let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &buffers, &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
-    let (closed, ended) = (upstream.clone(), upstream);
+    let (closed, ended, probed) = (upstream.clone(), upstream.clone(), upstream);
     let serving = anyport::serve::serve_service(layered(bridge, arguments, &limits, &metrics))
         // Ends the listen streams, which have no end of their own.
         .on_stopping(move |_| closed.close())
         // What was started for us ends with us.
         .on_stopped(async move || ended.shut_down().await);
-    listen::serve(serving, &arguments.listen, supported, &limits, buffers, |address, path| {
-        let terminal = std::io::stderr().is_terminal();
-        logging::notice(Banner { target, arguments, address, path, terminal });
+    let newest = supported.first().copied().unwrap_or(Revision::NEWEST);
+    // A client on standard input calls at once.
+    let is_listening =
+        [Transport::Http, Transport::Unix].iter().any(|&transport| arguments.listen.speaks(transport));
+    let probe = is_listening.then(|| Probe::start(probed, newest));
+    listen::serve(serving, &arguments.listen, supported, &limits, buffers, async |address, path| {
+        let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);
+        let server = match &mut probe {
+            Some(probe) => probe.state().await,
+            None => ServerState::Untried,
+        };
+        logging::notice(Banner { target, arguments, server, address, path, terminal });
+        if let Some(probe) = probe {
+            probe.report_late();
+        }
     })
     .await
 }

@@ -58,14 +58,14 @@ pub(crate) fn run(serve: impl AsyncFnOnce() -> Result<()>) -> Result<ExitCode> {
 const LAST: Duration = Duration::from_millis(500);
 
 /// Serves on every transport that `arguments` name. `announce` receives the address of HTTP and the path of the Unix
-/// socket, once clients can reach them.
+/// socket, once clients can reach them; serving goes on meanwhile.
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
     supported: Arc<[Revision]>,
     limits: &Limits,
     buffers: BufferedBytes,
-    announce: impl FnOnce(Option<SocketAddr>, Option<&Path>),
+    announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
@@ -109,7 +109,7 @@ pub(crate) async fn serve(
             ListenAddr::Unix(path) => Some(path.as_path()),
             _ => None,
         });
-        announce(http, unix);
+        announce(http, unix).await;
         Ok(())
     };
     tokio::try_join!(served, announced).map(drop)

@@ -52,7 +52,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let service = layered(server.clone(), &knowledge, arguments, &limits);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
-    listen::serve(serving, &arguments.listen, supported, &limits, buffers, |address, path| {
+    listen::serve(serving, &arguments.listen, supported, &limits, buffers, async |address, path| {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());
         let reading = progress.reading.then_some(progress.documents);
         let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());

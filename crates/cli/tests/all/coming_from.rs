@@ -147,3 +147,29 @@ fn the_container_starts_and_is_healthy() {
         assert_eq!(server.post(&list, &headers).status, 200, "{host}");
     }
 }
+
+#[test]
+fn every_command_of_the_side_by_side_table_exists_with_its_options() {
+    let rows = rows("Side by side");
+    assert_eq!(rows.len(), 20);
+    let home = folder(&[]);
+    for row in rows {
+        let ours = row[1].split('`').skip(1).step_by(2);
+        for line in ours {
+            let own = line.split(" -- ").next().unwrap();
+            let words: Vec<&str> = own.split_whitespace().collect();
+            assert_eq!(words[0], "anyport", "{line}");
+            let mut command = anyport(home.path());
+            command.args([words[1], "--help"]);
+            let ended = to_the_end(command);
+            assert_eq!(ended.code, Some(0), "{line}: {ended:?}");
+            for option in words.iter().filter(|word| word.starts_with("--")) {
+                assert!(
+                    ended.stdout.contains(&format!("{option} "))
+                        || ended.stdout.contains(&format!("{option}\n")),
+                    "{line}"
+                );
+            }
+        }
+    }
+}

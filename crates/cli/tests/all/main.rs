@@ -8,6 +8,7 @@
 mod bad_servers;
 mod book;
 mod bridge;
+mod bridge_start;
 mod bridged_http;
 mod cache;
 mod coming_from;
@@ -36,4 +37,6 @@ mod stray;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(target_os = "linux")]
+mod terminal_session;
 mod transports;

@@ -40,6 +40,12 @@ impl From<u64> for Id {
     }
 }
 
+impl From<&str> for Id {
+    fn from(text: &str) -> Self {
+        Self(Raw::string(text))
+    }
+}
+
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0 || self.key() == other.key()

@@ -95,7 +95,7 @@ impl Listen {
         offers: Offers,
         lists_may_differ: bool,
     ) -> u64 {
-        // The answers of shared streams are the acknowledgement of the server itself.
+        // The answers of listen streams are the acknowledgement of the server itself.
         let within = if link.batches { ANSWER_WITHIN * 2 } else { ACKNOWLEDGE_WITHIN };
         // The one before may be open still, for the calls that are under way there.
         if inside.link.replace(link).is_some() {

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::{
-    ConnectError, Connected, Connector, OpenRequest, UpstreamLimits,
+    ConnectError, Connected, Connector, OpenRequest, UpstreamLimits, WhenDown,
     limits::HEALTHY,
     retry::RetryState,
     test_server::{Farm, call, caller, error, result},
@@ -193,7 +193,11 @@ async fn progress_of_a_call_that_is_made_again_only_grows() {
 async fn a_server_that_dies_at_once_is_not_started_in_a_circle() {
     let farm = Farm::new(LEGACY);
     let upstream = upstream(&farm);
-    for index in 0..3 {
+    // It has worked, so it is started again at once; from then on it is given time.
+    result(upstream.call(call("write", json!({})), plain()).outcome().await);
+    farm.server(0).lose("exit status 1");
+    sleep(Duration::from_millis(10)).await;
+    for index in 1..4 {
         result(upstream.call(call("write", json!({})), plain()).outcome().await);
         farm.server(index).lose("exit status 1");
         sleep(Duration::from_millis(10)).await;
@@ -202,7 +206,65 @@ async fn a_server_that_dies_at_once_is_not_started_in_a_circle() {
         assert!(message.contains("exit status 1"), "{message}");
         sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(farm.connections(), 3);
+    assert_eq!(farm.connections(), 4);
+}
+
+/// Invariant: A server that has answered a call is started again at once, and with backoff if it is lost again.
+#[tokio::test(start_paused = true)]
+async fn the_first_restart_after_a_connection_that_worked_is_immediate() {
+    for revision in [LEGACY, MODERN] {
+        for limits in [UpstreamLimits::default(), UpstreamLimits::single()] {
+            let farm = Farm::new(revision);
+            let upstream = Upstream::builder("farm", farm.clone()).limits(limits).build();
+            let begun = tokio::time::Instant::now();
+            let calls = async || {
+                let outcome = upstream.call(call("write", json!({})), plain()).outcome().await;
+                (outcome, begun.elapsed())
+            };
+            result(calls().await.0);
+            farm.server(0).lose("exit status 1");
+            sleep(Duration::from_millis(10)).await;
+            let (outcome, elapsed) = calls().await;
+            result(outcome);
+            // Twice 50 ms to connect, and the pause above.
+            assert!(elapsed < Duration::from_millis(115), "{revision}: {elapsed:?}");
+
+            farm.server(1).lose("exit status 1");
+            sleep(Duration::from_millis(10)).await;
+            let (outcome, later) = calls().await;
+            match limits.when_down {
+                WhenDown::Fail => assert_eq!(error(outcome).1["reason"], "upstream_down", "{revision}"),
+                WhenDown::Wait => {
+                    result(outcome);
+                    assert!(later - elapsed > limits.first_backoff, "{revision}: {:?}", later - elapsed);
+                }
+            }
+        }
+    }
+    // One that was never of use is given time at once.
+    let farm = Farm::new(LEGACY);
+    let upstream = upstream(&farm);
+    upstream.connected(&plain()).await.unwrap();
+    farm.server(0).lose("exit status 1");
+    sleep(Duration::from_millis(10)).await;
+    let (_, data) = error(upstream.call(call("write", json!({})), plain()).outcome().await);
+    assert_eq!(data["reason"], "upstream_down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_leaves_the_connection_to_a_modern_server_alone() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        assert_eq!(upstream.probe(&plain()).await.unwrap().revision, revision);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(farm.server(0).end().is_none(), revision == MODERN, "{revision}");
+        result(upstream.call(call("write", json!({})), plain()).outcome().await);
+        assert_eq!(farm.connections(), if revision == MODERN { 1 } else { 2 }, "{revision}");
+    }
+    let upstream = upstream(&Farm::new(LEGACY).failing(&["refused"]));
+    let failure = upstream.probe(&plain()).await.unwrap_err();
+    assert!(matches!(failure, Failure::Upstream { .. } | Failure::Unavailable { .. }), "{failure:?}");
 }
 
 #[tokio::test(start_paused = true)]

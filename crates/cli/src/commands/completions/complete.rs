@@ -141,7 +141,8 @@ fn at_place(command: &Command, places: &[&str], typed: &str, known: &Known<'_>) 
             "tools" | "call" | "resources" | "read" | "prompts" | "prompt" | "inspect" | "doctor" | "bridge",
             [],
         )
-        | ("replay", [_]) => servers(),
+        | ("get" | "remove", [])
+        | ("replay" | "install", [_]) => servers(),
         ("tools" | "call", [server]) => named((known.lists)(server).tools),
         ("prompt", [server]) => named((known.lists)(server).prompts),
         ("read", [server]) => named((known.lists)(server).resources),
@@ -274,6 +275,8 @@ mod tests {
             ("anyport read shop docs:", &["docs:///a.md"]),
             ("anyport replay recording f", &["files"]),
             ("anyport replay f", &[]),
+            ("anyport remove s", &["shop"]),
+            ("anyport install cursor f", &["files"]),
             ("anyport tools --rev", &["--revision"]),
             ("anyport tools --revision 2026", &["2026-07-28"]),
             ("anyport tools --revision=2026", &["--revision=2026-07-28"]),

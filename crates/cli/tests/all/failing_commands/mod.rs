@@ -158,7 +158,7 @@ const NEVER: &[&str] = &[
     "tokio",
     "open_timeout",
     "probe_timeout",
-    "timeout_max",
+    "`timeout_max`",
     "answer_max",
     "limits.",
     "Call::",
@@ -171,7 +171,7 @@ const NEVER: &[&str] = &[
     "Os {",
     "Error {",
     "panicked",
-    "upstream",
+    "upstreamCode",
     "-- --",
 ];
 

@@ -84,10 +84,24 @@ impl Terminal {
 
     /// Waits until the screen has `text`, and returns the screen.
     pub(crate) fn until(&self, text: &str) -> String {
+        self.until_it(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until the screen has `text` and nothing else.
+    pub(crate) fn until_is(&self, text: &str) -> String {
+        self.until_it(text, |screen| screen == text)
+    }
+
+    /// Waits until the last of several lines is `text`, and returns the screen.
+    pub(crate) fn until_last_line(&self, text: &str) -> String {
+        self.until_it(text, |screen| screen.rsplit_once('\n').is_some_and(|(_, last)| last == text))
+    }
+
+    fn until_it(&self, text: &str, fits: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let screen = self.screen();
-            if screen.contains(text) {
+            if fits(&screen) {
                 return screen;
             }
             assert!(Instant::now() < deadline, "there is no {text:?} on the screen:\n{screen}");

@@ -11,18 +11,18 @@ pub(super) enum Value {
 
 pub(super) type Given = BTreeMap<String, Value>;
 
-/// Expands a template with `given`. The template must be valid.
-pub(super) fn expand(template: &str, given: &Given) -> String {
+/// Expands a template with `given`. `None` if an expression of the template has no end.
+pub(super) fn expand(template: &str, given: &Given) -> Option<String> {
     let mut out = String::new();
     let mut rest = template;
     while let Some((literal, behind)) = rest.split_once('{') {
         encode(literal, true, &mut out);
-        let Some((expression, behind)) = behind.split_once('}') else { return out };
+        let (expression, behind) = behind.split_once('}')?;
         expression_of(expression, given, &mut out);
         rest = behind;
     }
     encode(rest, true, &mut out);
-    out
+    Some(out)
 }
 
 fn expression_of(expression: &str, given: &Given, out: &mut String) {

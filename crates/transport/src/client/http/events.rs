@@ -121,19 +121,17 @@ impl Events {
         }
         // However long a comment is, nothing of it is kept, in one piece or in several.
         let is_comment = self.partial.first().or(self.input.first()) == Some(&b':');
-        let Some(end) = memchr2(b'\r', b'\n', &self.input) else {
-            if !is_comment {
-                self.room_for(self.partial.len() + self.input.len())?;
-            }
+        let end = memchr2(b'\r', b'\n', &self.input);
+        if !is_comment {
+            self.room_for(self.partial.len() + end.unwrap_or(self.input.len()))?;
+        }
+        let Some(end) = end else {
             self.partial.extend_from_slice(&std::mem::take(&mut self.input));
             if is_comment {
                 self.partial.truncate(1);
             }
             return Ok(None);
         };
-        if !is_comment {
-            self.room_for(self.partial.len() + end)?;
-        }
         self.after_cr = self.input[end] == b'\r';
         let rest = self.input.slice(end + 1..);
         let line = std::mem::replace(&mut self.input, rest).slice(..end);

@@ -105,8 +105,8 @@ async fn lacks_session(shared: &Shared, session: Session, call: CallId, refused:
 /// The text of a request under an id that no other request has.
 fn message(call: CallId, method: Method, params: &Raw) -> bytes::Bytes {
     let mut text = Vec::new();
-    let id = Id::of(Raw::string(&format!("{} {}", method.as_str(), call.get())));
-    write_request(&mut text, &id.unwrap_or_else(|| Id::from(call)), method.as_str(), Some(params));
+    let id = Id::from(format!("{} {}", method.as_str(), call.get()).as_str());
+    write_request(&mut text, &id, method.as_str(), Some(params));
     text.into()
 }
 

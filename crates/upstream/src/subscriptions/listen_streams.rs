@@ -33,7 +33,7 @@ use crate::{UpstreamLimits, deferred::deferred, limits::HEALTHY};
 /// `resources/subscribe` and `resources/unsubscribe` of a [`Listen`]: they widen and narrow the filter of a stream, which is
 /// replaced by one with the new filter.
 #[derive(Clone)]
-pub(crate) struct SharedStreams(Arc<Lock<Inner>>);
+pub(crate) struct ListenStreams(Arc<Lock<Inner>>);
 
 struct Inner {
     limits: UpstreamLimits,
@@ -43,7 +43,7 @@ struct Inner {
     link: Option<StreamLink>,
     /// The number of connections so far, which is that of the last one.
     links: u64,
-    streams: Vec<SharedStream>,
+    streams: Vec<ListenStream>,
     /// Whether there was a connection before: its listeners have missed what was said meanwhile.
     is_replaced: bool,
 }
@@ -64,13 +64,13 @@ pub(crate) struct StreamLink {
 }
 
 /// A stream, and the task that keeps it open.
-struct SharedStream {
+struct ListenStream {
     wanted: watch::Sender<Wanted>,
     status: watch::Receiver<Status>,
     task: AbortHandle,
 }
 
-impl Drop for SharedStream {
+impl Drop for ListenStream {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -107,14 +107,14 @@ struct Status {
     failure: Option<Outcome>,
 }
 
-impl SharedStreams {
+impl ListenStreams {
     pub(crate) fn new(limits: UpstreamLimits) -> Self {
         let streams = Vec::new();
         let inner = Inner { limits, listeners: 0, link: None, links: 0, streams, is_replaced: false };
         Self(Arc::new(Lock::new(inner)))
     }
 
-    /// Opens the streams on the connection `link`. Returns its number, for [`SharedStreams::lost`].
+    /// Opens the streams on the connection `link`. Returns its number, for [`ListenStreams::lost`].
     pub(crate) fn linked(&self, link: StreamLink) -> u64 {
         let mut inner = self.lock();
         inner.link = Some(link);
@@ -194,7 +194,7 @@ impl SharedStreams {
     }
 }
 
-impl Service for SharedStreams {
+impl Service for ListenStreams {
     fn call(&self, request: Request, _: Context) -> Reply {
         let uri = request.params.member("uri").and_then(|uri| uri.as_string()).unwrap_or_default();
         if request.known() == Some(Method::Subscribe) {
@@ -206,10 +206,10 @@ impl Service for SharedStreams {
 }
 
 /// A legacy session that listens.
-struct ListenerGuard(SharedStreams);
+struct ListenerGuard(ListenStreams);
 
 impl ListenerGuard {
-    fn of(streams: &SharedStreams) -> Self {
+    fn of(streams: &ListenStreams) -> Self {
         streams.lock().listeners += 1;
         Self(streams.clone())
     }
@@ -268,8 +268,8 @@ impl Inner {
 
     /// Adds a resource to a stream with room for it.
     fn add(&mut self, uri: ByteString) -> Option<Settled> {
-        let holds = |stream: &SharedStream| stream.wanted.borrow().uris.contains(&uri);
-        let has_room = |stream: &SharedStream| stream.wanted.borrow().uris.len() < SUBSCRIPTIONS;
+        let holds = |stream: &ListenStream| stream.wanted.borrow().uris.contains(&uri);
+        let has_room = |stream: &ListenStream| stream.wanted.borrow().uris.len() < SUBSCRIPTIONS;
         let place = self.streams.iter().position(holds).or_else(|| self.streams.iter().position(has_room));
         let place = match place {
             Some(place) => place,
@@ -327,12 +327,12 @@ impl Inner {
             attempts: 0,
         };
         let task = tokio::spawn(keeper.run()).abort_handle();
-        self.streams.push(SharedStream { wanted, status, task });
+        self.streams.push(ListenStream { wanted, status, task });
         Some(self.streams.len() - 1)
     }
 }
 
-impl SharedStream {
+impl ListenStream {
     fn change(&self, change: impl FnOnce(&mut Wanted)) -> Settled {
         self.wanted.send_modify(|wanted| {
             change(wanted);

@@ -46,14 +46,14 @@ impl Server {
 
 /// The streams of one place, and their listeners.
 struct Place {
-    streams: SharedStreams,
+    streams: ListenStreams,
     listen: Listen,
     outdated: Arc<Notify>,
 }
 
 impl Place {
     fn new() -> Self {
-        let streams = SharedStreams::new(UpstreamLimits::default());
+        let streams = ListenStreams::new(UpstreamLimits::default());
         Self { streams, listen: Listen::new(), outdated: Arc::default() }
     }
 
@@ -100,7 +100,7 @@ async fn subscribed_after(place: &Place, time: Duration, uri: &str) -> Instant {
     Instant::now()
 }
 
-/// Invariant: Whoever subscribes while a shared stream is replaced is acknowledged with it, or with the next one.
+/// Invariant: Whoever subscribes while a listen stream is replaced is acknowledged with it, or with the next one.
 #[tokio::test(start_paused = true)]
 async fn subscribers_that_come_while_a_stream_is_replaced_are_acknowledged() {
     // Within the time in which changes are collected, while the server takes its time, and right after.
