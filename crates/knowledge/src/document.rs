@@ -123,9 +123,10 @@ impl Document {
     }
 }
 
-/// A title made of the file's name: `error-handling.md` is "Error handling".
+/// A title made of the file's name: `error-handling.md` is "Error handling". A `README` or `index` is called after its
+/// folder.
 fn title_of(path: &DocumentPath) -> String {
-    let name = path.without_extension().rsplit('/').next().unwrap_or_default();
+    let name = path.names().last().unwrap_or_default();
     let words = one_line(&name.replace(['-', '_'], " "));
     let mut characters = words.chars();
     match characters.next() {
@@ -190,7 +191,27 @@ mod tests {
     fn a_text_without_heading_is_called_after_its_file() {
         assert_eq!(parse("a/error-handling_2.md", "").title, "Error handling 2");
         assert_eq!(parse("über.md", "").title, "Über");
+        assert_eq!(parse("a/web-socket/README.md", "").title, "Web socket");
+        assert_eq!(parse("README.md", "").title, "README");
         assert_eq!(parse("--.md", "").title, "--");
+    }
+
+    #[test]
+    fn a_title_in_html_is_the_title() {
+        for (head, title) in [
+            ("<h1 align=\"center\">Tenax</h1>\n\n## Usage\n", "Tenax"),
+            ("<div align=\"center\">\n  <h1>\n    Tenax &amp; co\n  </h1>\n</div>\n", "Tenax & co"),
+            ("<h1 align=\"center\">\n\n**Tenax**\n\n</h1>\n\n# Usage\n", "Tenax"),
+            ("<h1><a href=\"x\"><img src=\"logo.svg\" alt=\"Tenax\"></a></h1>\n", "Tenax"),
+            ("<p align=\"center\"><img src=\"a.svg\" alt=\"Logo\"></p>\n\n# Tenax\n", "Tenax"),
+            ("<!-- <h1>No</h1> -->\n\n# Tenax\n", "Tenax"),
+            ("<h1>\n\n# Tenax\n", "Tenax"),
+        ] {
+            assert_eq!(parse("a.md", head).title, title, "{head}");
+        }
+        let text = "<h1>Tenax</h1>\n<p><a href=\"x\">Docs</a> | <a href=\"y\">Chat</a></p>\n<p>Holds on.<br>Always.</p>\n\nMore.\n";
+        assert_eq!(parse("a.md", text).description, "Holds on. Always.");
+        assert_eq!(parse("a.md", "# A\n\n[English](a.md) | [中文](b.md)\n\nIt is.\n").description, "It is.");
     }
 
     #[test]

@@ -46,6 +46,16 @@ impl DocumentPath {
         }
     }
 
+    /// The names that say what the document is, from the outermost folder to the file: folders, and the file without its
+    /// extensions. A `README` or `index` below a folder has no name of its own.
+    pub(crate) fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let path = self.without_extension();
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let own = name.split_once('.').map_or(name, |(name, _)| if name.is_empty() { path } else { name });
+        let says_nothing = !folders.is_empty() && ["readme", "index"].contains(&own.to_lowercase().as_str());
+        folders.split('/').filter(|name| !name.is_empty()).chain((!says_nothing).then_some(name))
+    }
+
     /// The language and the domain that the path speaks of.
     ///
     /// `python/testing.md`, `python-testing.md` and `python_testing.md` all speak of testing in Python. Of a
@@ -164,6 +174,19 @@ mod tests {
         assert_eq!(topic("python/README.md"), (Some("python".into()), None));
         for path in ["readme.md", "001_412a1ce0.txt", "-a.md", "python-.md", "notes"] {
             assert_eq!(topic(path), (None, None), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_readme_has_the_names_of_its_folders() {
+        for (path, expected) in [
+            ("a/b-c/d.e.md", &["a", "b-c", "d.e"][..]),
+            ("a/b/README.md", &["a", "b"]),
+            ("a/b/Readme.zh-CN.md", &["a", "b"]),
+            ("index.md", &["index"]),
+            (".hidden", &[".hidden"]),
+        ] {
+            assert_eq!(DocumentPath::new(path).unwrap().names().collect::<Vec<_>>(), expected, "{path}");
         }
     }
 

@@ -5,7 +5,14 @@ use std::{
     ops::Range,
 };
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser};
+
+mod html;
+mod opening;
+mod outline;
+
+pub(crate) use opening::opening;
+pub(crate) use outline::Outline;
 
 /// A heading of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,41 +29,14 @@ pub struct Heading {
 
 /// The headings of a Markdown text, in order.
 ///
-/// Headings inside quotes and lists belong to what is quoted or listed and divide nothing: they are left out.
+/// Headings inside quotes and lists belong to what is quoted or listed and divide nothing: they are left out. Headings in
+/// HTML (`<h1 align="center">`) are headings.
 pub fn outline(text: &str) -> Vec<Heading> {
-    let mut headings = Vec::new();
-    let mut slugs = Slugs::default();
-    // How many blocks that are no headings are open.
-    let mut depth = 0usize;
-    let mut open: Option<Heading> = None;
-    let mut images = 0usize;
+    let mut outline = Outline::new(text);
     for (event, range) in Parser::new_ext(text, extensions()).into_offset_iter() {
-        match event {
-            Event::Start(Tag::Heading { level, .. }) => {
-                let start = text[..range.start].rfind('\n').map_or(0, |newline| newline + 1);
-                open = Some(Heading { level: level as u8, title: String::new(), slug: String::new(), start });
-            }
-            Event::End(TagEnd::Heading(_)) => {
-                let Some(mut heading) = open.take() else { continue };
-                heading.title.truncate(heading.title.trim_end().len());
-                // Those in quotes count too: on the page that GitHub shows they have anchors of their own.
-                heading.slug = slugs.unique(&heading.title);
-                if depth == 0 {
-                    headings.push(heading);
-                }
-            }
-            Event::Start(Tag::Image { .. }) => images += 1,
-            Event::End(TagEnd::Image) => images = images.saturating_sub(1),
-            Event::Start(_) if open.is_none() => depth += 1,
-            Event::End(_) if open.is_none() => depth = depth.saturating_sub(1),
-            event => {
-                if let Some(heading) = open.as_mut().filter(|_| images == 0) {
-                    push_plain(&mut heading.title, &event);
-                }
-            }
-        }
+        outline.take(&event, range);
     }
-    headings
+    outline.headings
 }
 
 /// The section under a heading: from the heading's line up to the next heading of the same or a higher level.
@@ -85,43 +65,6 @@ pub(crate) fn span(headings: &[Heading], at: usize, length: usize) -> Range<usiz
     let Some((heading, rest)) = headings.get(at..).and_then(<[Heading]>::split_first) else { return 0..0 };
     let end = rest.iter().find(|next| next.level <= heading.level).map_or(length, |next| next.start);
     heading.start..end
-}
-
-/// The first heading and the first paragraph under it, as plain text; without a heading, the first paragraph.
-pub(crate) fn opening(text: &str) -> (Option<String>, Option<String>) {
-    let (mut heading, mut before, mut under) = (None, None, None);
-    let mut plain = String::new();
-    let mut depth = 0usize;
-    let mut images = 0usize;
-    for event in Parser::new_ext(text, extensions()) {
-        match event {
-            Event::Start(tag) => {
-                if depth == 0 {
-                    plain.clear();
-                }
-                depth += 1;
-                images += usize::from(matches!(tag, Tag::Image { .. }));
-            }
-            Event::End(end) => {
-                depth = depth.saturating_sub(1);
-                images = images.saturating_sub(usize::from(end == TagEnd::Image));
-                // A paragraph of nothing but badges has no text.
-                let found = || Some(plain.trim().to_owned()).filter(|text| !text.is_empty());
-                match end {
-                    TagEnd::Heading(_) if depth == 0 => heading = heading.or_else(found),
-                    TagEnd::Paragraph if depth == 0 && heading.is_some() => under = found(),
-                    TagEnd::Paragraph if depth == 0 => before = before.or_else(found),
-                    _ => {}
-                }
-                if under.is_some() {
-                    break;
-                }
-            }
-            event if images == 0 => push_plain(&mut plain, &event),
-            _ => {}
-        }
-    }
-    (heading, under.or(before))
 }
 
 pub(crate) fn extensions() -> Options {

@@ -1,5 +1,7 @@
 use std::{env, fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use anyport_knowledge::DocumentTool;
+
 use crate::listen;
 
 /// The arguments of `anyport serve`.
@@ -52,6 +54,16 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) domains: Vec<String>,
+    /// A tool that is offered, instead of all; may be given several times, or with commas.
+    #[arg(
+        long,
+        value_name = "TOOL",
+        env = "ANYPORT_TOOLS",
+        value_delimiter = ',',
+        hide_env = true,
+        hide_short_help = true
+    )]
+    tools: Vec<DocumentTool>,
     /// The server's name.
     #[arg(long, default_value = "anyport", env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
     pub(crate) name: String,
@@ -142,6 +154,20 @@ impl Arguments {
         }
         let named = env::var_os("ANYPORT_DOCS").unwrap_or_default();
         env::split_paths(&named).filter(|folder| !folder.as_os_str().is_empty()).collect()
+    }
+
+    /// The tools that were chosen; none, if all are offered.
+    pub(crate) fn chosen_tools(&self) -> &[DocumentTool] {
+        &self.tools
+    }
+
+    /// The tools that are offered. In Anyport's own documentation there are no standards.
+    pub(crate) fn tools(&self, embedded_docs: bool) -> Vec<DocumentTool> {
+        if !self.tools.is_empty() {
+            return self.tools.clone();
+        }
+        let offered = |tool: &DocumentTool| !embedded_docs || *tool != DocumentTool::GetStdlib;
+        DocumentTool::ALL.into_iter().filter(offered).collect()
     }
 
     /// The lifetime of cached answers, if there is a cache.

@@ -83,6 +83,9 @@ impl Banner<'_> {
         for domain in &given.domains {
             add("--domains", domain.clone());
         }
+        for tool in given.chosen_tools() {
+            add("--tools", tool.to_string());
+        }
         if given.name != "anyport" {
             add("--name", given.name.clone());
         }

@@ -39,7 +39,11 @@ const PAGES: &[(&str, &str)] = &[
 pub(super) fn library() -> Library {
     let document = |(path, text): &(&str, &str)| {
         let path = DocumentPath::new(*path).ok()?;
-        Some(Document::parse(path, text, FileTimes::default()).0)
+        let mut document = Document::parse(path, text, FileTimes::default()).0;
+        // `results-and-errors.md` is about no language called "results".
+        document.language = None;
+        document.domain = None;
+        Some(document)
     };
     Library::new(PAGES.iter().filter_map(document).collect::<Vec<_>>())
 }
@@ -57,6 +61,7 @@ mod tests {
             .filter(|name| name.ends_with(".md"))
             .collect();
         files.sort();
+        assert!(library().languages().is_empty() && library().domains().is_empty());
         assert_eq!(files, PAGES.iter().map(|(path, _)| *path).collect::<Vec<_>>());
         assert_eq!(library().len(), PAGES.len());
     }

@@ -44,7 +44,8 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let options = Options::default()
         .max_answer_chars(limits.documents.max_answer_chars)
         .languages(arguments.languages.clone())
-        .domains(arguments.domains.clone());
+        .domains(arguments.domains.clone())
+        .tools(arguments.tools(folders.is_empty()));
     let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;

@@ -65,10 +65,13 @@ fn words(text: &str) -> String {
     words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
-/// Where `path` stands among the hits for `query`, from 1.
+/// Where `path` stands among the hits for `query`, from 1, by itself or as a copy of another document.
 fn rank(server: &Server, query: &str, path: &Value) -> Option<usize> {
     let hits = server.call("search_docs", &json!({"query": query, "limit": HITS}));
-    hits["hits"].as_array().unwrap().iter().position(|hit| hit["path"] == *path).map(|at| at + 1)
+    let is_there = |hit: &Value| {
+        hit["path"] == *path || hit["copies"].as_array().is_some_and(|copies| copies.contains(path))
+    };
+    hits["hits"].as_array().unwrap().iter().position(is_there).map(|at| at + 1)
 }
 
 /// Asks for every document of `folder`, and returns how many there are.

@@ -20,6 +20,33 @@ fn paths(server: &Server) -> Vec<String> {
     titles(server).into_iter().map(|(path, _)| path).collect()
 }
 
+/// What a method lists.
+fn listed(server: &Server, method: &str, what: &str) -> Vec<Value> {
+    let answer = server.post(&modern(1, method, json!({})), &[]).json();
+    answer["result"][what].as_array().cloned().unwrap_or_default()
+}
+
+/// The names of the tools.
+fn tools(server: &Server) -> Vec<String> {
+    let names = listed(server, "tools/list", "tools").into_iter();
+    names.map(|tool| tool["name"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_tools_that_are_offered_can_be_chosen() {
+    let documents = documents();
+    let folder = documents.to_str().unwrap();
+    let all = ["get_stdlib", "search_docs", "list_docs", "get_doc", "health_check"];
+    assert_eq!(tools(&Program::serve(&["--port", "0", "--docs", folder]).server()), all);
+    for chosen in [&["--tools", "get_doc,search_docs"][..], &["--tools", "search_docs", "--tools", "get_doc"]]
+    {
+        let arguments = [&["--port", "0", "--docs", folder], chosen].concat();
+        assert_eq!(tools(&Program::serve(&arguments).server()), ["search_docs", "get_doc"]);
+    }
+    // A choice holds for Anyport's own documentation, too.
+    assert_eq!(tools(&Program::serve(&["--port", "0", "--tools", "get_stdlib"]).server()), ["get_stdlib"]);
+}
+
 #[test]
 fn the_banner_says_what_is_served_where_and_what_to_paste() {
     let documents = documents();
@@ -46,6 +73,8 @@ fn a_client_that_starts_what_the_banner_says_gets_the_same_server() {
         "txt",
         "--name",
         "notes",
+        "--tools",
+        "search_docs,get_doc",
         "--era",
         "legacy",
         "--timeout",
@@ -80,6 +109,13 @@ fn without_a_folder_docs_beside_is_served_else_our_own_documentation() {
     assert!(program.banner().0.contains("from Anyport's own documentation"));
     let ours = titles(&server);
     assert!(ours.contains(&("serve.md".to_owned(), "The serve command".to_owned())), "{ours:?}");
+    // It has no standards, and is about no language or domain.
+    assert_eq!(tools(&server), ["search_docs", "list_docs", "get_doc", "health_check"]);
+    for tool in listed(&server, "tools/list", "tools") {
+        let arguments = &tool["inputSchema"]["properties"];
+        assert!(arguments.get("language").is_none() && arguments.get("domain").is_none(), "{tool}");
+    }
+    assert_eq!(listed(&server, "prompts/list", "prompts"), Vec::<Value>::new());
 }
 
 #[test]
@@ -151,6 +187,7 @@ fn wrong_usage_ends_with_2_and_names_what_is_wrong() {
         (&["--prot", "1"][..], &["--prot", "--port"][..]),
         (&["--port", "99999"], &["99999", "--port"]),
         (&["--port", "http"], &["--port"]),
+        (&["--tools", "search"], &["--tools", "search_docs, list_docs, get_doc"]),
         (&["--host", "example.com"], &["--host", "IP address"]),
         (&["--transport", "carrier-pigeon"], &["--transport", "stdio, http"]),
         (&["--era", "middle"], &["--era", "modern"]),

@@ -47,6 +47,8 @@ pub struct SearchAnswer {
     pub total: usize,
     /// Whether some were found only by words that are spelled similarly
     pub approximate: bool,
+    /// Whether even the best hit has so little of the query that it may not be what is meant
+    pub weak: bool,
     /// Whether there are documents that cannot be found yet
     pub indexing: bool,
     /// How many documents can be found
@@ -73,6 +75,15 @@ pub struct SearchHit {
     pub snippet: String,
     /// How well the document fits, compared with the other hits
     pub score: f64,
+    /// Words of the query that the document does not have
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Paths of other documents with the same text, ten at most
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
+    /// How many documents beyond those in copies have the same text
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_copies: usize,
     /// Programming language
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -117,11 +128,12 @@ impl SearchAnswer {
             let document = library.get(hit.path.as_str())?;
             // A file that cannot be read now was found all the same.
             let passage = document.read_blocking().map(|text| snippet(&text, &found.words));
-            Some(SearchHit::of(document, passage.unwrap_or_default(), hit.score))
+            Some(SearchHit::of(document, passage.unwrap_or_default(), hit))
         };
         Self {
             total: found.total,
             approximate: found.approximate,
+            weak: found.weak,
             indexing: progress.reading || progress.indexing,
             indexed: progress.indexed,
             documents: progress.documents.max(progress.indexed),
@@ -130,8 +142,15 @@ impl SearchAnswer {
     }
 }
 
+impl SearchAnswer {
+    /// How many documents are among the hits, copies included.
+    fn listed(&self) -> usize {
+        self.hits.iter().map(|hit| 1 + hit.copies.len() + hit.more_copies).sum()
+    }
+}
+
 impl SearchHit {
-    fn of(document: &Document, passage: Snippet, score: f32) -> Self {
+    fn of(document: &Document, passage: Snippet, hit: &crate::Hit) -> Self {
         let uri = match &passage.fragment {
             Some(slug) => uri::of_section(&document.path, slug),
             None => document.uri(),
@@ -143,11 +162,21 @@ impl SearchHit {
             heading: passage.heading,
             snippet: passage.text,
             // Three digits tell hits apart; more would be noise.
-            score: (f64::from(score) * 1_000.0).round() / 1_000.0,
+            score: (f64::from(hit.score) * 1_000.0).round() / 1_000.0,
+            missing: hit.missing.clone(),
+            copies: hit.copies.iter().map(|path| path.as_str().to_owned()).collect(),
+            more_copies: hit.more_copies,
             language: document.language.clone(),
             domain: document.domain.clone(),
             tags: document.tags.clone(),
         }
+    }
+
+    /// The same text at other paths.
+    fn also(&self) -> Option<String> {
+        let more = (self.more_copies > 0).then(|| format!("{} more", self.more_copies));
+        let copies: Vec<_> = self.copies.iter().cloned().chain(more).collect();
+        (!copies.is_empty()).then(|| format!("the same text: {}", copies.join(", ")))
     }
 
     fn line(&self, number: usize) -> String {
@@ -161,6 +190,8 @@ impl SearchHit {
             topic(self.language.as_deref(), self.domain.as_deref()),
             tags(&self.tags),
             Some(self.uri.clone()),
+            (!self.missing.is_empty()).then(|| format!("without {}", quoted(&self.missing))),
+            self.also(),
         ]);
         let snippet = self.snippet.split_whitespace().collect::<Vec<_>>().join(" ");
         match snippet.is_empty() {
@@ -170,16 +201,28 @@ impl SearchHit {
     }
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Words in quotes.
+fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+}
+
 /// A numbered list, and what to know of it.
 impl Readable for SearchAnswer {
     fn markdown(&self) -> String {
         let mut text = match (self.hits.len(), self.total) {
             (0, _) => "Nothing was found. Try other words, fewer of them, or no filters.".to_owned(),
-            (shown, total) if shown >= total => format!("{total} {} found", documents(total)),
+            (_, total) if self.listed() >= total => format!("{total} {} found", documents(total)),
             (shown, total) => format!("{total} {} found, the best {shown}", documents(total)),
         };
         if self.approximate {
             text.push_str(", some by words that are spelled similarly");
+        }
+        if self.weak {
+            text.push_str(". Even the best fits weakly, so it may not be what is meant; try other words");
         }
         if !self.hits.is_empty() {
             text.push_str(":\n\n");
@@ -207,6 +250,9 @@ mod tests {
             heading: heading.map(str::to_owned),
             snippet: "No test\nsleeps.".into(),
             score: 1.5,
+            missing: Vec::new(),
+            copies: Vec::new(),
+            more_copies: 0,
             language: Some("python".into()),
             domain: Some("testing".into()),
             tags: vec!["pytest".into()],
@@ -218,6 +264,7 @@ mod tests {
         let answer = SearchAnswer {
             total: 12,
             approximate: true,
+            weak: false,
             indexing: true,
             indexed: 30,
             documents: 50,
@@ -232,6 +279,24 @@ mod tests {
             )
         );
         assert!(SearchAnswer::default().markdown().starts_with("Nothing was found."));
+    }
+
+    #[test]
+    fn copies_and_weak_hits_are_told() {
+        let mut copied = hit(None);
+        copied.missing = vec!["sleeps".into(), "fast".into()];
+        copied.copies = vec!["a.md".into(), "b.md".into()];
+        copied.more_copies = 3;
+        let answer = SearchAnswer { total: 6, weak: true, hits: vec![copied], ..SearchAnswer::default() };
+        assert_eq!(
+            answer.markdown(),
+            "6 documents found. Even the best fits weakly, so it may not be what is meant; try other words:\n\n\
+             1. **Testing** · python/testing.md · python/testing · tags: pytest · docs:///python/testing.md#speed · without \
+             \"sleeps\", \"fast\" · the same text: a.md, b.md, 3 more\n   No test sleeps.\n"
+        );
+        let structure = serde_json::to_value(&answer).unwrap();
+        assert_eq!((&structure["weak"], &structure["hits"][0]["more_copies"]), (&true.into(), &3.into()));
+        assert!(serde_json::to_value(hit(None)).unwrap().get("copies").is_none());
     }
 
     #[test]

@@ -15,13 +15,18 @@ pub struct Hits {
     pub total: usize,
     /// Whether some were found only by words that are spelled similarly.
     pub approximate: bool,
+    /// Whether even the best has so little of the query that something else may have been meant.
+    pub weak: bool,
     /// The best of them, the best first.
     pub hits: Vec<Hit>,
     /// The words that they were found by, for [`snippet`](crate::snippet()).
     pub words: Words,
 }
 
-/// A document that was found.
+/// Most copies of a document that a hit names.
+pub const MAX_COPIES: usize = 10;
+
+/// A document that was found. Copies of one text are one hit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Hit {
@@ -29,6 +34,12 @@ pub struct Hit {
     pub path: DocumentPath,
     /// How well it fits. Compares hits of one search; falls from one to the next.
     pub score: f32,
+    /// The words of the query that it does not have, in lower case, if documents without them were looked for.
+    pub missing: Vec<String>,
+    /// Other documents with the same text, by path; at most [`MAX_COPIES`].
+    pub copies: Vec<DocumentPath>,
+    /// How many further ones there are.
+    pub more_copies: usize,
 }
 
 /// The words that a search was about, in the forms in which texts have them.

@@ -1,14 +1,14 @@
 //! Full-text search over documents.
 //!
 //! An [`Index`] takes documents, and finds them by their words, best first: by BM25, where a word weighs more in a title,
-//! tag, heading, description or path than in the text. It holds no text, only which words stand where.
+//! tag, path, heading or among the first words than in the text. It holds no text, only which words stand where.
 //!
 //! # Layout
 //! - `split`, `stemming`, `stop`: what a word is.
-//! - `schema`: what is indexed of a document.
+//! - `schema`: what is indexed of a document; `gist`: headings, first words and identity of its text.
 //! - `query`: what somebody asks for.
 //! - `search`: how it is found, in passes from strict to lenient; `query_term`: by which terms; `union_query`: by any of them; `similar`:
-//!   mistyped words.
+//!   mistyped words; `ranking`: which of them fits best; `copies`: documents with the same text.
 //! - `queue`: what waits to be indexed; `storage`: where the index lies; `private_directory`: its files; `merging`: when its parts become one.
 
 use std::{
@@ -28,13 +28,16 @@ use crate::{document::Document, path::DocumentPath};
 use queue::{Queue, Waiting};
 use schema::{Fields, path_key};
 
+mod copies;
 mod error;
+mod gist;
 mod hits;
 mod merging;
 mod private_directory;
 mod query;
 mod query_term;
 mod queue;
+mod ranking;
 mod schema;
 mod search;
 mod similar;
@@ -46,7 +49,7 @@ mod union_query;
 
 pub use error::IndexError;
 pub(crate) use hits::Word;
-pub use hits::{Hit, Hits, Words};
+pub use hits::{Hit, Hits, MAX_COPIES, Words};
 pub use merging::Merging;
 pub use query::{MAX_QUERY_CHARS, MAX_QUERY_WORDS, SearchQuery};
 pub use storage::Storage;

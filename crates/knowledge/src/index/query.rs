@@ -64,6 +64,16 @@ pub(super) enum Unit {
     Phrase(Vec<(usize, String)>),
 }
 
+impl Unit {
+    /// The unit as it would be typed, but for case and marks.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Word(word) | Self::Name { whole: word, .. } => word.clone(),
+            Self::Phrase(words) => words.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
 /// Takes a query apart.
 pub(super) fn parse(query: &str) -> Parsed {
     let end = query.char_indices().nth(MAX_QUERY_CHARS).map_or(query.len(), |(end, _)| end);

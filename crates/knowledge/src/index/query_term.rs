@@ -225,6 +225,15 @@ impl<'a> Lookup<'a> {
     }
 }
 
+impl Lookup<'_> {
+    /// How much it says that a document has a word that so many documents have: next to nothing, if nearly all have it.
+    #[allow(clippy::cast_precision_loss)] // a ratio
+    pub(super) fn information(&self, doc_freq: u64) -> f32 {
+        let (all, having) = (self.documents as f32, doc_freq.min(self.documents) as f32);
+        (1.0 + (all - having + 0.5) / (having + 0.5)).ln()
+    }
+}
+
 impl Bm25StatisticsProvider for Lookup<'_> {
     fn total_num_tokens(&self, field: Field) -> Result<u64, TantivyError> {
         match self.fields.boosts.iter().find(|place| place.field == field) {

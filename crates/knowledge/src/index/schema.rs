@@ -5,18 +5,23 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use tantivy::{
     schema::{
-        Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing,
+        FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing,
         TextOptions,
     },
     tokenizer::TokenizerManager,
 };
 
-use super::{query, stemming};
-use crate::{document::Document, path::DocumentPath, section};
+use super::{gist, query, stemming};
+use crate::{document::Document, path::DocumentPath};
 
 /// The analyzers, as the schema names them.
 const WORDS_AND_STEMS: &str = "words_and_stems";
 const STEMS: &str = "stems";
+
+/// The name of the field with the hash of the text.
+pub(super) const TEXT_KEY: &str = "text_key";
+/// How many names of a path weigh more than the others: the document's, and that of its folder.
+const NAMES: usize = 2;
 
 /// The fields of the index.
 ///
@@ -31,14 +36,17 @@ pub(super) struct Fields {
     /// The hash of the title's words: a query that is a title finds it here. Titles themselves would be a dictionary of
     /// nothing but long words that are there once.
     pub(super) title_key: Field,
+    /// The hash of what the text says: that of all its copies. Short texts have none.
+    pub(super) text_key: Field,
     /// In lower case, as are the next two: what searches are narrowed to.
     pub(super) language: Field,
     pub(super) domain: Field,
     pub(super) tag: Field,
     /// Title, description, tags, path and text, with the places of the words.
     pub(super) text: Field,
-    /// Where a word weighs more than in the text: title, tags, headings, and description and path.
-    pub(super) boosts: [Boost; 4],
+    /// Where a word weighs more than in the text: title, tags, the last names of the path, headings, and what says what the
+    /// document is about: description, first words and outer folders.
+    pub(super) boosts: [Boost; 5],
 }
 
 /// A place where a word weighs more than in the text.
@@ -64,12 +72,18 @@ pub(super) fn schema() -> (Schema, Fields) {
         let field = words(name, STEMS, IndexRecordOption::WithFreqs);
         Boost { field, weight, length }
     };
-    let boosts =
-        [boost("title", 4.0, 5), boost("tags", 3.0, 5), boost("headings", 2.0, 20), boost("about", 1.5, 15)];
+    let boosts = [
+        boost("title", 4.0, 5),
+        boost("tags", 3.0, 5),
+        boost("names", 3.0, 6),
+        boost("headings", 2.0, 20),
+        boost("about", 1.5, 40),
+    ];
     let fields = Fields {
         path: schema.add_text_field("path", STORED),
         path_key: schema.add_u64_field("path_key", INDEXED),
         title_key: schema.add_u64_field("title_key", INDEXED),
+        text_key: schema.add_u64_field(TEXT_KEY, INDEXED | FAST),
         language: schema.add_text_field("language", STRING),
         domain: schema.add_text_field("domain", STRING),
         tag: schema.add_text_field("tag", STRING),
@@ -99,7 +113,7 @@ impl Fields {
                 entry.add_text(field, filter_key(value));
             }
         }
-        let [title, tags, headings, about] = self.boosts.map(|place| place.field);
+        let [title, tags, names, headings, about] = self.boosts.map(|place| place.field);
         for field in [title, self.text] {
             entry.add_text(field, &document.title);
         }
@@ -108,12 +122,21 @@ impl Fields {
             entry.add_text(tags, tag);
             entry.add_text(self.text, tag);
         }
+        entry.add_text(about, &document.description);
         for said in [document.description.as_str(), document.path.without_extension()] {
-            entry.add_text(about, said);
             entry.add_text(self.text, said);
         }
-        for heading in section::outline(text) {
+        // What tells the READMEs of many folders apart stands last in their paths.
+        for (place, name) in document.path.names().rev().enumerate() {
+            entry.add_text(if place < NAMES { names } else { about }, name);
+        }
+        let gist = gist::gist(text);
+        entry.add_text(about, &gist.lead);
+        for heading in gist.headings {
             entry.add_text(headings, heading.title);
+        }
+        if let Some(key) = gist.key {
+            entry.add_u64(self.text_key, key);
         }
         entry.add_text(self.text, text);
         entry

@@ -1,6 +1,6 @@
 //! How documents are found: in passes, each more lenient than the one before, until there are enough.
 
-use std::{cmp::Ordering, collections::HashSet};
+use std::collections::{HashMap, HashSet};
 
 use tantivy::{
     DocAddress, Score, TantivyDocument, TantivyError, Term,
@@ -10,10 +10,11 @@ use tantivy::{
 };
 
 use super::{
-    IndexError,
-    hits::{Hit, Hits},
-    query::{self, Parsed, SearchQuery},
+    IndexError, copies,
+    hits::{Hit, Hits, MAX_COPIES},
+    query::{self, Parsed, SearchQuery, Unit},
     query_term::{Lookup, QueryTerm, any_of, has},
+    ranking,
     schema::{Fields, filter_key},
     similar::FEW,
 };
@@ -33,13 +34,17 @@ const FREQUENT: u64 = 5;
 /// faster to check each candidate.
 const SPARSE: u64 = 16;
 
+/// From so many words on, one may be too many: documents that have only some are ranked among those that have all.
+const ONE_TOO_MANY: usize = 3;
+/// Most documents that a pass reads to find others among copies.
+const MAX_READ: usize = 10_000;
+
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
-type Found = Vec<(Score, DocAddress)>;
 
 /// Searches for `asked`.
 ///
-/// Documents that are called so come first; then those with all words, those with all words but for their spelling, and
-/// those with some words.
+/// Documents that are called so come first. Then, those with all words, those with all words but for their spelling, and
+/// those with some words are looked for, each if there are not enough before them, and ranked among each other.
 pub(super) fn search(
     searcher: &tantivy::Searcher,
     fields: Fields,
@@ -59,7 +64,7 @@ pub(super) fn search(
 
     let title = title_key.map(|key| Term::from_field_u64(fields.title_key, key));
     ranked.pass(&lookup, title.and_then(|title| called(&lookup, title, &query_terms, &filters)))?;
-    let titles = ranked.total;
+    let (titles, called) = (ranked.total, ranked.found.len());
     ranked.pass(&lookup, all_of(&query_terms, &filters, searcher.num_docs()))?;
     // Where a document has several words as they were typed, or is called so, they were meant so.
     if titles == 0 && (ranked.total == 0 || (ranked.total < few && units.len() < SEVERAL)) {
@@ -73,13 +78,20 @@ pub(super) fn search(
             approximate = ranked.total > before;
         }
     }
-    let enough = ranked.found.len() >= limit.max(1) || (ranked.total > 0 && units.len() >= MANY);
-    if !enough && query_terms.len() > 1 {
+    let is_found = ranked.total > 0 && units.len() >= MANY;
+    let enough = ranked.found.len() >= limit.max(1);
+    let mut weak = false;
+    if query_terms.len() > 1 && !is_found && (!enough || units.len() >= ONE_TOO_MANY) {
+        let total = ranked.total;
         ranked.pass(&lookup, some_of(&query_terms, &filters, searcher.num_docs()))?;
+        if enough {
+            ranked.total = total;
+        }
+        weak = ranked.rank(&lookup, &query_terms, called)?;
     }
     ranked.found.truncate(limit);
-    let hits = ranked.found.into_iter().map(|found| hit(&lookup, found)).collect::<Result<_, _>>()?;
-    Ok(Hits { total: ranked.total, approximate, hits, words: lookup.words })
+    let hits = ranked.found.iter().map(|found| hit(&lookup, &units, found)).collect::<Result<_, _>>()?;
+    Ok(Hits { total: ranked.total, approximate, weak, hits, words: lookup.words })
 }
 
 /// The filters of the search.
@@ -183,47 +195,121 @@ struct Ranked {
     limit: usize,
     /// How many documents the most lenient pass found.
     total: usize,
-    found: Found,
+    found: Vec<Found>,
     seen: HashSet<DocAddress>,
+    /// The texts of the found documents. A copy of one is no further result.
+    texts: HashSet<u64>,
+}
+
+/// A document that was found.
+struct Found {
+    score: Score,
+    address: DocAddress,
+    /// The key of its text.
+    text: Option<u64>,
+    /// The words of the query that it does not have, a bit each.
+    missing: u32,
 }
 
 impl Ranked {
     /// Runs a pass, and adds what it found after what those before it found.
     fn pass(&mut self, lookup: &Lookup<'_>, pass: Option<Pass>) -> Result<(), TantivyError> {
         let Some(Pass { query, counted }) = pass else { return Ok(()) };
-        // It finds again what was found before.
-        let best = TopDocs::with_limit((self.limit + self.found.len()).max(1)).order_by_score();
         let search = lookup.searcher;
-        let (found, total) = match counted {
-            Some(counted) => {
-                let found = search.search_with_statistics_provider(&query, &best, lookup)?;
-                (found, counted.count(search)?)
+        let before = self.found.len();
+        // It finds again what was found before; and some are looked at that one that follows may bring to the front.
+        let mut wanted = 2 * self.limit + before;
+        loop {
+            let best = TopDocs::with_limit(wanted.max(1)).order_by_score();
+            let (found, total) = match &counted {
+                Some(counted) => {
+                    let found = search.search_with_statistics_provider(&query, &best, lookup)?;
+                    (found, counted.count(search)?)
+                }
+                // A collector that sees all documents can count them, too.
+                None => search.search_with_statistics_provider(&query, &(best, Count), lookup)?,
+            };
+            self.total = self.total.max(total);
+            let is_all = found.len() < wanted;
+            if self.limit > 0 {
+                self.extend(lookup, found)?;
             }
-            // A collector that sees all documents can count them, too.
-            None => search.search_with_statistics_provider(&query, &(best, Count), lookup)?,
+            // Where most are copies of one text, there are others behind them.
+            if is_all || self.found.len() >= before + self.limit || wanted >= MAX_READ {
+                return Ok(());
+            }
+            wanted = (wanted * 8).min(MAX_READ);
+        }
+    }
+
+    fn extend(
+        &mut self,
+        lookup: &Lookup<'_>,
+        mut pass: Vec<(Score, DocAddress)>,
+    ) -> Result<(), TantivyError> {
+        pass.retain(|(_, address)| self.seen.insert(*address));
+        pass.sort_by(|(a, at), (b, other)| b.total_cmp(a).then(at.cmp(other)));
+        // Scores of different passes do not compare; those of a later one are brought below.
+        let factor = match (self.found.last(), pass.first()) {
+            (Some(last), Some((first, _))) => below(last.score, *first),
+            _ => 1.0,
         };
-        self.total = self.total.max(total);
-        if self.limit > 0 {
-            self.extend(found);
+        let texts = copies::keys(lookup.searcher, &pass)?;
+        for ((score, address), text) in pass.into_iter().zip(texts) {
+            if text.is_none_or(|text| self.texts.insert(text)) {
+                self.found.push(Found { score: score * factor, address, text, missing: 0 });
+            }
         }
         Ok(())
     }
 
-    fn extend(&mut self, mut pass: Found) {
-        pass.retain(|(_, address)| self.seen.insert(*address));
-        pass.sort_by(|(a, at), (b, other)| b.partial_cmp(a).unwrap_or(Ordering::Equal).then(at.cmp(other)));
-        // Scores of different passes do not compare; those of a later one are brought below.
-        let factor = match (self.found.last(), pass.first()) {
-            (Some((last, _)), Some((first, _))) if first >= last => 0.9 * last / first,
+    /// Ranks all but the first `called` by what they have of the query. Says whether even the best has little of it.
+    fn rank(
+        &mut self,
+        lookup: &Lookup<'_>,
+        query_terms: &[QueryTerm],
+        called: usize,
+    ) -> Result<bool, TantivyError> {
+        let mut texts: HashMap<_, _> =
+            self.found.drain(called..).map(|found| (found.address, found.text)).collect();
+        let rankings = ranking::rank(lookup, query_terms, texts.keys().copied().collect())?;
+        let weak = called == 0 && rankings.first().is_some_and(|best| best.is_weak(lookup, query_terms));
+        let factor = match (self.found.last(), rankings.first()) {
+            (Some(last), Some(first)) => below(last.score, first.score),
             _ => 1.0,
         };
-        self.found.extend(pass.into_iter().map(|(score, address)| (score * factor, address)));
+        self.found.extend(rankings.into_iter().map(|ranking| Found {
+            score: ranking.score * factor,
+            address: ranking.address,
+            text: texts.remove(&ranking.address).flatten(),
+            missing: ranking.missing(),
+        }));
+        Ok(weak)
     }
 }
 
-fn hit(lookup: &Lookup<'_>, (score, address): (Score, DocAddress)) -> Result<Hit, IndexError> {
+/// What the score `first`, and those after it, are multiplied with to be below `last`.
+fn below(last: Score, first: Score) -> Score {
+    if first >= last { 0.9 * last / first } else { 1.0 }
+}
+
+fn hit(lookup: &Lookup<'_>, units: &[Unit], found: &Found) -> Result<Hit, IndexError> {
+    let mut others = match found.text {
+        Some(text) => copies::others(lookup.searcher, lookup.fields, found.address, text)?,
+        None => Vec::new(),
+    };
+    let more_copies = others.len().saturating_sub(MAX_COPIES);
+    others.truncate(MAX_COPIES);
+    let copies = others.into_iter().map(|address| path(lookup, address));
+    let mut copies = copies.collect::<Result<Vec<_>, _>>()?;
+    copies.sort_unstable();
+    let missing = (0..u32::BITS).zip(units).filter(|(number, _)| found.missing & (1 << number) != 0);
+    let missing = missing.map(|(_, unit)| unit.text()).collect();
+    Ok(Hit { path: path(lookup, found.address)?, score: found.score, missing, copies, more_copies })
+}
+
+fn path(lookup: &Lookup<'_>, address: DocAddress) -> Result<DocumentPath, IndexError> {
     let stored: TantivyDocument = lookup.searcher.doc(address)?;
     let path = stored.get_first(lookup.fields.path).and_then(|path| path.as_str()).unwrap_or_default();
-    let path = DocumentPath::new(path).map_err(|error| IndexError::Engine(error.into()))?;
-    Ok(Hit { path, score })
+    DocumentPath::new(path).map_err(|error| IndexError::Engine(error.into()))
 }

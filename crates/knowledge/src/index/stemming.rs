@@ -9,7 +9,7 @@ use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenFilter, T
 use super::split::Splitter;
 
 /// The weight of a word of the same stem, relative to the word itself.
-pub(super) const OF_STEM: f32 = 0.5;
+pub(super) const OF_STEM: f32 = 0.7;
 
 /// Stands before a stem that is not itself the word. No word has it, because it is no letter.
 ///

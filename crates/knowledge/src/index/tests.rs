@@ -401,6 +401,8 @@ fn what_is_gathered_is_found_at_once_and_becomes_one_part_later() {
     index.gather();
     for number in 0..2 * PARTS_THAT_ARE_MERGED {
         put(&index, &format!("{number}.md"), "apple");
+        // Stays, so that no part is dropped as empty while it is merged, which would end the merge.
+        put(&index, &format!("beside{number}.md"), "cherry");
         index.commit().unwrap();
         assert_eq!(found(&index, "apple").len(), (number + 1).min(10));
     }
@@ -443,6 +445,101 @@ fn not_even_what_is_gathered_has_parts_without_end() {
     }
     assert!(index.parts() <= most, "{}", index.parts());
     assert_eq!(index.search(&SearchQuery::new("apple")).unwrap().total, 2 * most);
+}
+
+#[test]
+fn a_query_with_one_word_too_many_finds_what_is_meant() {
+    let filler =
+        |number: usize| (format!("{number}.md"), format!("# Number {number}\n\nA file for a parser."));
+    let mut files: Vec<_> = (0..20).map(filler).collect();
+    let said = "Notes of many kinds. ".repeat(30);
+    let scattered =
+        format!("# Notes\n\n{said}TOML. {said}A configuration. {said}File. {said}Library. {said}");
+    // Enough of them to fill an answer.
+    files.extend((0..12).map(|number| (format!("notes{number}.md"), format!("{scattered}{number}"))));
+    files.push((
+        "tomlette.md".into(),
+        "# Tomlette: TOML configuration\n\nReads a TOML configuration file.".into(),
+    ));
+    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let index = index(&files);
+    let hits = index.search(&SearchQuery::new("toml configuration file library")).unwrap();
+    assert_eq!(
+        (hits.hits[0].path.as_str(), &*hits.hits[0].missing),
+        ("tomlette.md", &["library".to_owned()][..])
+    );
+    assert!(!hits.weak && hits.hits[1].missing.is_empty(), "{hits:?}");
+    // Of two words none is too many.
+    assert_ne!(found(&index, "toml library")[0], "tomlette.md");
+}
+
+#[test]
+fn a_weak_best_hit_is_marked() {
+    let index = index(&[
+        (
+            "starter.md",
+            "# A project\n\n## More\n\nUse our starter, or write everything by hand as you like it.",
+        ),
+        ("recipes.md", "# Recipes\n\nHow to deploy."),
+        ("bread.md", "# Oven\n\nFor a kitchen."),
+        ("other.md", "# Other\n\nThings."),
+    ]);
+    let weak = |query: &str| index.search(&SearchQuery::new(query)).unwrap().weak;
+    assert!(weak("sourdough starter for bread at home"));
+    assert!(weak("kubernetes recipes cluster"));
+    for query in [
+        "recipes",
+        "deploy recipes",
+        "how do I deploy recipes",
+        "starter",
+        "starter by hand",
+        "recipse",
+        "zzzz",
+    ] {
+        assert!(!weak(query), "{query}");
+    }
+}
+
+#[test]
+fn copies_of_one_text_are_one_hit() {
+    let text = "# SQLite\n\nOne two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen.\n";
+    let copies: Vec<_> = (0..15).map(|number| format!("{number:02}/sqlite.md")).collect();
+    let badge = format!("[![Build](x.svg)](y)\n\n{text}");
+    let mut files: Vec<_> = copies.iter().map(|path| (path.as_str(), text)).collect();
+    files.extend([
+        ("badge.md", badge.as_str()),
+        ("sqlite-migrations.md", "# Versions\n\nOne SQLite file."),
+        ("x.md", "SQLite"),
+    ]);
+    let index = index(&files);
+    let hits = index.search(&SearchQuery { limit: 3, ..SearchQuery::new("sqlite one") }).unwrap();
+    let copied: Vec<_> = hits.hits.iter().filter(|hit| !hit.copies.is_empty()).collect();
+    assert_eq!((hits.hits.len(), copied.len()), (3, 1), "{hits:?}");
+    assert_eq!((copied[0].copies.len(), copied[0].more_copies, hits.total), (MAX_COPIES, 5, 18));
+    assert!(!copied[0].copies.contains(&copied[0].path) && copied[0].copies.is_sorted());
+    // Those that are gone are not named.
+    for path in &copies[3..] {
+        index.remove(&DocumentPath::new(path.as_str()).unwrap()).unwrap();
+    }
+    index.commit().unwrap();
+    let hits = index.search(&SearchQuery::new("SQLite two three")).unwrap();
+    assert_eq!((hits.hits[0].copies.len(), hits.hits[0].more_copies), (3, 0), "{hits:?}");
+    // Stubs that say the same are documents of their own.
+    let stubs = self::index(&[("a.md", "See the guide."), ("b.md", "See the guide.")]);
+    assert_eq!(found(&stubs, "guide").len(), 2);
+}
+
+#[test]
+fn names_of_the_path_weigh_more_than_headings() {
+    let index = index(&[
+        ("a/README.md", "# One\n\n## Date picker\n\nText."),
+        ("ui/packages/date-picker/README.md", "# Two\n\nText."),
+        ("date/b/c/d.md", "# Three\n\nText, and a picker."),
+        ("e.md", "# Four\n\nWhat a picker does with a date."),
+    ]);
+    for query in ["date picker", "date-picker", "DatePicker"] {
+        assert_eq!(found(&index, query)[0], "ui/packages/date-picker/README.md", "{query}");
+    }
 }
 
 /// The engine merges so many parts of like size.

@@ -130,3 +130,13 @@ proptest! {
         opening(&text);
     }
 }
+
+#[test]
+fn headings_in_html_are_headings() {
+    let text = "<div>\n<h1 align=\"center\">A <b>b</b></h1>\n\nIntro.\n\n</div>\n\n<h2><a name=\"x\"></a>Setup\n</h2>\n\nDo.\n\n\
+        <h2>\n\nMore\n\n</h2>\n\n> <h2>Quoted</h2>\n\n<h3><img src=\"x\"></h3>\n\n## Last\n\nThe end.\n";
+    let expected = [(1, "A b"), (2, "Setup"), (2, "More"), (2, "Last")];
+    assert_eq!(titles(text), expected.map(|(level, title)| (level, title.to_owned())));
+    assert_eq!(section(text, "Setup").unwrap(), "<h2><a name=\"x\"></a>Setup\n</h2>\n\nDo.\n\n");
+    assert_eq!(section(text, "last").unwrap(), "## Last\n\nThe end.\n");
+}

@@ -20,7 +20,7 @@ use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_server::{BuildError, Builder, List, Server};
 
-pub use options::{MAX_CHOICES, Options};
+pub use options::{DocumentTool, MAX_CHOICES, Options, UnknownTool};
 
 use crate::Knowledge;
 use offer::Offer;
@@ -57,21 +57,45 @@ pub fn builder_with(
     let offer = Offer::new(knowledge, options);
     let mut builder = Server::builder(name, env!("CARGO_PKG_VERSION"))
         .title("Knowledge")
-        .instructions(INSTRUCTIONS)
+        .instructions(instructions(&offer.options.tools))
         .supported_versions(supported)
         .dynamic([List::Tools, List::Resources]);
     if let Some(key) = key {
         builder = builder.state_key(key);
     }
     builder = tools::all(&offer).into_iter().fold(builder, Builder::tool);
-    let builder = builder.template(resources::template(knowledge)).prompt(prompt::apply_standard(&offer));
+    builder = builder.template(resources::template(knowledge));
+    // What makes a standard readable makes it applicable.
+    if offer.options.tools.contains(&DocumentTool::GetStdlib) {
+        builder = builder.prompt(prompt::apply_standard(&offer));
+    }
     notifications::while_it_runs(builder, offer)
 }
 
-const INSTRUCTIONS: &str = "Documents in Markdown, coding standards among them. Use get_stdlib for the standard of a \
-    language and a domain, search_docs to find where something is said, list_docs to see what there is, and get_doc for a \
-    document or a section of it. A long document is answered with its outline: ask for one section then. Every document \
-    is a resource too, at docs:///PATH, and each section at docs:///PATH#SECTION.";
+/// What a model is to know of a server with these tools.
+fn instructions(tools: &[DocumentTool]) -> String {
+    let use_of = |tool| match tool {
+        DocumentTool::GetStdlib => Some("get_stdlib for the standard of a language and a domain"),
+        DocumentTool::SearchDocs => Some("search_docs to find where something is said"),
+        DocumentTool::ListDocs => Some("list_docs to see what there is"),
+        DocumentTool::GetDoc => Some("get_doc for a document or a section of it"),
+        DocumentTool::HealthCheck => None,
+    };
+    let has = |tool| tools.contains(&tool);
+    let offered = DocumentTool::ALL.into_iter().filter(|tool| has(*tool));
+    let uses: Vec<&str> = offered.filter_map(use_of).collect();
+    let mut text = String::from("Documents in Markdown");
+    text.push_str(if has(DocumentTool::GetStdlib) { ", coding standards among them." } else { "." });
+    match uses.as_slice() {
+        [] => {}
+        [only] => text.push_str(&format!(" Use {only}.")),
+        [first @ .., last] => text.push_str(&format!(" Use {}, and {last}.", first.join(", "))),
+    }
+    if has(DocumentTool::GetStdlib) || has(DocumentTool::GetDoc) {
+        text.push_str(" A long document is answered with its outline: ask for one section then.");
+    }
+    text + " Every document is a resource too, at docs:///PATH, and each section at docs:///PATH#SECTION."
+}
 
 #[cfg(test)]
 mod tests;

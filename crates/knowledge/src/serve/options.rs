@@ -1,3 +1,5 @@
+use std::{fmt, str::FromStr};
+
 use anyport_protocol::settings;
 
 use crate::answers::DEFAULT_MAX_ANSWER_CHARS;
@@ -30,6 +32,62 @@ settings! {
         #[default("none" = Vec::new())]
         #[set(into)]
         pub domains: Vec<String>,
+        /// The tools that the server has. The prompt `apply_standard` comes with [`DocumentTool::GetStdlib`].
+        #[default("all" = DocumentTool::ALL.to_vec())]
+        #[set(into)]
+        pub tools: Vec<DocumentTool>,
+    }
+}
+
+/// A tool of a server of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DocumentTool {
+    /// `get_stdlib`: the standard for a language and a domain.
+    GetStdlib,
+    /// `search_docs`: full-text search.
+    SearchDocs,
+    /// `list_docs`: the documents, page by page.
+    ListDocs,
+    /// `get_doc`: a document, or a section of it.
+    GetDoc,
+    /// `health_check`: the state of the server.
+    HealthCheck,
+}
+
+/// A name that no tool of a server of documents has. The message lists the tools.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such tool; the tools are {}", DocumentTool::ALL.map(DocumentTool::name).join(", "))]
+pub struct UnknownTool;
+
+impl DocumentTool {
+    /// Every tool, in the order in which they are listed.
+    pub const ALL: [Self; 5] =
+        [Self::GetStdlib, Self::SearchDocs, Self::ListDocs, Self::GetDoc, Self::HealthCheck];
+
+    /// The name of the tool.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GetStdlib => "get_stdlib",
+            Self::SearchDocs => "search_docs",
+            Self::ListDocs => "list_docs",
+            Self::GetDoc => "get_doc",
+            Self::HealthCheck => "health_check",
+        }
+    }
+}
+
+impl fmt::Display for DocumentTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DocumentTool {
+    type Err = UnknownTool;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTool> {
+        Self::ALL.into_iter().find(|tool| tool.name() == name.trim()).ok_or(UnknownTool)
     }
 }
 

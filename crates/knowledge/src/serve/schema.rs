@@ -7,11 +7,20 @@ use serde_json::{Value, json};
 use super::{MAX_CHOICES, Options};
 use crate::Library;
 
-/// The choices of a schema, if they are few enough to be listed.
+/// What there is to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Topics {
-    languages: Option<Vec<String>>,
-    domains: Option<Vec<String>>,
+    languages: Choices,
+    domains: Choices,
+}
+
+/// The values of an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Choices {
+    /// The values, if they are few enough to be listed.
+    listed: Option<Vec<String>>,
+    /// Whether a document has one, or the configuration names one. A filter by what no document has makes no sense.
+    exist: bool,
 }
 
 impl Topics {
@@ -23,7 +32,13 @@ impl Topics {
         }
     }
 
-    /// The JSON Schema of the arguments `A`, in which `language` and `domain` are of these.
+    /// Whether documents can be filtered by language.
+    pub(super) fn has_languages(&self) -> bool {
+        self.languages.exist
+    }
+
+    /// The JSON Schema of the arguments `A`, in which `language` and `domain` are of these. An optional one of which there
+    /// are no values is left out.
     pub(super) fn schema<A: JsonSchema>(&self) -> Value {
         let mut schema = arguments_schema::<A>();
         if let Some(schema) = schema.as_object_mut() {
@@ -31,17 +46,29 @@ impl Topics {
             schema.shift_remove("description");
         }
         for (name, choices) in [("language", &self.languages), ("domain", &self.domains)] {
-            let argument = schema.pointer_mut(&format!("/properties/{name}")).and_then(Value::as_object_mut);
-            let Some((argument, choices)) = argument.zip(choices.as_ref()) else { continue };
+            let required =
+                schema["required"].as_array().is_some_and(|required| required.contains(&json!(name)));
+            let Some(arguments) = schema["properties"].as_object_mut() else { continue };
+            if !choices.exist && !required {
+                arguments.shift_remove(name);
+                continue;
+            }
+            let argument = arguments.get_mut(name).and_then(Value::as_object_mut);
+            let Some((argument, listed)) = argument.zip(choices.listed.as_ref()) else { continue };
             argument.remove("maxLength");
-            argument.insert("enum".to_owned(), json!(choices));
+            argument.insert("enum".to_owned(), json!(listed));
         }
         schema
     }
 }
 
-/// All of these once each, if they are no more than can be listed: those that are always there first.
-fn choices(always: &[&str], configured: &[String], found: Vec<String>) -> Option<Vec<String>> {
+/// The choices: all of these once each, if they are no more than can be listed: those that are always there first.
+fn choices(always: &[&str], configured: &[String], found: Vec<String>) -> Choices {
+    let exist = !configured.is_empty() || !found.is_empty();
+    Choices { listed: listed(always, configured, found), exist }
+}
+
+fn listed(always: &[&str], configured: &[String], found: Vec<String>) -> Option<Vec<String>> {
     let mut choices: Vec<String> = Vec::new();
     let configured = configured.iter().map(|word| word.trim().to_lowercase());
     for word in always.iter().map(|word| (*word).to_owned()).chain(configured).chain(found) {
@@ -87,6 +114,20 @@ mod tests {
         let optional = topics.schema::<ListQuery>();
         assert_eq!(optional["properties"]["language"]["enum"], json!(languages));
         assert_eq!(optional["properties"]["language"]["type"], "string");
+
+        let none = Topics::of(&library(["notes.md".into()]), &Options::default());
+        let filters = none.schema::<ListQuery>();
+        assert!(
+            filters["properties"].get("language").is_none() && filters["properties"].get("domain").is_none()
+        );
+        assert!(filters["properties"].get("tags").is_some() && !none.has_languages());
+        // What is required is never left out.
+        assert!(none.schema::<StandardQuery>()["properties"]["domain"].get("enum").is_some());
+        let configured = Topics::of(&library([]), &Options::default().languages(vec!["zig".into()]));
+        let filters = configured.schema::<ListQuery>();
+        assert!(
+            filters["properties"].get("language").is_some() && filters["properties"].get("domain").is_none()
+        );
 
         let many = |count: usize| library((0..count).map(|index| format!("language{index}/testing.md")));
         let exactly = Topics::of(&many(MAX_CHOICES - 5), &Options::default()).schema::<StandardQuery>();

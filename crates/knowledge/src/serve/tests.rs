@@ -77,3 +77,20 @@ async fn paths_are_completed() {
     let params = json!({"ref": {"type": "ref/resource", "uri": "docs:///{+path}"}, "argument": {"name": "path", "value": "PYT"}});
     assert_eq!(call(Method::Complete, params).await["completion"]["values"], json!(["python/testing.md"]));
 }
+
+#[test]
+fn tools_are_chosen_by_their_names() {
+    let chosen: Vec<DocumentTool> = ["search_docs", " get_doc"].map(|name| name.parse().unwrap()).to_vec();
+    assert_eq!(chosen, [DocumentTool::SearchDocs, DocumentTool::GetDoc]);
+    let unknown = "search".parse::<DocumentTool>().unwrap_err().to_string();
+    assert_eq!(
+        unknown,
+        "there is no such tool; the tools are get_stdlib, search_docs, list_docs, get_doc, health_check"
+    );
+    assert_eq!(
+        instructions(&chosen),
+        "Documents in Markdown. Use search_docs to find where something is said, and get_doc for a document or a section of \
+         it. A long document is answered with its outline: ask for one section then. Every document is a resource too, at \
+         docs:///PATH, and each section at docs:///PATH#SECTION."
+    );
+}

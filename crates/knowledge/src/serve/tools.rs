@@ -8,23 +8,35 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::offer::Offer;
+use super::{DocumentTool, offer::Offer};
 use crate::answers::{DocumentQuery, ListQuery, Readable, SearchArguments, StandardQuery};
 
-/// The tools, in the order in which they are listed.
+/// The tools that are offered, in the order in which they are listed.
 pub(super) fn all(offer: &Arc<Offer>) -> Vec<Tool> {
-    vec![get_stdlib(offer), search_docs(offer), list_docs(offer), get_doc(offer), health_check(offer)]
+    offered(offer, &DocumentTool::ALL)
 }
 
 /// Those of them that say what can be chosen.
 pub(super) fn with_topics(offer: &Arc<Offer>) -> Vec<Tool> {
-    vec![get_stdlib(offer), search_docs(offer), list_docs(offer)]
+    offered(offer, &[DocumentTool::GetStdlib, DocumentTool::SearchDocs, DocumentTool::ListDocs])
+}
+
+fn offered(offer: &Arc<Offer>, of: &[DocumentTool]) -> Vec<Tool> {
+    let offered = of.iter().filter(|tool| offer.options.tools.contains(tool));
+    let make = |tool: &DocumentTool| match tool {
+        DocumentTool::GetStdlib => get_stdlib(offer),
+        DocumentTool::SearchDocs => search_docs(offer),
+        DocumentTool::ListDocs => list_docs(offer),
+        DocumentTool::GetDoc => get_doc(offer),
+        DocumentTool::HealthCheck => health_check(offer),
+    };
+    offered.map(make).collect()
 }
 
 fn get_stdlib(offer: &Arc<Offer>) -> Tool {
     let schema = offer.topics().schema::<StandardQuery>();
     let offer = offer.clone();
-    Tool::new("get_stdlib")
+    Tool::new(DocumentTool::GetStdlib.name())
         .title("Get a coding standard")
         .description(
             "Retrieve the coding standards document for a language and a domain, or one section of it. Of a long \
@@ -41,9 +53,14 @@ fn get_stdlib(offer: &Arc<Offer>) -> Tool {
 }
 
 fn search_docs(offer: &Arc<Offer>) -> Tool {
-    let schema = offer.topics().schema::<SearchArguments>();
+    let topics = offer.topics();
+    let schema = topics.schema::<SearchArguments>();
+    let mut example = json!({"query": "how are errors handled"});
+    if topics.has_languages() {
+        example["language"] = json!("rust");
+    }
     let offer = offer.clone();
-    Tool::new("search_docs")
+    Tool::new(DocumentTool::SearchDocs.name())
         .title("Search the documents")
         .description(
             "Find where something is said: the documents that fit best, each with the section and the passage. get_doc \
@@ -51,24 +68,29 @@ fn search_docs(offer: &Arc<Offer>) -> Tool {
         )
         .annotations(reading())
         .category(DOCUMENTS)
-        .example(json!({"query": "how are errors handled", "language": "rust"}))
+        .example(example)
         .input_schema(schema)
         // Some milliseconds of work, and files to read where texts are not in memory.
         .run_blocking(move |query: SearchArguments, _: Context| offer.knowledge.find(query).map(Told))
 }
 
 fn list_docs(offer: &Arc<Offer>) -> Tool {
-    let schema = offer.topics().schema::<ListQuery>();
+    let topics = offer.topics();
+    let schema = topics.schema::<ListQuery>();
+    let example = match topics.has_languages() {
+        true => json!({"language": "python", "limit": 20}),
+        false => json!({"limit": 20}),
+    };
     let offer = offer.clone();
-    Tool::new("list_docs")
+    Tool::new(DocumentTool::ListDocs.name())
         .title("List documents")
         .description(
-            "List the documents with title, description, tags, language and domain, all or those about something. \
-             next_cursor leads to the next page.",
+            "List the documents with title, description and tags, all or those about something. next_cursor leads to \
+             the next page.",
         )
         .annotations(reading())
         .category(DOCUMENTS)
-        .example(json!({"language": "python", "limit": 20}))
+        .example(example)
         .input_schema(schema)
         .run(move |query: ListQuery, _: Context| {
             let listing = offer.knowledge.library().list(&query);
@@ -79,7 +101,7 @@ fn list_docs(offer: &Arc<Offer>) -> Tool {
 
 fn get_doc(offer: &Arc<Offer>) -> Tool {
     let offer = offer.clone();
-    Tool::new("get_doc")
+    Tool::new(DocumentTool::GetDoc.name())
         .title("Get a document")
         .description(
             "Retrieve a document by its path, or one section of it. Of a long document the outline is returned; ask for \
@@ -96,7 +118,7 @@ fn get_doc(offer: &Arc<Offer>) -> Tool {
 
 fn health_check(offer: &Arc<Offer>) -> Tool {
     let offer = offer.clone();
-    Tool::new("health_check")
+    Tool::new(DocumentTool::HealthCheck.name())
         .title("Check the server's health")
         .description(
             "Tell how the server is: the machine's load, what it depends on, and how far the documents are read and \

@@ -2,7 +2,7 @@
 //!
 //! Invariant: Subscribers of a document, a section or a list receive its changes.
 
-use anyport_knowledge::Options;
+use anyport_knowledge::{DocumentTool, Options};
 use anyport_testing::TestServer;
 use serde_json::json;
 
@@ -49,4 +49,32 @@ async fn of_forty_languages_none_is_listed_and_close_ones_are_named() {
     let unknown =
         client.call("get_stdlib", json!({"language": "python", "domain": "tseting"})).await.unwrap();
     assert!(unknown.is_error() && unknown.text().ends_with("did you mean \"testing\"?"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn tools_can_be_chosen() {
+    let tools = vec![DocumentTool::GetDoc, DocumentTool::SearchDocs];
+    let documents = knowledge(&[("python/testing.md", "# Python")]).await;
+    let server = serve_with(&documents, Options::default().tools(tools)).await;
+    let mut client = server.client().await.unwrap();
+    let names: Vec<String> = client.tools().await.unwrap().into_iter().map(|tool| tool.name).collect();
+    assert_eq!(names, ["search_docs", "get_doc"]);
+    assert!(client.call("list_docs", json!({})).await.unwrap().is_error());
+}
+
+#[tokio::test]
+async fn filters_that_no_document_fits_are_not_offered() {
+    let server = serve(&knowledge(&[("notes.md", "# Notes\n\nOf this and that.")]).await).await;
+    let mut client = server.client().await.unwrap();
+    for tool in ["search_docs", "list_docs"] {
+        let arguments = schema(&mut client, tool).await["properties"].clone();
+        assert!(
+            arguments.get("language").is_none() && arguments.get("domain").is_none(),
+            "{tool}: {arguments}"
+        );
+    }
+    assert_eq!(ask(&mut client, "search_docs", json!({"query": "notes"})).await["total"], 1);
+    let unknown =
+        client.call("search_docs", json!({"query": "notes", "domain": "and-errors"})).await.unwrap();
+    assert!(unknown.is_error(), "{unknown:?}");
 }
