@@ -140,7 +140,7 @@ fn commands(program: &Command) -> String {
             command(&mut out, find(name), &common);
         }
         let first = options(find(names[0])).filter(|arg| common.contains(&row(arg)));
-        writeln!(out, "**All of these** take besides:\n\n{}", table(first)).unwrap();
+        writeln!(out, "**Options of every command in this section:**\n\n{}", table(first)).unwrap();
         shown.extend(names);
     }
     writeln!(out, "### Others\n").unwrap();
@@ -167,8 +167,25 @@ fn command(out: &mut String, command: &Command, common: &[String]) {
     let more =
         command.get_after_help().map(ToString::to_string).filter(|more| !more.contains("--help shows"));
     if let Some(more) = more {
-        writeln!(out, "{more}\n").unwrap();
+        writeln!(out, "{}\n", with_listings(&more)).unwrap();
     }
+}
+
+/// A text whose indented lines, such as examples, are listings.
+fn with_listings(text: &str) -> String {
+    let mut out = String::new();
+    let mut is_listing = false;
+    for line in text.lines() {
+        if line.starts_with("  ") != is_listing {
+            is_listing = !is_listing;
+            out.push_str(if is_listing { "\n```text\n" } else { "```\n" });
+        }
+        writeln!(out, "{}", line.strip_prefix("  ").unwrap_or(line)).unwrap();
+    }
+    if is_listing {
+        out.push_str("```\n");
+    }
+    out.trim_end().to_owned()
 }
 
 /// The named options, without `--help`.

@@ -8,7 +8,7 @@
 //! - `locations`: the files that may list servers, the nearest first.
 //! - `document/`: JSON with comments, TOML and YAML: read as values, and edited as text.
 //! - [`file`](ConfigFile): the servers of one file.
-//! - [`store`](write): writes a file in one step, with a backup.
+//! - [`store`](fn@write): writes a file in one step, with a backup.
 //! - `name`: names that every client accepts.
 //!
 //! The crate starts no server and opens no connection.

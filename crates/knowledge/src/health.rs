@@ -15,7 +15,7 @@ const BUSY_PERCENT: f64 = 90.0;
 /// The answer of `health_check`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
-    /// healthy; degraded if anything below is not as it should be
+    /// healthy; degraded if the documents or the index are not healthy, or processors or memory are used above 90 %
     pub status: Status,
     /// When this was found out, ISO 8601
     pub timestamp: String,
@@ -119,10 +119,9 @@ impl Health {
         let system = self.machine();
         let progress = knowledge.progress();
         let dependencies = Dependencies::of(knowledge);
-        let is_busy = system.cpu_percent > BUSY_PERCENT || system.memory_percent > BUSY_PERCENT;
         let is_well = dependencies.are_well();
         Report {
-            status: if is_well && !is_busy { Status::Healthy } else { Status::Degraded },
+            status: if is_well && !system.is_busy() { Status::Healthy } else { Status::Degraded },
             timestamp: iso_8601(SystemTime::now()),
             system,
             application: Application {
@@ -196,6 +195,12 @@ impl Dependencies {
     }
 }
 
+impl Machine {
+    fn is_busy(&self) -> bool {
+        self.cpu_percent > BUSY_PERCENT || self.memory_percent > BUSY_PERCENT
+    }
+}
+
 impl Status {
     fn word(self) -> &'static str {
         match self {
@@ -210,8 +215,9 @@ impl Readable for Report {
     fn markdown(&self) -> String {
         let Self { status, timestamp, system, application, dependencies, progress } = self;
         let mut text = format!(
-            "**{}** at {timestamp}\n\n- version {}, up for {} s, {} tasks\n- processors {} % in use, memory {} %, {} MiB left\n",
+            "**{}**{} at {timestamp}\n\n- version {}, up for {} s, {} tasks\n- processors {} % in use, memory {} %, {} MiB left\n",
             status.word(),
+            if system.is_busy() { ": processors or memory are used above 90 %," } else { "" },
             application.version,
             application.uptime_seconds,
             application.pending_tasks,

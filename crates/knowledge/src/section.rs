@@ -1,31 +1,20 @@
 //! The headings of a document, and the text under each.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::ops::Range;
 
-use pulldown_cmark::{Event, Options, Parser};
+use pulldown_cmark::Parser;
 
+mod heading;
 mod html;
 mod opening;
 mod outline;
 
+pub use heading::Heading;
+pub(crate) use heading::extensions;
+use heading::slug;
+pub(crate) use html::html_text;
 pub(crate) use opening::opening;
 pub(crate) use outline::Outline;
-
-/// A heading of a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heading {
-    /// 1 for the highest level, 6 for the lowest.
-    pub level: u8,
-    /// Its text, without Markdown.
-    pub title: String,
-    /// The fragment that leads to it, as GitHub makes it; no two headings of a document have the same.
-    pub slug: String,
-    /// Where its first line begins in the text, in bytes.
-    pub(crate) start: usize,
-}
 
 /// The headings of a Markdown text, in order.
 ///
@@ -65,53 +54,6 @@ pub(crate) fn span(headings: &[Heading], at: usize, length: usize) -> Range<usiz
     let Some((heading, rest)) = headings.get(at..).and_then(<[Heading]>::split_first) else { return 0..0 };
     let end = rest.iter().find(|next| next.level <= heading.level).map_or(length, |next| next.start);
     heading.start..end
-}
-
-pub(crate) fn extensions() -> Options {
-    Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES
-}
-
-fn push_plain(plain: &mut String, event: &Event<'_>) {
-    match event {
-        Event::Text(text) | Event::Code(text) => plain.push_str(text),
-        Event::SoftBreak | Event::HardBreak => plain.push(' '),
-        _ => {}
-    }
-}
-
-/// Gives each heading of one document a slug of its own.
-#[derive(Default)]
-struct Slugs {
-    taken: HashSet<String>,
-    next: HashMap<String, usize>,
-}
-
-impl Slugs {
-    fn unique(&mut self, title: &str) -> String {
-        let slug = slug(title);
-        let mut candidate = slug.clone();
-        if self.taken.contains(&candidate) {
-            // Counting on from the last number keeps a thousand equal titles from being a million comparisons.
-            let next = self.next.entry(slug.clone()).or_insert(0);
-            while self.taken.contains(&candidate) {
-                *next += 1;
-                candidate = format!("{slug}-{next}");
-            }
-        }
-        self.taken.insert(candidate.clone());
-        candidate
-    }
-}
-
-/// A title as GitHub makes it a fragment: in lower case, spaces as hyphens, punctuation dropped.
-fn slug(title: &str) -> String {
-    let kept = |character| match character {
-        ' ' => Some('-'),
-        // Marks that join the letter or the emoji before them stay, as letters do.
-        '-' | '_' | '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' => Some(character),
-        _ => character.is_alphanumeric().then_some(character),
-    };
-    title.trim().to_lowercase().chars().filter_map(kept).collect()
 }
 
 #[cfg(test)]

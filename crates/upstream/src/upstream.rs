@@ -70,21 +70,6 @@ impl Upstream {
         Ok(ServerInfo::of(&up.session))
     }
 
-    /// Finds out whether the server can be reached for calls such as `context`'s, and what it is.
-    ///
-    /// A connection to a legacy server is closed again, unless calls have come to it: most clients declare other capabilities, and
-    /// have connections of their own.
-    ///
-    /// # Errors
-    /// As [`Upstream::connected`].
-    pub async fn probe(&self, context: &Context) -> Result<ServerInfo, Failure> {
-        let (slot, up) = self.pool.up(context, Era::of(context.revision())).await?;
-        if slot.is_legacy() && !slot.is_taken() && slot.listen.is_idle() {
-            slot.retire(&up);
-        }
-        Ok(ServerInfo::of(&up.session))
-    }
-
     /// What distinguishes callers to whom a server may show other lists.
     pub fn profile(context: &Context) -> Raw {
         ConnectionKey::legacy(context.capabilities(), context.profile().roots_list_changed, Share::All)

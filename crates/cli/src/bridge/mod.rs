@@ -63,17 +63,25 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let buffers = BufferedBytes::new(limits.buffers, &metrics);
     let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &buffers, &metrics)?;
     let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
-    let (closed, ended, probed) = (upstream.clone(), upstream.clone(), upstream);
+    let (closed, ended) = (upstream.clone(), upstream);
     let serving = anyport::serve::serve_service(layered(bridge, arguments, &limits, &metrics))
         // Ends the listen streams, which have no end of their own.
         .on_stopping(move |_| closed.close())
         // What was started for us ends with us.
         .on_stopped(async move || ended.shut_down().await);
-    let newest = supported.first().copied().unwrap_or(Revision::NEWEST);
     // A client on standard input calls at once.
     let is_listening =
         [Transport::Http, Transport::Unix].iter().any(|&transport| arguments.listen.speaks(transport));
-    let probe = is_listening.then(|| Probe::start(probed, newest));
+    let is_probed = is_listening
+        && !matches!(target.server, Server::Command { .. })
+        && arguments.server.revision.is_none_or(Revision::is_stateless);
+    let probe = match is_probed {
+        true => Some(Probe::start(
+            arguments.server.destination(&target.server)?,
+            ConnectOptions::default().open_timeout(arguments.server.timeout()),
+        )),
+        false => None,
+    };
     listen::serve(serving, &arguments.listen, supported, &limits, buffers, async |address, path| {
         let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);
         let server = match &mut probe {

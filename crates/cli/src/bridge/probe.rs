@@ -1,16 +1,19 @@
-//! The first attempt to reach a server, when its bridge starts.
+//! Whether a server that is reached over a network is there, when its bridge starts.
+//!
+//! It is asked `server/discover`, and nothing else. Without a client, a legacy server gets no `initialize`: some have one session
+//! only, and that would be taken, or ended for ever. For the same reason no program is started for it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use anyport_protocol::{Revision, failure::Failure};
-use anyport_service::{Context, Principal};
-use anyport_upstream::{ServerInfo, Upstream};
+use anyport_protocol::Revision;
+use anyport_service::sync::Lock;
+use anyport_transport::client::{self, ConnectError, ConnectOptions, HttpExchange, MessageObserver, Target};
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{logging, render::safe};
 
-/// An attempt to reach the server, in the background.
-pub(super) struct Probe(Option<JoinHandle<Result<ServerInfo, Failure>>>);
+/// A `server/discover` under way, in the background.
+pub(super) struct Probe(Option<JoinHandle<ServerState>>);
 
 /// What is known of the server when the banner is written.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) enum ServerState {
     Connecting,
     /// The server speaks this revision.
     Ready(Revision),
+    /// The server answers, and is not a modern one: the first call negotiates the revision.
+    Answering,
     /// Why the server cannot be reached, in words.
     Unreachable(String),
 }
@@ -29,10 +34,19 @@ pub(super) enum ServerState {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Probe {
-    /// Begins to connect to the server as for a client of `revision`.
-    pub(super) fn start(upstream: Upstream, revision: Revision) -> Self {
-        let context = Context::new(Principal::local(), revision);
-        Self(Some(tokio::spawn(async move { upstream.probe(&context).await })))
+    /// Begins to ask the server at `target`.
+    pub(super) fn start(target: Target, options: ConnectOptions) -> Self {
+        let answer = Arc::<HttpAnswer>::default();
+        let options = options.revision(Some(Revision::NEWEST)).tap(Some(answer.clone()));
+        Self(Some(tokio::spawn(async move {
+            match client::connect(&target, &options).await {
+                Ok(connection) => ServerState::Ready(connection.revision()),
+                Err(error) => match answer.is_elsewhere() {
+                    Some(words) => ServerState::Unreachable(words),
+                    None => ServerState::of(&error),
+                },
+            }
+        })))
     }
 
     /// The state of the server, within two seconds.
@@ -40,29 +54,58 @@ impl Probe {
         let Some(probe) = &mut self.0 else { return ServerState::Untried };
         let Ok(ended) = timeout(PATIENCE, probe).await else { return ServerState::Connecting };
         self.0 = None;
-        ended.map_or(ServerState::Untried, ServerState::of)
+        ended.unwrap_or(ServerState::Untried)
     }
 
-    /// Reports what came of an attempt that had not ended when the banner was written.
+    /// Reports what came of it, if that was not known when the banner was written.
     pub(super) fn report_late(self) {
         let Some(probe) = self.0 else { return };
         tokio::spawn(async move {
-            // A failure was logged when it happened.
-            if let Ok(Ok(info)) = probe.await {
-                logging::notice(format!("the server is {}", ServerState::Ready(info.revision)));
+            match probe.await {
+                Ok(ServerState::Unreachable(why)) => tracing::warn!("the server is not connected: {why}"),
+                Ok(state) => logging::notice(format!("the server is {state}")),
+                Err(_) => {}
             }
         });
     }
 }
 
+/// The URL and the HTTP status of the answer to the probe.
+#[derive(Default)]
+struct HttpAnswer(Lock<Option<(String, u16)>>);
+
+impl HttpAnswer {
+    /// What a status says that no MCP server has for a request which it merely does not know.
+    fn is_elsewhere(&self) -> Option<String> {
+        match &*self.0.lock() {
+            Some((url, status @ (404 | 410 | 500 | 502..))) => {
+                Some(format!("{url} answers with HTTP status {status}; is it the URL of an MCP server?"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl MessageObserver for HttpAnswer {
+    fn sent(&self, _: &[u8]) {}
+
+    fn received(&self, _: &[u8]) {}
+
+    fn http(&self, exchange: &HttpExchange<'_>) {
+        *self.0.lock() = exchange.status.map(|status| (exchange.url.to_owned(), status));
+    }
+}
+
 impl ServerState {
-    fn of(probed: Result<ServerInfo, Failure>) -> Self {
-        match probed {
-            Ok(info) => Self::Ready(info.revision),
-            Err(failure) => Self::Unreachable(match failure.root() {
-                Failure::Unavailable { why, .. } => why.clone(),
-                failure => failure.to_string(),
-            }),
+    /// What the error of a modern client says of the server.
+    fn of(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Revision { .. } | ConnectError::Refused { .. } => Self::Answering,
+            // A legacy server may not answer what it does not know.
+            ConnectError::Silent(_) => Self::Untried,
+            // Legacy servers refuse a request without a session in many ways, and those of HTTP+SSE every POST.
+            ConnectError::Status { status: 400 | 405 | 406 | 415 | 422 | 501, .. } => Self::Answering,
+            error => Self::Unreachable(error.to_string()),
         }
     }
 }
@@ -75,6 +118,7 @@ impl fmt::Display for ServerState {
                 write!(f, "still connecting: it has not answered for {} s", PATIENCE.as_secs())
             }
             Self::Ready(revision) => write!(f, "ready, in revision {revision}"),
+            Self::Answering => f.write_str("answering; the first call negotiates the revision"),
             Self::Unreachable(why) => {
                 let why = safe::text(why);
                 write!(

@@ -107,7 +107,7 @@ fn user_error(
             unreachable(SPEAKS_STDIO.into())
         }
         ConnectError::Ended(CloseReason::Exited { .. }) => unreachable(
-            "its last words may say why; variables that it needs are given with -e NAME=VALUE".into(),
+            "its output above may say why; pass variables that it needs with -e NAME=VALUE".into(),
         ),
         ConnectError::Unreachable { .. } => {
             unreachable("start the server, or correct the path of its socket".into())
@@ -127,7 +127,9 @@ pub(crate) fn words(error: &ConnectError, server: &Server) -> String {
         ConnectError::Refused { method, error } => {
             format!("{server} answered {method} with an error: {}", errors::words(error))
         }
-        ConnectError::Ended(reason) => format!("{server} went away before anything was agreed: {reason}"),
+        ConnectError::Ended(reason) => {
+            format!("{server} went away before a revision was negotiated: {reason}")
+        }
         ConnectError::Revision { spoken, .. } => {
             format!("{server} speaks {spoken}, which is no revision known here")
         }

@@ -39,7 +39,7 @@ impl Plain {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Words {
-    /// The server, unless a command stands after --; then what the command is for.
+    /// SERVER first (a URL, FILE#NAME or NAME), unless a command follows --; then what the usage above names.
     #[arg(value_name = "WORDS")]
     words: Vec<String>,
     #[command(flatten)]

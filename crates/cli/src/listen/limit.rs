@@ -68,9 +68,10 @@ fn declared(name: &str) -> Result<LimitSpec, String> {
             Unit::Count | Unit::Bytes => spec.name.to_owned(),
         });
         let near = did_you_mean(name, all.iter().map(|spec| spec.name));
-        let near = near.map_or_else(String::new, |near| format!("{near} "));
-        let names = names.collect::<Vec<_>>().join(", ");
-        format!("there is no limit {name:?}; {near}there are {names}")
+        match near {
+            Some(near) => format!("there is no limit {name:?}; {}", near.trim_end()),
+            None => format!("there is no limit {name:?}; there are {}", names.collect::<Vec<_>>().join(", ")),
+        }
     })
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>], screen: Screen) -> 
 
 /// Rows of which nothing is cut: a table where that fits the terminal, else each row as its first cell with the others on the line
 /// below.
-pub(super) fn whole(headings: &[&str], rows: &[Vec<String>], screen: Screen) -> String {
+pub(crate) fn whole(headings: &[&str], rows: &[Vec<String>], screen: Screen) -> String {
     let all = table(headings, rows, Screen { width: None, colours: false });
     if screen.width.is_none_or(|width| all.lines().all(|line| line.width() <= width)) {
         return table(headings, rows, Screen { width: None, ..screen });

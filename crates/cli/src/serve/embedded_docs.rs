@@ -64,5 +64,9 @@ mod tests {
         assert!(library().languages().is_empty() && library().domains().is_empty());
         assert_eq!(files, PAGES.iter().map(|(path, _)| *path).collect::<Vec<_>>());
         assert_eq!(library().len(), PAGES.len());
+        for (path, text) in PAGES {
+            let warnings = Document::parse(DocumentPath::new(*path).unwrap(), text, FileTimes::default()).1;
+            assert!(warnings.is_empty(), "{path}: {warnings:?}");
+        }
     }
 }

@@ -165,7 +165,11 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
 pub(crate) fn configured_names(surroundings: &Surroundings) -> Vec<(String, String)> {
     let mut names: Vec<(String, String)> = Vec::new();
     for location in config_locations(surroundings) {
-        // A file that is broken, or not there, is no reason not to look on.
+        // A pipe would be waited for.
+        if !location.path.is_file() {
+            continue;
+        }
+        // A file that is broken is no reason not to look on.
         let Ok(file) = ConfigFile::read(&location.path, &surroundings.cwd) else { continue };
         for name in file.names() {
             if !names.iter().any(|(known, _)| known == name) {

@@ -41,8 +41,8 @@ pub(crate) struct Options {
     /// A header sent to the server, as 'Name: value'; ${NAME} is read from the environment. May be given several times.
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// Accept any TLS certificate, from whomever it is. Whoever stands between can then read and change everything, the
-    /// token included.
+    /// Do not verify the server's TLS certificate. Anyone on the network path can then read and change everything, the token
+    /// included.
     #[arg(long)]
     pub(crate) insecure: bool,
     /// Source of the bearer token: env:NAME or file:PATH.

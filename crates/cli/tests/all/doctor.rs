@@ -377,7 +377,7 @@ fn people_see_each_step_on_its_line() {
     assert!(lines[0].starts_with("ok        path        /"), "{ended:?}");
     assert!(lines[1].starts_with("failed    start       "), "{ended:?}");
     assert!(lines[2].trim_start().starts_with("help: "), "{ended:?}");
-    assert_eq!(lines[3..], ["skipped   speak, revision, list, call", "the way ends at start"]);
+    assert_eq!(lines[3..], ["skipped   speak, revision, list, call", "failed at start"]);
     let mut command = anyport(home.path());
     command.args(["doctor", "-q", "--", "false"]);
     let quiet = to_the_end(command).stdout;

@@ -10,6 +10,7 @@ use crate::support::{
     to_the_end,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// A member as a row of a table names it: `steps[].help`, or `content[].*` for whatever else is there.
 #[derive(Debug)]
@@ -97,7 +98,10 @@ fn check(heading: &str, words: &[&str], code: i32) -> Value {
 }
 
 fn run(words: &[&str]) -> Ended {
-    let home = folder(&[]);
+    run_at(&folder(&[]), words)
+}
+
+fn run_at(home: &TempDir, words: &[&str]) -> Ended {
     let mut command = anyport(home.path());
     command.args(words).env("HOME", home.path());
     to_the_end(command)
@@ -151,6 +155,24 @@ fn a_tool_that_failed_is_an_answer() {
     });
     let answer = check("anyport call --json", &["call", "--json", &server.url(), "look"], 5);
     assert_eq!(answer["isError"], true);
+}
+
+#[test]
+fn configured_servers_have_the_shape_that_is_documented() {
+    let server = Scripted::start(modern);
+    let file = json!({"mcpServers": {
+        "up": {"url": server.url()},
+        "down": {"command": "no-such-program-anywhere"},
+        "off": {"command": "x", "disabled": true},
+    }});
+    let home = folder(&[(".cursor/mcp.json", &file.to_string()), (".gemini/settings.json", "{")]);
+    let ended = run_at(&home, &["servers", "--check", "--json"]);
+    let value: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
+    hold(&value, &[], &documented("anyport servers --json"));
+    let found = |name: &str| value["servers"].as_array().unwrap().iter().find(|one| one["name"] == name);
+    let status = |name: &str| found(name).unwrap()["check"]["status"].clone();
+    assert_eq!(["up", "down", "off"].map(status), ["ok", "failed", "skipped"], "{value}");
+    assert_eq!(value["broken"][0]["client"], "Gemini CLI", "{value}");
 }
 
 #[test]

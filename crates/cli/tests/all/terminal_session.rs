@@ -169,7 +169,7 @@ fn the_page_of_a_terminal_session_is_what_the_program_does() {
 const HEAD: &str = "\
 ---
 title: A session on a terminal
-description: What the command line looks like: a list, one tool, a call with progress, a form, an error, completion.
+description: Screens of the command line, with a list, one tool, a call with progress, a form, an error and completion.
 tags: [cli, terminal, progress, elicitation, completion]
 ---
 

@@ -117,7 +117,8 @@ impl McpClient {
     /// nothing about how to reach the server are kept.
     ///
     /// # Errors
-    /// When `text` cannot be parsed or edited, or when it has another server of this name and `replace` is false.
+    /// When `text` cannot be parsed or edited, or when it has another server of this name, or this one disabled, and `replace` is
+    /// false.
     pub fn set(
         &self,
         path: &Path,
@@ -297,6 +298,23 @@ mod tests {
             replaced.contains("autoApprove") && !replaced.contains("old") && !replaced.contains("env"),
             "{replaced}"
         );
+    }
+
+    #[test]
+    fn a_server_that_is_disabled_is_enabled_only_where_it_is_replaced() {
+        let client = crate::client("cursor").unwrap();
+        let path = std::path::Path::new("mcp.json");
+        let (entry, _) = client.entry("a", &program(), &surroundings()).unwrap();
+        for (key, value) in [("disabled", true), ("enabled", false)] {
+            let mut disabled = entry.clone();
+            disabled.insert(key.into(), value.into());
+            let text = client.set(path, "", "a", &disabled, false).unwrap().unwrap();
+            let error = client.set(path, &text, "a", &entry, false).unwrap_err();
+            assert!(matches!(error, crate::ConfigError::Taken { .. }), "{error}");
+            let enabled = client.set(path, &text, "a", &entry, true).unwrap().unwrap();
+            assert!(!enabled.contains("abled"), "{enabled}");
+            assert_eq!(client.set(path, &text, "a", &disabled, false).unwrap(), None);
+        }
     }
 
     #[test]

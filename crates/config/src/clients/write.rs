@@ -57,17 +57,17 @@ pub(super) fn renamed(entry: Map<String, Value>, from: &str, to: &str) -> Map<St
     entry.into_iter().map(|(key, value)| (if key == from { to.to_owned() } else { key }, value)).collect()
 }
 
-/// Whether two entries describe the same server.
+/// Whether two entries describe the same server, and both or none of them is disabled.
 pub(super) fn is_same(old: &Value, new: &Map<String, Value>) -> bool {
-    let read = |entry: &Value| entry::server(entry, Dialect::Usual).ok().map(|server| server.endpoint);
+    let read = |entry: &Value| entry::server(entry, Dialect::Usual).ok();
     let new = Value::Object(new.clone());
     *old == new || read(old).is_some_and(|old| Some(old) == read(&new))
 }
 
-/// `new`, with the keys of `old` that say nothing about how to reach the server.
+/// `new`, with the keys of `old` that say nothing about how to reach the server or whether it is disabled.
 pub(super) fn merged(old: &Value, new: &Map<String, Value>) -> Map<String, Value> {
     let Value::Object(old) = old else { return new.clone() };
-    let reaches = |key: &str| entry::REACHING.contains(&key) || key == "enabled";
+    let reaches = |key: &str| entry::REACHING.contains(&key) || key == "enabled" || key == "disabled";
     let mut merged = old.clone();
     merged.retain(|key, _| new.contains_key(key) || !reaches(key));
     for (key, value) in new {

@@ -18,8 +18,8 @@ pub(super) struct Gist {
     pub(super) headings: Vec<Heading>,
     /// Its first words below the title, where authors say what it is about.
     pub(super) lead: String,
-    /// The hash of its words without images, the targets of links, and tags: a copy with another badge is a copy. A short
-    /// text has none.
+    /// The hash of its words without images, the targets of links, and tags: a copy with another badge is a copy. Of code
+    /// every sign counts. A short text has none.
     pub(super) key: Option<u64>,
 }
 
@@ -28,23 +28,30 @@ pub(super) fn gist(text: &str) -> Gist {
     let mut lead = String::new();
     let mut in_heading = false;
     let mut outline = Outline::new(text);
-    let mut hasher = FixedState::default().build_hasher();
-    let (mut words, mut images) = (0, 0usize);
+    let mut said = Said { hasher: FixedState::default().build_hasher(), words: 0 };
+    let mut images = 0usize;
+    let mut in_code = false;
     for (event, range) in Parser::new_ext(text, section::extensions()).into_offset_iter() {
         match &event {
             Event::Start(Tag::Image { .. }) => images += 1,
             Event::End(TagEnd::Image) => images = images.saturating_sub(1),
             Event::Start(Tag::Heading { .. }) => in_heading = true,
             Event::End(TagEnd::Heading(_)) => in_heading = false,
+            Event::Start(Tag::CodeBlock(_)) => in_code = true,
+            Event::End(TagEnd::CodeBlock) => in_code = false,
+            Event::Start(Tag::HtmlBlock) => {
+                let html = text.get(range.clone()).unwrap_or_default();
+                section::html_text(html).for_each(|text| said.text(text));
+            }
             Event::Text(text) | Event::Code(text) if images == 0 => {
                 if !in_heading && lead.len() < LEAD_BYTES {
                     lead.push_str(text);
                     lead.push(' ');
                 }
-                for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-                    hasher.write(word.as_bytes());
-                    hasher.write_u8(0);
-                    words += 1;
+                if in_code || matches!(event, Event::Code(_)) {
+                    said.code(text);
+                } else {
+                    said.text(text);
                 }
             }
             _ => {}
@@ -52,7 +59,42 @@ pub(super) fn gist(text: &str) -> Gist {
         outline.take(&event, range);
     }
     lead.truncate(lead.floor_char_boundary(LEAD_BYTES));
-    Gist { headings: outline.headings, lead, key: (words >= MIN_WORDS).then(|| hasher.finish()) }
+    Gist { headings: outline.headings, lead, key: said.key() }
+}
+
+/// What a text says, hashed.
+struct Said<H> {
+    hasher: H,
+    words: usize,
+}
+
+impl<H: Hasher> Said<H> {
+    /// Takes the words of a text; how they are punctuated does not matter.
+    fn text(&mut self, text: &str) {
+        for word in words(text) {
+            self.take(word);
+            self.words += 1;
+        }
+    }
+
+    /// Takes all of a piece of code but the space in it: other signs are other code.
+    fn code(&mut self, code: &str) {
+        code.split_whitespace().for_each(|signs| self.take(signs));
+        self.words += words(code).count();
+    }
+
+    fn take(&mut self, part: &str) {
+        self.hasher.write(part.as_bytes());
+        self.hasher.write_u8(0);
+    }
+
+    fn key(&self) -> Option<u64> {
+        (self.words >= MIN_WORDS).then(|| self.hasher.finish())
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -75,5 +117,37 @@ mod tests {
         assert_ne!(key(&text), key(&format!("{text} More.")));
         assert_eq!(key("# Title\n\nShort.\n"), None);
         assert_eq!(gist(&text).headings, section::outline(&text));
+    }
+
+    const SENTENCE: &str =
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen";
+
+    #[test]
+    fn texts_with_other_html_are_no_copies_but_badges_do_not_matter() {
+        let with = |html: &str| key(&format!("{SENTENCE}\n\n{html}\n"));
+        let table = |cell: &str| with(&format!("<table class=\"wide\">\n<tr><td>{cell}</td></tr>\n</table>"));
+        assert!(table("red").is_some());
+        assert_ne!(table("red"), table("blue"));
+        assert_eq!(table("red"), table("<b>red</b><!-- blue -->"));
+        // A link that is not closed hides nothing.
+        assert_ne!(table("<a name=x><p>red</p>"), table("<a name=x><p>blue</p>"));
+
+        let badges = |name: &str| {
+            let image = format!("<img src=\"{name}.svg\" alt=\"{name}\">");
+            let links = format!("<a href=\"{name}\">{image}</a> |\n<a href=\"b\">{name}</a>");
+            with(&format!("<p align=\"center\">\n{links}\n</p>"))
+        };
+        assert_eq!(badges("build"), badges("coverage"));
+        assert_eq!(badges("build"), key(SENTENCE));
+    }
+
+    #[test]
+    fn other_signs_are_other_code() {
+        let block = |code: &str| key(&format!("{SENTENCE}\n\n```c\n{code}\n```\n"));
+        assert!(block("x == 0.5").is_some());
+        assert_ne!(block("x == 0.5"), block("x != 0,5"));
+        assert_eq!(block("if y:\n  x == 0.5"), block("if y:\n\tx  ==  0.5"));
+        let inline = |code: &str| key(&format!("{SENTENCE} `{code}`\n"));
+        assert_ne!(inline("a <= b"), inline("a >= b"));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tantivy::{
-    FutureResult,
+    FutureResult, TantivyError,
     index::{SegmentId, SegmentMeta},
     indexer::{LogMergePolicy, MergeCandidate, MergePolicy},
 };
@@ -74,10 +74,18 @@ pub struct Merging(pub(super) FutureResult<Option<SegmentMeta>>);
 impl Merging {
     /// Waits until it is done. Searches have the use of it after [`Index::reload`](super::Index::reload).
     ///
+    /// It comes to nothing if one of its parts is gone by then: a commit drops a part whose last document was removed, and
+    /// the engine may have merged it with others. That loses nothing, and the next merge takes the parts that are there.
+    ///
     /// # Errors
     /// The index cannot be written, or is no more.
     pub fn wait(self) -> Result<(), IndexError> {
-        self.0.wait()?;
+        match self.0.wait() {
+            Ok(_) => {}
+            // This is how the engine says that it no longer has one of the parts.
+            Err(TantivyError::InvalidArgument(reason)) => tracing::debug!(%reason, "a merge came to nothing"),
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 }

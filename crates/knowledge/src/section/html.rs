@@ -103,6 +103,22 @@ impl<'a> Pieces<'a> {
     }
 }
 
+/// The text of an HTML block, in pieces, without its tags, images and links: badges and lists of links say nothing.
+pub(crate) fn html_text(html: &str) -> impl Iterator<Item = &str> {
+    let mut in_link = false;
+    pieces(html).filter_map(move |piece| {
+        match piece {
+            Piece::Text(text) if !in_link => return Some(text),
+            Piece::Open(Element::Inline, _) | Piece::Close(Element::Inline) => {}
+            // No link goes on over another element, so that one that is not closed does not hide what follows.
+            Piece::Open(element, _) => in_link = element == Element::Link,
+            Piece::Close(_) => in_link = false,
+            Piece::Text(_) | Piece::Image(_) => {}
+        }
+        None
+    })
+}
+
 /// Text of HTML with the character references that texts have as characters.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     const REFERENCES: [(&str, &str); 6] =

@@ -3,9 +3,8 @@
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use super::{
-    extensions,
+    heading::{extensions, push_plain},
     html::{self, Element, Piece},
-    push_plain,
 };
 use crate::front_matter::one_line;
 

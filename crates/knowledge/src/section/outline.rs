@@ -5,17 +5,26 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Tag, TagEnd};
 
 use super::{
-    Heading, Slugs,
+    heading::{Heading, Slugs, push_plain},
     html::{self, Element, Piece},
-    push_plain,
 };
 use crate::front_matter::one_line;
+
+/// Most headings in HTML that divide a document. Authors write some dozens; a file that is one line of tags would otherwise
+/// have a million sections, each with its title and slug in memory.
+pub(super) const MAX_HTML_HEADINGS: usize = 10_000;
 
 /// Collects the headings of a Markdown text.
 pub(crate) struct Outline<'a> {
     text: &'a str,
     pub(crate) headings: Vec<Heading>,
     slugs: Slugs,
+    /// How many of the headings are written in HTML.
+    html_headings: usize,
+    /// How far the text was searched for line breaks, and where the line there begins: many headings may stand in one line,
+    /// which is walked over once.
+    walked: usize,
+    line_start: usize,
     /// The number of open blocks that are not headings.
     depth: usize,
     /// The number of open images.
@@ -34,7 +43,17 @@ struct Open {
 
 impl<'a> Outline<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, headings: Vec::new(), slugs: Slugs::default(), depth: 0, images: 0, open: None }
+        Self {
+            text,
+            headings: Vec::new(),
+            slugs: Slugs::default(),
+            html_headings: 0,
+            walked: 0,
+            line_start: 0,
+            depth: 0,
+            images: 0,
+            open: None,
+        }
     }
 
     /// Takes the next event of the parser, and where it is in the text.
@@ -72,9 +91,27 @@ impl<'a> Outline<'a> {
     }
 
     fn begin(&mut self, level: u8, at: usize, html: bool) {
-        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        if html && self.html_headings >= MAX_HTML_HEADINGS {
+            self.open = None;
+            return;
+        }
+        let start = self.line_start(at);
         let heading = Heading { level, title: String::new(), slug: String::new(), start };
         self.open = Some(Open { heading, html, image: None });
+    }
+
+    /// Where the line begins that `at` is in.
+    fn line_start(&mut self, at: usize) -> usize {
+        // The parser goes forward; should it ever go back, that costs time and nothing else.
+        if at < self.walked {
+            (self.walked, self.line_start) = (0, 0);
+        }
+        let passed = self.text.get(self.walked..at).unwrap_or_default();
+        if let Some(newline) = passed.rfind('\n') {
+            self.line_start = self.walked + newline + 1;
+        }
+        self.walked = at;
+        self.line_start
     }
 
     fn end(&mut self) {
@@ -94,6 +131,7 @@ impl<'a> Outline<'a> {
         // Those in quotes count too: on the page that GitHub shows they have anchors of their own.
         heading.slug = self.slugs.unique(&heading.title);
         if self.depth == 0 {
+            self.html_headings += usize::from(html);
             self.headings.push(heading);
         }
     }

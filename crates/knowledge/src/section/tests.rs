@@ -120,7 +120,7 @@ proptest! {
             let found = section(&text, &heading.slug).unwrap();
             prop_assert!(text.contains(found));
         }
-        let unique: HashSet<_> = headings.iter().map(|heading| &heading.slug).collect();
+        let unique: std::collections::HashSet<_> = headings.iter().map(|heading| &heading.slug).collect();
         prop_assert_eq!(unique.len(), headings.len());
     }
 
@@ -139,4 +139,14 @@ fn headings_in_html_are_headings() {
     assert_eq!(titles(text), expected.map(|(level, title)| (level, title.to_owned())));
     assert_eq!(section(text, "Setup").unwrap(), "<h2><a name=\"x\"></a>Setup\n</h2>\n\nDo.\n\n");
     assert_eq!(section(text, "last").unwrap(), "## Last\n\nThe end.\n");
+}
+
+#[test]
+fn headings_in_one_line_are_many_but_not_endless() {
+    let line = "<h1>a</h1>".repeat(200_000);
+    let headings = outline(&format!("Before.\n\n{line}\n\n# Last\n"));
+    assert_eq!(headings.len(), super::outline::MAX_HTML_HEADINGS + 1);
+    let (last, others) = headings.split_last().unwrap();
+    assert!(others.iter().all(|heading| heading.start == "Before.\n\n".len()));
+    assert_eq!((last.title.as_str(), headings[1].slug.as_str()), ("Last", "a-1"));
 }

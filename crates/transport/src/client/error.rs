@@ -32,8 +32,8 @@ pub enum ConnectError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The other side was gone before anything was agreed.
-    #[error("the server went away before anything was agreed: {0}")]
+    /// The server was gone before a revision was negotiated.
+    #[error("the server went away before a revision was negotiated: {0}")]
     Ended(CloseReason),
     /// The server said nothing at all.
     #[error(

@@ -252,22 +252,6 @@ async fn the_first_restart_after_a_connection_that_worked_is_immediate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_leaves_the_connection_to_a_modern_server_alone() {
-    for revision in [LEGACY, MODERN] {
-        let farm = Farm::new(revision);
-        let upstream = upstream(&farm);
-        assert_eq!(upstream.probe(&plain()).await.unwrap().revision, revision);
-        sleep(Duration::from_secs(1)).await;
-        assert_eq!(farm.server(0).end().is_none(), revision == MODERN, "{revision}");
-        result(upstream.call(call("write", json!({})), plain()).outcome().await);
-        assert_eq!(farm.connections(), if revision == MODERN { 1 } else { 2 }, "{revision}");
-    }
-    let upstream = upstream(&Farm::new(LEGACY).failing(&["refused"]));
-    let failure = upstream.probe(&plain()).await.unwrap_err();
-    assert!(matches!(failure, Failure::Upstream { .. } | Failure::Unavailable { .. }), "{failure:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn questions_of_either_era_reach_a_caller_that_is_asked_live() {
     for revision in [LEGACY, MODERN] {
         let farm = Farm::new(revision);

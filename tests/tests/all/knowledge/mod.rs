@@ -5,6 +5,7 @@ mod changes;
 mod choices;
 mod nonsense;
 mod prompt;
+mod readmes;
 mod resources;
 
 use anyport::{Revision, Server};

@@ -132,7 +132,9 @@ fn at_place(command: &Command, places: &[&str], typed: &str, known: &Known<'_>) 
         let one = |(value, about): (String, String)| Candidate { value, about };
         (known.servers)().into_iter().map(one).collect()
     };
-    let named = |entries: Vec<Entry>| {
+    let named = |mut entries: Vec<Entry>| {
+        // A server could call a tool as an option is called, or a file that is read.
+        entries.retain(|entry| !entry.name.starts_with(['-', '@']));
         let one = |entry: Entry| Candidate { value: entry.name, about: entry.about };
         entries.into_iter().map(one).collect()
     };
@@ -143,6 +145,7 @@ fn at_place(command: &Command, places: &[&str], typed: &str, known: &Known<'_>) 
         )
         | ("get" | "remove", [])
         | ("replay" | "install", [_]) => servers(),
+        ("install" | "import", []) => clients(),
         ("tools" | "call", [server]) => named((known.lists)(server).tools),
         ("prompt", [server]) => named((known.lists)(server).prompts),
         ("read", [server]) => named((known.lists)(server).resources),
@@ -157,6 +160,12 @@ fn at_place(command: &Command, places: &[&str], typed: &str, known: &Known<'_>) 
     }
 }
 
+/// The clients whose files are written.
+fn clients() -> Vec<Candidate> {
+    let written = anyport_config::CLIENTS.iter().filter(|client| client.id != "anyport");
+    written.map(|client| Candidate { value: client.id.into(), about: client.title.into() }).collect()
+}
+
 /// The arguments of a tool or prompt that are not given yet, as `key=`; after the `=`, the values.
 fn arguments_of(entries: Vec<Entry>, name: &str, given: &[&str], typed: &str) -> Vec<Candidate> {
     let arguments = entries.into_iter().find(|entry| entry.name == name).map(|entry| entry.arguments);
@@ -168,6 +177,7 @@ fn arguments_of(entries: Vec<Entry>, name: &str, given: &[&str], typed: &str) ->
             .map(|value| Candidate { value: format!("{key}={value}"), about: String::new() })
             .collect();
     }
+    arguments.retain(|argument| !argument.name.starts_with(['-', '@']));
     let is_given = |name: &str| {
         given.iter().any(|word| word.split(['=', ':']).next() == Some(name) && word.contains('='))
     };

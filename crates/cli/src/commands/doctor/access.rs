@@ -13,7 +13,9 @@ use anyhow::Result;
 /// The server let us in.
 pub(super) async fn granted(report: &mut Report, url: &str, headers: &[(String, SecretValue)]) -> Result<()> {
     match metadata::find(url, None).await {
-        Found::None => report.skipped("well-known", "it publishes nothing about tokens, and needs not")?,
+        Found::None => {
+            report.skipped("well-known", "no authorization metadata (RFC 9728), and none is needed")?
+        }
         found => published(report, &found)?,
     }
     let word = if has_token(headers) { "it takes the token that was given" } else { "it asks for no token" };
@@ -61,7 +63,7 @@ pub(super) async fn forbidden(
 ) -> Result<()> {
     let asked = Challenge::of(challenge);
     match metadata::find(url, asked.metadata.as_deref()).await {
-        Found::None => report.skipped("well-known", "it publishes nothing about tokens")?,
+        Found::None => report.skipped("well-known", "no authorization metadata (RFC 9728)")?,
         found => published(report, &found)?,
     }
     let help = match (&asked.scope, has_token(headers)) {
@@ -96,7 +98,7 @@ fn published(report: &mut Report, found: &Found) -> Result<()> {
         Found::None => {
             let help =
                 "without /.well-known/oauth-protected-resource no client can find out where to get a token";
-            report.doubtful("well-known", "it publishes nothing about tokens", help)
+            report.doubtful("well-known", "no authorization metadata (RFC 9728)", help)
         }
     }
 }

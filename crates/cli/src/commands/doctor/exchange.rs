@@ -69,9 +69,11 @@ pub(super) async fn exchange(
             let detail = format!("{name} answers that it failed: {words}");
             match call {
                 Some(_) => report.tool_failed(detail),
-                None => {
-                    report.doubtful("call", detail, "the way is free; `anyport call` shows the whole answer")
-                }
+                None => report.doubtful(
+                    "call",
+                    detail,
+                    "the server answers; `anyport call` shows the whole answer",
+                ),
             }
         }
         Ok(_) => report.ok("call", format!("{name} answers")),

@@ -172,8 +172,8 @@ impl Report {
                 false => format!("{}\n", screen.faint(format!("skipped   {}", untried.join(", ")))),
             };
             text += &match failed {
-                Some(step) => format!("{} at {step}\n", screen.bad("the way ends")),
-                None => format!("{}\n", screen.good("the way is free")),
+                Some(step) => format!("{} at {step}\n", screen.bad("failed")),
+                None => format!("{}\n", screen.good("all steps passed")),
             };
             self.output.text(&text)?;
         }

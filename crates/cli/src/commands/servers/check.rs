@@ -62,7 +62,7 @@ pub(super) async fn all(servers: &[Known], surroundings: &Surroundings, limit: D
     let mut found: Vec<Health> = Vec::new();
     for (at, known) in servers.iter().enumerate() {
         let server = match &known.server {
-            _ if known.is_shadowed => Err(Health::Skipped("hidden by the one above")),
+            _ if known.is_shadowed => Err(Health::Skipped("not used: an earlier file has this name")),
             Ok(server) if server.disabled => Err(Health::Skipped("disabled")),
             Ok(server) => resolved(server, surroundings, &known.location.workspace).map_err(Health::Failed),
             Err(error) => Err(Health::Failed(error.to_string())),
@@ -87,9 +87,14 @@ async fn one(server: Server, limit: Duration) -> Health {
     let started = Instant::now();
     match tokio::time::timeout(limit, asked(&server, limit)).await {
         Ok(Ok((revision, tools))) => Health::Good { revision, tools, took: started.elapsed() },
-        Ok(Err(why)) => Health::Failed(why.lines().next().unwrap_or_default().to_owned()),
+        Ok(Err(why)) => Health::Failed(in_one_line(&why)),
         Err(_) => Health::Failed(format!("no answer in {} s", limit.as_secs())),
     }
+}
+
+/// What is wrong, with what the program wrote last.
+fn in_one_line(why: &str) -> String {
+    why.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 async fn asked(server: &Server, limit: Duration) -> Result<(Revision, usize), String> {

@@ -20,7 +20,7 @@ pub(crate) struct Given {
     /// A header of a URL, as 'Name: value'; a value env:NAME becomes a reference to this variable. May be given several times.
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// The variable with the bearer token, as env:NAME. The file refers to it.
+    /// The variable with the bearer token, as env:NAME. The file refers to it where the client can, else it holds the value.
     #[arg(long, value_name = "PLACE")]
     bearer: Option<String>,
     /// Set in the environment of the command; a value env:NAME becomes a reference to this variable. May be given several times.

@@ -10,12 +10,13 @@ use serde_json::json;
 
 use super::{
     WhichScope, add, client,
-    edit::{as_json, backup_line, failed},
+    edit::{ENABLED_BY_FORCE, as_json, backup_line, failed},
     known::{self, short},
     report,
 };
 use crate::{
     client_session::output::{self, Output},
+    exit::Exit,
     user_error::UserError,
 };
 
@@ -68,26 +69,51 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut edit = add::begin(arguments.scope, &surroundings)?;
     let location = edit.location().clone();
     let file = short(&location.path, &surroundings);
-    let (mut lines, mut done, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lines, mut done) = (Vec::new(), Vec::new());
+    // The names that were met, and those that were copied, with what they were.
+    let mut met: Vec<&str> = Vec::new();
+    let mut taken: Vec<(String, &str)> = Vec::new();
+    let mut is_failed = false;
     for known in &servers {
         let wanted = arguments.names.is_empty() || arguments.names.contains(&known.name);
         let name = valid_name(&known.name);
         // The nearest file has it.
-        if !wanted || known.location.path == location.path || taken.contains(&name) {
+        if !wanted || known.location.path == location.path || met.contains(&known.name.as_str()) {
             continue;
         }
-        taken.push(name.clone());
-        let (result, line) = match copied(known, &surroundings) {
-            Err(reason) => ("failed", format!("cannot copy {}: {reason}", known.name)),
+        met.push(&known.name);
+        let server = match taken.iter().find(|(other, _)| *other == name) {
+            Some((_, other)) => {
+                Err(format!("{other} is copied under the name {name}, which both would have"))
+            }
+            None => copied(known, &surroundings),
+        };
+        let (result, line) = match server {
+            Err(reason) => {
+                is_failed = true;
+                lines.push(format!("cannot copy {}: {reason}", known.name));
+                done.push(json!({"name": known.name, "result": "failed", "reason": reason}));
+                continue;
+            }
             Ok(server) => {
+                taken.push((name.clone(), known.name.as_str()));
                 let own = super::own()?;
-                let (entry, _) = own
+                let (mut entry, _) = own
                     .entry(&name, &server, &surroundings)
                     .map_err(|error| UserError::usage(error.to_string(), "correct the entry"))?;
+                if server.disabled {
+                    entry.insert("disabled".into(), true.into());
+                }
                 match edit.set(own, &name, &entry, arguments.force) {
+                    Ok(true) if server.disabled => {
+                        ("copied", format!("copied {name} to {file}, disabled as it was"))
+                    }
                     Ok(true) => ("copied", format!("copied {name} to {file}")),
                     Ok(false) => ("present", format!("{name} is in {file} already")),
-                    Err(error) if is_taken(&error) => (
+                    Err(error) if has_help(&error, ENABLED_BY_FORCE) => {
+                        ("taken", format!("kept {name}: {file} has it disabled; --force enables it"))
+                    }
+                    Err(error) if has_help(&error, taken_help()) => (
                         "taken",
                         format!("kept {name}: {file} has another server of this name; --force replaces it"),
                     ),
@@ -102,11 +128,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     lines.extend(backup_line(written.as_ref(), &surroundings));
     let mut value = as_json(&location, written.as_ref());
     value["servers"] = json!(done);
-    report(&mut Output::stdout(&arguments.output), &lines, value)
+    let exit = report(&mut Output::stdout(&arguments.output), &lines, value)?;
+    Ok(if is_failed { Exit::Failed.into() } else { exit })
 }
 
-fn is_taken(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<UserError>().is_some_and(|error| error.help == taken_help())
+fn has_help(error: &anyhow::Error, help: &str) -> bool {
+    error.downcast_ref::<UserError>().is_some_and(|error| error.help == help)
 }
 
 fn taken_help() -> &'static str {
@@ -135,6 +162,5 @@ pub(super) fn portable(
             }
         }
     }
-    server.disabled = false;
     Ok(server)
 }

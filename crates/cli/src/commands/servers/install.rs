@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     WhichScope, add, client,
     edit::{Edit, as_json, backup_line, failed},
-    get::find,
+    get::{find, shown, shown_arguments},
     given::Given,
     import::portable,
     known::{self, short},
@@ -100,18 +100,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     report(&mut Output::stdout(&arguments.output), &lines, value)
 }
 
-/// The entry as it is shown: a value of a header or a variable may be secret.
+/// The entry as it is shown: a value of a header or a variable, an argument and a URL may be secret.
 fn hidden(entry: &Map<String, Value>) -> Value {
-    let mut shown = Value::Object(entry.clone());
-    for key in ["headers", "http_headers", "env", "envs", "environment"] {
-        for value in shown.get_mut(key).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
-            let is_reference = value.as_str().is_some_and(|text| text.ends_with('}') && text.contains('{'));
-            if !is_reference {
-                *value = json!("<hidden>");
+    let covered = |(key, value): (&String, &Value)| {
+        let covered: Value = match (key.as_str(), value) {
+            ("headers" | "http_headers" | "env" | "envs" | "environment", Value::Object(texts)) => texts
+                .iter()
+                .map(|(name, text)| (name.clone(), Value::from(shown(text.as_str().unwrap_or_default()))))
+                .collect(),
+            // opencode has a list with the program in front.
+            ("args" | "command", Value::Array(words)) => {
+                json!(shown_arguments(words.iter().filter_map(Value::as_str)))
             }
-        }
-    }
-    shown
+            ("url" | "httpUrl" | "serverUrl" | "baseUrl" | "uri", Value::String(url)) => {
+                anyport_transport::client::http::without_secrets(url).into()
+            }
+            _ => value.clone(),
+        };
+        (key.clone(), covered)
+    };
+    Value::Object(entry.iter().map(covered).collect())
 }
 
 fn wanted(arguments: &Arguments, surroundings: &Surroundings) -> Result<Vec<Wanted>> {
@@ -278,4 +286,28 @@ fn bridge(one: &Wanted, arguments: &Arguments) -> Result<ServerConfig> {
         }
     }
     Ok(Endpoint::Command { program, args, env, env_file: None, cwd: None }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_shown_without_secrets() {
+        let check = |entry: Value, expected: Value| {
+            assert_eq!(hidden(entry.as_object().expect("an object")), expected);
+        };
+        check(
+            json!({"command": "npx", "args": ["a", "--key", "s3cret"], "env": {"A": "s3cret", "B": "${env:B}"}}),
+            json!({"command": "npx", "args": ["a", "--key", "<hidden>"], "env": {"A": "<hidden>", "B": "${env:B}"}}),
+        );
+        check(
+            json!({"type": "remote", "url": "https://me:s3cret@a.example/mcp?k=s3cret", "headers": {"A": "s3cret {env:A}"}}),
+            json!({"type": "remote", "url": "https://a.example/mcp", "headers": {"A": "<hidden>"}}),
+        );
+        check(
+            json!({"command": ["npx", "a", "--token=s3cret"], "environment": {"A": "${A:-s3cret}"}}),
+            json!({"command": ["npx", "a", "--token=<hidden>"], "environment": {"A": "<hidden>"}}),
+        );
+    }
 }

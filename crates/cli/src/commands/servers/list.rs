@@ -14,7 +14,7 @@ use crate::{
     client_session::{self, output},
     exit::Exit,
     logging,
-    render::{lists::Detail, safe, table::table},
+    render::{lists::Detail, safe, table::whole},
     target::redacted,
 };
 
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             };
             let rows: Vec<_> = servers.iter().enumerate().map(row).collect();
             let heading = if health.is_some() { "health" } else { "server" };
-            Ok(table(&["name", heading, "file"], &rows, output.screen))
+            Ok(whole(&["name", heading, "file"], &rows, output.screen))
         })?;
         if servers.is_empty() && !arguments.output.json {
             logging::notice("no server is configured; add one with: anyport add NAME URL");
@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn remark(known: &Known) -> &'static str {
     match &known.server {
-        _ if known.is_shadowed => ", hidden by the one above",
+        _ if known.is_shadowed => ", not used: an earlier file has this name",
         Ok(server) if server.disabled => ", disabled",
         _ => "",
     }

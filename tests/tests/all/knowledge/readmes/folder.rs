@@ -3,7 +3,7 @@
 use anyport_knowledge::{Document, DocumentPath, FileTimes};
 
 /// Files that were written by hand, each after a line with its path.
-const WRITTEN: &str = include_str!("written.md");
+const WRITTEN: &str = include_str!("written.txt");
 
 /// Packages: where they are, what they are, and for whom.
 #[rustfmt::skip]
