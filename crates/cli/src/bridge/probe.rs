@@ -78,6 +78,7 @@ impl HttpAnswer {
     /// What a status says that no MCP server has for a request which it merely does not know.
     fn is_elsewhere(&self) -> Option<String> {
         match &*self.0.lock() {
+            Some((url, 403)) => Some(format!("{url} lets nobody in without more rights (HTTP status 403)")),
             Some((url, status @ (404 | 410 | 500 | 502..))) => {
                 Some(format!("{url} answers with HTTP status {status}; is it the URL of an MCP server?"))
             }
