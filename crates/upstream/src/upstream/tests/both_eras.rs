@@ -268,3 +268,29 @@ async fn a_sentence_of_a_server_of_one_era_repeats_nothing() {
         }
     }
 }
+
+/// Invariant: A call comes to its end though what was learned of the server's eras is forgotten while connections are open.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_made_on_an_open_connection_though_the_eras_are_forgotten() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let callers = || {
+            let revisions = [LEGACY, LEGACY, MODERN];
+            let can = [json!({"elicitation": {}}), json!({"sampling": {}}), json!({})];
+            revisions.into_iter().zip(can).map(|(revision, can)| caller(revision, can))
+        };
+        for context in callers() {
+            result(upstream.call(call("read", json!({})), context).outcome().await);
+        }
+        for slot in upstream.pool.slots() {
+            // As one of several connections is replaced.
+            if let Some(up) = slot.up() {
+                upstream.pool.outdated(&slot, &up);
+            }
+            for context in callers() {
+                result(upstream.call(call("read", json!({})), context).outcome().await);
+            }
+        }
+    }
+}

@@ -124,3 +124,146 @@ async fn a_listener_that_panics_when_it_is_woken_costs_one_attempt_to_connect() 
         result(tokio::time::timeout(Duration::from_secs(60), again).await.unwrap());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn listening_holds_through_a_loss() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let upstream = upstream(&farm);
+        let filter =
+            json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}});
+        let mut reply = upstream.call(Request::new(Method::Listen, Raw::from(filter)), plain());
+        let mut next = async || match reply.next().await {
+            Event::Notification(told) => told.method,
+            event => panic!("{event:?}"),
+        };
+        assert_eq!(next().await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        farm.server(0).lose("cut");
+        assert_eq!(next().await, Method::ToolsChanged, "{revision}");
+        assert_eq!(next().await, Method::ResourceUpdated);
+        assert_eq!(farm.connections(), 2);
+        if revision == LEGACY {
+            farm.server(1).say(Method::ToolsChanged, json!({}));
+            assert_eq!(next().await, Method::ToolsChanged);
+        }
+        upstream.close();
+        assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+        let refused = upstream.call(call("read", json!({})), plain()).outcome().await;
+        assert_eq!(error(refused).1["reason"], "shutting_down");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_cut_alone_is_opened_again() {
+    let farm = Farm::new(MODERN);
+    let upstream = upstream(&farm);
+    let filter = json!({"notifications": {"toolsListChanged": true}});
+    let mut reply = upstream.call(Request::new(Method::Listen, Raw::from(filter)), plain());
+    let mut next = async || match reply.next().await {
+        Event::Notification(told) => told.method,
+        event => panic!("{event:?}"),
+    };
+    assert_eq!(next().await, Method::Acknowledged);
+    for _ in 0..2 {
+        farm.server(0).cut();
+        assert_eq!(next().await, Method::ToolsChanged);
+        assert_eq!(next().await, Method::ResourceUpdated);
+    }
+    assert_eq!((farm.connections(), farm.server(0).calls().len()), (1, 3));
+}
+
+/// The connection is retired while another call goes on there, for however long.
+#[tokio::test(start_paused = true)]
+async fn listeners_leave_a_retired_connection_at_once() {
+    for (server, session) in [(LEGACY, LEGACY), (LEGACY, MODERN), (MODERN, LEGACY), (MODERN, MODERN)] {
+        let farm = Farm::new(server);
+        let upstream = upstream(&farm);
+        let context = caller(session, json!({}));
+        let mut reply = upstream.call(listens(), context.clone());
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
+        let hangs = tokio::spawn(upstream.call(call("write", json!({"hang": 1})), context.clone()).outcome());
+        sleep(HEALTHY).await;
+        let (slot, up) = upstream.pool.up(&context, Era::of(session)).await.unwrap();
+        upstream.pool.outdated(&slot, &up);
+        assert_eq!(told(&mut reply).await, Method::ToolsChanged, "{server} {session}");
+        assert_eq!(told(&mut reply).await, Method::ResourceUpdated, "{server} {session}");
+        assert!(!hangs.is_finished() && farm.server(0).end().is_none(), "{server} {session}");
+        assert_eq!(farm.connections(), 2, "{server} {session}");
+        hangs.abort();
+    }
+}
+
+/// A listener that comes as its connection is given up.
+#[tokio::test(start_paused = true)]
+async fn listeners_of_a_connection_that_is_given_up_go_on_with_the_next_one() {
+    for server in [LEGACY, MODERN] {
+        let farm = Farm::new(server);
+        let upstream = upstream(&farm);
+        let context = caller(LEGACY, json!({}));
+        let mut reply = upstream.call(listens(), context.clone());
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        upstream.pool.give_up(&upstream.pool.slot(&context));
+        assert_eq!(told(&mut reply).await, Method::ToolsChanged, "{server}");
+        assert_eq!(told(&mut reply).await, Method::ResourceUpdated, "{server}");
+        assert_eq!(farm.connections(), 2, "{server}");
+    }
+}
+
+/// Invariant: Listeners of both eras go on with a server that comes back in the other era, and are notified of what may have
+/// changed meanwhile.
+#[tokio::test(start_paused = true)]
+async fn listeners_go_on_with_a_server_that_comes_back_in_the_other_era() {
+    for (before, after) in [(LEGACY, MODERN), (MODERN, LEGACY)] {
+        for session in [LEGACY, MODERN] {
+            let pair = format!("{before} to {after}, a listener of {session}");
+            let farm = Farm::new(before);
+            let upstream = upstream(&farm);
+            let mut reply = upstream.call(listens(), caller(session, json!({})));
+            assert_eq!(told(&mut reply).await, Method::Acknowledged, "{pair}");
+            for (number, revision) in [after, before].into_iter().enumerate() {
+                sleep(HEALTHY).await;
+                farm.speak(revision);
+                farm.server(number).lose("upgraded");
+                assert_eq!(told(&mut reply).await, Method::ToolsChanged, "{pair}");
+                assert_eq!(told(&mut reply).await, Method::ResourceUpdated, "{pair}");
+                assert_eq!(farm.connections(), number + 2, "{pair}");
+            }
+        }
+    }
+}
+
+/// Invariant: A server that refuses the listeners of each connection as of another revision is not connected to without a pause.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_listeners_again_and_again_is_given_time() {
+    for session in [LEGACY, MODERN] {
+        let farm = Farm::new(MODERN);
+        let upstream = upstream(&farm);
+        let mut reply = upstream.call(listens(), caller(session, json!({})));
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        farm.refuse_listeners();
+        farm.server(0).cut();
+        sleep(Duration::from_secs(60)).await;
+        let connections = farm.connections();
+        assert!(connections < 20, "{session}: {connections} connections in a minute");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_whose_resource_the_next_server_does_not_have_hears_the_end() {
+    for session in [LEGACY, MODERN] {
+        let farm = Farm::new(MODERN);
+        let upstream = upstream(&farm);
+        let mut reply = upstream.call(listens(), caller(session, json!({})));
+        assert_eq!(told(&mut reply).await, Method::Acknowledged);
+        sleep(HEALTHY).await;
+        farm.speak(LEGACY);
+        farm.refuse("test://a");
+        farm.server(0).lose("downgraded");
+        // No message takes back a part of an acknowledgement.
+        let end = tokio::time::timeout(Duration::from_secs(60), reply.outcome()).await;
+        assert!(matches!(end, Ok(Outcome::Result(_))), "{session}: {end:?}");
+    }
+}
