@@ -17,7 +17,7 @@ use crate::{
     KnownServer, ServerInfo, ToolCatalog,
     asking_eras::Asking,
     deferred::deferred,
-    era::Era,
+    era::{Era, ServedEras},
     isolation::{ConnectionKey, Share},
     pool::{CloseOnDrop, EraCalls, Pool},
 };
@@ -151,8 +151,9 @@ impl Upstream {
 
     /// Makes a call in the era `preferred` if the server speaks it, and in the other one if not.
     pub(crate) fn call_in(&self, preferred: Era, request: Request, context: Context) -> Reply {
-        if let Some(era) = self.pool.eras().for_calls(preferred) {
-            return self.call_known(era, preferred, request, context);
+        let eras = self.pool.eras();
+        if let Some(era) = eras.for_calls(preferred) {
+            return self.call_known(eras, (preferred, era), request, context);
         }
         let upstream = self.clone();
         deferred(async move {
@@ -161,18 +162,25 @@ impl Upstream {
                     return Reply::failed(failure);
                 }
                 // The server may have been replaced meanwhile, and is then asked again.
-                if let Some(era) = upstream.pool.eras().for_calls(preferred) {
-                    return upstream.call_known(era, preferred, request, context);
+                let eras = upstream.pool.eras();
+                if let Some(era) = eras.for_calls(preferred) {
+                    return upstream.call_known(eras, (preferred, era), request, context);
                 }
                 tokio::task::yield_now().await;
             }
         })
     }
 
-    /// Makes a call in the era `era`, which is the one of the connections for calls that prefer `preferred`.
-    fn call_known(&self, era: Era, preferred: Era, request: Request, context: Context) -> Reply {
+    /// Makes a call in the era `era`, which is by `eras` the one of the connections for calls that prefer `preferred`.
+    fn call_known(
+        &self,
+        eras: ServedEras,
+        (preferred, era): (Era, Era),
+        request: Request,
+        context: Context,
+    ) -> Reply {
         let is_first = preferred == Era::of(context.revision())
-            && self.pool.eras().has(era.other()) != Some(false)
+            && eras.has(era.other()) != Some(false)
             && request.known().is_some_and(Method::may_ask)
             && !is_retry(&request)
             && self.can_be_asked(era.other(), &context);
