@@ -1,4 +1,7 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::document::{Language, SyntaxError};
 
@@ -44,13 +47,15 @@ pub enum ConfigError {
         /// The fault, with its key.
         reason: String,
     },
-    /// The file has another server of this name.
-    #[error("{path} has another server {name}", path = .path.display())]
+    /// The file has another server of this name, or this one disabled.
+    #[error("{}", taken(.path, .name, *.is_disabled))]
     Taken {
         /// The name.
         name: String,
         /// The file.
         path: PathBuf,
+        /// Whether it is the same server, disabled.
+        is_disabled: bool,
     },
     /// A text edit would change more than the entry.
     #[error("cannot edit {path} without changing other parts of it: {reason}", path = .path.display())]
@@ -68,6 +73,15 @@ pub enum ConfigError {
     Unwritable(PathBuf, io::Error),
 }
 
+fn taken(path: &Path, name: &str, is_disabled: bool) -> String {
+    let path = path.display();
+    if is_disabled {
+        format!("{path} has {name} disabled")
+    } else {
+        format!("{path} has another server {name}")
+    }
+}
+
 impl ConfigError {
     pub(crate) fn syntax(path: PathBuf, language: Language, error: SyntaxError) -> Self {
         let SyntaxError { line, column, reason } = error;
@@ -79,6 +93,7 @@ impl ConfigError {
         match self {
             Self::Unreadable(..) => "name an mcp.json as FILE#NAME",
             Self::Syntax { .. } | Self::Shape { .. } | Self::Entry { .. } => "correct the file",
+            Self::Taken { is_disabled: true, .. } => "enable it with --force",
             Self::Taken { .. } => "choose another name, or replace the entry with --force",
             Self::Uneditable { .. } => "edit the file by hand",
             Self::Changed(_) => "run the command again",

@@ -136,7 +136,8 @@ impl McpClient {
                 return Ok(None);
             }
             if !replace {
-                return Err(ConfigError::Taken { name: name.to_owned(), path: path.to_owned() });
+                let is_disabled = write::is_disabled(old, entry);
+                return Err(ConfigError::Taken { name: name.to_owned(), path: path.to_owned(), is_disabled });
             }
             merged = write::merged(old, entry);
         }

@@ -64,6 +64,13 @@ pub(super) fn is_same(old: &Value, new: &Map<String, Value>) -> bool {
     *old == new || read(old).is_some_and(|old| Some(old) == read(&new))
 }
 
+/// Whether `old` describes the server of `new`, disabled.
+pub(super) fn is_disabled(old: &Value, new: &Map<String, Value>) -> bool {
+    let mut disabled = new.clone();
+    disabled.insert("disabled".into(), true.into());
+    is_same(old, &disabled)
+}
+
 /// `new`, with the keys of `old` that say nothing about how to reach the server or whether it is disabled.
 pub(super) fn merged(old: &Value, new: &Map<String, Value>) -> Map<String, Value> {
     let Value::Object(old) = old else { return new.clone() };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     WhichScope,
-    edit::{Edit, as_json, backup_line},
+    edit::{Edit, as_json, backup_line, failed},
     given::Given,
     known::short,
     report,
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (entry, _) = super::own()?
         .entry(name, &server, &surroundings)
         .map_err(|error| UserError::usage(error.to_string(), "leave out what it lacks"))?;
-    let changed = edit.set(super::own()?, name, &entry, arguments.force)?;
+    let changed = edit.set(super::own()?, name, &entry, arguments.force).map_err(|error| failed(&error))?;
     let location = edit.location().clone();
     let written = edit.save()?;
     let file = short(&location.path, &surroundings);

@@ -44,24 +44,17 @@ impl Edit {
     }
 
     /// Sets the entry of a server; `false` if it is there already.
+    ///
+    /// # Errors
+    /// As for [`McpClient::set`].
     pub(super) fn set(
         &mut self,
         client: &McpClient,
         name: &str,
         entry: &Map<String, Value>,
         replace: bool,
-    ) -> Result<bool> {
-        let path = &self.location.path;
-        let text = client.set(path, &self.text, name, entry, replace).map_err(|error| {
-            let mut disabled = entry.clone();
-            disabled.insert("disabled".into(), true.into());
-            let is_disabled = matches!(error, ConfigError::Taken { .. })
-                && matches!(client.set(path, &self.text, name, &disabled, false), Ok(None));
-            match is_disabled {
-                true => UserError::usage(format!("{} has {name} disabled", path.display()), ENABLED_BY_FORCE),
-                false => failed(&error),
-            }
-        })?;
+    ) -> Result<bool, ConfigError> {
+        let text = client.set(&self.location.path, &self.text, name, entry, replace)?;
         Ok(self.take(text))
     }
 
@@ -86,9 +79,6 @@ impl Edit {
         written.map(Some).map_err(|error| failed(&error))
     }
 }
-
-/// The advice where a server is there, and disabled.
-pub(super) const ENABLED_BY_FORCE: &str = "enable it with --force";
 
 /// Where the backup is, for people.
 pub(super) fn backup_line(written: Option<&Written>, surroundings: &Surroundings) -> Option<String> {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     WhichScope, add, client,
-    edit::{ENABLED_BY_FORCE, as_json, backup_line, failed},
+    edit::{as_json, backup_line, failed},
     known::{self, short},
     report,
 };
@@ -110,14 +110,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
                     }
                     Ok(true) => ("copied", format!("copied {name} to {file}")),
                     Ok(false) => ("present", format!("{name} is in {file} already")),
-                    Err(error) if has_help(&error, ENABLED_BY_FORCE) => {
+                    Err(ConfigError::Taken { is_disabled: true, .. }) => {
                         ("taken", format!("kept {name}: {file} has it disabled; --force enables it"))
                     }
-                    Err(error) if has_help(&error, taken_help()) => (
+                    Err(ConfigError::Taken { .. }) => (
                         "taken",
                         format!("kept {name}: {file} has another server of this name; --force replaces it"),
                     ),
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(failed(&error)),
                 }
             }
         };
@@ -130,14 +130,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     value["servers"] = json!(done);
     let exit = report(&mut Output::stdout(&arguments.output), &lines, value)?;
     Ok(if is_failed { Exit::Failed.into() } else { exit })
-}
-
-fn has_help(error: &anyhow::Error, help: &str) -> bool {
-    error.downcast_ref::<UserError>().is_some_and(|error| error.help == help)
-}
-
-fn taken_help() -> &'static str {
-    ConfigError::Taken { name: String::new(), path: std::path::PathBuf::new() }.help()
 }
 
 fn copied(known: &known::Known, surroundings: &Surroundings) -> Result<ServerConfig, String> {

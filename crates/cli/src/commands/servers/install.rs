@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (mut lines, mut done) = (Vec::new(), Vec::new());
     for one in &wanted {
         let entry = entry(one, target, arguments, &surroundings)?;
-        let changed = edit.set(target, &one.name, &entry, arguments.force)?;
+        let changed = edit.set(target, &one.name, &entry, arguments.force).map_err(|error| failed(&error))?;
         lines.push(match (changed, arguments.dry_run) {
             (true, false) => format!("installed {} in {file}", one.name),
             (true, true) => format!("would install {} in {file}: {}", one.name, hidden(&entry)),
