@@ -243,7 +243,9 @@ fn hide_query(url: &str) {
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a call through the bridge may take without progress, unless something else is said.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-fn idle(given: bool, option: &str, what: &str) -> Result<()> {
+
+/// Refuses an option that was given for a server of another kind: for `what` it would do something.
+pub(crate) fn idle(given: bool, option: &str, what: &str) -> Result<()> {
     match given {
         true => {
             Err(UserError::usage(format!("{option} is for {what}, and this server is none"), "leave it out"))

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use crate::{
     secret_source::SecretSource,
-    target::{SecretValue, Server},
+    target::{SecretValue, Server, idle},
     user_error::UserError,
 };
 
@@ -131,15 +131,6 @@ impl Given {
             _ => Err(UserError::usage("-e takes NAME=VALUE", "for example -e API_KEY=env:API_KEY")),
         };
         self.environment.iter().map(pair).collect()
-    }
-}
-
-fn idle(given: bool, option: &str, what: &str) -> Result<()> {
-    match given {
-        true => {
-            Err(UserError::usage(format!("{option} is for {what}, and this server is none"), "leave it out"))
-        }
-        false => Ok(()),
     }
 }
 
