@@ -15,8 +15,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     WhichScope, add, client,
+    covered::{shown, shown_arguments},
     edit::{Edit, as_json, backup_line, failed},
-    get::{find, shown, shown_arguments},
+    get::find,
     given::Given,
     import::portable,
     known::{self, short},

@@ -4,10 +4,12 @@
 //! - [`list`], [`check`]: what is configured, and whether it answers.
 //! - [`given`]: a server that the command line describes.
 //! - [`edit`]: one change of one file.
+//! - [`covered`]: values without what may be secret.
 //! - [`add`], [`get`], [`remove`], [`import`], [`install`]: a command each.
 
 pub(crate) mod add;
 mod check;
+mod covered;
 mod edit;
 pub(crate) mod get;
 mod given;

@@ -1,0 +1,158 @@
+//! Configured values as they are shown: what may be secret is covered.
+
+/// The value of a header or a variable, if it consists of references; else it may be secret.
+pub(super) fn shown(text: &str) -> String {
+    if is_reference(text) { text.to_owned() } else { COVER.to_owned() }
+}
+
+/// The arguments of a command, without the values of options and variables that may be secret.
+pub(super) fn shown_arguments<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut before = "";
+    let mut all = Vec::new();
+    for word in words {
+        // The bridge has the place of a token among its arguments.
+        let is_place = word.strip_prefix("env:").is_some_and(|name| is_name(name, &[]));
+        let is_value =
+            before.starts_with('-') && !before.contains('=') && !word.starts_with("--") && !is_place;
+        all.push(match before {
+            "-H" => shown(word),
+            "-e" | "--env" if word.contains('=') => shown_pair(word, true),
+            _ if is_value && may_be_secret(before) => shown(word),
+            _ => shown_argument(word),
+        });
+        before = word;
+    }
+    all
+}
+
+fn shown_argument(word: &str) -> String {
+    if is_reference(word) {
+        return word.to_owned();
+    }
+    // JSON, a header and a line for a shell may hold a secret anywhere.
+    let is_line = word.contains(char::is_whitespace) && may_be_secret(word);
+    if is_line || word.trim_start().starts_with(['{', '[']) {
+        return COVER.to_owned();
+    }
+    shown_pair(word, false)
+}
+
+/// `NAME=VALUE`, with its value covered if that may be secret; or a word.
+fn shown_pair(word: &str, is_secret: bool) -> String {
+    let (name, value) = match word.split_once('=') {
+        Some((name, value)) if !name.contains("://") => (name, value),
+        _ if word.contains("://") => return anyport_transport::client::http::without_secrets(word),
+        _ => return word.to_owned(),
+    };
+    // A value may consist of pairs itself.
+    if is_secret || may_be_secret(name) || (value.contains(['=', ':']) && may_be_secret(value)) {
+        return format!("{name}={}", shown(value));
+    }
+    match value.contains("://") {
+        true => format!("{name}={}", anyport_transport::client::http::without_secrets(value)),
+        false => word.to_owned(),
+    }
+}
+
+/// Whether the value of an option or a variable of this name may be secret.
+fn may_be_secret(name: &str) -> bool {
+    const PARTS: [&str; 8] = ["key", "token", "secret", "password", "passwd", "auth", "header", "bearer"];
+    let name = name.to_ascii_lowercase();
+    PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Whether a text consists of references to variables, with nothing but the scheme of a token before them. The default of a
+/// reference may be secret: one with a default is none here.
+fn is_reference(text: &str) -> bool {
+    const SCHEMES: [&str; 3] = ["Bearer", "Basic", "token"];
+    let mut rest = match text.split_once(' ') {
+        Some((scheme, rest)) if SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) => rest,
+        _ => text,
+    };
+    while let Some(inside) = rest.strip_prefix("${").or_else(|| rest.strip_prefix('{')) {
+        let Some((inside, after)) = inside.split_once('}') else { return false };
+        let is_known = match inside.split_once(':') {
+            Some(("env", name)) => is_name(name, &[]),
+            Some(("input", id)) => is_name(id, &['-', '.']),
+            Some(_) => false,
+            None => rest.starts_with('$') && is_name(inside, &[]),
+        };
+        if !is_known || after.is_empty() {
+            return is_known;
+        }
+        rest = after;
+    }
+    false
+}
+
+fn is_name(name: &str, signs: &[char]) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || signs.contains(&c))
+}
+
+/// Stands for what may be secret.
+const COVER: &str = "<hidden>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_if_it_consists_of_references() {
+        for text in [
+            "${KEY}",
+            "${env:KEY}",
+            "${input:api-key}",
+            "{env:KEY}",
+            "${A}${B}",
+            "Bearer ${KEY}",
+            "Basic ${env:KEY}",
+            "token {env:KEY}",
+        ] {
+            assert_eq!(shown(text), text);
+        }
+        for text in [
+            "",
+            "s3cret",
+            "${KEY:-s3cret}",
+            "${KEY-s3cret}",
+            "${env:KEY:-s3cret}",
+            "{KEY}",
+            "s3cret ${KEY}",
+            "s3cret${KEY}",
+            "${KEY}s3cret",
+            "${KEY} s3cret",
+            "Bearer s3cret ${KEY}",
+            "Bearer s3cret",
+            "Bearer ",
+            "${KEY",
+            "${}",
+            "env:KEY",
+        ] {
+            assert_eq!(shown(text), "<hidden>", "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_shown_without_the_values_of_secret_options() {
+        let check = |words: &[&str], expected: &[&str]| {
+            assert_eq!(shown_arguments(words.iter().copied()), expected, "{words:?}");
+        };
+        check(&["-y", "a", "--port", "1", "/x=1"], &["-y", "a", "--port", "1", "/x=1"]);
+        check(&["--api-key", "s3cret", "a"], &["--api-key", "<hidden>", "a"]);
+        check(&["--API-KEY=s3cret", "a"], &["--API-KEY=<hidden>", "a"]);
+        check(&["--token", "${KEY}", "--token=${KEY}"], &["--token", "${KEY}", "--token=${KEY}"]);
+        check(&["--no-auth", "--port", "1"], &["--no-auth", "--port", "1"]);
+        check(&["--header", "X-A: s3cret", "-H", "X-A: s3cret"], &["--header", "<hidden>", "-H", "<hidden>"]);
+        check(&["Authorization: s3cret", "--header=A: s3cret"], &["<hidden>", "<hidden>"]);
+        check(&["-c", "TOKEN=s3cret a --b=c"], &["-c", "<hidden>"]);
+        check(&["-e", "MODE=s3cret", "-e", "MODE"], &["-e", "MODE=<hidden>", "-e", "MODE"]);
+        check(&["MY_TOKEN=s3cret", "--set=token=s3cret"], &["MY_TOKEN=<hidden>", "--set=<hidden>"]);
+        check(
+            &["--bearer", "env:KEY", "--bearer", "s3cret"],
+            &["--bearer", "env:KEY", "--bearer", "<hidden>"],
+        );
+        check(&["{\"k\": \"s3cret\"}"], &["<hidden>"]);
+        check(&["https://me:s3cret@a.example/mcp?k=s3cret"], &["https://a.example/mcp"]);
+        check(&["--url=https://me:s3cret@a.example/mcp"], &["--url=https://a.example/mcp"]);
+    }
+}
