@@ -9,7 +9,7 @@ use anyport_transport::client::{self, ConnectOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::known::Known;
+use super::known::{Known, SHADOWED};
 use crate::{
     client_session::{self, connect::hurried},
     commands::list::some,
@@ -62,7 +62,7 @@ pub(super) async fn all(servers: &[Known], surroundings: &Surroundings, limit: D
     let mut found: Vec<Health> = Vec::new();
     for (at, known) in servers.iter().enumerate() {
         let server = match &known.server {
-            _ if known.is_shadowed => Err(Health::Skipped("not used: an earlier file has this name")),
+            _ if known.is_shadowed => Err(Health::Skipped(SHADOWED)),
             Ok(server) if server.disabled => Err(Health::Skipped("disabled")),
             Ok(server) => resolved(server, surroundings, &known.location.workspace).map_err(Health::Failed),
             Err(error) => Err(Health::Failed(error.to_string())),

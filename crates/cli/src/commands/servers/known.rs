@@ -19,6 +19,9 @@ pub(super) struct Known {
     pub(super) is_shadowed: bool,
 }
 
+/// Why a server is not used that is shadowed.
+pub(super) const SHADOWED: &str = "not used: an earlier file has this name";
+
 /// The configured servers, and the files that cannot be read.
 pub(super) fn all(surroundings: &Surroundings) -> (Vec<Known>, Vec<(ConfigLocation, ConfigError)>) {
     let (mut servers, mut broken): (Vec<Known>, _) = (Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     check::{self, Health},
-    known::{self, Known, in_words, short},
+    known::{self, Known, SHADOWED, in_words, short},
 };
 use crate::{
     client_session::{self, output},
@@ -95,11 +95,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-fn remark(known: &Known) -> &'static str {
+fn remark(known: &Known) -> String {
     match &known.server {
-        _ if known.is_shadowed => ", not used: an earlier file has this name",
-        Ok(server) if server.disabled => ", disabled",
-        _ => "",
+        _ if known.is_shadowed => format!(", {SHADOWED}"),
+        Ok(server) if server.disabled => ", disabled".to_owned(),
+        _ => String::new(),
     }
 }
 
