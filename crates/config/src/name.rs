@@ -242,7 +242,7 @@ mod tests {
         check("uv --directory /srv run weather.py", "weather");
         check("uv run python -m company.search_server", "search");
         check("docker run -i --rm -e TOKEN ghcr.io/github/github-mcp-server:v1", "github");
-        check("python3 /work/somewhere/soak.py", "soak");
+        check("python3 /srv/somewhere/soak.py", "soak");
         check("python3.12 -u weather/server.py", "weather");
         check("node /home/me/notes/dist/index.js --port 1", "notes");
         check("node C:\\tools\\notes\\build\\index.js", "notes");
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn every_name_is_one_that_clients_accept() {
-        for text in ["a b", "ü", "", "/work/soak", "http://x:1/mcp", &"x".repeat(100), "--", "a..b"] {
+        for text in ["a b", "ü", "", "/srv/soak", "http://x:1/mcp", &"x".repeat(100), "--", "a..b"] {
             assert!(is_valid(&valid(text)), "{text}: {}", valid(text));
         }
         assert_eq!(valid("My server (2)"), "My-server-2");
