@@ -75,10 +75,11 @@ impl Probe {
 struct HttpAnswer(Lock<Option<(String, u16)>>);
 
 impl HttpAnswer {
-    /// What a status says that no MCP server has for a request which it merely does not know.
+    /// What a status says that no MCP server has for a request which it merely does not know: legacy servers refuse one without a
+    /// session in many other ways, and those of HTTP+SSE every POST.
     fn is_elsewhere(&self) -> Option<String> {
         match &*self.0.lock() {
-            Some((url, 403)) => Some(format!("{url} lets nobody in without more rights (HTTP status 403)")),
+            Some((url, 403)) => Some(format!("{url} refuses access (HTTP status 403)")),
             Some((url, status @ (404 | 410 | 500 | 502..))) => {
                 Some(format!("{url} answers with HTTP status {status}; is it the URL of an MCP server?"))
             }
@@ -104,8 +105,6 @@ impl ServerState {
             ConnectError::Revision { .. } | ConnectError::Refused { .. } => Self::Answering,
             // A legacy server may not answer what it does not know.
             ConnectError::Silent(_) => Self::Untried,
-            // Legacy servers refuse a request without a session in many ways, and those of HTTP+SSE every POST.
-            ConnectError::Status { status: 400 | 405 | 406 | 415 | 422 | 501, .. } => Self::Answering,
             error => Self::Unreachable(error.to_string()),
         }
     }
