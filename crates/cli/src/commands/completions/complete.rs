@@ -77,6 +77,11 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('#') && text.chars().all(plain)
 }
 
+/// Whether what a server calls a tool or an argument is no option of ours, and no file that is read.
+fn is_only_a_name(name: &str) -> bool {
+    !name.starts_with(['-', '@'])
+}
+
 /// Where servers and what they offer come from.
 struct Known<'a> {
     /// The names of configured servers.
@@ -133,8 +138,7 @@ fn at_place(command: &Command, places: &[&str], typed: &str, known: &Known<'_>) 
         (known.servers)().into_iter().map(one).collect()
     };
     let named = |mut entries: Vec<Entry>| {
-        // A server could call a tool as an option is called, or a file that is read.
-        entries.retain(|entry| !entry.name.starts_with(['-', '@']));
+        entries.retain(|entry| is_only_a_name(&entry.name));
         let one = |entry: Entry| Candidate { value: entry.name, about: entry.about };
         entries.into_iter().map(one).collect()
     };
@@ -177,11 +181,10 @@ fn arguments_of(entries: Vec<Entry>, name: &str, given: &[&str], typed: &str) ->
             .map(|value| Candidate { value: format!("{key}={value}"), about: String::new() })
             .collect();
     }
-    arguments.retain(|argument| !argument.name.starts_with(['-', '@']));
     let is_given = |name: &str| {
         given.iter().any(|word| word.split(['=', ':']).next() == Some(name) && word.contains('='))
     };
-    arguments.retain(|argument| !is_given(&argument.name));
+    arguments.retain(|argument| is_only_a_name(&argument.name) && !is_given(&argument.name));
     let one = |argument: Argument| Candidate { value: format!("{}=", argument.name), about: argument.about };
     arguments.into_iter().map(one).collect()
 }
