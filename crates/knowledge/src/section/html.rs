@@ -88,7 +88,7 @@ impl<'a> Pieces<'a> {
         }
         if OPAQUE.contains(&name.as_str()) && !closing {
             let rest = &self.html[self.at..];
-            let end = rest.find("</").map_or(rest.len(), |end| end);
+            let end = rest.find("</").unwrap_or(rest.len());
             self.at += end;
         }
         let element = match name.as_bytes() {
