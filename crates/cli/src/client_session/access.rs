@@ -1,4 +1,4 @@
-//! A server that does not let the caller in: which credential it was sent, and what to do.
+//! A server that refuses access (HTTP status 401 or 403): which credential it was sent, and what to do.
 
 use super::{challenge::Challenge, credential::Credential};
 use crate::{exit::Exit, user_error::UserError};

@@ -1,4 +1,4 @@
-//! What a server says of how it wants to be told who calls: the header `WWW-Authenticate`.
+//! The authentication challenge of a server: the header `WWW-Authenticate` (RFC 9110 §11.6.1).
 
 use http_auth::{ChallengeRef, parse_challenges};
 

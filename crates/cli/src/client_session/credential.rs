@@ -1,4 +1,4 @@
-//! What was given to a server so that it knows who calls: for messages, without its value.
+//! The credential that a server was sent: for messages, without its value.
 
 use crate::target::{self, Server, Target};
 

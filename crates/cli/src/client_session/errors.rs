@@ -76,14 +76,14 @@ pub(crate) fn user_error(error: &ClientError) -> UserError {
         ClientError::Decode { method, place, fault } => (
             Exit::Failed,
             format!("the answer to {method} cannot be read at {place}: {fault}; the server is at fault"),
-            "tell whoever made the server; --record FILE keeps what it said",
+            "report it to the server's developers; --record FILE keeps what it said",
         ),
         ClientError::Output { tool, fault, .. } => (
             Exit::Failed,
             format!(
                 "the result of the tool {tool} does not fit its output schema: {fault}; the server is at fault"
             ),
-            "tell whoever made the server; --unchecked takes results that miss their schema",
+            "report it to the server's developers; --unchecked takes results that miss their schema",
         ),
         ClientError::Endless { method, fault } => {
             (Exit::Failed, format!("{method} does not end: {fault}; the server is at fault"), RECORD)
@@ -106,10 +106,10 @@ fn refused(method: &str, error: &ServerError) -> UserError {
     let challenge = error.data.as_ref().and_then(|data| data.member("wwwAuthenticate")?.decode().ok());
     if is_access_denied(error) {
         let problem = format!("{method} was refused: {}", error.message);
-        let told = access::forbidden(safe::text(&problem), None);
+        let denied = access::forbidden(safe::text(&problem), None);
         let is_unknown = status.as_deref() == Some("401");
         let denial = Some(Denial { method: method.to_owned(), is_unknown, challenge });
-        return UserError { is_of_server: true, denial, ..told };
+        return UserError { is_of_server: true, denial, ..denied };
     }
     if status.is_some() {
         let problem = safe::text(&format!("{method} failed: {}", error.message));
@@ -208,14 +208,19 @@ pub(crate) fn with_credential(
 ) -> UserError {
     let Some(Denial { method, is_unknown, challenge }) = user_error.denial.take() else { return user_error };
     let credential = Credential::of(options, target);
-    let told = match is_unknown {
+    let denied = match is_unknown {
         true => {
             let at = target.server.to_string();
             access::unauthorized(&at, Some(&method), challenge.as_deref(), credential.as_ref())
         }
         false => access::forbidden(user_error.problem, credential.as_ref()),
     };
-    UserError { is_of_server: true, problem: safe::text(&told.problem), help: safe::text(&told.help), ..told }
+    UserError {
+        is_of_server: true,
+        problem: safe::text(&denied.problem),
+        help: safe::text(&denied.help),
+        ..denied
+    }
 }
 
 #[cfg(test)]
