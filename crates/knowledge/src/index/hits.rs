@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use anyport_ranking::stem;
 use foldhash::fast::FixedState;
 
-use super::stemming::{OF_STEM, stem};
+use super::stemming::OF_STEM;
 use crate::path::DocumentPath;
 
 /// The results of a search.

@@ -4,7 +4,7 @@
 //! tag, path, heading or among the first words than in the text. It holds no text, only which words stand where.
 //!
 //! # Layout
-//! - `split`, `stemming`, `stop`: what a word is.
+//! - `stemming`: the words of a text, which `anyport-ranking` finds.
 //! - `schema`: what is indexed of a document; `gist`: headings, first words and identity of its text.
 //! - `query`: what somebody asks for.
 //! - `search`: how it is found, in passes from strict to lenient; `query_term`: by which terms; `union_query`: by any of them; `similar`:
@@ -41,9 +41,7 @@ mod ranking;
 mod schema;
 mod search;
 mod similar;
-mod split;
 pub(crate) mod stemming;
-mod stop;
 mod storage;
 mod union_query;
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use anyport_ranking::stem;
 use tantivy::{
     Searcher, TantivyError, Term,
     query::{Bm25StatisticsProvider, BooleanQuery, BoostQuery, PhraseQuery, Query, TermQuery},
@@ -13,7 +14,7 @@ use super::{
     query::Unit,
     schema::Fields,
     similar::{FEW, similar},
-    stemming::{OF_STEM, STEM_MARK, plain_forms, stem},
+    stemming::{OF_STEM, STEM_MARK, plain_forms},
     union_query::UnionQuery,
 };
 

@@ -2,13 +2,12 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
+use anyport_ranking::is_dense;
 use tantivy::{
     Searcher, TantivyError, Term,
     query::{DfaWrapper, FuzzyTermQuery},
     schema::Field,
 };
-
-use super::split::is_dense;
 
 /// A word that so many documents have is meant as it was typed.
 pub(super) const FEW: u64 = 3;

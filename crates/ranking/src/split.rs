@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+use tantivy_tokenizer_api::{Token, TokenStream, Tokenizer};
 
 /// Longest word. What is longer (an encoded image, a hash) is known by its beginning.
 const MAX_WORD_BYTES: usize = 64;
@@ -18,7 +18,7 @@ const MAX_PARTS: usize = 12;
 ///
 /// A token that covers several others has a `position_length` above 1 and comes just before the first of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Splitter {
+pub struct Splitter {
     parts: Vec<Range<usize>>,
 }
 
@@ -33,7 +33,7 @@ impl Tokenizer for Splitter {
 }
 
 /// The words of one text.
-pub(super) struct Split<'a> {
+pub struct Split<'a> {
     text: &'a str,
     /// Where the text goes on.
     at: usize,
@@ -278,7 +278,7 @@ fn is_accent(c: char) -> bool {
 }
 
 /// Whether this is a character of a script that puts no spaces between words, or joins endings to them.
-pub(super) fn is_dense(c: char) -> bool {
+pub fn is_dense(c: char) -> bool {
     let ranges = matches!(c,
         // Thai and Lao, Burmese, the parts of Hangul, Khmer.
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17ff}'
