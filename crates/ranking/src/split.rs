@@ -14,6 +14,10 @@ const MAX_WORD_BYTES: usize = 64;
 /// Most parts of a run that is also known as a whole.
 const MAX_PARTS: usize = 12;
 
+/// How many positions lie between the last word of a sentence and the first of the next one: as many as a passage bridges, so
+/// that words of two sentences are not near each other.
+pub const SENTENCE_GAP: usize = 8;
+
 /// Takes text apart.
 ///
 /// A token that covers several others has a `position_length` above 1 and comes just before the first of them.
@@ -86,6 +90,9 @@ impl Split<'_> {
             self.at = self.text.len();
             return false;
         };
+        if self.position > 0 && ends_sentence(&rest[..skipped]) {
+            self.position += SENTENCE_GAP;
+        }
         self.at += skipped;
         if is_dense(first) {
             self.pair(first);
@@ -238,6 +245,24 @@ impl Split<'_> {
         self.at += sign.len();
         Some(name.to_lowercase() + said)
     }
+}
+
+/// Whether a sentence, a paragraph or an item of a list ends in what stands between two words.
+fn ends_sentence(between: &str) -> bool {
+    let mut before = None;
+    for c in between.chars() {
+        let ends = match before {
+            Some('.' | '!' | '?') => c.is_whitespace(),
+            // Markdown: an empty line, an item, a heading, a row of a table, a quotation.
+            Some('\n') => matches!(c, '\n' | '-' | '*' | '#' | '|' | '>'),
+            _ => false,
+        };
+        if ends || matches!(c, '。' | '！' | '？') {
+            return true;
+        }
+        before = Some(c);
+    }
+    false
 }
 
 /// Writes a run without the marks between its parts; but a dot in a number stays, for 1.23 is not 12.3.

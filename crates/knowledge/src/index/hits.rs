@@ -73,6 +73,11 @@ impl Words {
         self.weights.len()
     }
 
+    /// The words as they were typed, and those that are spelled like them, if they were looked for.
+    pub(crate) fn typed(&self) -> impl Iterator<Item = &str> {
+        self.exact.keys().map(String::as_str)
+    }
+
     /// Adds a word and its stem. Of what is added twice, the first counts.
     pub(crate) fn add(&mut self, word: &str, weight: f32) {
         let Some(first) = word.bytes().next() else { return };

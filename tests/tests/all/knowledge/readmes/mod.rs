@@ -59,5 +59,5 @@ async fn natural_queries_find_what_is_meant() {
     let quality =
         Quality::measure(&knowledge, queries.iter().map(|(query, meant)| (*query, meant.as_slice())));
     println!("{quality}");
-    assert!(quality.first_three() >= 22, "{quality}");
+    assert!(quality.first() >= 14 && quality.first_three() >= 23, "{quality}");
 }
