@@ -7,6 +7,7 @@
 //! - [`Bridge`]: one server as if it were reached directly.
 
 mod bridge;
+mod tasks;
 #[cfg(test)]
 #[path = "../../upstream/tests/common/test_server.rs"]
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
