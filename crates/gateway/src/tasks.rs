@@ -1,4 +1,4 @@
-//! Tasks, which are not carried.
+//! Tasks, which neither the bridge nor a federation carries.
 
 use anyport_protocol::{Raw, json::Splice};
 
