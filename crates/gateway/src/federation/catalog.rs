@@ -239,7 +239,7 @@ async fn discover(core: Arc<MemberCore>, context: Context, ttl: Duration) -> Opt
     let outcome = core.service.call(request, context).outcome().await;
     core.health.note(&outcome);
     match outcome {
-        Outcome::Result(value) => Some(Fetched { value: value.compact(), ttl }),
+        Outcome::Result(value) => Some(Fetched { value: Arc::new(value.compact()), ttl }),
         _ => None,
     }
 }
@@ -296,7 +296,7 @@ async fn read_list(
         params = Splice::new().with("cursor", &cursor).finish();
     }
     let holds = if ttl.is_zero() { default_ttl } else { ttl };
-    Some(Fetched { value: MemberList { entries, ttl }, ttl: holds })
+    Some(Fetched { value: core.stored_once(kind, MemberList { entries, ttl }), ttl: holds })
 }
 
 /// Whether a member answered that it does not have a list.

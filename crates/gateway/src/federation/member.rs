@@ -12,8 +12,9 @@ use anyport_service::{Outcome, Service, sync::Lock};
 
 use super::{
     FederationError, Naming,
-    catalog::{Catalog, CatalogKey},
+    catalog::{Catalog, CatalogKey, MemberList},
     health::Health,
+    list_kind::ListKind,
     uris::UriAlias,
 };
 
@@ -107,6 +108,13 @@ impl MemberCore {
     /// Every catalog that is in use.
     pub(super) fn catalogs(&self) -> Vec<Arc<Catalog>> {
         self.catalogs.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// A list, which is that of another catalog if both are equal: most members offer the same to all callers.
+    pub(super) fn stored_once(&self, kind: ListKind, list: MemberList) -> Arc<MemberList> {
+        let catalogs = self.catalogs();
+        let mut known = catalogs.iter().filter_map(|catalog| catalog.peek(kind).value());
+        known.find(|known| **known == list).unwrap_or_else(|| Arc::new(list))
     }
 
     /// Counts the end of a call, and notes what it says about the member.

@@ -1,6 +1,10 @@
 //! The merged lists for callers of one kind.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use anyport_protocol::{Error, Raw};
 use anyport_service::{Context, Principal, sync::Lock};
@@ -10,7 +14,7 @@ use super::{
     catalog::{Catalog, CatalogHold, CatalogKey},
     list_kind::ListKind,
     member::MemberEntry,
-    merged::{Merged, PageContext, Route},
+    merged::{MemberLists, Merged, PageContext, Route},
     pattern::Selection,
     shared::Shared,
     uris::is_web,
@@ -20,6 +24,7 @@ use super::{
 pub(super) struct View {
     shared: Arc<Shared>,
     selection: Arc<Selection>,
+    stored: Arc<MergedLists>,
     key: CatalogKey,
     catalogs: Lock<Catalogs>,
     lists: [Lock<ViewList>; 4],
@@ -58,16 +63,18 @@ pub(super) struct Version {
 }
 
 impl View {
-    pub(super) fn new(shared: Arc<Shared>, selection: Arc<Selection>, key: CatalogKey) -> Arc<Self> {
+    fn new(views: &Views, key: CatalogKey) -> Arc<Self> {
+        let (shared, selection, stored) =
+            (views.shared.clone(), views.selection.clone(), views.stored.clone());
         let catalogs = Catalogs { generation: u64::MAX, members: Arc::new([]) };
-        let used = Lock::new(Instant::now());
         Arc::new(Self {
             shared,
             selection,
+            stored,
             key,
             catalogs: Lock::new(catalogs),
             lists: Default::default(),
-            used,
+            used: Lock::new(Instant::now()),
         })
     }
 
@@ -185,16 +192,20 @@ impl View {
             return;
         }
         let known = members.iter().map(|(member, catalog)| (member.clone(), catalog.peek(kind).value()));
-        let merged =
-            Merged::of(kind, &known.collect::<Vec<_>>(), &self.selection, self.shared.limits.page_size);
-        self.shared.report(&merged.collisions);
+        let known: Vec<_> = known.collect();
+        let merged = self.stored.find(kind, &known).unwrap_or_else(|| {
+            let merged = Arc::new(Merged::of(kind, &known, &self.selection, self.shared.limits.page_size));
+            self.shared.report(&merged.collisions);
+            self.stored.add(kind, &merged);
+            merged
+        });
         // A client that has not read the list cannot have missed a change.
         if list.is_served && list.merged.as_ref().is_some_and(|old| !old.is_same_as(&merged)) {
             list.version += 1;
             list.changed = Some(Instant::now());
             list.is_served = false;
         }
-        (list.merged, list.parts) = (Some(Arc::new(merged)), parts);
+        (list.merged, list.parts) = (Some(merged), parts);
     }
 
     /// Follows the changes of all members' lists until the holds are dropped.
@@ -216,7 +227,25 @@ impl View {
 pub(super) struct Views {
     shared: Arc<Shared>,
     selection: Arc<Selection>,
+    stored: Arc<MergedLists>,
     table: Lock<Table>,
+}
+
+/// The merged lists of all views of an endpoint, by the numbers of their kinds: views with equal lists share one.
+#[derive(Default)]
+struct MergedLists([Lock<Vec<Weak<Merged>>>; 4]);
+
+impl MergedLists {
+    fn find(&self, kind: ListKind, lists: &MemberLists) -> Option<Arc<Merged>> {
+        let stored = self.0[kind as usize].lock();
+        stored.iter().filter_map(Weak::upgrade).find(|merged| merged.is_made_of(lists))
+    }
+
+    fn add(&self, kind: ListKind, merged: &Arc<Merged>) {
+        let mut stored = self.0[kind as usize].lock();
+        stored.retain(|merged| merged.strong_count() > 0);
+        stored.push(Arc::downgrade(merged));
+    }
 }
 
 #[derive(Default)]
@@ -237,7 +266,7 @@ struct Caller {
 
 impl Views {
     pub(super) fn new(shared: Arc<Shared>, selection: Arc<Selection>) -> Self {
-        Self { shared, selection, table: Lock::default() }
+        Self { shared, selection, stored: Arc::default(), table: Lock::default() }
     }
 
     /// The view of the caller of `context`.
@@ -255,9 +284,7 @@ impl Views {
             return view.clone();
         }
         let max = self.shared.limits.catalog_views.max(1);
-        let view = table.view(CatalogKey::of(context, per_principal), max, |key| {
-            View::new(self.shared.clone(), self.selection.clone(), key)
-        });
+        let view = table.view(CatalogKey::of(context, per_principal), max, |key| View::new(self, key));
         if table.callers.len() >= max.saturating_mul(4) {
             table.callers.clear();
         }
