@@ -10,10 +10,10 @@ use anyport_protocol::{Error, Raw};
 use bytestring::ByteString;
 
 use super::{
-    catalog::MemberList,
     cursor, definition,
     list_kind::ListKind,
     member::MemberEntry,
+    member_list::MemberList,
     names::{self, Collision, Items, Names, collision},
     naming::NameKind,
     pattern::Selection,
