@@ -3,11 +3,13 @@
 //! This crate assembles concrete parts: it reads the options, builds, runs, and drains at the end. All parts are in the
 //! libraries.
 
+mod behind;
 mod bridge;
 mod cache_path;
 mod client_session;
 mod commands;
 mod exit;
+mod gateway;
 mod help;
 mod list_cache;
 mod listen;
@@ -18,6 +20,7 @@ mod reference;
 mod render;
 mod report;
 mod schema;
+mod secret_command;
 mod secret_source;
 mod serve;
 mod state_dir;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
+use anyport_gateway::federation::FederationLimits;
 use anyport_knowledge::{
     Folders, Settings,
     answers::DEFAULT_MAX_ANSWER_CHARS,
@@ -30,6 +31,7 @@ pub(crate) struct Limits {
     pub(crate) legacy_clients: LegacyClientLimits,
     pub(crate) bridge: BridgeLimits,
     pub(crate) upstream: UpstreamLimits,
+    pub(crate) federation: FederationLimits,
     pub(crate) park: ParkLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
@@ -144,6 +146,7 @@ impl Limits {
         section("calls", of_calls);
         section("connections", of_bridge);
         section("connections", self.upstream.limits_mut());
+        section("gateway", self.federation.limits_mut());
         section("parked calls", self.park.limits_mut());
         section("cache and logs", self.cache.limits_mut());
         section("cache and logs", self.rotation.limits_mut());
