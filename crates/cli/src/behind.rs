@@ -16,8 +16,7 @@ use anyport_transport::{BufferedBytes, client};
 use anyport_upstream::{IsolationPolicy, TransportConnector, Upstream};
 
 use crate::{
-    bridge::guard,
-    cache_path,
+    cache_path, guard,
     listen::{self, Limits},
     state_dir,
     target::Server,

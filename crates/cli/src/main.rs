@@ -10,6 +10,7 @@ mod client_session;
 mod commands;
 mod exit;
 mod gateway;
+mod guard;
 mod help;
 mod list_cache;
 mod listen;
@@ -128,7 +129,7 @@ impl Command {
 
 /// Exit codes: see [`exit::Exit`]; 128 and its number when cut by a signal.
 fn main() -> ExitCode {
-    if bridge::guard::is_this() {
+    if guard::is_this() {
         return ExitCode::SUCCESS;
     }
     let arguments = match Arguments::try_parse() {

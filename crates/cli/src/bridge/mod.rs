@@ -2,7 +2,6 @@
 
 mod arguments;
 mod banner;
-pub(crate) mod guard;
 mod probe;
 
 use std::{io::IsTerminal as _, process::ExitCode};

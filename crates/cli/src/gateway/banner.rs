@@ -2,7 +2,7 @@ use std::{fmt, net::SocketAddr, path::Path};
 
 use serde_json::json;
 
-use super::{file::GatewayFile, virtual_path};
+use super::file::{GatewayFile, virtual_path};
 use crate::{
     listen::{Addresses, Transport},
     render::safe,

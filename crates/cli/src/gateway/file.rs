@@ -68,6 +68,11 @@ impl GatewayFile {
     }
 }
 
+/// The path of a virtual server.
+pub(super) fn virtual_path(name: &str) -> String {
+    format!("/s/{name}/mcp")
+}
+
 /// The folder of the file, which its paths are relative to.
 fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))

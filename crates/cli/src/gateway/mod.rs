@@ -125,8 +125,3 @@ fn virtual_servers(config: &GatewayConfig) -> impl Iterator<Item = VirtualServer
         }
     })
 }
-
-/// The path of a virtual server.
-fn virtual_path(name: &str) -> String {
-    format!("/s/{name}/mcp")
-}
