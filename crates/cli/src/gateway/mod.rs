@@ -22,7 +22,7 @@ use anyport_transport::http::FurtherEndpoint;
 pub(crate) use self::ancestors::nearest_file;
 use self::{
     banner::Banner,
-    file::GatewayFile,
+    file::{GatewayFile, virtual_path},
     members::Members,
     reload::{Hangup, Running},
 };
