@@ -31,8 +31,8 @@ pub(crate) struct Limits {
     pub(crate) legacy_clients: LegacyClientLimits,
     pub(crate) bridge: BridgeLimits,
     pub(crate) upstream: UpstreamLimits,
-    pub(crate) federation: FederationLimits,
     pub(crate) park: ParkLimits,
+    pub(crate) federation: FederationLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
     pub(crate) documents: DocumentLimits,
@@ -146,12 +146,12 @@ impl Limits {
         section("calls", of_calls);
         section("connections", of_bridge);
         section("connections", self.upstream.limits_mut());
-        section("gateway", self.federation.limits_mut());
         section("parked calls", self.park.limits_mut());
         section("cache and logs", self.cache.limits_mut());
         section("cache and logs", self.rotation.limits_mut());
         section("documents", self.documents.limits_mut());
         section("server", self.server.limits_mut());
+        section("federation", self.federation.limits_mut());
     }
 
     /// The limits of a Unix socket: those that it shares with the other transports have the same values.

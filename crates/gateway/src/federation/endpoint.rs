@@ -221,20 +221,12 @@ impl Endpoint {
         })
     }
 
-    fn forward(&self, target: Target, request: Request, context: Context) -> Reply {
+    fn forward(self: &Arc<Self>, target: Target, request: Request, context: Context) -> Reply {
         let Some(method) = request.known() else {
             return Reply::error(Error::method_not_found(&request.method));
         };
-        let forward = Forward {
-            member: target.member,
-            method,
-            own: target.own,
-            listed: target.listed,
-            sealer: &self.shared.sealer,
-            identity: &self.identity,
-            are_several: self.shared.members().are_several(),
-        };
-        forward.call(request, context)
+        let Target { member, own, listed } = target;
+        Forward { member, method, own, listed }.call(self, request, context)
     }
 }
 
