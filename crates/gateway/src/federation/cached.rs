@@ -169,11 +169,12 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         if std::mem::take(&mut state.again) && is_read {
             self.start(&mut state);
         }
-        drop(state);
-        self.attempts.send_modify(|attempts| *attempts += 1);
+        // Whoever sees the value sees that there was a change.
         if is_changed {
             self.changes.send_modify(|changes| *changes += 1);
         }
+        drop(state);
+        self.attempts.send_modify(|attempts| *attempts += 1);
     }
 }
 

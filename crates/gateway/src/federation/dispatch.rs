@@ -105,11 +105,18 @@ enum Destination {
 }
 
 impl Destination {
-    /// Where it leads, as far as the lists are known.
+    /// Where it leads, as far as the lists are known. It looks again if a list was read meanwhile: it may have looked into
+    /// the list before that, and into those that are not known after it.
     fn target(&self, endpoint: &Endpoint, view: &View) -> Option<Target> {
-        match self {
-            Self::Name(kind, name) => endpoint.named(view, *kind, name),
-            Self::Resource(uri) | Self::Template(uri) => endpoint.resource(view, uri),
+        loop {
+            let changes = endpoint.shared.changes();
+            let found = match self {
+                Self::Name(kind, name) => endpoint.named(view, *kind, name),
+                Self::Resource(uri) | Self::Template(uri) => endpoint.resource(view, uri),
+            };
+            if found.is_some() || endpoint.shared.changes() == changes {
+                return found;
+            }
         }
     }
 

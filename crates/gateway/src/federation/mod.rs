@@ -9,7 +9,7 @@
 //!   `reading`, `cached`: how that is requested, and when again; `shared`: the members of all endpoints.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `endpoint`: where names and URIs lead; `dispatch`: which methods are answered; `forward`: calls; `discover`, `listen`:
-//!   descriptions and subscriptions; `status`: [`MemberStatus`].
+//!   descriptions and subscriptions; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.
 
@@ -38,6 +38,7 @@ mod naming;
 mod pattern;
 mod questions;
 mod reading;
+mod retired;
 mod shared;
 mod status;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub use self::{
     member::Member,
     names::Collision,
     naming::{ItemOverride, Naming},
+    retired::RetiredMember,
     status::MemberStatus,
     virtual_server::VirtualServer,
 };
@@ -77,11 +79,14 @@ pub struct Federation {
 
 impl Federation {
     /// Replaces the members. Members with the same name and service stay, with what is known of them. Calls in flight go on,
-    /// and clients whose lists have changed are notified.
+    /// and clients whose lists have changed are notified. Returns the members that are gone.
     ///
     /// # Errors
     /// A name that is empty, or that two members have. Then nothing is changed.
-    pub fn set_members(&self, members: impl IntoIterator<Item = Member>) -> Result<(), FederationError> {
+    pub fn set_members(
+        &self,
+        members: impl IntoIterator<Item = Member>,
+    ) -> Result<Vec<RetiredMember>, FederationError> {
         let members: Vec<_> = members.into_iter().collect();
         self.endpoint.shared.replace_members(|old| Members::new(members, Some(old)))
     }

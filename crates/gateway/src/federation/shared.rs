@@ -10,6 +10,7 @@ use super::{
     limits::FederationLimits,
     member::{MemberEntry, Members},
     names::Collision,
+    retired::{self, RetiredMember},
 };
 
 /// What all endpoints of a federation share: its members, and what is known of them.
@@ -53,17 +54,19 @@ impl Shared {
         self.members.lock().clone()
     }
 
-    /// Replaces the members by those that `change` makes of them.
+    /// Replaces the members by those that `change` makes of them. Returns those that are gone.
     pub(super) fn replace_members<E>(
         &self,
         change: impl FnOnce(&Members) -> Result<Members, E>,
-    ) -> Result<(), E> {
+    ) -> Result<Vec<RetiredMember>, E> {
         let mut members = self.members.lock();
-        *members = Arc::new(change(&members)?);
+        let new = Arc::new(change(&members)?);
+        let gone = retired::between(&members, &new);
+        *members = new;
         drop(members);
         *self.collisions.lock() = Collisions::default();
         self.changes.send_modify(|changes| *changes += 1);
-        Ok(())
+        Ok(gone)
     }
 
     /// The number of changes.
