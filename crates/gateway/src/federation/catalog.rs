@@ -23,7 +23,7 @@ use super::{
     limits::FederationLimits,
     list_kind::ListKind,
     member_list::MemberList,
-    reading::{discover, read_list},
+    reading::{discover, in_time, read_list},
 };
 
 /// The callers to whom a member offers the same: those of one era with the same capabilities. The principal counts for
@@ -92,20 +92,22 @@ impl Catalog {
         let lists = ListKind::ALL.map(|kind| {
             let (core, context) = (core.clone(), context.clone());
             let fetch = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
-                Box::pin(read_list(core.clone(), kind, context.clone(), limits.catalog_ttl))
+                let list = read_list(core.clone(), kind, context.clone(), limits.catalog_ttl);
+                Box::pin(in_time(core.clone(), limits.catalog_timeout, list))
             };
-            Cached::new(limits.catalog_timeout, changes.clone(), Box::new(fetch))
+            Cached::new(changes.clone(), Box::new(fetch))
         });
         let (of, asked_by) = (core.clone(), context.clone());
         let describe = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
-            Box::pin(discover(of.clone(), asked_by.clone(), limits.catalog_ttl))
+            let description = discover(of.clone(), asked_by.clone(), limits.catalog_ttl);
+            Box::pin(in_time(of.clone(), limits.catalog_timeout, description))
         };
         Arc::new(Self {
             core: core.clone(),
             context,
             limits,
             lists,
-            description: Cached::new(limits.catalog_timeout, changes.clone(), Box::new(describe)),
+            description: Cached::new(changes.clone(), Box::new(describe)),
             used: Lock::new(Instant::now()),
             holds: AtomicUsize::new(0),
             covered: Arc::default(),

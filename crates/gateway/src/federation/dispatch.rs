@@ -11,6 +11,7 @@ use super::{
     edits::text_of,
     endpoint::{Endpoint, Target},
     forward::Forward,
+    in_flight,
     list_kind::ListKind,
     listen,
     naming::NameKind,
@@ -23,7 +24,7 @@ pub(super) fn call(endpoint: &Arc<Endpoint>, request: Request, context: Context)
     if let Some(sole) = endpoint.sole() {
         return match request.known() {
             Some(Method::Listen) => listen::reply_of_sole(endpoint, &sole, request, context),
-            _ => sole.core.service.call(request, context),
+            _ => in_flight::pass(sole, request, context),
         };
     }
     let context = match without_tasks(context.capabilities()) {

@@ -1,7 +1,7 @@
 //! Calls that go to one member: its names, URIs and arguments on the way in, ours on the way out.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context as Task, Poll, ready},
 };
 
@@ -9,6 +9,7 @@ use anyport_protocol::{
     Error, Method, Raw,
     failure::Failure,
     json::{Members as Object, Splice},
+    jsonrpc::code,
     param_header::Plan,
 };
 use anyport_seal::{RequestIdentity, RequestState, Sealer};
@@ -21,6 +22,7 @@ use super::{
     content, definition,
     edits::Edits,
     endpoint::{Endpoint, Target},
+    in_flight::InFlight,
     member::MemberEntry,
     naming::{ItemOverride, NameKind},
     questions,
@@ -52,19 +54,17 @@ impl Forward {
             Ok(prepared) => prepared,
             Err(error) => return Reply::error(error),
         };
-        let core = self.target.member.core.clone();
-        core.calls.fetch_add(1, Ordering::Relaxed);
-        core.in_flight.fetch_add(1, Ordering::Relaxed);
+        let service = self.target.member.core.service.clone();
         let relay = MemberRelay {
             method: self.method,
-            guard: InFlight(self.target.member),
+            in_flight: InFlight::begin(self.target.member),
             own: self.target.own,
             principal,
             asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
             endpoint: endpoint.clone(),
             are_several: endpoint.shared.members().are_several(),
         };
-        core.service.call(Request { method: request.method, params: params.into() }, context).relay(relay)
+        service.call(Request { method: request.method, params: params.into() }, context).relay(relay)
     }
 
     /// The context of the call. The headers of a caller are those of the arguments that it sees, so they are compared with
@@ -149,18 +149,9 @@ fn with_fixed(arguments: &Raw, change: &ItemOverride) -> Raw {
     change.arguments.iter().fold(own, |all, (name, value)| all.with(name, value)).finish()
 }
 
-/// Counts a call until it is over.
-struct InFlight(Arc<MemberEntry>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.core.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Puts what a member answers into the words of the federation.
 struct MemberRelay {
-    guard: InFlight,
+    in_flight: InFlight,
     method: Method,
     own: ByteString,
     principal: Principal,
@@ -172,7 +163,7 @@ struct MemberRelay {
 
 impl MemberRelay {
     fn member(&self) -> &MemberEntry {
-        &self.guard.0
+        self.in_flight.member()
     }
 
     /// An `InputRequiredResult` with the member's state sealed for the caller and the request.
@@ -207,11 +198,13 @@ impl MemberRelay {
         }
     }
 
-    /// An error, with the URI that the caller has read in place of the member's.
+    /// An error, with the URI that the caller has read in place of the member's, and with elicitations that say which
+    /// member asks.
     fn error(&self, mut error: Error) -> Error {
-        if let (Some(asked), Some(data)) = (&self.asked_uri, &error.data)
-            && let Some(uri) = Object::find(data.as_str(), "uri")
-        {
+        let Some(data) = &error.data else { return error };
+        if error.code == code::URL_ELICITATION_REQUIRED && self.are_several {
+            error.data = Some(questions::exposed_elicitations(data, self.member()));
+        } else if let Some((asked, uri)) = self.asked_uri.as_ref().zip(Object::find(data.as_str(), "uri")) {
             let mut edits = Edits::of(data);
             edits.replace(uri, &Raw::string(asked));
             error.data = Some(edits.finish());

@@ -8,7 +8,7 @@
 //! - `core`, `health`: what is known of a member; `catalog`, `member_list`: what it offers to callers of one kind;
 //!   `reading`, `cached`: how that is requested, and when again; `shared`: the members of all endpoints.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
-//! - `endpoint`: where names and URIs lead; `dispatch`: which methods are answered; `forward`: calls; `discover`, `listen`:
+//! - `endpoint`: where names and URIs lead; `dispatch`: which methods are answered; `forward`, `in_flight`: calls; `discover`, `listen`:
 //!   descriptions and subscriptions; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.
@@ -27,6 +27,7 @@ mod endpoint;
 mod error;
 mod forward;
 mod health;
+mod in_flight;
 mod limits;
 mod list_kind;
 mod listen;

@@ -9,6 +9,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Context, Outcome, Request};
 use anyport_upstream::pages;
+use tokio::time::timeout;
 
 use super::{
     cached::Fetched,
@@ -25,6 +26,19 @@ const BYTES: usize = 32 << 20;
 const PAGES: usize = 1_000;
 /// The longest time for which a member's list holds, whatever the member says.
 const LONGEST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What `reading` reads of a member; `None` if it takes longer than `max`.
+pub(super) async fn in_time<T>(
+    core: Arc<MemberCore>,
+    max: Duration,
+    reading: impl Future<Output = Option<Fetched<T>>>,
+) -> Option<Fetched<T>> {
+    if let Ok(read) = timeout(max, reading).await {
+        return read;
+    }
+    core.health.hangs(max);
+    None
+}
 
 /// The member's `DiscoverResult`; `None` if it cannot be had.
 pub(super) async fn discover(core: Arc<MemberCore>, context: Context, ttl: Duration) -> Option<Fetched<Raw>> {

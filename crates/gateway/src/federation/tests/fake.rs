@@ -167,6 +167,12 @@ impl Fake {
                 done(json!({"contents": [{"uri": params["uri"], "text": "here"}]}))
             }
             Some(Method::ToolsCall) if params["name"] == "ask" => self.ask(&params, &context, &emitter).await,
+            Some(Method::ToolsCall) if params["name"] == "visit" => {
+                let elicitation =
+                    json!({"mode": "url", "message": "visit", "url": "https://x", "elicitationId": "1"});
+                let data = json!({"elicitations": [elicitation]}).into();
+                Error::new(-32042, "visit").with_data(data).into()
+            }
             Some(Method::ToolsCall) if params["name"] == "link" => {
                 done(json!({"content": [{"type": "resource_link", "uri": "file:///a", "name": "a"}]}))
             }

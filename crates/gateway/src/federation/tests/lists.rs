@@ -178,6 +178,9 @@ async fn the_wait_for_a_first_list_is_a_limit_and_so_is_the_time_of_reading_it()
     hangs.clone().slow(Duration::ZERO);
     assert_eq!(tools(&federation).await.len(), 0);
     sleep(seconds(5)).await;
+    let status = &federation.status()[0];
+    assert_eq!(status.state, MemberState::Down);
+    assert_eq!(status.last_error.as_deref(), Some("it does not answer within 3 s (catalog_timeout)"));
     // The attempt that hung was given up.
     tools(&federation).await;
     sleep(seconds(1)).await;

@@ -95,6 +95,10 @@ async fn a_single_member_without_a_prefix_is_reached_as_through_a_bridge() {
             };
             assert_eq!(without_count(through), without_count(direct));
         }
+        let hangs = federation.call(tool("read", json!({"hang": true})), modern());
+        assert_eq!((federation.status()[0].calls, federation.status()[0].in_flight), (4, 1));
+        drop(hangs);
+        assert_eq!(federation.status()[0].in_flight, 0);
     }
 }
 
