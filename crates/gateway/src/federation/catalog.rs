@@ -1,0 +1,232 @@
+//! What one member offers to callers of one kind: its description and its four lists, all pages of each.
+
+mod watch;
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyport_protocol::{Raw, Revision};
+use anyport_service::{Context, Principal, sync::Lock};
+use anyport_upstream::Upstream;
+use tokio::{sync::watch::Sender, task::AbortHandle, time::Instant};
+
+use super::{
+    cached::Cached,
+    core::MemberCore,
+    limits::FederationLimits,
+    list_kind::ListKind,
+    member_list::MemberList,
+    reading::{discover, in_time, read_list},
+};
+
+/// The callers to whom a member offers the same: those of one era with the same capabilities. The principal counts for
+/// members whose lists depend on it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CatalogKey {
+    is_stateless: bool,
+    capabilities: Raw,
+    principal: Option<Principal>,
+}
+
+impl CatalogKey {
+    /// The key of the caller of `context`.
+    pub(super) fn of(context: &Context, per_principal: bool) -> Self {
+        Self {
+            is_stateless: context.revision().is_stateless(),
+            capabilities: Upstream::profile(context).compact(),
+            principal: per_principal.then(|| context.principal().clone()),
+        }
+    }
+
+    /// The same for a member, whose lists may be the same for all principals.
+    pub(super) fn for_member(&self, per_principal: bool) -> Self {
+        Self { principal: self.principal.clone().filter(|_| per_principal), ..self.clone() }
+    }
+
+    /// Whether its callers are modern ones.
+    pub(super) fn is_stateless(&self) -> bool {
+        self.is_stateless
+    }
+
+    /// The context of requests for the lists.
+    fn context(&self, client_info: &Raw) -> Context {
+        let revision = if self.is_stateless { Revision::NEWEST } else { Revision::NEWEST_LEGACY };
+        // Least privilege: what an anonymous caller may see, every caller may.
+        let principal = self.principal.clone().unwrap_or(Principal::anonymous());
+        Context::new(principal, revision).with_client(self.capabilities.clone(), Some(client_info.clone()))
+    }
+}
+
+/// What a member offers to callers of one kind.
+pub(super) struct Catalog {
+    core: Arc<MemberCore>,
+    context: Context,
+    limits: FederationLimits,
+    lists: [Arc<Cached<MemberList>>; 4],
+    description: Arc<Cached<Raw>>,
+    used: Lock<Instant>,
+    /// The number of listeners who are to be notified of changes.
+    holds: AtomicUsize,
+    /// The lists of whose changes the member notifies: a bit for each, by its number.
+    covered: Arc<AtomicU8>,
+    watcher: Lock<Option<AbortHandle>>,
+}
+
+impl Catalog {
+    /// Nothing is read yet. `changes` is notified of each change.
+    pub(super) fn new(
+        core: &Arc<MemberCore>,
+        key: &CatalogKey,
+        limits: FederationLimits,
+        client_info: &Raw,
+        changes: &Sender<u64>,
+    ) -> Arc<Self> {
+        let context = key.context(client_info);
+        let lists = ListKind::ALL.map(|kind| {
+            let (core, context) = (core.clone(), context.clone());
+            let fetch = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
+                let list = read_list(core.clone(), kind, context.clone(), limits.catalog_ttl);
+                Box::pin(in_time(core.clone(), limits.catalog_timeout, list))
+            };
+            Cached::new(changes.clone(), Box::new(fetch))
+        });
+        let (of, asked_by) = (core.clone(), context.clone());
+        let describe = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
+            let description = discover(of.clone(), asked_by.clone(), limits.catalog_ttl);
+            Box::pin(in_time(of.clone(), limits.catalog_timeout, description))
+        };
+        Arc::new(Self {
+            core: core.clone(),
+            context,
+            limits,
+            lists,
+            description: Cached::new(changes.clone(), Box::new(describe)),
+            used: Lock::new(Instant::now()),
+            holds: AtomicUsize::new(0),
+            covered: Arc::default(),
+            watcher: Lock::default(),
+        })
+    }
+
+    /// A list, for its use: it is read again behind its reader if it is old.
+    pub(super) fn list(self: &Arc<Self>, kind: ListKind) -> &Arc<Cached<MemberList>> {
+        self.touch();
+        let list = &self.lists[kind as usize];
+        // The member tells when it changes.
+        if !self.is_covered(kind) || !list.is_usable() {
+            list.refresh_if_old();
+        }
+        list
+    }
+
+    /// Whether a list is what the member has now, as far as can be known.
+    pub(super) fn is_fresh(&self, kind: ListKind) -> bool {
+        let list = self.peek(kind);
+        if self.is_covered(kind) { list.is_usable() } else { list.is_fresh() }
+    }
+
+    /// A list, without a request to the member.
+    pub(super) fn peek(&self, kind: ListKind) -> &Arc<Cached<MemberList>> {
+        &self.lists[kind as usize]
+    }
+
+    /// The member's `DiscoverResult`.
+    pub(super) fn description(self: &Arc<Self>) -> &Arc<Cached<Raw>> {
+        self.touch();
+        &self.description
+    }
+
+    /// Follows the changes of the lists until the hold is dropped.
+    pub(super) fn hold(self: &Arc<Self>) -> CatalogHold {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+        self.touch();
+        CatalogHold(self.clone())
+    }
+
+    /// Notes a use, and listens to the member if nobody does.
+    fn touch(self: &Arc<Self>) {
+        *self.used.lock() = Instant::now();
+        let mut watcher = self.watcher.lock();
+        if watcher.as_ref().is_none_or(AbortHandle::is_finished) {
+            *watcher = Some(tokio::spawn(watch::run(self)).abort_handle());
+        }
+    }
+
+    /// Whether the lists are not used.
+    fn is_idle(&self) -> bool {
+        self.holds.load(Ordering::Relaxed) == 0 && self.used.lock().elapsed() >= self.limits.catalog_idle
+    }
+
+    /// Whether the member notifies of changes of a list.
+    fn is_covered(&self, kind: ListKind) -> bool {
+        self.covered.load(Ordering::Relaxed) & (1 << kind as u8) != 0
+    }
+
+    /// Reads those lists again that are old and that somebody wants to be notified of. Returns when the next one will be.
+    fn refresh_old(&self) -> Instant {
+        let now = Instant::now();
+        let next_look = now + self.limits.catalog_ttl;
+        if self.holds.load(Ordering::Relaxed) == 0 {
+            return next_look;
+        }
+        let is_followed = |kind: &ListKind| self.is_covered(*kind) && self.peek(*kind).is_usable();
+        let old = ListKind::ALL.into_iter().filter(|kind| !is_followed(kind));
+        let expiries = old.filter_map(|kind| {
+            let list = self.peek(kind);
+            let expires = list.expires()?;
+            if expires <= now {
+                list.refresh_if_old();
+            }
+            Some(expires)
+        });
+        let soonest = now + Duration::from_secs(1);
+        expiries.min().map_or(next_look, |next| next.clamp(soonest, next_look.max(soonest)))
+    }
+}
+
+impl Drop for Catalog {
+    fn drop(&mut self) {
+        if let Some(watcher) = self.watcher.get_mut() {
+            watcher.abort();
+        }
+    }
+}
+
+/// What a member offers, by the kind of its callers.
+#[derive(Default)]
+pub(super) struct CatalogTable(Lock<HashMap<CatalogKey, Weak<Catalog>>>);
+
+impl CatalogTable {
+    /// The catalog under `key`, which is made by `make` if there is none.
+    pub(super) fn get(&self, key: &CatalogKey, make: impl FnOnce() -> Arc<Catalog>) -> Arc<Catalog> {
+        let mut catalogs = self.0.lock();
+        if let Some(catalog) = catalogs.get(key).and_then(Weak::upgrade) {
+            return catalog;
+        }
+        catalogs.retain(|_, catalog| catalog.strong_count() > 0);
+        let catalog = make();
+        catalogs.insert(key.clone(), Arc::downgrade(&catalog));
+        catalog
+    }
+
+    /// Every catalog that is in use.
+    pub(super) fn all(&self) -> Vec<Arc<Catalog>> {
+        self.0.lock().values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// Follows the changes of a catalog's lists, see [`Catalog::hold`].
+pub(super) struct CatalogHold(Arc<Catalog>);
+
+impl Drop for CatalogHold {
+    fn drop(&mut self) {
+        self.0.holds.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,100 @@
+//! One endpoint of a federation, all items of its members or a selection: who it is, and where its names and URIs lead.
+
+use std::sync::Arc;
+
+use anyport_protocol::{Raw, Revision, json::Splice, meta::key::SERVER_INFO};
+use anyport_service::Context;
+use bytestring::ByteString;
+
+use super::{
+    list_kind::ListKind,
+    member::MemberEntry,
+    naming::NameKind,
+    pattern::Selection,
+    shared::Shared,
+    uris::{is_web, resolve},
+    view::View,
+    views::Views,
+};
+
+/// One endpoint of a federation.
+pub(super) struct Endpoint {
+    pub(super) shared: Arc<Shared>,
+    selection: Arc<Selection>,
+    /// Who it is for clients: an `Implementation`.
+    pub(super) identity: Raw,
+    /// `_meta` of results that are written here.
+    pub(super) meta: Raw,
+    pub(super) instructions: Option<String>,
+    pub(super) revisions: Arc<[Revision]>,
+    views: Views,
+}
+
+/// The member that a request goes to, and what it calls the tool, prompt or resource.
+pub(super) struct Target {
+    pub(super) member: Arc<MemberEntry>,
+    pub(super) own: ByteString,
+    /// The definition as the member lists it, if it is known.
+    pub(super) listed: Option<Raw>,
+}
+
+impl Endpoint {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        selection: Arc<Selection>,
+        identity: Raw,
+        instructions: Option<String>,
+        revisions: Arc<[Revision]>,
+    ) -> Self {
+        let meta = Splice::new().with(SERVER_INFO, &identity).finish();
+        let views = Views::new(shared.clone(), selection.clone());
+        Self { shared, selection, identity, meta, instructions, revisions, views }
+    }
+
+    /// The view of the caller of `context`.
+    pub(super) fn view(&self, context: &Context) -> Arc<View> {
+        self.views.of(context)
+    }
+
+    /// The only member, if everything passes as it is.
+    pub(super) fn sole(&self) -> Option<Arc<MemberEntry>> {
+        let is_plain = self.instructions.is_none() && self.selection.is_all();
+        self.shared.members().sole().filter(|_| is_plain).cloned()
+    }
+
+    /// Where the name of a tool or prompt leads, as far as the lists are known.
+    ///
+    /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item.
+    pub(super) fn named(&self, view: &View, kind: NameKind, name: &str) -> Option<Target> {
+        let list = match kind {
+            NameKind::Tool => ListKind::Tools,
+            NameKind::Prompt => ListKind::Prompts,
+        };
+        if let Some(route) = view.route(list, name) {
+            return Some(Target { member: route.member, own: route.own, listed: Some(route.text) });
+        }
+        if !view.offers(name) {
+            return None;
+        }
+        view.unknown(list).into_iter().find_map(|member| {
+            let own = member.naming.own_name(kind, &member.core.name, name)?;
+            Some(Target { member, own: own.into(), listed: None })
+        })
+    }
+
+    /// Where the URI of a resource, or a URI template, leads, as far as the lists are known.
+    pub(super) fn resource(&self, view: &View, uri: &str) -> Option<Target> {
+        if !view.offers(uri) {
+            return None;
+        }
+        if !is_web(uri) {
+            let (alias, own) = resolve(uri)?;
+            let member = self.shared.members().with_alias(alias).cloned()?;
+            return Some(Target { member, own: own.into(), listed: None });
+        }
+        let lists = [ListKind::Resources, ListKind::Templates];
+        let listed = lists.into_iter().find_map(|kind| view.route(kind, uri));
+        let member = listed.map(|route| route.member).or_else(|| view.template_member(uri))?;
+        Some(Target { member, own: uri.into(), listed: None })
+    }
+}

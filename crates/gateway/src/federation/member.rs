@@ -1,0 +1,136 @@
+//! A member of a federation: a service, its name, and how its items are named.
+
+use std::{collections::HashSet, sync::Arc};
+
+use anyport_service::Service;
+
+use super::{
+    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, uris::UriAlias,
+};
+
+/// One server of a federation, under a name.
+///
+/// Its service is a [`crate::Bridge`], or any other service that answers in the newest vocabulary.
+#[derive(Clone)]
+pub struct Member {
+    name: String,
+    title: Option<String>,
+    service: Arc<dyn Service>,
+    naming: Naming,
+    per_principal: bool,
+}
+
+impl Member {
+    /// The member `name`, served by `service`. The name is that of the configuration: it stands in errors, logs and, by
+    /// default, in the names of its tools. Two members with the same service and name are the same member.
+    pub fn new(name: impl Into<String>, service: Arc<dyn Service>) -> Self {
+        Self { name: name.into(), title: None, service, naming: Naming::default(), per_principal: false }
+    }
+
+    /// Sets what people call it, in questions to the user and in instructions. Default: its name.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Sets how its tools and prompts are named.
+    #[must_use]
+    pub fn naming(mut self, naming: Naming) -> Self {
+        self.naming = naming;
+        self
+    }
+
+    /// Reads its lists for each principal. Without this, its lists are read as an anonymous caller sees them, and are
+    /// the same for all principals.
+    #[must_use]
+    pub fn lists_per_principal(mut self) -> Self {
+        self.per_principal = true;
+        self
+    }
+}
+
+/// A member as it is configured now.
+pub(super) struct MemberEntry {
+    pub(super) core: Arc<MemberCore>,
+    pub(super) catalogs: Arc<CatalogTable>,
+    pub(super) title: Arc<str>,
+    pub(super) naming: Naming,
+    pub(super) alias: UriAlias,
+    pub(super) per_principal: bool,
+}
+
+/// All members, in the order of the configuration.
+pub(super) struct Members {
+    pub(super) entries: Vec<Arc<MemberEntry>>,
+    /// Which set of members it is.
+    pub(super) generation: u64,
+    /// Whether the lists of a member depend on the principal.
+    pub(super) are_per_principal: bool,
+}
+
+impl Members {
+    /// The members that are configured, in their order. What stays the same is taken from `old`.
+    ///
+    /// # Errors
+    /// A name that is empty, or that two members have.
+    pub(super) fn new(members: Vec<Member>, old: Option<&Self>) -> Result<Self, FederationError> {
+        let (mut names, mut aliases) = (HashSet::new(), HashSet::new());
+        let mut entries = Vec::with_capacity(members.len());
+        for member in members {
+            if member.name.is_empty() {
+                return Err(FederationError::EmptyName);
+            }
+            if !names.insert(member.name.clone()) {
+                return Err(FederationError::DuplicateName(member.name));
+            }
+            let plain = UriAlias::of(&member.name);
+            let numbered = (2..).map(|number| plain.numbered(number));
+            let mut free = std::iter::once(plain.clone()).chain(numbered);
+            // There are more numbers than members.
+            let alias = free.find(|alias| !aliases.contains(alias)).unwrap_or_else(|| plain.clone());
+            aliases.insert(alias.clone());
+            let known = old.and_then(|old| old.same(&member));
+            let (core, catalogs) = known.unwrap_or_else(|| {
+                let core = Arc::new(MemberCore::new(&member.name, member.service));
+                (core, Arc::default())
+            });
+            entries.push(Arc::new(MemberEntry {
+                title: member.title.as_deref().unwrap_or(&member.name).into(),
+                naming: member.naming,
+                per_principal: member.per_principal,
+                alias,
+                core,
+                catalogs,
+            }));
+        }
+        let are_per_principal = entries.iter().any(|entry: &Arc<MemberEntry>| entry.per_principal);
+        Ok(Self { entries, generation: old.map_or(0, |old| old.generation + 1), are_per_principal })
+    }
+
+    /// The member with the URI alias `alias`.
+    pub(super) fn with_alias(&self, alias: &str) -> Option<&Arc<MemberEntry>> {
+        self.entries.iter().find(|entry| entry.alias.as_str() == alias)
+    }
+
+    /// The only member, if its names stay as they are.
+    pub(super) fn sole(&self) -> Option<&Arc<MemberEntry>> {
+        match &*self.entries {
+            [sole] if sole.naming.is_identity() => Some(sole),
+            _ => None,
+        }
+    }
+
+    /// Whether questions and log messages have to say which member they are of.
+    pub(super) fn are_several(&self) -> bool {
+        self.entries.len() > 1
+    }
+
+    /// What is known of the member with the same name and service.
+    fn same(&self, member: &Member) -> Option<(Arc<MemberCore>, Arc<CatalogTable>)> {
+        let same = self.entries.iter().find(|entry| {
+            *entry.core.name == *member.name && Arc::ptr_eq(&entry.core.service, &member.service)
+        });
+        same.map(|entry| (entry.core.clone(), entry.catalogs.clone()))
+    }
+}
