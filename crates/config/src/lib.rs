@@ -10,6 +10,7 @@
 //! - [`file`](ConfigFile): the servers of one file.
 //! - `store`: writes a file in one step ([`ConfigStore`]), under a lock, with a backup.
 //! - `replace`, `private`: files that are replaced as a whole, and that only their owner can read.
+//! - [`gateway`]: the file of a gateway, `anyport.toml`.
 //! - `name`: names that every client accepts.
 //!
 //! The crate starts no server and opens no connection.
@@ -20,6 +21,7 @@ mod document;
 mod entry;
 mod error;
 mod file;
+pub mod gateway;
 mod locations;
 mod lock;
 mod name;
