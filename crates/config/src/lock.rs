@@ -27,6 +27,7 @@ impl EditLock {
     ///
     /// # Errors
     /// When another process holds it for 10 s.
+    #[allow(clippy::disallowed_methods, reason = "commands edit files before they have a runtime")]
     pub(crate) fn take(state: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(state) = state.filter(|state| private_folder(state).is_ok()) else {
             return Ok(Self { _file: None });
