@@ -90,7 +90,7 @@ fn path(target: &str, create: bool) -> Option<PathBuf> {
         return None;
     }
     let key = state_dir::key(&state).ok()?;
-    let target = Options::default().resolve(Some(target), &Surroundings::here()).ok()?;
+    let target = Options::default().resolve_quietly(Some(target), &Surroundings::here()).ok()?;
     Some(folder.join(cache_path::file_name(&target.server, &key)))
 }
 

@@ -3,7 +3,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::document::{Language, SyntaxError};
+use crate::{
+    document::{Language, SyntaxError},
+    trust::Distrust,
+};
 
 /// The largest configuration file that is read, in bytes. Some clients keep more than settings in theirs, and a name is looked for in
 /// every file whenever a shell completes it.
@@ -15,6 +18,9 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read {path}: {error}", path = .0.display(), error = .1)]
     Unreadable(PathBuf, io::Error),
+    /// The file belongs to a project, and its owner or its permissions are not such that it may be used.
+    #[error("{path} is not used: {reason}", path = .0.display(), reason = .1)]
+    Untrusted(PathBuf, Distrust),
     /// The file is larger than a configuration file may be.
     #[error("{path} is larger than {most} MiB, which no configuration file may be (MAX_FILE_BYTES)", path = .0.display(), most = MAX_FILE_BYTES >> 20)]
     TooLarge(PathBuf),
@@ -109,6 +115,7 @@ impl ConfigError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Unreadable(..) => "name an mcp.json as FILE#NAME",
+            Self::Untrusted(_, distrust) => distrust.help(),
             Self::TooLarge(_) => "name another file, or take out what is no setting",
             Self::Locked(_) => "wait for it, or end it, and run the command again",
             Self::Syntax { .. } | Self::Shape { .. } | Self::Entry { .. } => "correct the file",

@@ -6,6 +6,7 @@
 //! - [`server`](ServerConfig): a server as a file describes it, in one vocabulary for all clients.
 //! - `clients/`: one file per client, with its paths, its keys, and where its format is documented.
 //! - `locations`: the files that may list servers, the nearest first.
+//! - `trust`: whether a file of a project may be used.
 //! - `document/`: JSON with comments, TOML and YAML: read as values, and edited as text.
 //! - [`file`](ConfigFile): the servers of one file.
 //! - `store`: writes a file in one step ([`ConfigStore`]), under a lock, with a backup.
@@ -30,6 +31,7 @@ mod references;
 mod replace;
 mod server;
 mod store;
+mod trust;
 mod variables;
 
 pub use clients::{CLIENTS, McpClient, NotWritable, Scope, client};
@@ -45,4 +47,5 @@ pub use private::{private_file, private_folder};
 pub use replace::replace_file;
 pub use server::{Endpoint, ServerConfig};
 pub use store::{ConfigStore, Written};
+pub use trust::{Distrust, check_trust};
 pub use variables::{Surroundings, Unexpanded, expand, expand_paths};

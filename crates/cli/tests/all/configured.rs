@@ -412,7 +412,7 @@ fn each_server_is_checked_side_by_side() {
     home.write("project/.mcp.json", &servers.to_string());
     home.write(".cursor/mcp.json", "{\"mcpServers\": {\"good\": {\"command\": \"other\"}}}");
     let started = std::time::Instant::now();
-    let ended = home.run(&["servers", "--check", "--timeout", "6", "--json"]);
+    let ended = home.run(&["servers", "--check", "--project", "--timeout", "6", "--json"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(
         started.elapsed().as_secs() < 18,
@@ -439,8 +439,59 @@ fn each_server_is_checked_side_by_side() {
     failed(5, "strange", "its `type` is \"grpc\"");
     failed(6, "unset", "${NO_SUCH_VARIABLE} is not set");
     assert_eq!(check(7, "good")["status"], "skipped");
-    let list = home.run(&["list", "--check", "--timeout", "6"]);
+    let list = home.run(&["list", "--check", "--project", "--timeout", "6"]);
     assert!(list.stdout.contains("modern") && list.stdout.lines().count() == 9, "{list:?}");
+}
+
+#[test]
+fn servers_of_a_project_are_started_only_where_that_is_wanted() {
+    let home = Home::new();
+    let starts = |mark: &str| json!({"command": "touch", "args": [home.path(mark)]});
+    home.write("project/.mcp.json", &json!({"mcpServers": {"shop": starts("of-project")}}).to_string());
+    home.write(
+        ".cursor/mcp.json",
+        &json!({"mcpServers": {"shop": starts("of-user"), "own": starts("own")}}).to_string(),
+    );
+    let ended = home.run(&["servers", "--check", "--timeout", "5"]);
+    assert!(!home.path("of-project").exists() && home.path("own").exists(), "{ended:?}");
+    assert!(!home.path("of-user").exists(), "it is hidden");
+    assert!(ended.stderr.contains("note: shop of the project's files was not checked"), "{ended:?}");
+    assert!(ended.stderr.contains("--project") && ended.stdout.contains("not checked"), "{ended:?}");
+    let listed: Value =
+        serde_json::from_str(&home.run(&["servers", "--check", "--timeout", "5", "--json"]).stdout).unwrap();
+    assert_eq!(listed["servers"][0]["check"]["status"], "skipped", "{listed}");
+    // Whoever names it wants it, and hears that it is not the user's own.
+    let ended = home.run(&["tools", "shop", "--timeout", "5"]);
+    assert!(home.path("of-project").exists(), "{ended:?}");
+    let note = format!("note: shop is that of the project, in {}", home.path("project/.mcp.json").display());
+    assert!(ended.stderr.contains(&note) && ended.stderr.contains(".cursor/mcp.json (Cursor)"), "{ended:?}");
+    home.run(&["servers", "--check", "--project", "--timeout", "5"]);
+    // The same server in both is no surprise.
+    home.write(".cursor/mcp.json", &home.read("project/.mcp.json"));
+    assert!(!home.run(&["tools", "shop", "--timeout", "5"]).stderr.contains("note: "));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_can_write_is_passed_over_with_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    home.write("project/.mcp.json", "{\"mcpServers\": {\"shop\": {\"command\": \"false\"}}}");
+    home.write(".cursor/mcp.json", "{\"mcpServers\": {\"shop\": {\"command\": \"of-user\"}}}");
+    let file = home.path("project/.mcp.json");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let said = home.run(&["tools", "shop"]).stderr;
+    let warning =
+        format!("warning: {0} is not used: every user can write to {0}; take that right", file.display());
+    assert_eq!(said.matches(&warning).count(), 1, "{said}");
+    assert!(said.contains("of-user"), "{said}");
+    let said = home.run(&["servers"]);
+    assert!(said.stderr.contains(&warning) && !said.stdout.contains("false"), "{said:?}");
+    assert_eq!(home.json(&["servers", "--json"])["broken"][0]["file"], json!(file));
+    assert!(home.run(&["import", "claude-code"]).stderr.contains("every user can write"));
+    assert_eq!(home.run(&["__complete", "--", "anyport", "tools", "sh"]).stderr, "");
+    // By its path it is named on purpose.
+    assert!(home.run(&["tools", ".mcp.json#shop"]).stderr.contains("false"));
 }
 
 #[test]

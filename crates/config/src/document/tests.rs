@@ -44,55 +44,65 @@ struct File {
     lines: Vec<String>,
 }
 
+/// The parts of which files of a language are made.
+struct Pieces {
+    /// Lines that belong to no server.
+    others: &'static [&'static [&'static str]],
+    a: &'static [&'static str],
+    b: &'static [&'static str],
+    /// What begins and ends the section of servers.
+    frame: [&'static [&'static str]; 2],
+    section: &'static [&'static str],
+}
+
 impl File {
     fn any(language: Language) -> impl Strategy<Value = Self> {
         let others = || vec(0..4_usize, 0..4);
         (Layout::any(), others(), others(), others(), others(), any::<bool>()).prop_map(
             move |(layout, head, first, second, tail, a_is_first)| {
-                let (others, a, b, frame, section): (&[&[&str]], &[&str], &[&str], [&[&str]; 2], _) =
-                    match language {
-                        Json => (
-                            &[
-                                &["  // a comment"],
-                                &[""],
-                                &["  \"key\": [1,  2], // kept"],
-                                &["  /* of", "  two lines */"],
-                            ],
-                            &["    \"a\": {\"command\": \"of_a\"},"],
-                            &["    \"b\": {\"command\": \"b\"}, // the other"],
-                            [&["  \"mcpServers\": {"], &["  },"]],
-                            &["mcpServers"][..],
-                        ),
-                        Toml => (
-                            &[
-                                &["# a comment"],
-                                &[""],
-                                &["[table]", "key = 1 # kept"],
-                                &["[[list]]", "text = \"\"\"", "# no comment", "\"\"\""],
-                            ],
-                            &[
-                                "[mcp_servers.a] # of_a",
-                                "command = \"of_a\"",
-                                "[mcp_servers.a.env] # of_a",
-                                "K = \"of_a\"",
-                            ],
-                            &["[mcp_servers.b]", "command = \"b\" # the other"],
-                            [&[], &[]],
-                            &["mcp_servers"],
-                        ),
-                        Yaml => (
-                            &[
-                                &["# a comment"],
-                                &[""],
-                                &["key: 1.10 # kept"],
-                                &["text: |", "  # no comment", "  text"],
-                            ],
-                            &["  a: # of_a", "    cmd: of_a"],
-                            &["  b:", "    cmd: b # the other", "    timeout: 1.10"],
-                            [&["extensions: # words"], &[]],
-                            &["extensions"],
-                        ),
-                    };
+                let Pieces { others, a, b, frame, section } = match language {
+                    Json => Pieces {
+                        others: &[
+                            &["  // a comment"],
+                            &[""],
+                            &["  \"key\": [1,  2], // kept"],
+                            &["  /* of", "  two lines */"],
+                        ],
+                        a: &["    \"a\": {\"command\": \"of_a\"},"],
+                        b: &["    \"b\": {\"command\": \"b\"}, // the other"],
+                        frame: [&["  \"mcpServers\": {"], &["  },"]],
+                        section: &["mcpServers"],
+                    },
+                    Toml => Pieces {
+                        others: &[
+                            &["# a comment"],
+                            &[""],
+                            &["[table]", "key = 1 # kept"],
+                            &["[[list]]", "text = \"\"\"", "# no comment", "\"\"\""],
+                        ],
+                        a: &[
+                            "[mcp_servers.a] # of_a",
+                            "command = \"of_a\"",
+                            "[mcp_servers.a.env] # of_a",
+                            "K = \"of_a\"",
+                        ],
+                        b: &["[mcp_servers.b]", "command = \"b\" # the other"],
+                        frame: [&[], &[]],
+                        section: &["mcp_servers"],
+                    },
+                    Yaml => Pieces {
+                        others: &[
+                            &["# a comment"],
+                            &[""],
+                            &["key: 1.10 # kept"],
+                            &["text: |", "  # no comment", "  text"],
+                        ],
+                        a: &["  a: # of_a", "    cmd: of_a"],
+                        b: &["  b:", "    cmd: b # the other", "    timeout: 1.10"],
+                        frame: [&["extensions: # words"], &[]],
+                        section: &["extensions"],
+                    },
+                };
                 let mut lines = Vec::new();
                 let mut add = |text: &[&str], at: usize| {
                     let numbered = |line: &&str| match language {

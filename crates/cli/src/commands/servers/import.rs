@@ -3,9 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
-use anyport_config::{
-    ConfigError, ConfigFile, Endpoint, ServerConfig, Surroundings, expand_paths, valid_name,
-};
+use anyport_config::{ConfigError, Endpoint, ServerConfig, Surroundings, expand_paths, valid_name};
 use serde_json::json;
 
 use super::{
@@ -47,9 +45,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = Surroundings::here();
     let source = client(&arguments.client)?;
     let mut servers: Vec<known::Known> = Vec::new();
-    for location in source.locations(&surroundings).into_iter().filter(|location| location.path.is_file()) {
-        let file = ConfigFile::read(&location.path, &surroundings.cwd).map_err(|error| failed(&error))?;
-        servers.extend(known::of_file(&file, &location));
+    for location in source.locations(&surroundings) {
+        let file = location.read(&surroundings).map_err(|error| failed(&error))?;
+        servers.extend(file.iter().flat_map(|file| known::of_file(file, &location)));
     }
     if servers.is_empty() {
         let looked: Vec<String> = source
