@@ -16,7 +16,7 @@ use tokio::{
 
 /// A value that was read, and how long it holds.
 pub(super) struct Fetched<T> {
-    pub(super) value: T,
+    pub(super) value: Arc<T>,
     pub(super) ttl: Duration,
 }
 
@@ -153,11 +153,10 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         let mut is_changed = false;
         match fetched {
             Some(Fetched { value, ttl }) => {
-                is_changed = state.value.as_deref() != Some(&value);
-                if is_changed {
-                    state.value = Some(Arc::new(value));
-                    state.generation += 1;
-                }
+                is_changed = state.value.as_deref() != Some(&*value);
+                state.generation += u64::from(is_changed);
+                // An equal value may be shared with others.
+                state.value = Some(value);
                 state.failures = 0;
                 state.expires = Instant::now() + ttl;
             }
@@ -215,7 +214,7 @@ mod tests {
             Box::pin(async move {
                 sleep(Duration::from_secs(1)).await;
                 let ttl = Duration::from_secs(60);
-                (number >= failing).then_some(Fetched { value: number / 2, ttl })
+                (number >= failing).then_some(Fetched { value: Arc::new(number / 2), ttl })
             })
         });
         (Cached::new(Duration::from_secs(30), watch::Sender::new(0), fetch), reads)

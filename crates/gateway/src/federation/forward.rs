@@ -20,7 +20,7 @@ use bytestring::ByteString;
 use super::{
     content, definition,
     edits::Edits,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Target},
     member::MemberEntry,
     naming::{ItemOverride, NameKind},
     questions,
@@ -28,12 +28,8 @@ use super::{
 
 /// A call of one member's tool, prompt, resource or completion.
 pub(super) struct Forward {
-    pub(super) member: Arc<MemberEntry>,
+    pub(super) target: Target,
     pub(super) method: Method,
-    /// What the member calls the tool, prompt or resource.
-    pub(super) own: ByteString,
-    /// The definition as the member lists it, if it is known.
-    pub(super) listed: Option<Raw>,
 }
 
 /// The purpose of sealed states.
@@ -43,8 +39,8 @@ impl Forward {
     /// Calls the member for a caller of `endpoint`.
     pub(super) fn call(self, endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
         let change = match self.method {
-            Method::ToolsCall => self.member.naming.item(NameKind::Tool, &self.own),
-            Method::PromptsGet => self.member.naming.item(NameKind::Prompt, &self.own),
+            Method::ToolsCall => self.target.member.naming.item(NameKind::Tool, &self.target.own),
+            Method::PromptsGet => self.target.member.naming.item(NameKind::Prompt, &self.target.own),
             _ => None,
         };
         let fixed = change.filter(|change| !change.arguments.is_empty());
@@ -56,13 +52,13 @@ impl Forward {
             Ok(prepared) => prepared,
             Err(error) => return Reply::error(error),
         };
-        let core = self.member.core.clone();
+        let core = self.target.member.core.clone();
         core.calls.fetch_add(1, Ordering::Relaxed);
         core.in_flight.fetch_add(1, Ordering::Relaxed);
         let relay = MemberRelay {
             method: self.method,
-            guard: InFlight(self.member),
-            own: self.own,
+            guard: InFlight(self.target.member),
+            own: self.target.own,
             principal,
             asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
             endpoint: endpoint.clone(),
@@ -83,10 +79,11 @@ impl Forward {
         fixed: Option<&ItemOverride>,
     ) -> Result<Context, Error> {
         let Some(change) = fixed.filter(|_| context.param_headers().is_some()) else { return Ok(context) };
-        if let Some((listed, given)) = self.listed.as_ref().zip(context.param_headers())
+        if let Some((listed, given)) = self.target.listed.as_ref().zip(context.param_headers())
             && context.revision().has_request_headers()
         {
-            let exposed = definition::exposed(listed, &self.own, Some(change), &self.member.alias);
+            let exposed =
+                definition::exposed(listed, &self.target.own, Some(change), &self.target.member.alias);
             // A tool with invalid annotations is not one for a client with headers.
             let plan = Plan::of_tool(exposed.as_str()).unwrap_or_default();
             plan.check(given, request.params.find("arguments").unwrap_or("{}"))?;
@@ -111,11 +108,11 @@ impl Forward {
         if self.method == Method::Complete {
             let reference = Object::find(object, "ref").unwrap_or_default();
             let key = if Object::find(reference, "uri").is_some() { "uri" } else { "name" };
-            edits.set(reference, key, &Raw::string(&self.own));
+            edits.set(reference, key, &Raw::string(&self.target.own));
         } else {
             let key = if self.method == Method::ResourcesRead { "uri" } else { "name" };
-            if params.member(key).and_then(|name| name.as_string()).as_ref() != Some(&self.own) {
-                edits.set(object, key, &Raw::string(&self.own));
+            if params.member(key).and_then(|name| name.as_string()).as_ref() != Some(&self.target.own) {
+                edits.set(object, key, &Raw::string(&self.target.own));
             }
         }
         if let Some(change) = fixed {
@@ -124,12 +121,14 @@ impl Forward {
         }
         if let Some(state) = Object::find(object, "requestState") {
             let token = params.slice(state).as_string().unwrap_or_default();
-            let bound = bound(&self.member, self.method, &self.own);
+            let bound = bound(&self.target.member, self.method, &self.target.own);
             let owner = principal.to_string();
             let opened = RequestState::<String>::open(sealer, PURPOSE, &token, &owner, &bound);
             let opened = opened.map_err(|why| {
-                let message =
-                    format!("the requestState {why}; call {:.128} again without requestState", self.own);
+                let message = format!(
+                    "the requestState {why}; call {:.128} again without requestState",
+                    self.target.own
+                );
                 Error::invalid_params(message).with_reason(why.reason())
             })?;
             edits.replace(state, &Raw::string(&opened.payload));

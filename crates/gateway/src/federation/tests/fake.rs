@@ -77,6 +77,11 @@ impl Fake {
         *self.0.refuses_listeners.lock() = true;
     }
 
+    /// The number of listeners.
+    pub(super) fn listeners(&self) -> usize {
+        self.0.said.receiver_count()
+    }
+
     /// Notifies all listeners.
     pub(super) fn say(&self, method: Method, params: Value) {
         let _ = self.0.said.send((method, params));

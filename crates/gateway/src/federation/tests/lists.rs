@@ -199,3 +199,18 @@ async fn a_member_that_does_not_notify_is_read_again_when_its_list_is_old() {
     sleep(seconds(1)).await;
     assert_eq!(tools(&federation).await, ["a_y"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn equal_lists_of_different_callers_are_stored_once() {
+    let fake = Fake::new(&["x"]);
+    let federation = federation([member("a", &fake)]);
+    let mut pages = Vec::new();
+    for capabilities in [json!({}), json!({"sampling": {}})] {
+        let context = caller(MODERN, capabilities);
+        let outcome = federation.call(request(Method::ToolsList, json!({})), context).outcome().await;
+        let Outcome::Result(page) = outcome else { panic!("{outcome:?}") };
+        pages.push(page);
+    }
+    assert_eq!(fake.requests(Method::ToolsList).len(), 2, "they could differ");
+    assert_eq!(pages[0].as_str().as_ptr(), pages[1].as_str().as_ptr());
+}

@@ -139,3 +139,19 @@ async fn one_dead_upstream() {
     }
     sleep(seconds(1)).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_federation_is_left_when_it_is_dropped() {
+    let fake = Fake::new(&["x"]);
+    let service: Arc<dyn Service> = Arc::new(fake.clone());
+    let federation = federation([Member::new("a", service.clone())]);
+    assert_eq!(tools(&federation).await, ["a_x"]);
+    // Its list is being read, and it is listened to.
+    fake.clone().slow(seconds(9_999));
+    fake.say(Method::ToolsChanged, json!({}));
+    sleep(seconds(1)).await;
+    drop(federation);
+    sleep(seconds(1)).await;
+    assert_eq!(Arc::strong_count(&service), 1);
+    assert_eq!(fake.listeners(), 0);
+}
