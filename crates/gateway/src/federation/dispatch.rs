@@ -121,13 +121,12 @@ impl Destination {
         }
     }
 
-    /// The list that has it.
-    fn list(&self) -> ListKind {
+    /// The lists that may have it.
+    fn lists(&self) -> &'static [ListKind] {
         match self {
-            Self::Name(NameKind::Tool, _) => ListKind::Tools,
-            Self::Name(NameKind::Prompt, _) => ListKind::Prompts,
-            Self::Resource(_) => ListKind::Resources,
-            Self::Template(_) => ListKind::Templates,
+            Self::Name(NameKind::Tool, _) => &[ListKind::Tools],
+            Self::Name(NameKind::Prompt, _) => &[ListKind::Prompts],
+            Self::Resource(_) | Self::Template(_) => &[ListKind::Resources, ListKind::Templates],
         }
     }
 
@@ -152,13 +151,17 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
     if let Some(target) = destination.target(endpoint, &view) {
         return forward(endpoint, target, request, context);
     }
-    let list = destination.list();
-    if view.is_settled(list) && view.unknown(list).is_empty() {
+    let lists = destination.lists();
+    if lists.iter().all(|list| view.is_settled(*list) && view.unknown(*list).is_empty()) {
         return Reply::error(destination.unknown());
     }
     let endpoint = endpoint.clone();
     emit::reply(|emitter| async move {
-        view.first(list).await;
+        // All are requested before the first is waited for.
+        lists.iter().for_each(|list| view.request(*list));
+        for list in lists {
+            view.first(*list).await;
+        }
         match destination.target(&endpoint, &view) {
             Some(target) => emitter.relay(forward(&endpoint, target, request, context)).await,
             None => Outcome::Error(destination.unknown()),

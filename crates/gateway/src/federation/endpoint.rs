@@ -87,14 +87,27 @@ impl Endpoint {
         if !view.offers(uri) {
             return None;
         }
-        if !is_web(uri) {
-            let (alias, own) = resolve(uri)?;
-            let member = self.shared.members().with_alias(alias).cloned()?;
+        if !is_web(uri)
+            && let Some((alias, own)) = resolve(uri)
+            && let Some(member) = self.shared.members().with_alias(alias).cloned()
+        {
             return Some(Target { member, own: own.into(), listed: None });
         }
         let lists = [ListKind::Resources, ListKind::Templates];
-        let listed = lists.into_iter().find_map(|kind| view.route(kind, uri));
-        let member = listed.map(|route| route.member).or_else(|| view.template_member(uri))?;
+        let listed = lists.into_iter().find_map(|kind| view.route(kind, uri)).map(|route| route.member);
+        let listed = listed.or_else(|| view.template_member(uri));
+        let member = listed.or_else(|| if is_web(uri) { None } else { self.keeping(view) })?;
         Some(Target { member, own: uri.into(), listed: None })
+    }
+
+    /// The member whose URIs stay as they are: servers may have resources that they do not list. Of several, the first one,
+    /// once it is known that none of them lists it.
+    fn keeping(&self, view: &View) -> Option<Arc<MemberEntry>> {
+        let members = self.shared.members();
+        let mut keeping = members.keeping();
+        let first = keeping.next()?;
+        let are_known =
+            || view.unknown(ListKind::Resources).is_empty() && view.unknown(ListKind::Templates).is_empty();
+        (keeping.next().is_none() || are_known()).then(|| first.clone())
     }
 }

@@ -95,6 +95,7 @@ impl Members {
                 let core = Arc::new(MemberCore::new(&member.name, member.service));
                 (core, Arc::default())
             });
+            let alias = if member.naming.keeps_uris() { alias.keeping() } else { alias };
             entries.push(Arc::new(MemberEntry {
                 title: member.title.as_deref().unwrap_or(&member.name).into(),
                 naming: member.naming,
@@ -108,9 +109,14 @@ impl Members {
         Ok(Self { entries, generation: old.map_or(0, |old| old.generation + 1), are_per_principal })
     }
 
-    /// The member with the URI alias `alias`.
+    /// The members whose URIs stay as they are.
+    pub(super) fn keeping(&self) -> impl Iterator<Item = &Arc<MemberEntry>> {
+        self.entries.iter().filter(|entry| entry.alias.keeps())
+    }
+
+    /// The member with URIs that begin with `alias`.
     pub(super) fn with_alias(&self, alias: &str) -> Option<&Arc<MemberEntry>> {
-        self.entries.iter().find(|entry| entry.alias.as_str() == alias)
+        self.entries.iter().find(|entry| !entry.alias.keeps() && entry.alias.as_str() == alias)
     }
 
     /// The only member, if its names stay as they are.

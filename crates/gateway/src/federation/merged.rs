@@ -106,7 +106,7 @@ impl Merged {
                 if !selection.has(&uri) {
                     continue;
                 }
-                // Web URIs stay as they are, so that two members may have the same: the first one wins.
+                // Some URIs stay as they are, so that two members may have the same: the first one wins.
                 if let Some(other) = merged.routes.get(&uri) {
                     let lost = (&*member.core.name, &*entry.key);
                     merged.collisions.push(collision(&uri, &other.member.core.name, lost, None));

@@ -150,12 +150,15 @@ impl View {
     /// The first member with a template that begins like `uri`, up to the template's first expression.
     pub(super) fn template_member(&self, uri: &str) -> Option<Arc<MemberEntry>> {
         let merged = self.merged(ListKind::Templates);
-        let begins_like = |template: &str| match template.split_once('{') {
-            Some((start, _)) => is_web(start) && uri.starts_with(start),
-            None => false,
+        let begins_like = |template: &str| {
+            template.split_once('{').is_some_and(|(start, _)| !start.is_empty() && uri.starts_with(start))
         };
-        let (template, _) = merged.lines.iter().find(|(template, _)| begins_like(template))?;
-        merged.routes.get(template).map(|route| route.member.clone())
+        let templates =
+            merged.lines.iter().map(|(template, _)| template).filter(|template| begins_like(template));
+        let mut routes = templates.filter_map(|template| merged.routes.get(template));
+        // The others' URIs begin with an alias.
+        let found = routes.find(|route| is_web(uri) || route.member.alias.keeps());
+        found.map(|route| route.member.clone())
     }
 
     /// Whether callers of this view may use what clients call `name`.

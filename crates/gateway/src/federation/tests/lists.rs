@@ -217,3 +217,33 @@ async fn equal_lists_of_different_callers_are_stored_once() {
     assert_eq!(fake.requests(Method::ToolsList).len(), 2, "they could differ");
     assert_eq!(pages[0].as_str().as_ptr(), pages[1].as_str().as_ptr());
 }
+
+#[tokio::test(start_paused = true)]
+async fn uris_of_a_member_that_keeps_its_names_stay_as_they_are() {
+    let (a, b) = (Fake::new(&[]), Fake::new(&[]));
+    a.set("resources", json!([{"uri": "file:///a"}]));
+    b.set("resources", json!([{"uri": "file:///a"}, {"uri": "test+x://b"}]));
+    b.set("resourceTemplates", json!([{"uriTemplate": "rows://{id}"}]));
+    let keeps = || member("b", &b).naming(Naming::default().prefix(""));
+    let federation = federation([member("a", &a), keeps()]);
+    let list = result(&federation, request(Method::ResourcesList, json!({}))).await;
+    assert_eq!(
+        list["resources"],
+        json!([{"uri": "a+file:///a"}, {"uri": "file:///a"}, {"uri": "test+x://b"}])
+    );
+    // It may have resources that it does not list.
+    for uri in ["file:///a", "test+x://b", "rows://7", "any://x"] {
+        result(&federation, request(Method::ResourcesRead, json!({ "uri": uri }))).await;
+        assert_eq!(b.requests(Method::ResourcesRead).last(), Some(&json!({ "uri": uri })));
+    }
+    result(&federation, request(Method::ResourcesRead, json!({"uri": "a+file:///a"}))).await;
+    assert_eq!(a.requests(Method::ResourcesRead), [json!({"uri": "file:///a"})]);
+
+    // Where two keep them, the first that lists a resource has it, and the first one those that nobody lists.
+    federation.set_members([member("a", &a).naming(Naming::default().prefix("")), keeps()]).unwrap();
+    for (uri, reader) in [("file:///a", &a), ("test+x://b", &b), ("rows://7", &b), ("any://x", &a)] {
+        result(&federation, request(Method::ResourcesRead, json!({ "uri": uri }))).await;
+        assert_eq!(reader.requests(Method::ResourcesRead).last(), Some(&json!({ "uri": uri })), "{uri}");
+    }
+    assert_eq!(federation.report().iter().filter(|collision| collision.name == "file:///a").count(), 1);
+}
