@@ -9,6 +9,7 @@
 //! - `document/`: JSON with comments, TOML and YAML: read as values, and edited as text.
 //! - [`file`](ConfigFile): the servers of one file.
 //! - [`store`](fn@write): writes a file in one step, with a backup.
+//! - [`gateway`]: the file of a gateway, `anyport.toml`.
 //! - `name`: names that every client accepts.
 //!
 //! The crate starts no server and opens no connection.
@@ -18,6 +19,7 @@ mod document;
 mod entry;
 mod error;
 mod file;
+pub mod gateway;
 mod locations;
 mod name;
 mod references;

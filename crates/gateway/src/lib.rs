@@ -1,15 +1,19 @@
-//! Stands between clients and servers of MCP: one server, for clients of every revision.
+//! Stands between clients and servers of MCP: one server or several, for clients of every revision.
 //!
 //! Each server is an `anyport_upstream::Upstream`. This crate keeps what a server was last known to offer, and answers
 //! from it while the server is away.
 //!
 //! # Layout
 //! - [`Bridge`]: one server as if it were reached directly.
+//! - [`federation`]: several services, such as bridges, behind one endpoint.
 
 mod bridge;
+pub mod federation;
+mod tasks;
 #[cfg(test)]
 #[path = "../../upstream/tests/common/test_server.rs"]
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
 
 pub use bridge::Bridge;
+pub use federation::Federation;

@@ -21,6 +21,7 @@ use self::{
     list_versions::{ListVersions, key},
     listener_state::ListenerState,
 };
+use crate::tasks::without_tasks;
 
 /// Passes everything on to one server, under its own names.
 ///
@@ -322,22 +323,6 @@ fn is_plain(request: &Request) -> bool {
 
 /// The pause before a legacy session listens again to a server that is away or that ended the stream.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// The extension of tasks, which 2025-11-25 has in its core; inside, both are the extension.
-const TASKS: &str = "io.modelcontextprotocol/tasks";
-
-/// Capabilities without tasks; `None` if they have none. The bridge does not carry requests about tasks, so it declares them to
-/// neither side.
-fn without_tasks(capabilities: &Raw) -> Option<Raw> {
-    if !capabilities.as_str().contains(TASKS) {
-        return None;
-    }
-    let extensions = capabilities.member("extensions").filter(Raw::is_object)?;
-    let rest = Splice::retain(&extensions, |name| name != TASKS).finish();
-    let capabilities = Splice::retain(capabilities, |name| name != "extensions");
-    let some = rest.as_str() != "{}";
-    Some(if some { capabilities.with("extensions", &rest) } else { capabilities }.finish())
-}
 
 impl Service for Bridge {
     fn call(&self, request: Request, mut context: Context) -> Reply {

@@ -48,7 +48,8 @@ use super::{Config, Endpoint, routes};
 /// application, which is not used.
 pub fn router<S: Clone + Send + Sync + 'static>(endpoint: &Endpoint) -> Router<S> {
     let mut router = Router::new().without_v07_checks();
-    for path in paths(endpoint.config()) {
+    let all = endpoint.state().all().flat_map(|endpoint| paths(&endpoint.config));
+    for path in all.collect::<std::collections::BTreeSet<_>>() {
         router = router.route_service(&path, endpoint.clone());
     }
     router

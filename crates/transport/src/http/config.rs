@@ -1,7 +1,7 @@
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits as MessageLimits, Revision, limits, settings};
-use anyport_service::Principal;
+use anyport_service::{Principal, Service};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -65,12 +65,38 @@ settings! {
         #[default("none" = Vec::new())]
         #[set(into)]
         pub routes: Vec<Route>,
+        /// Further MCP endpoints beside that of [`Config::path`], each with a service, a path and sessions of its own. Whatever
+        /// else is set here holds for all of them; `max_sessions`, `max_streams` and the other limits of one endpoint hold for
+        /// each. WebSockets and [`Config::routes`] are those of the first alone.
+        #[default("none" = Vec::new())]
+        #[set(into)]
+        pub further_endpoints: Vec<FurtherEndpoint>,
         /// The limits.
         #[default("those of [`Limits`]" = Limits::default())]
         pub limits: Limits,
         /// The budget of large answers.
         #[default("one of its own" = BufferedBytes::default())]
         pub buffers: BufferedBytes,
+    }
+}
+
+/// An MCP endpoint beside the first of a listener. See [`Config::further_endpoints`].
+#[derive(Clone)]
+pub struct FurtherEndpoint {
+    pub(super) path: String,
+    pub(super) service: Arc<dyn Service>,
+}
+
+impl FurtherEndpoint {
+    /// The endpoint at `path`, such as `/s/files/mcp`, which is answered by `service`.
+    pub fn new(path: impl Into<String>, service: impl Service) -> Self {
+        Self { path: path.into(), service: Arc::new(service) }
+    }
+}
+
+impl fmt::Debug for FurtherEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FurtherEndpoint").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -223,7 +249,7 @@ impl Authentication {
     /// extensions. It runs after the checks of Host and Origin, and for no request that needs no authentication.
     ///
     /// ```
-    /// use anyport_service::Principal;
+    /// use anyport_service::{Principal, Service};
     /// use anyport_transport::http::{Authentication, Config};
     ///
     /// # async fn user_of_session(cookie: &str) -> Option<String> { Some(cookie.to_owned()) }

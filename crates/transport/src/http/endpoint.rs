@@ -1,17 +1,11 @@
-use std::{
-    fmt,
-    future::Future,
-    sync::{Arc, atomic::AtomicUsize},
-};
+use std::{fmt, future::Future, sync::Arc};
 
 use anyport_adapters::{LegacyClientAdapter, LegacyClientLimits};
 use anyport_service::Service;
 use http::Request;
 use tokio::time::timeout;
 
-use super::{
-    body::Response, config::Config, connect_info::ConnectInfo, pipeline, sessions::Sessions, state::State,
-};
+use super::{body::Response, config::Config, connect_info::ConnectInfo, pipeline, state::State};
 
 /// Answers HTTP requests with MCP, wherever they come from.
 ///
@@ -36,18 +30,7 @@ impl Endpoint {
 
     /// An endpoint of `service`, which has its adapter for legacy clients, where it needs one.
     pub(super) fn adapted(service: impl Service, config: Config) -> Self {
-        let sessions = Sessions::new(config.limits.clone());
-        let (service, streams) = (Arc::new(service), Arc::new(AtomicUsize::new(0)));
-        Self {
-            state: Arc::new(State {
-                service,
-                config,
-                sessions,
-                streams,
-                #[cfg(feature = "websocket")]
-                sockets: crate::websocket::Sockets::new(),
-            }),
-        }
+        Self { state: Arc::new(State::new(Arc::new(service), config)) }
     }
 
     /// What it was made with.
@@ -91,7 +74,12 @@ impl Endpoint {
     pub(super) async fn drained(&self) {
         let drain = self.state.config.limits.drain;
         let sessions = async {
-            if timeout(drain, self.state.sessions.idle()).await.is_err() {
+            let idle = async {
+                for endpoint in self.state.all() {
+                    endpoint.sessions.idle().await;
+                }
+            };
+            if timeout(drain, idle).await.is_err() {
                 tracing::warn!("calls of sessions were cut at the end of the drain time");
             }
         };
@@ -103,14 +91,14 @@ impl Endpoint {
 
     /// Opens no new sessions, and ends the streams that have no end of their own.
     pub(super) fn begin_close(&self) {
-        self.state.sessions.begin_close();
+        self.state.all().for_each(|endpoint| endpoint.sessions.begin_close());
         #[cfg(feature = "websocket")]
         self.state.sockets.begin_close();
     }
 
     /// Ends all sessions.
     pub(super) fn end(&self) {
-        self.state.sessions.close();
+        self.state.all().for_each(|endpoint| endpoint.sessions.close());
     }
 
     pub(super) fn state(&self) -> &Arc<State> {

@@ -62,7 +62,9 @@ mod version;
 pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
 pub use compat::{Compat, KnownClient, UnknownClient};
-pub use config::{Authentication, Authenticator, Config, Limits, Route, SettingNames, Token};
+pub use config::{
+    Authentication, Authenticator, Config, FurtherEndpoint, Limits, Route, SettingNames, Token,
+};
 pub use connect_info::ConnectInfo;
 pub use endpoint::Endpoint;
 pub use listener::{Listener, Refused};

@@ -38,6 +38,7 @@ pub(super) async fn answer<B: Received>(
     request: Request<B>,
     info: ConnectInfo,
 ) -> Response {
+    let state = state.at(request.uri().path());
     let (parts, body) = request.into_parts();
     if let Err(refused) = check_framing(&parts.headers) {
         return refused;

@@ -2,7 +2,10 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use anyport_service::Service;
 
-use super::{config::Config, sessions::Sessions};
+use super::{
+    config::{Config, FurtherEndpoint},
+    sessions::Sessions,
+};
 
 /// The state that all requests of an endpoint share.
 pub(super) struct State {
@@ -14,9 +17,46 @@ pub(super) struct State {
     /// Connections that are WebSockets now.
     #[cfg(feature = "websocket")]
     pub(super) sockets: crate::websocket::Sockets,
+    /// The further endpoints of the same listener.
+    pub(super) further: Vec<Arc<Self>>,
 }
 
 impl State {
+    /// The endpoint of `service`, and the further ones of `config`.
+    pub(super) fn new(service: Arc<dyn Service>, mut config: Config) -> Self {
+        let further = std::mem::take(&mut config.further_endpoints);
+        let further = further.into_iter().map(|FurtherEndpoint { path, service }| {
+            let config = Config { path, routes: Vec::new(), ..config.clone() };
+            #[cfg(feature = "websocket")]
+            let config = config.websocket(None);
+            Arc::new(Self::new(service, config))
+        });
+        Self {
+            further: further.collect(),
+            service,
+            sessions: Sessions::new(config.limits.clone()),
+            config,
+            streams: Arc::default(),
+            #[cfg(feature = "websocket")]
+            sockets: crate::websocket::Sockets::new(),
+        }
+    }
+
+    /// The endpoint that `path` belongs to: it stands there, or what it serves below its own path.
+    pub(super) fn at(self: Arc<Self>, path: &str) -> Arc<Self> {
+        let is_at = |endpoint: &&Arc<Self>| {
+            path.strip_prefix(&endpoint.config.path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        // As a rule there is none.
+        self.further.iter().find(is_at).cloned().unwrap_or(self)
+    }
+
+    /// This endpoint, and the further ones.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.further.iter().map(|endpoint| &**endpoint))
+    }
+
     /// Whether a revision that opens with `initialize` is supported.
     pub(super) fn speaks_legacy(&self) -> bool {
         self.config.supported.iter().any(|revision| revision.has_sessions())

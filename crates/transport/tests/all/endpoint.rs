@@ -9,7 +9,7 @@ use crate::common::{
     fake::Fake,
 };
 use anyport_protocol::Revision;
-use anyport_transport::http::{Body, Config, ConnectInfo, Endpoint, Limits};
+use anyport_transport::http::{Body, Config, ConnectInfo, Endpoint, FurtherEndpoint, Limits};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
@@ -90,6 +90,45 @@ async fn both_eras_are_answered_without_a_socket() {
     let ping = post(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#).add("Mcp-Session-Id", session);
     assert_eq!(mounted.json(&ping).await, (200, json!({"jsonrpc": "2.0", "id": "p", "result": {}})));
     assert_eq!(mounted.json(&ping.set("Host", "evil.example")).await.0, 421);
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_endpoints_have_paths_services_and_sessions_of_their_own() {
+    let further = Fake::default();
+    let config = Config::default()
+        .rest(true)
+        .sse(true)
+        .further_endpoints([FurtherEndpoint::new("/s/a/mcp", further.clone())]);
+    let mounted = Mounted::new(config);
+    let at = |path: &str, verb: Verb| Verb { target: path.into(), ..verb };
+    let echo = |path: &str| at(path, call(7, "echo", json!({"text": "hi"})));
+    for (path, status, calls) in [
+        ("/mcp", 200, (1, 0)),
+        ("/s/a/mcp", 200, (1, 1)),
+        ("/s/b/mcp", 404, (1, 1)),
+        ("/s/a/mcpx", 404, (1, 1)),
+    ] {
+        assert_eq!(mounted.json(&echo(path)).await.0, status, "{path}");
+        let made = |fake: &Fake| fake.counts().finished;
+        assert_eq!((made(&mounted.fake), made(&further)), calls, "{path}");
+    }
+    let opened = mounted.ask(&at("/s/a/mcp", post(initialize(Revision::V2025_11_25).to_string()))).await;
+    let session = opened.headers()["mcp-session-id"].to_str().unwrap();
+    let ping =
+        |path| at(path, post(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#).add("Mcp-Session-Id", session));
+    assert_eq!(mounted.json(&ping("/s/a/mcp")).await.0, 200);
+    assert_eq!(mounted.json(&ping("/mcp")).await.0, 404, "it is no session of the first endpoint");
+    assert_eq!(
+        mounted.json(&Verb::new("GET", "/s/a/mcp/tools")).await.0,
+        200,
+        "the REST interface stands below it"
+    );
+    assert_eq!(mounted.json(&Verb::new("GET", "/health")).await.0, 200);
+    let stream = mounted.ask(&Verb::new("GET", "/s/a/mcp/sse").add("Accept", "text/event-stream")).await;
+    let first = next(&mut stream.into_body()).await.unwrap();
+    assert!(first.contains("/s/a/mcp/messages?"), "{first}");
+    mounted.endpoint.close().await;
+    assert_eq!(mounted.json(&ping("/s/a/mcp")).await.0, 404, "its sessions end with the others");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,8 @@
+use std::path::{Path, PathBuf};
+
+use super::FILE_NAME;
+
+/// The `anyport.toml` of `folder`, or of the nearest folder above it that has one.
+pub fn find(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file())
+}

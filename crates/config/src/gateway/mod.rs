@@ -1,0 +1,26 @@
+//! The file of a gateway: which servers stand behind it, under which names, and what it serves besides.
+//!
+//! - `model`: `anyport.toml`, as values.
+//! - `read`: reads it, or the configuration file of any client in its place, and names the place of a fault.
+//! - `upstream`: from an upstream of the file to a server.
+//! - `find`: the nearest `anyport.toml`.
+
+mod find;
+mod model;
+mod read;
+mod upstream;
+
+pub use find::find;
+pub use model::{
+    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, Start, ToolConfig, UpstreamConfig,
+    VirtualServerConfig, Words,
+};
+pub use read::{FaultPlace, GatewayError, read};
+
+/// The name of the file.
+pub const FILE_NAME: &str = "anyport.toml";
+
+/// The JSON Schema of `anyport.toml`.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(GatewayConfig).to_value()
+}

@@ -1,0 +1,155 @@
+//! `anyport.toml`, as values.
+//!
+//! The first paragraph of each comment is the description in the published JSON Schema.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A gateway: the servers behind it, and what it serves to whom.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "anyport.toml")]
+pub struct GatewayConfig {
+    /// The gateway itself.
+    pub gateway: GatewaySettings,
+    /// The servers behind the gateway, by name. A name has letters, digits, `-` and `_`.
+    pub upstreams: IndexMap<String, UpstreamConfig>,
+    /// Virtual servers, by name: selections of what all upstreams offer, each at a path of its own, `/s/NAME/mcp`.
+    pub servers: IndexMap<String, VirtualServerConfig>,
+    /// Folders of documents, by name, which are served beside the upstreams.
+    pub knowledge: IndexMap<String, KnowledgeConfig>,
+    /// Limits by their names, as `--limit NAME=VALUE` has them.
+    pub limits: IndexMap<String, u32>,
+}
+
+/// How the gateway presents itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewaySettings {
+    /// The name that clients see. Default: anyport.
+    pub name: Option<String>,
+    /// What models are told before the instructions of the upstreams.
+    pub instructions: Option<String>,
+}
+
+/// A server behind the gateway: a program (`command`) or a URL (`url`).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamConfig {
+    /// The program and its arguments.
+    pub command: Option<Words>,
+    /// Further arguments of the program.
+    pub args: Vec<String>,
+    /// Set in the environment of the program. A value is a text with `${NAME}`, or `env:NAME`, `file:PATH` or `cmd:COMMAND`.
+    pub env: IndexMap<String, String>,
+    /// A file of variables for the program, as `.env` files are written.
+    pub env_file: Option<String>,
+    /// The folder that the program runs in. Default: that of the file.
+    pub cwd: Option<String>,
+    /// The URL of the server: http, https, ws, wss, or `unix:PATH`.
+    pub url: Option<String>,
+    /// Sent with every request. Values as those of `env`.
+    pub headers: IndexMap<String, String>,
+    /// The place of the bearer token: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
+    pub bearer: Option<String>,
+    /// The only revision that is spoken with the server. Default: the newest that both sides support.
+    pub revision: Option<String>,
+    /// Who shares a connection.
+    pub isolation: Isolation,
+    /// When the server is connected.
+    pub start: Start,
+    /// The number of connections. Default: 8 to a program, 64 to a URL.
+    pub connections: Option<u32>,
+    /// The seconds that connecting may take. Default: 60.
+    pub timeout: Option<u32>,
+    /// Whether the server is left out.
+    pub disabled: bool,
+    /// The title that people see in questions. Default: the name.
+    pub title: Option<String>,
+    /// What stands before the names of its tools and prompts, with `_` between. Default: its name; "" for none.
+    pub prefix: Option<String>,
+    /// The tools and prompts that are offered, by their own names; `*` stands for any letters. Default: all.
+    pub include: Vec<String>,
+    /// The tools and prompts that are not offered, likewise.
+    pub exclude: Vec<String>,
+    /// Changes of single tools, by their own names.
+    pub tools: IndexMap<String, ToolConfig>,
+}
+
+/// One tool, as the gateway offers it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolConfig {
+    /// The whole name under which it is offered, without the prefix of its upstream.
+    pub name: Option<String>,
+    /// Further names under which it can be called.
+    pub aliases: Vec<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Its description.
+    pub description: Option<String>,
+    /// Arguments that the gateway sets. Clients do not see them.
+    pub arguments: Map<String, Value>,
+    /// Whether it is left out.
+    pub hidden: bool,
+}
+
+/// A selection of what the gateway offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VirtualServerConfig {
+    /// The names of tools and prompts that are offered, as the gateway writes them; `*` stands for any letters. Default: all.
+    pub include: Vec<String>,
+    /// The names that are not offered, likewise.
+    pub exclude: Vec<String>,
+    /// What models are told, instead of the gateway's instructions.
+    pub instructions: Option<String>,
+}
+
+/// Folders of documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KnowledgeConfig {
+    /// The folders, relative to the folder of the file.
+    pub docs: Vec<PathBuf>,
+    /// What stands before the names of its tools, with `_` between. Default: its name; "" for none.
+    pub prefix: Option<String>,
+}
+
+/// A program with its arguments: one text for the program alone, or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a text or a list of texts")]
+pub enum Words {
+    /// The program.
+    Program(String),
+    /// The program and its arguments.
+    List(Vec<String>),
+}
+
+/// Who shares a connection to a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// All callers, unless the server is seen to send requests that could belong to any of them.
+    #[default]
+    Automatic,
+    /// All callers.
+    Shared,
+    /// Each caller has a connection of its own.
+    Caller,
+}
+
+/// When a server is connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// When somebody needs it.
+    #[default]
+    OnDemand,
+    /// When the gateway starts.
+    Eager,
+}

@@ -1,0 +1,276 @@
+//! Reads the file of a gateway, and names the place of a fault.
+
+use std::{
+    fmt, io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use toml_edit::{Document, Item};
+
+use super::model::{GatewayConfig, UpstreamConfig};
+use crate::{document::Language, error::ConfigError, file::ConfigFile, name, store};
+
+/// Reads the file of a gateway: `anyport.toml`, or the configuration file of a client, whose servers become upstreams; `cwd`
+/// chooses among the projects of Claude Code's own file.
+///
+/// # Errors
+/// When it cannot be read or parsed, has a key that is not known, or describes no server.
+pub fn read(path: &Path, cwd: &Path) -> Result<GatewayConfig, GatewayError> {
+    let text = store::read(path).and_then(|text| text.ok_or_else(|| io::ErrorKind::NotFound.into()));
+    let text = text.map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+    if Language::of(path) == Language::Toml && !is_of_codex(&text) {
+        return parse(path, &text);
+    }
+    let file = ConfigFile::parse(path, &text, cwd)?;
+    let names: Vec<String> = file.names().map(str::to_owned).collect();
+    let mut config = GatewayConfig::default();
+    for own in names {
+        let Some(server) = file.server(&own) else { continue };
+        // Clients allow more in a name than may stand before those of tools.
+        let name = free(name::valid(&own), &config);
+        config.upstreams.insert(name, UpstreamConfig { title: Some(own), ..server?.into() });
+    }
+    Ok(config)
+}
+
+/// Whether a TOML file is Codex' own, which has servers under `mcp_servers`.
+fn is_of_codex(text: &str) -> bool {
+    Language::Toml.parse(text).is_ok_and(|root: Value| root.get("mcp_servers").is_some())
+}
+
+/// `name`, or the first of `name-2` and so on that is not taken.
+fn free(name: String, config: &GatewayConfig) -> String {
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.clone()).chain(numbered);
+    names.find(|name| !config.upstreams.contains_key(name)).unwrap_or(name)
+}
+
+/// Reads `text`, which is that of the `anyport.toml` at `path`.
+fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
+    let fault = |range: Option<Range<usize>>, reason: String, expected: Vec<String>| GatewayError::Fault {
+        place: FaultPlace::new(path, text, range.unwrap_or(0..0)),
+        reason,
+        expected,
+    };
+    let config: GatewayConfig = toml::from_str(text).map_err(|error| {
+        let (reason, expected) = unknown_key(error.message());
+        fault(error.span(), reason, expected)
+    })?;
+    let place = |keys: &[&str]| span(text, keys);
+    for (own, upstream) in &config.upstreams {
+        check_name(own).map_err(|reason| fault(place(&["upstreams", own]), reason, Vec::new()))?;
+        upstream
+            .server()
+            .map_err(|(key, reason)| fault(place(&["upstreams", own, key]), reason, Vec::new()))?;
+    }
+    for own in config.servers.keys() {
+        check_name(own).map_err(|reason| fault(place(&["servers", own]), reason, Vec::new()))?;
+    }
+    for (own, knowledge) in &config.knowledge {
+        check_name(own).map_err(|reason| fault(place(&["knowledge", own]), reason, Vec::new()))?;
+        if knowledge.docs.is_empty() {
+            let reason = "it has no `docs`: name a folder of documents".to_owned();
+            return Err(fault(place(&["knowledge", own]), reason, Vec::new()));
+        }
+        if config.upstreams.contains_key(own) {
+            let reason = format!("there is an upstream {own}, too: names are of one kind only");
+            return Err(fault(place(&["knowledge", own]), reason, Vec::new()));
+        }
+    }
+    Ok(config)
+}
+
+fn check_name(own: &str) -> Result<(), String> {
+    match name::is_valid(own) {
+        true => Ok(()),
+        false => {
+            Err(format!("a name has letters, digits, `-` and `_` only, 64 at most: {}", name::valid(own)))
+        }
+    }
+}
+
+/// The message for a key that is not known, and the keys that are: the parser names both in one sentence.
+fn unknown_key(message: &str) -> (String, Vec<String>) {
+    let Some(rest) = message.strip_prefix("unknown field `") else { return (message.to_owned(), Vec::new()) };
+    let Some((key, rest)) = rest.split_once('`') else { return (message.to_owned(), Vec::new()) };
+    let expected = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    (format!("there is no key `{key}` here"), expected)
+}
+
+/// Where the value of `keys`, or of the last of them that is there, stands in `text`.
+fn span(text: &str, keys: &[&str]) -> Option<Range<usize>> {
+    let document = Document::parse(text).ok()?;
+    let mut item: &Item = document.as_item();
+    let mut found = None;
+    for key in keys {
+        let table = item.as_table_like()?;
+        let Some((name, inner)) = table.get_key_value(key) else { break };
+        found = name.span().or_else(|| inner.span()).or(found);
+        item = inner;
+    }
+    found
+}
+
+/// A fault in the file of a gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The file cannot be read, or is a client's and wrong.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// It says what no gateway can do.
+    #[error("{place}{reason}")]
+    Fault {
+        /// Where it stands.
+        place: FaultPlace,
+        /// What is wrong.
+        reason: String,
+        /// The keys that could stand there, where one stands that is not known.
+        expected: Vec<String>,
+    },
+}
+
+/// Where a fault is in a file: path, line and column, and the line with the place underlined.
+#[derive(Debug)]
+pub struct FaultPlace {
+    path: PathBuf,
+    line: usize,
+    column: usize,
+    text: String,
+    found: String,
+}
+
+impl FaultPlace {
+    fn new(path: &Path, text: &str, range: Range<usize>) -> Self {
+        let start = text.floor_char_boundary(range.start.min(text.len()));
+        let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let stop = text.floor_char_boundary(range.end.clamp(start, end));
+        Self {
+            path: path.to_owned(),
+            line: text[..start].matches('\n').count() + 1,
+            column: text[begin..start].chars().count() + 1,
+            text: text[begin..end].trim_end().to_owned(),
+            found: text[start..stop].to_owned(),
+        }
+    }
+}
+
+impl FaultPlace {
+    /// The text that is underlined.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+}
+
+impl fmt::Display for FaultPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, line, column, text, found } = self;
+        let (margin, marks) = (" ".repeat(line.to_string().len()), "^".repeat(found.chars().count().max(1)));
+        writeln!(f, "{}:{line}:{column}", path.display())?;
+        writeln!(f, "{line} | {text}")?;
+        writeln!(f, "{margin} | {}{marks}", " ".repeat(column - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        gateway::{Isolation, Start, Words},
+        server::Endpoint,
+    };
+
+    fn parsed(text: &str) -> GatewayConfig {
+        parse(Path::new("anyport.toml"), text).unwrap()
+    }
+
+    fn refused(text: &str) -> String {
+        parse(Path::new("anyport.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_in_its_own_order() {
+        let config = parsed(
+            r#"
+            [upstreams.files]
+            command = ["npx", "-y", "files", "."]
+            start = "eager"
+            [upstreams.a]
+            command = "a"
+            args = ["b"]
+            [upstreams.a.tools.write]
+            hidden = true
+            arguments = { mode = "safe", depth = 3 }
+            [upstreams.tracker]
+            url = "https://tracker.example/mcp"
+            bearer = "env:TRACKER_TOKEN"
+            prefix = ""
+            isolation = "caller"
+            [servers.readonly]
+            include = ["files_read*"]
+            [knowledge.standards]
+            docs = ["standards"]
+            [limits]
+            rounds = 3
+            "#,
+        );
+        assert_eq!(config.upstreams.keys().collect::<Vec<_>>(), ["files", "a", "tracker"]);
+        let [files, a, tracker] = ["files", "a", "tracker"].map(|name| &config.upstreams[name]);
+        assert_eq!(files.command, Some(Words::List(["npx", "-y", "files", "."].map(str::to_owned).into())));
+        assert_eq!((files.start, tracker.isolation), (Start::Eager, Isolation::Caller));
+        let Endpoint::Command { program, args, .. } = a.server().unwrap().endpoint else { panic!("{a:?}") };
+        assert_eq!((program.as_str(), &*args), ("a", &["b".to_owned()][..]));
+        assert_eq!(a.tools["write"].arguments["depth"], 3);
+        assert_eq!(tracker.prefix.as_deref(), Some(""));
+        assert_eq!(config.limits["rounds"], 3);
+    }
+
+    #[test]
+    fn a_fault_is_shown_in_its_place() {
+        let error = parse(Path::new("anyport.toml"), "[upstreams.a]\ncommand = \"a\"\nbaerer = \"env:T\"\n")
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "anyport.toml:3:1\n3 | baerer = \"env:T\"\n  | ^^^^^^\nthere is no key `baerer` here"
+        );
+        let GatewayError::Fault { expected, place, .. } = error else { panic!("{error}") };
+        assert!(expected.iter().any(|key| key == "bearer") && place.found() == "baerer", "{expected:?}");
+        for (text, said) in [
+            (
+                "[upstreams.a]\ntitle = \"x\"\n",
+                "anyport.toml:1:12\n1 | [upstreams.a]\n  |            ^\nit has neither",
+            ),
+            (
+                "[upstreams.a]\nurl = \"x\"\ncommand = \"y\"\n",
+                "2 | url = \"x\"\n  | ^^^\nthere is a `command`, too",
+            ),
+            ("[upstreams.a]\nurl = \"x\"\nenv = {A = \"b\"}\n", "3 | env = "),
+            ("[upstreams.\"a b\"]\nurl = \"x\"\n", "64 at most: a-b"),
+            ("[knowledge.a]\n", "it has no `docs`"),
+            ("[knowledge.a]\ndocs = [\"x\"]\n[upstreams.a]\nurl = \"y\"\n", "there is an upstream a, too"),
+            ("[upstreams.a]\nstart = \"late\"\nurl = \"x\"\n", "unknown variant `late`"),
+            ("[upstreams.a]\ncommand = 3\n", "a text or a list of texts"),
+            ("[upstreams.a\n", "anyport.toml:1:"),
+            ("[limits]\nrounds = -1\n", "2 | rounds = -1"),
+        ] {
+            assert!(refused(text).contains(said), "{text}\n{}", refused(text));
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_client_becomes_upstreams() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mcp.json");
+        let text = r#"{"mcpServers": {"my files": {"command": "npx", "args": ["files"]}, "my/files": {"url": "https://a.example/mcp"}}}"#;
+        std::fs::write(&path, text).unwrap();
+        let config = read(&path, folder.path()).unwrap();
+        assert_eq!(config.upstreams.keys().collect::<Vec<_>>(), ["my-files", "my-files-2"]);
+        assert_eq!(config.upstreams["my-files-2"].title.as_deref(), Some("my/files"));
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, "model = \"x\"\n[mcp_servers.a]\ncommand = \"b\"\n").unwrap();
+        assert_eq!(read(&path, folder.path()).unwrap().upstreams.keys().collect::<Vec<_>>(), ["a"]);
+        assert!(read(&folder.path().join("none.toml"), folder.path()).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! From an upstream of the file to a server.
+
+use indexmap::IndexMap;
+
+use super::model::{UpstreamConfig, Words};
+use crate::server::{Endpoint, ServerConfig};
+
+impl UpstreamConfig {
+    /// How the upstream is reached. Its texts are those of the file: references are not expanded.
+    ///
+    /// # Errors
+    /// The key that is wrong, and why.
+    pub fn server(&self) -> Result<ServerConfig, (&'static str, String)> {
+        let endpoint = match (&self.command, &self.url) {
+            (Some(_), Some(_)) => {
+                return Err(("url", "there is a `command`, too: an upstream has one of both".to_owned()));
+            }
+            (None, None) => return Err(("", "it has neither a `command` nor a `url`".to_owned())),
+            (Some(command), None) => self.program(command)?,
+            (None, Some(url)) => self.remote(url)?,
+        };
+        Ok(ServerConfig { endpoint, disabled: self.disabled })
+    }
+
+    fn program(&self, command: &Words) -> Result<Endpoint, (&'static str, String)> {
+        let of_a_url = [("headers", !self.headers.is_empty()), ("bearer", self.bearer.is_some())];
+        if let Some((key, _)) = of_a_url.into_iter().find(|(_, given)| *given) {
+            return Err((key, "it is for a `url`, and this upstream has a `command`".to_owned()));
+        }
+        let mut words = match command {
+            Words::Program(program) => vec![program.clone()],
+            Words::List(words) => words.clone(),
+        };
+        if words.first().is_none_or(String::is_empty) {
+            return Err(("command", "it names no program".to_owned()));
+        }
+        let program = words.remove(0);
+        words.extend(self.args.iter().cloned());
+        Ok(Endpoint::Command {
+            program,
+            args: words,
+            env: self.env.clone(),
+            env_file: self.env_file.clone(),
+            cwd: self.cwd.clone(),
+        })
+    }
+
+    fn remote(&self, url: &str) -> Result<Endpoint, (&'static str, String)> {
+        let of_a_program = [
+            ("args", !self.args.is_empty()),
+            ("env", !self.env.is_empty()),
+            ("env_file", self.env_file.is_some()),
+            ("cwd", self.cwd.is_some()),
+        ];
+        if let Some((key, _)) = of_a_program.into_iter().find(|(_, given)| *given) {
+            return Err((key, "it is for a `command`, and this upstream has a `url`".to_owned()));
+        }
+        Ok(Endpoint::Url { url: url.to_owned(), headers: self.headers.clone(), sse: false })
+    }
+}
+
+impl From<ServerConfig> for UpstreamConfig {
+    /// The upstream of an entry in a client's file.
+    fn from(server: ServerConfig) -> Self {
+        let disabled = server.disabled;
+        match server.endpoint {
+            Endpoint::Command { program, args, env, env_file, cwd } => Self {
+                command: Some(Words::Program(program)),
+                args,
+                env,
+                env_file,
+                cwd,
+                disabled,
+                ..Self::default()
+            },
+            Endpoint::Url { url, headers, sse: _ } => {
+                Self { url: Some(url), headers, disabled, env: IndexMap::new(), ..Self::default() }
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! A value that is read from a member: stored, read again when it is old, by one reader at a time.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use anyport_service::{Backoff, sync::Lock};
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{Instant, timeout, timeout_at},
+};
+
+/// A value that was read, and how long it holds.
+pub(super) struct Fetched<T> {
+    pub(super) value: T,
+    pub(super) ttl: Duration,
+}
+
+/// Reads the value. `None`: it could not be read.
+type Fetch<T> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Fetched<T>>> + Send>> + Send + Sync>;
+
+/// A value that is read from a member.
+///
+/// Readers receive the stored value at once, however old; an old one is read again behind them. Only the very first
+/// value is waited for.
+pub(super) struct Cached<T> {
+    fetch: Fetch<T>,
+    /// Is notified of each change.
+    changes: watch::Sender<u64>,
+    timeout: Duration,
+    state: Lock<State<T>>,
+    /// The number of ended attempts.
+    attempts: watch::Sender<u64>,
+}
+
+struct State<T> {
+    value: Option<Arc<T>>,
+    /// The number of changes of the value.
+    generation: u64,
+    /// When the value is to be read again; the time of the next attempt after a failed one.
+    expires: Instant,
+    /// When it was requested for the first time.
+    begun: Option<Instant>,
+    /// The number of attempts in a row that failed.
+    failures: u32,
+    /// The reader, if there is one.
+    reader: Option<AbortHandle>,
+    /// Whether it is to be read once more when the reader is done, since it may have changed meanwhile.
+    again: bool,
+}
+
+/// The time between two attempts that fail.
+const RETRY: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) };
+
+impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
+    /// Nothing is read yet.
+    pub(super) fn new(timeout: Duration, changes: watch::Sender<u64>, fetch: Fetch<T>) -> Arc<Self> {
+        let state = State {
+            value: None,
+            generation: 0,
+            expires: Instant::now(),
+            begun: None,
+            failures: 0,
+            reader: None,
+            again: false,
+        };
+        Arc::new(Self { fetch, changes, timeout, state: Lock::new(state), attempts: watch::Sender::new(0) })
+    }
+
+    /// The last known value.
+    pub(super) fn value(&self) -> Option<Arc<T>> {
+        self.state.lock().value.clone()
+    }
+
+    /// Whether an attempt to read the value has ended.
+    pub(super) fn is_settled(&self) -> bool {
+        *self.attempts.borrow() > 0
+    }
+
+    /// The number of times that the value was found to be another.
+    pub(super) fn generation(&self) -> u64 {
+        self.state.lock().generation
+    }
+
+    /// Whether the last attempt to read the value was successful.
+    pub(super) fn is_usable(&self) -> bool {
+        let state = self.state.lock();
+        state.value.is_some() && state.failures == 0
+    }
+
+    /// Whether there is a value that is not older than it may be.
+    pub(super) fn is_fresh(&self) -> bool {
+        let state = self.state.lock();
+        state.value.is_some() && state.failures == 0 && Instant::now() < state.expires
+    }
+
+    /// When the value is to be read again; `None` if it was never requested.
+    pub(super) fn expires(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        state.begun.map(|_| state.expires)
+    }
+
+    /// Reads the value if it is old, and nobody reads it. Returns at once.
+    pub(super) fn refresh_if_old(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if state.reader.is_none() && Instant::now() >= state.expires {
+            self.start(&mut state);
+        }
+    }
+
+    /// Reads the value again, if it was ever requested: it may have changed.
+    pub(super) fn refresh(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        match state.reader {
+            Some(_) => state.again = true,
+            None if state.begun.is_some() => self.start(&mut state),
+            None => {}
+        }
+    }
+
+    /// Requests the value, and waits for it if no attempt to read it has ended yet, until `wait` after the first
+    /// request.
+    pub(super) async fn first(self: &Arc<Self>, wait: Duration) {
+        self.refresh_if_old();
+        let (mut attempts, begun) = (self.attempts.subscribe(), self.state.lock().begun);
+        let Some(until) = begun.and_then(|begun| begun.checked_add(wait)) else { return };
+        if *attempts.borrow_and_update() == 0 {
+            let _ = timeout_at(until, attempts.wait_for(|attempts| *attempts > 0)).await;
+        }
+    }
+
+    fn start(self: &Arc<Self>, state: &mut State<T>) {
+        state.begun.get_or_insert_with(Instant::now);
+        let reading = timeout(self.timeout, (self.fetch)());
+        let cached = Arc::downgrade(self);
+        state.reader = Some(tokio::spawn(read(cached, reading)).abort_handle());
+    }
+
+    /// Stores what was read. Returns a further attempt, if it may have changed meanwhile.
+    fn store(self: &Arc<Self>, fetched: Option<Fetched<T>>) {
+        let mut state = self.state.lock();
+        state.reader = None;
+        let is_read = fetched.is_some();
+        let mut is_changed = false;
+        match fetched {
+            Some(Fetched { value, ttl }) => {
+                is_changed = state.value.as_deref() != Some(&value);
+                if is_changed {
+                    state.value = Some(Arc::new(value));
+                    state.generation += 1;
+                }
+                state.failures = 0;
+                state.expires = Instant::now() + ttl;
+            }
+            None => {
+                state.expires = Instant::now() + RETRY.after(state.failures);
+                state.failures = state.failures.saturating_add(1);
+            }
+        }
+        // After a failure there is a pause in any case.
+        if std::mem::take(&mut state.again) && is_read {
+            self.start(&mut state);
+        }
+        drop(state);
+        self.attempts.send_modify(|attempts| *attempts += 1);
+        if is_changed {
+            self.changes.send_modify(|changes| *changes += 1);
+        }
+    }
+}
+
+/// Reads for a value that may be dropped meanwhile.
+async fn read<T: PartialEq + Send + Sync + 'static>(
+    cached: Weak<Cached<T>>,
+    reading: impl Future<Output = Result<Option<Fetched<T>>, tokio::time::error::Elapsed>>,
+) {
+    let fetched = reading.await.ok().flatten();
+    if let Some(cached) = cached.upgrade() {
+        cached.store(fetched);
+    }
+}
+
+impl<T> Drop for Cached<T> {
+    fn drop(&mut self) {
+        if let Some(reader) = &self.state.get_mut().reader {
+            reader.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A value that takes a second to read: the number of the attempt, divided by two. The first `failing` attempts fail.
+    fn counting(failing: u32) -> (Arc<Cached<u32>>, Arc<AtomicU32>) {
+        let reads = Arc::new(AtomicU32::new(0));
+        let counter = reads.clone();
+        let fetch: Fetch<u32> = Box::new(move || {
+            let number = counter.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                sleep(Duration::from_secs(1)).await;
+                let ttl = Duration::from_secs(60);
+                (number >= failing).then_some(Fetched { value: number / 2, ttl })
+            })
+        });
+        (Cached::new(Duration::from_secs(30), watch::Sender::new(0), fetch), reads)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_reader_reads_for_all_and_an_old_value_is_answered_at_once() {
+        let (cached, reads) = counting(0);
+        let wait = Duration::from_secs(5);
+        tokio::join!(cached.first(wait), cached.first(wait), cached.first(wait));
+        assert_eq!((cached.value().as_deref(), reads.load(Ordering::Relaxed)), (Some(&0), 1));
+        sleep(Duration::from_secs(61)).await;
+        assert!(!cached.is_fresh());
+        let begun = Instant::now();
+        cached.first(wait).await;
+        assert_eq!((begun.elapsed(), cached.value().as_deref()), (Duration::ZERO, Some(&0)));
+        sleep(Duration::from_secs(2)).await;
+        assert!(cached.is_fresh());
+        assert_eq!(
+            (cached.generation(), reads.load(Ordering::Relaxed)),
+            (1, 2),
+            "the same value is no change"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_during_a_read_is_read_afterwards() {
+        let (cached, reads) = counting(0);
+        cached.refresh();
+        assert_eq!(reads.load(Ordering::Relaxed), 0, "it was not requested yet");
+        cached.refresh_if_old();
+        cached.refresh();
+        cached.refresh();
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(reads.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_first_attempt_is_waited_for_and_failures_are_spaced() {
+        let (cached, reads) = counting(3);
+        let begun = Instant::now();
+        cached.first(Duration::from_millis(500)).await;
+        assert_eq!(begun.elapsed(), Duration::from_millis(500));
+        cached.first(Duration::from_millis(500)).await;
+        assert_eq!(begun.elapsed(), Duration::from_millis(500), "the wait counts from the first request");
+        for _ in 0..100 {
+            sleep(Duration::from_millis(100)).await;
+            cached.refresh_if_old();
+        }
+        assert_eq!(cached.value().as_deref(), Some(&1));
+        assert_eq!(reads.load(Ordering::Relaxed), 4);
+    }
+}

@@ -1,0 +1,142 @@
+//! The background task that listens to a member for changes of its lists.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use anyport_protocol::{Method, subscription::SubscriptionFilter};
+use anyport_service::{Backoff, Context, Event, Outcome, Reply, Request};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Catalog, ListKind, MemberList};
+use crate::federation::{cached::Cached, member::MemberCore};
+
+/// The pause before a member is listened to again.
+const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
+/// The same for one that has refused: it may have been replaced by another.
+const REFUSED: Duration = Duration::from_secs(600);
+/// A stream that was open for so long was good: the next attempt comes soon.
+const GOOD: Duration = Duration::from_secs(60);
+
+/// Listens to the member of `catalog` until the catalog is dropped, or idle.
+pub(super) fn run(catalog: &Arc<Catalog>) -> impl Future<Output = ()> + Send + use<> {
+    let (weak, core) = (Arc::downgrade(catalog), catalog.core.clone());
+    let (context, covered) = (catalog.context.clone(), Covered(catalog.covered.clone()));
+    async move {
+        let (mut failures, mut is_first) = (0, true);
+        loop {
+            let begun = Instant::now();
+            let refused = match listen(&weak, &core, &context, &covered, &mut is_first).await {
+                End::Idle => return,
+                End::Refused => true,
+                End::Lost => false,
+            };
+            covered.set(0);
+            failures = if begun.elapsed() >= GOOD { 0 } else { failures + 1 };
+            let pause = if refused { REFUSED } else { AGAIN.after(failures) };
+            // Lists that the member does not notify of are read again now and then.
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                let Some(next) = refresh_old(&weak) else { return };
+                sleep_until(next.min(until)).await;
+            }
+        }
+    }
+}
+
+/// The lists of whose changes the member notifies. None, once the watcher is gone.
+struct Covered(Arc<AtomicU8>);
+
+impl Covered {
+    fn set(&self, bits: u8) {
+        self.0.store(bits, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Covered {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// Why the watcher listens no longer.
+enum End {
+    /// Nobody uses the catalog.
+    Idle,
+    /// The member refused.
+    Refused,
+    /// The stream is over.
+    Lost,
+}
+
+/// Listens once.
+async fn listen(
+    catalog: &Weak<Catalog>,
+    core: &MemberCore,
+    context: &Context,
+    covered: &Covered,
+    is_first: &mut bool,
+) -> End {
+    let mut reply = request(core, context);
+    loop {
+        let Some(next) = refresh_old(catalog) else { return End::Idle };
+        let event = tokio::select! {
+            event = reply.next() => event,
+            () = sleep_until(next) => continue,
+        };
+        match event {
+            Event::Notification(notification) if notification.method == Method::Acknowledged => {
+                let granted = SubscriptionFilter::read(&notification.params).unwrap_or_default();
+                let bits = ListKind::ALL.into_iter().filter(|kind| granted.wants_list(kind.change()));
+                covered.set(bits.fold(0, |bits, kind| bits | (1 << kind as u8)));
+                // They may have changed while nobody listened. A list that is still being read was requested after this
+                // stream.
+                let was_first = std::mem::take(is_first);
+                refresh(catalog, |list| !was_first || list.value().is_some());
+            }
+            Event::Notification(notification) => {
+                refresh_kind(catalog, notification.method);
+            }
+            Event::Outcome(Outcome::Error(_)) => return End::Refused,
+            Event::Outcome(outcome) => {
+                core.health.note(&outcome);
+                return End::Lost;
+            }
+            // Not of a listen stream.
+            _ => {}
+        }
+    }
+}
+
+fn request(core: &MemberCore, context: &Context) -> Reply {
+    let filter = SubscriptionFilter { tools: true, prompts: true, resources: true, uris: Vec::new() };
+    core.service.call(Request::new(Method::Listen, filter.params()), context.clone())
+}
+
+/// Reads those lists again that may have changed.
+fn refresh(catalog: &Weak<Catalog>, may_have_changed: impl Fn(&Cached<MemberList>) -> bool) {
+    let Some(catalog) = catalog.upgrade() else { return };
+    for list in ListKind::ALL.map(|kind| catalog.peek(kind)) {
+        if may_have_changed(list) {
+            list.refresh();
+        }
+    }
+}
+
+/// Reads the lists again that the notification `change` is about.
+fn refresh_kind(catalog: &Weak<Catalog>, change: Method) {
+    let Some(catalog) = catalog.upgrade() else { return };
+    for kind in ListKind::ALL.into_iter().filter(|kind| kind.change() == change) {
+        catalog.peek(kind).refresh();
+    }
+}
+
+/// Reads old lists again. Returns when to look again; `None` if nobody uses the catalog.
+fn refresh_old(catalog: &Weak<Catalog>) -> Option<Instant> {
+    let catalog = catalog.upgrade().filter(|catalog| !catalog.is_idle())?;
+    Some(catalog.refresh_old())
+}

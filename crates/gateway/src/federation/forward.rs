@@ -1,0 +1,263 @@
+//! Calls that go to one member: its names, URIs and arguments on the way in, ours on the way out.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    task::{Context as Task, Poll, ready},
+};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    failure::Failure,
+    json::{Members as Object, Splice},
+    param_header::Plan,
+};
+use anyport_seal::{RequestIdentity, RequestState, Sealer};
+use anyport_service::{Context, Event, Notification, Outcome, Relay, Reply, Request, ServerRequest};
+use bytestring::ByteString;
+
+use super::{
+    content, definition,
+    edits::Edits,
+    member::MemberEntry,
+    naming::{ItemOverride, NameKind},
+    questions,
+};
+
+/// A call of one member's tool, prompt, resource or completion.
+pub(super) struct Forward<'a> {
+    pub(super) member: Arc<MemberEntry>,
+    pub(super) method: Method,
+    /// What the member calls the tool, prompt or resource.
+    pub(super) own: ByteString,
+    /// The definition as the member lists it, if it is known.
+    pub(super) listed: Option<Raw>,
+    pub(super) sealer: &'a Sealer,
+    pub(super) identity: &'a Raw,
+    /// Whether questions and log messages say which member they are of.
+    pub(super) are_several: bool,
+}
+
+/// The purpose of sealed states.
+const PURPOSE: &str = "state of a member";
+
+impl Forward<'_> {
+    /// Calls the member.
+    pub(super) fn call(self, request: Request, context: Context) -> Reply {
+        let change = match self.method {
+            Method::ToolsCall => self.member.naming.item(NameKind::Tool, &self.own),
+            Method::PromptsGet => self.member.naming.item(NameKind::Prompt, &self.own),
+            _ => None,
+        };
+        let fixed = change.filter(|change| !change.arguments.is_empty());
+        let (owner, bound) = (context.principal().to_string(), self.bound());
+        let prepared = self
+            .context(&request, context, fixed)
+            .and_then(|context| Ok((self.params(&request, fixed, &owner, &bound)?, context)));
+        let (params, context) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Reply::error(error),
+        };
+        let core = &self.member.core;
+        core.calls.fetch_add(1, Ordering::Relaxed);
+        core.in_flight.fetch_add(1, Ordering::Relaxed);
+        let relay = MemberRelay {
+            guard: InFlight(self.member.clone()),
+            method: self.method,
+            seal: self.method.may_ask().then(|| (self.sealer.clone(), owner, bound)),
+            asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
+            identity: self.identity.clone(),
+            are_several: self.are_several,
+        };
+        core.service.call(Request { method: request.method, params: params.into() }, context).relay(relay)
+    }
+
+    /// The request that a state belongs to.
+    fn bound(&self) -> RequestIdentity {
+        RequestIdentity::new(&*self.member.core.name, self.method, &*self.own)
+    }
+
+    /// The context of the call. The headers of a caller are those of the arguments that it sees, so they are compared with
+    /// these here, if others are added.
+    ///
+    /// # Errors
+    /// -32020.
+    fn context(
+        &self,
+        request: &Request,
+        context: Context,
+        fixed: Option<&ItemOverride>,
+    ) -> Result<Context, Error> {
+        let Some(change) = fixed.filter(|_| context.param_headers().is_some()) else { return Ok(context) };
+        if let Some((listed, given)) = self.listed.as_ref().zip(context.param_headers())
+            && context.revision().has_request_headers()
+        {
+            let exposed = definition::exposed(listed, &self.own, Some(change), &self.member.alias);
+            // A tool with invalid annotations is not one for a client with headers.
+            let plan = Plan::of_tool(exposed.as_str()).unwrap_or_default();
+            plan.check(given, request.params.find("arguments").unwrap_or("{}"))?;
+        }
+        Ok(context.without_param_headers())
+    }
+
+    /// The params in the member's words.
+    ///
+    /// # Errors
+    /// -32602 for a state that another member, or another caller, was given.
+    fn params(
+        &self,
+        request: &Request,
+        fixed: Option<&ItemOverride>,
+        owner: &str,
+        bound: &RequestIdentity,
+    ) -> Result<Raw, Error> {
+        let params = request.params.raw();
+        let mut edits = Edits::of(params);
+        let object = edits.text();
+        if self.method == Method::Complete {
+            let reference = Object::find(object, "ref").unwrap_or_default();
+            let key = if Object::find(reference, "uri").is_some() { "uri" } else { "name" };
+            edits.set(reference, key, &Raw::string(&self.own));
+        } else {
+            let key = if self.method == Method::ResourcesRead { "uri" } else { "name" };
+            if params.member(key).and_then(|name| name.as_string()).as_ref() != Some(&self.own) {
+                edits.set(object, key, &Raw::string(&self.own));
+            }
+        }
+        if let Some(change) = fixed {
+            let arguments = params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
+            edits.set(object, "arguments", &with_fixed(&arguments, change));
+        }
+        if let Some(state) = Object::find(object, "requestState") {
+            let token = params.slice(state).as_string().unwrap_or_default();
+            let opened = RequestState::<String>::open(self.sealer, PURPOSE, &token, owner, bound);
+            let opened = opened.map_err(|why| {
+                let message =
+                    format!("the requestState {why}; call {:.128} again without requestState", self.own);
+                Error::invalid_params(message).with_reason(why.reason())
+            })?;
+            edits.replace(state, &Raw::string(&opened.payload));
+        }
+        Ok(edits.finish())
+    }
+}
+
+/// The arguments of a caller, with the fixed ones in place of its own.
+fn with_fixed(arguments: &Raw, change: &ItemOverride) -> Raw {
+    let is_fixed = |name: &str| change.arguments.iter().any(|(fixed, _)| fixed == name);
+    let own = Splice::retain(arguments, |name| !is_fixed(name));
+    change.arguments.iter().fold(own, |all, (name, value)| all.with(name, value)).finish()
+}
+
+/// Counts a call until it is over.
+struct InFlight(Arc<MemberEntry>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.core.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Puts what a member answers into the words of the federation.
+struct MemberRelay {
+    guard: InFlight,
+    method: Method,
+    /// What seals the state of a call that may ask, with the caller and the request that it belongs to.
+    seal: Option<(Sealer, String, RequestIdentity)>,
+    /// The URI that the caller reads.
+    asked_uri: Option<ByteString>,
+    identity: Raw,
+    are_several: bool,
+}
+
+impl MemberRelay {
+    fn member(&self) -> &MemberEntry {
+        &self.guard.0
+    }
+
+    /// An `InputRequiredResult` with the member's state sealed for the caller and the request.
+    ///
+    /// 2026-07-28, patterns/mrtr §Server Requirements: servers SHOULD include "the authenticated principal" and "an
+    /// identifier for the originating request" in a state, "rejecting state presented by a different principal". A member
+    /// sees us alone, so it cannot.
+    fn input_required(&self, required: Raw) -> Outcome {
+        let state = required.member("requestState").and_then(|state| state.as_string());
+        let sealed = match (state, &self.seal) {
+            (Some(state), Some((sealer, owner, request))) => {
+                let state = RequestState {
+                    owner: owner.clone(),
+                    request: request.clone(),
+                    // The member itself decides how long its state is valid.
+                    expires: u64::MAX,
+                    payload: state.to_string(),
+                };
+                match state.seal(sealer, PURPOSE) {
+                    Ok(sealed) => Some(sealed),
+                    Err(error) => return Outcome::Error(error),
+                }
+            }
+            _ => None,
+        };
+        Outcome::InputRequired(questions::exposed_input_required(
+            &required,
+            sealed.as_deref(),
+            self.member(),
+            self.are_several,
+        ))
+    }
+
+    /// An error, with the URI that the caller has read in place of the member's.
+    fn error(&self, mut error: Error) -> Error {
+        if let (Some(asked), Some(data)) = (&self.asked_uri, &error.data)
+            && let Some(uri) = Object::find(data.as_str(), "uri")
+        {
+            let mut edits = Edits::of(data);
+            edits.replace(uri, &Raw::string(asked));
+            error.data = Some(edits.finish());
+        }
+        error
+    }
+
+    /// A failure, with the name of the member.
+    fn failure(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Upstream { .. } => failure,
+            failure => failure.of_upstream(self.member().core.name.clone()),
+        }
+    }
+
+    fn event(&self, event: Event) -> Event {
+        match event {
+            Event::ServerRequest(ServerRequest { method, params, responder }) => {
+                let params = questions::exposed(method, &params, self.member());
+                Event::ServerRequest(ServerRequest { method, params, responder })
+            }
+            Event::Notification(Notification { method: method @ Method::LogMessage, params }) => {
+                let params = questions::exposed_log(&params, self.member());
+                Event::Notification(Notification { method, params })
+            }
+            event => event,
+        }
+    }
+}
+
+impl Relay for MemberRelay {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        self.member().core.ended(&outcome);
+        match outcome {
+            Outcome::Result(result) => {
+                Outcome::Result(content::exposed(&result, self.method, &self.member().alias, &self.identity))
+            }
+            Outcome::InputRequired(required) => self.input_required(required),
+            Outcome::Error(error) => Outcome::Error(self.error(error)),
+            Outcome::Failed(failure) => self.failure(*failure).into(),
+        }
+    }
+
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        Poll::Ready(match ready!(reply.poll_event(task)) {
+            Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
+            event if self.are_several => self.event(event),
+            event => event,
+        })
+    }
+}

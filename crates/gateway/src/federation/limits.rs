@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+use anyport_protocol::limits;
+
+limits! {
+    /// The limits of a federation; the names are those of the configuration.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct FederationLimits {
+        /// The time that the first list of a member is waited for. The list goes out without a late member, and
+        /// list-changed follows when its list is there.
+        #[default(5 s)]
+        #[limit(
+            Seconds "first_list_wait",
+            beyond = "the list is answered without the items of the late member, and list-changed follows"
+        )]
+        pub first_list_wait: Duration,
+        /// The time after which a member's list is read again, if the member neither names a time (`ttlMs`) nor
+        /// notifies of changes.
+        #[default(1 minutes)]
+        #[limit(
+            Seconds "catalog_ttl",
+            beyond = "the list is answered as it is, and read again, if the member does not notify of changes"
+        )]
+        pub catalog_ttl: Duration,
+        /// The time that reading one list of a member may take.
+        #[default(1 minutes)]
+        #[limit(Seconds "catalog_timeout", beyond = "the last known list stays; it is read again later")]
+        pub catalog_timeout: Duration,
+        /// The number of lists of one kind that are stored per client capabilities and principal. The one that has been
+        /// unused for longest makes room.
+        #[default(64)]
+        #[limit(
+            Count "catalog_views", note = " sets of client capabilities",
+            beyond = "the lists of the set that has been unused for longest are read again when they are needed"
+        )]
+        pub catalog_views: usize,
+        /// The time after which the lists of clients that are gone are neither watched nor read again.
+        #[default(10 minutes)]
+        #[limit(Seconds "catalog_idle", beyond = "changes of a list that is not used are not followed")]
+        pub catalog_idle: Duration,
+        /// The number of entries on a page of a list. Legacy sessions receive all entries on one page.
+        #[default(1_000)]
+        #[limit(Count "page_size", note = " entries", beyond = "the list continues with a cursor")]
+        pub page_size: usize,
+        /// The time in which members acknowledge subscriptions to their resources.
+        #[default(2 s)]
+        #[limit(
+            Seconds "subscribe_wait",
+            beyond = "the resources of a late member are left out of the acknowledgement"
+        )]
+        pub subscribe_wait: Duration,
+        /// The number of resources that one listener may subscribe to.
+        #[default(1_000)]
+        #[limit(
+            Count "max_subscriptions", note = " a listener",
+            beyond = "further ones are left out of the acknowledgement"
+        )]
+        pub max_subscriptions: usize,
+    }
+}

@@ -1,0 +1,98 @@
+use std::{collections::HashSet, sync::Arc};
+
+use anyport_protocol::Raw;
+use anyport_seal::Sealer;
+use anyport_service::sync::Lock;
+use tokio::sync::watch;
+
+use super::{
+    Collision, FederationLimits,
+    catalog::{Catalog, CatalogKey},
+    member::{MemberCore, Members},
+};
+
+/// What all endpoints of a federation share: its members, and what is known of them.
+pub(super) struct Shared {
+    pub(super) limits: FederationLimits,
+    /// Seals the states of members.
+    pub(super) sealer: Sealer,
+    /// Who we are for the members when we read their lists.
+    client_info: Raw,
+    members: Lock<Arc<Members>>,
+    /// The number of changes: of lists, of descriptions, of members.
+    changes: watch::Sender<u64>,
+    /// Whether listen streams end.
+    pub(super) closed: watch::Sender<bool>,
+    collisions: Lock<Collisions>,
+}
+
+#[derive(Default)]
+struct Collisions {
+    all: Vec<Collision>,
+    known: HashSet<Collision>,
+}
+
+/// The most collisions that are remembered.
+const COLLISIONS: usize = 1_000;
+
+impl Shared {
+    pub(super) fn new(members: Members, limits: FederationLimits, sealer: Sealer, client_info: Raw) -> Self {
+        Self {
+            limits,
+            sealer,
+            client_info,
+            members: Lock::new(Arc::new(members)),
+            changes: watch::Sender::new(0),
+            closed: watch::Sender::new(false),
+            collisions: Lock::default(),
+        }
+    }
+
+    pub(super) fn members(&self) -> Arc<Members> {
+        self.members.lock().clone()
+    }
+
+    /// Replaces the members by those that `change` makes of them.
+    pub(super) fn replace_members<E>(
+        &self,
+        change: impl FnOnce(&Members) -> Result<Members, E>,
+    ) -> Result<(), E> {
+        let mut members = self.members.lock();
+        *members = Arc::new(change(&members)?);
+        drop(members);
+        *self.collisions.lock() = Collisions::default();
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(())
+    }
+
+    /// The number of changes.
+    pub(super) fn changes(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
+    /// Is notified of every change.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// What a member offers to callers of one kind.
+    pub(super) fn catalog(&self, core: &Arc<MemberCore>, key: &CatalogKey) -> Arc<Catalog> {
+        core.catalog(key, || Catalog::new(core, key, self.limits, &self.client_info, &self.changes))
+    }
+
+    /// Reports collisions, each once.
+    pub(super) fn report(&self, collisions: &[Collision]) {
+        let mut reported = self.collisions.lock();
+        for collision in collisions {
+            if reported.all.len() < COLLISIONS && reported.known.insert(collision.clone()) {
+                tracing::warn!(member = collision.member, "{collision}");
+                reported.all.push(collision.clone());
+            }
+        }
+    }
+
+    /// The collisions that were found among the members.
+    pub(super) fn collisions(&self) -> Vec<Collision> {
+        self.collisions.lock().all.clone()
+    }
+}

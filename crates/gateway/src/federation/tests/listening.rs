@@ -1,0 +1,127 @@
+use anyport_service::{Event, Notification, Reply};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::*;
+
+fn listen(federation: &Federation, notifications: Value, context: Context) -> Reply {
+    federation.call(request(Method::Listen, json!({ "notifications": notifications })), context)
+}
+
+/// The next notification within a minute.
+async fn next(reply: &mut Reply) -> Option<Notification> {
+    match timeout(seconds(60), reply.next()).await {
+        Ok(Event::Notification(notification)) => Some(notification),
+        Ok(event) => panic!("{event:?}"),
+        Err(_) => None,
+    }
+}
+
+async fn method(reply: &mut Reply) -> Option<Method> {
+    next(reply).await.map(|notification| notification.method)
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_listeners_whose_view_changed_are_notified() {
+    let (a, b) = (Fake::new(&["x"]), Fake::new(&["x"]));
+    let federation = two(&a, &b);
+    let of_b = federation.virtual_server(VirtualServer::new("b").include("b_*"));
+    let lists = json!({"toolsListChanged": true, "promptsListChanged": true});
+    assert_eq!((tools(&federation).await.len(), tools(&of_b).await.len()), (2, 1));
+    let mut all = listen(&federation, lists.clone(), modern());
+    let mut selected = listen(&of_b, lists, modern());
+    let acknowledged = next(&mut all).await.unwrap();
+    assert_eq!(
+        acknowledged.params.decode::<Value>().unwrap(),
+        json!({"notifications": {"toolsListChanged": true, "promptsListChanged": true}})
+    );
+    assert_eq!(method(&mut selected).await, Some(Method::Acknowledged));
+    assert_eq!(method(&mut all).await, None);
+
+    a.set("tools", json!([{"name": "y"}]));
+    a.say(Method::ToolsChanged, json!({}));
+    assert_eq!(method(&mut all).await, Some(Method::ToolsChanged));
+    assert_eq!((tools(&federation).await, method(&mut all).await), (vec!["a_y".into(), "b_x".into()], None));
+    assert_eq!(method(&mut selected).await, None, "its list is the same");
+    // A notification without a change.
+    a.say(Method::ToolsChanged, json!({}));
+    b.say(Method::PromptsChanged, json!({}));
+    assert_eq!(method(&mut all).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_member_is_announced_when_its_list_is_there() {
+    let (quick, slow) = (Fake::new(&["x"]), Fake::new(&["x"]).slow(seconds(20)));
+    let federation = two(&quick, &slow);
+    assert_eq!(tools(&federation).await, ["a_x"]);
+    let mut reply = listen(&federation, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    assert_eq!(method(&mut reply).await, Some(Method::ToolsChanged));
+    assert_eq!(tools(&federation).await, ["a_x", "b_x"]);
+    // Nobody missed this one, but a session without a stream may have.
+    let mut later = listen(&federation, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut later).await, Some(Method::Acknowledged));
+    assert_eq!(method(&mut later).await, Some(Method::ToolsChanged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_have_the_uris_of_the_federation_and_a_late_member_holds_nothing_up() {
+    let (a, b) = (Fake::new(&[]), Fake::new(&[]));
+    b.never_acknowledge("file:///late");
+    let federation = federation([member("a", &a), member("b", &b), member("c", &b)]);
+    let uris = ["a+file:///x", "b+file:///late", "c+file:///y", "d+file:///z", "nothing"];
+    let begun = Instant::now();
+    let mut reply = listen(&federation, json!({ "resourceSubscriptions": uris }), modern());
+    let granted = next(&mut reply).await.unwrap().params.decode::<Value>().unwrap();
+    assert_eq!(granted, json!({"notifications": {"resourceSubscriptions": ["a+file:///x", "c+file:///y"]}}));
+    assert_eq!(begun.elapsed(), seconds(2));
+    a.say(Method::ResourceUpdated, json!({"uri": "file:///x/part"}));
+    let updated = next(&mut reply).await.unwrap();
+    assert_eq!(
+        (updated.method, updated.params.as_str()),
+        (Method::ResourceUpdated, r#"{"uri":"a+file:///x/part"}"#)
+    );
+    b.say(Method::ResourceUpdated, json!({"uri": "file:///y"}));
+    assert_eq!(next(&mut reply).await.unwrap().params.as_str(), r#"{"uri":"c+file:///y"}"#);
+    assert_eq!(next(&mut reply).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_notifications_is_read_again_while_somebody_listens() {
+    let fake = Fake::new(&["x"]);
+    let federation = two(&fake, &Fake::new(&[]));
+    fake.set_down(true);
+    // It refuses the stream of the catalog, too.
+    assert_eq!(tools(&federation).await.len(), 0);
+    let mut reply = listen(&federation, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    fake.set_down(false);
+    assert_eq!(method(&mut reply).await, Some(Method::ToolsChanged));
+    assert_eq!(tools(&federation).await, ["a_x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unused_catalog_is_not_watched() {
+    let fake = Fake::new(&["x"]);
+    let federation = two(&fake, &Fake::new(&[]));
+    tools(&federation).await;
+    assert_eq!(fake.requests(Method::Listen).len(), 1);
+    sleep(seconds(7_200)).await;
+    let reads = fake.requests(Method::ToolsList).len();
+    fake.set("tools", json!([{"name": "y"}]));
+    fake.say(Method::ToolsChanged, json!({}));
+    sleep(seconds(10)).await;
+    assert_eq!(fake.requests(Method::ToolsList).len(), reads, "nobody wants to know");
+    assert_eq!(tools(&federation).await, ["a_x"], "what is known, at once");
+    sleep(seconds(1)).await;
+    assert_eq!(tools(&federation).await, ["a_y"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn listeners_end_when_the_federation_closes() {
+    let federation = two(&Fake::new(&[]), &Fake::new(&[]));
+    let mut reply = listen(&federation, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    federation.close();
+    let Outcome::Result(end) = reply.outcome().await else { panic!("no end") };
+    assert_eq!(end.member("resultType").unwrap(), Raw::string("complete"));
+}

@@ -1,0 +1,169 @@
+//! Invariant: One dead or hanging member delays no list beyond its deadline, and takes no tool of another away.
+
+use tokio::time::{Instant, sleep};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn the_tools_of_all_members_are_in_one_list() {
+    let (a, b) = (Fake::new(&["read", "write"]).paged(1), Fake::new(&["read"]));
+    let federation = two(&a, &b);
+    let list = result(&federation, request(Method::ToolsList, json!({}))).await;
+    assert_eq!(of_list(&list), ["a_read", "a_write", "b_read"]);
+    assert_eq!((&list["resultType"], &list["cacheScope"]), (&json!("complete"), &json!("private")));
+    assert_eq!(
+        list["_meta"]["io.modelcontextprotocol/serverInfo"],
+        json!({"name": "gateway", "version": "1"})
+    );
+    // Once more, from memory.
+    let again = federation.call(request(Method::ToolsList, json!({})), modern()).into_ready();
+    assert_eq!(again.unwrap(), Outcome::Result(list.into()));
+    assert_eq!(a.requests(Method::ToolsList).len(), 2, "one for each of its pages");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_member_is_waited_for_once_and_then_not_at_all() {
+    let (quick, slow, never) =
+        (Fake::new(&["x"]), Fake::new(&["x"]).slow(seconds(20)), Fake::new(&["x"]).slow(seconds(9_999)));
+    let federation = federation([member("quick", &quick), member("slow", &slow), member("never", &never)]);
+    let begun = Instant::now();
+    let list = result(&federation, request(Method::ToolsList, json!({}))).await;
+    assert_eq!((of_list(&list), begun.elapsed()), (vec!["quick_x".to_owned()], seconds(5)));
+    assert_eq!(list["ttlMs"], 0, "it is stale before it arrives");
+    assert_eq!(
+        (tools(&federation).await.len(), begun.elapsed()),
+        (1, seconds(5)),
+        "the next one waits no more"
+    );
+    sleep(seconds(16)).await;
+    assert_eq!(tools(&federation).await, ["quick_x", "slow_x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_member_keeps_its_tools_and_its_calls_say_why() {
+    let (dead, other) = (Fake::new(&["x"]), Fake::new(&["x"]));
+    let federation = two(&dead, &other);
+    assert_eq!(tools(&federation).await, ["a_x", "b_x"]);
+    dead.set_down(true);
+    sleep(seconds(3_600)).await;
+    let begun = Instant::now();
+    assert_eq!(tools(&federation).await, ["a_x", "b_x"]);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    let refused = error(&federation, tool("a_x", json!({}))).await;
+    assert_eq!(refused.code, -32603);
+    let data: Value = refused.data.unwrap().decode().unwrap();
+    assert_eq!(
+        data,
+        json!({"upstream": "a", "since": "1970-01-01T00:00:00Z", "why": "refused", "reason": "upstream_down"})
+    );
+    assert!(result(&federation, tool("b_x", json!({}))).await.get("params").is_some());
+    let status = federation.status();
+    assert_eq!((status[0].state, status[1].state), (MemberState::Down, MemberState::Up));
+    assert!(status[0].last_error.as_deref().unwrap().contains("refused"), "{status:?}");
+    assert_eq!((status[0].tools, status[0].calls, status[0].errors, status[0].in_flight), (Some(1), 1, 1, 0));
+    dead.set_down(false);
+    result(&federation, tool("a_x", json!({}))).await;
+    assert_eq!(federation.status()[0].state, MemberState::Up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn modern_clients_get_pages_and_legacy_sessions_the_whole_list() {
+    let names: Vec<String> = (0..25).map(|number| format!("t{number:02}")).collect();
+    let fake = Fake::new(&names.iter().map(|name| &**name).collect::<Vec<_>>());
+    let federation = limited([member("a", &fake)], FederationLimits::default().page_size(10));
+    let (mut all, mut params) = (Vec::new(), json!({}));
+    loop {
+        let page = result(&federation, request(Method::ToolsList, params)).await;
+        let listed = of_list(&page);
+        assert!(listed.len() <= 10);
+        all.extend(listed);
+        let Some(cursor) = page.get("nextCursor") else { break };
+        params = json!({ "cursor": cursor });
+    }
+    assert_eq!(all, names.iter().map(|name| format!("a_{name}")).collect::<Vec<_>>());
+    assert_eq!(super::names(&federation, Method::ToolsList, legacy()).await, all);
+    for cursor in [json!("unknown"), json!(""), json!(7)] {
+        let refused = error(&federation, request(Method::ToolsList, json!({ "cursor": cursor }))).await;
+        assert_eq!(refused.code, -32602, "{cursor}");
+    }
+    let page = result(&federation, request(Method::ToolsList, json!({}))).await;
+    let elsewhere = request(Method::PromptsList, json!({"cursor": page["nextCursor"]}));
+    assert_eq!(error(&federation, elsewhere).await.code, -32602);
+}
+
+#[tokio::test(start_paused = true)]
+async fn resources_have_the_alias_of_their_member_and_https_uris_untouched() {
+    let (a, b) = (Fake::new(&[]), Fake::new(&[]));
+    for fake in [&a, &b] {
+        fake.set(
+            "resources",
+            json!([{"uri": "file:///x", "name": "x"}, {"uri": "https://x", "name": "web"}]),
+        );
+        fake.set("resourceTemplates", json!([{"uriTemplate": "file:///{name}", "name": "t"}]));
+    }
+    let federation = two(&a, &b);
+    assert_eq!(
+        names(&federation, Method::ResourcesList, modern()).await,
+        ["a+file:///x", "https://x", "b+file:///x"]
+    );
+    assert_eq!(
+        names(&federation, Method::TemplatesList, modern()).await,
+        ["a+file:///{name}", "b+file:///{name}"]
+    );
+    let collisions = federation.report();
+    assert_eq!(
+        collisions.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [r#""https://x" of b cannot be called "https://x", which is an item of a: it is left out"#]
+    );
+    let read = |uri| request(Method::ResourcesRead, json!({ "uri": uri }));
+    for uri in ["b+file:///x", "b+file:///any", "https://x"] {
+        assert_eq!(result(&federation, read(uri)).await["contents"][0]["uri"], uri);
+    }
+    assert_eq!(a.requests(Method::ResourcesRead), [json!({"uri": "https://x"})], "the first member wins");
+    assert_eq!(b.requests(Method::ResourcesRead)[1], json!({"uri": "file:///any"}));
+    for uri in ["c+file:///x", "file:///x", "https://unknown", "b+file:///missing"] {
+        let refused = error(&federation, read(uri)).await;
+        assert_eq!(refused.data.unwrap().decode::<Value>().unwrap(), json!({ "uri": uri }));
+        assert_eq!(refused.code, -32602);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_with_other_capabilities_have_other_lists() {
+    let fake = Fake::new(&["x"]);
+    let federation = limited([member("a", &fake)], FederationLimits::default().catalog_views(2));
+    for capabilities in
+        [json!({}), json!({"sampling": {}}), json!({"roots": {}}), json!({"roots": {}, "x": 1})]
+    {
+        let context = caller(MODERN, capabilities);
+        assert_eq!(names(&federation, Method::ToolsList, context).await, ["a_x"]);
+    }
+    assert_eq!(fake.requests(Method::ToolsList).len(), 3, "unknown capabilities make no difference");
+    names(&federation, Method::ToolsList, caller(MODERN, json!({"sampling": {}}))).await;
+    assert_eq!(fake.requests(Method::ToolsList).len(), 3, "still there");
+    names(&federation, Method::ToolsList, caller(MODERN, json!({}))).await;
+    assert_eq!(fake.requests(Method::ToolsList).len(), 4, "it had made room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_members_describe_themselves_together() {
+    let (a, b) = (Fake::new(&[]), Fake::new(&[]));
+    let late = Fake::new(&[]).slow(seconds(60));
+    let federation = federation([member("a", &a), member("b", &b).title("The B"), member("late", &late)]);
+    let begun = Instant::now();
+    let described = result(&federation, request(Method::Discover, json!({}))).await;
+    assert_eq!(begun.elapsed(), seconds(5));
+    assert_eq!(described["instructions"], "Ours.\n\n## a\n\nbe kind\n\n## The B\n\nbe kind");
+    assert_eq!(described["supportedVersions"][0], "2026-07-28");
+    assert_eq!(described["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "gateway");
+    let capabilities = json!({
+        "tools": {"listChanged": true},
+        "prompts": {"listChanged": true},
+        "resources": {"listChanged": true, "subscribe": true},
+        "completions": {},
+    });
+    assert_eq!(described["capabilities"], capabilities);
+    assert_eq!(described["ttlMs"], 0);
+    let again = federation.call(request(Method::Discover, json!({})), modern());
+    assert!(again.into_ready().is_ok(), "from memory");
+}

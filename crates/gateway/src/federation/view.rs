@@ -1,0 +1,287 @@
+//! The merged lists for callers of one kind.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyport_protocol::{Error, Raw};
+use anyport_service::{Context, Principal, sync::Lock};
+use tokio::time::Instant;
+
+use super::{
+    catalog::{Catalog, CatalogHold, CatalogKey},
+    list_kind::ListKind,
+    member::MemberEntry,
+    merged::{Merged, PageContext, Route},
+    pattern::Selection,
+    shared::Shared,
+    uris::is_web,
+};
+
+/// The merged lists for callers of one kind, as one selection of them.
+pub(super) struct View {
+    shared: Arc<Shared>,
+    selection: Arc<Selection>,
+    key: CatalogKey,
+    catalogs: Lock<Catalogs>,
+    lists: [Lock<ViewList>; 4],
+    used: Lock<Instant>,
+}
+
+/// The members of a view, with what they offer to its callers.
+#[derive(Clone)]
+struct Catalogs {
+    /// Which set of members it is.
+    generation: u64,
+    members: Arc<[(Arc<MemberEntry>, Arc<Catalog>)]>,
+}
+
+/// One merged list.
+#[derive(Default)]
+struct ViewList {
+    merged: Option<Arc<Merged>>,
+    /// The number of changes in the federation after which the merged list was compared with the members' lists.
+    changes: u64,
+    /// Which lists it is made of: the set of members, and the number of changes of their lists.
+    parts: (u64, u64),
+    /// The number of changes that clients can see.
+    version: u64,
+    /// The time of the last one.
+    changed: Option<Instant>,
+    /// Whether a client has received the merged list.
+    is_served: bool,
+}
+
+/// The version of a merged list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) number: u64,
+    pub(super) changed: Option<Instant>,
+}
+
+impl View {
+    pub(super) fn new(shared: Arc<Shared>, selection: Arc<Selection>, key: CatalogKey) -> Arc<Self> {
+        let catalogs = Catalogs { generation: u64::MAX, members: Arc::new([]) };
+        let used = Lock::new(Instant::now());
+        Arc::new(Self {
+            shared,
+            selection,
+            key,
+            catalogs: Lock::new(catalogs),
+            lists: Default::default(),
+            used,
+        })
+    }
+
+    /// The members, with what they offer.
+    pub(super) fn members(&self) -> Arc<[(Arc<MemberEntry>, Arc<Catalog>)]> {
+        self.catalogs().members
+    }
+
+    fn catalogs(&self) -> Catalogs {
+        let current = self.shared.members();
+        let mut catalogs = self.catalogs.lock();
+        if catalogs.generation != current.generation {
+            let members = current.entries.iter().map(|entry| {
+                let key = self.key.for_member(entry.per_principal);
+                (entry.clone(), self.shared.catalog(&entry.core, &key))
+            });
+            *catalogs = Catalogs { generation: current.generation, members: members.collect() };
+        }
+        catalogs.clone()
+    }
+
+    /// Requests a list of every member that is old or was never read. Returns at once.
+    pub(super) fn request(&self, kind: ListKind) {
+        self.members().iter().for_each(|(_, catalog)| _ = catalog.list(kind));
+    }
+
+    /// Requests a list of every member, and waits for those that were never read, up to `first_list_wait` after they were
+    /// first requested.
+    pub(super) async fn first(&self, kind: ListKind) {
+        let members = self.members();
+        let wait = self.shared.limits.first_list_wait;
+        // All are requested before the first is waited for.
+        self.request(kind);
+        for (_, catalog) in &*members {
+            catalog.peek(kind).first(wait).await;
+        }
+    }
+
+    /// Whether every member's list was read, or is known not to be had.
+    pub(super) fn is_settled(&self, kind: ListKind) -> bool {
+        self.members().iter().all(|(_, catalog)| catalog.list(kind).is_settled())
+    }
+
+    /// The members whose list is not known.
+    pub(super) fn unknown(&self, kind: ListKind) -> Vec<Arc<MemberEntry>> {
+        let members = self.members();
+        let unknown = members.iter().filter(|(_, catalog)| catalog.list(kind).value().is_none());
+        unknown.map(|(member, _)| member.clone()).collect()
+    }
+
+    /// Where the entry `name` of a list leads, as far as the lists are known.
+    pub(super) fn route(&self, kind: ListKind, name: &str) -> Option<Route> {
+        self.merged(kind).routes.get(name).cloned()
+    }
+
+    /// The first member with a template that begins like `uri`, up to the template's first expression.
+    pub(super) fn template_member(&self, uri: &str) -> Option<Arc<MemberEntry>> {
+        let merged = self.merged(ListKind::Templates);
+        let begins_like = |template: &str| match template.split_once('{') {
+            Some((start, _)) => is_web(start) && uri.starts_with(start),
+            None => false,
+        };
+        let (template, _) = merged.lines.iter().find(|(template, _)| begins_like(template))?;
+        merged.routes.get(template).map(|route| route.member.clone())
+    }
+
+    /// Whether callers of this view may use what clients call `name`.
+    pub(super) fn offers(&self, name: &str) -> bool {
+        self.selection.has(name)
+    }
+
+    /// A page of a list as it is known; the whole list for a legacy session, since clients exist that request no second page.
+    ///
+    /// # Errors
+    /// -32602 for a cursor that is none of this list.
+    pub(super) fn page(&self, kind: ListKind, cursor: Option<&Raw>, meta: &Raw) -> Result<Raw, Error> {
+        let merged = self.current(kind, true).0;
+        let is_stale = self.members().iter().any(|(_, catalog)| !catalog.is_fresh(kind));
+        let context = PageContext { kind, meta, is_stale };
+        match cursor {
+            None if !self.key.is_stateless() => Ok(merged.whole(&context)),
+            cursor => merged.page(cursor, &context),
+        }
+    }
+
+    /// The merged list of what is known.
+    pub(super) fn merged(&self, kind: ListKind) -> Arc<Merged> {
+        self.current(kind, false).0
+    }
+
+    /// The version of the merged list of what is known.
+    pub(super) fn version(&self, kind: ListKind) -> Version {
+        self.current(kind, false).1
+    }
+
+    /// Merges the lists again if something has changed in the federation. `is_served`: for a client.
+    fn current(&self, kind: ListKind, is_served: bool) -> (Arc<Merged>, Version) {
+        // Read before the lists are: a change after that is merged next time.
+        let changes = self.shared.changes();
+        let mut list = self.lists[kind as usize].lock();
+        if list.changes != changes || list.merged.is_none() {
+            list.changes = changes;
+            self.merge(kind, &mut list);
+        }
+        list.is_served |= is_served;
+        let merged = list.merged.clone().unwrap_or_default();
+        (merged, Version { number: list.version, changed: list.changed })
+    }
+
+    /// Merges the lists of the members, unless they are those of which the merged list is made.
+    fn merge(&self, kind: ListKind, list: &mut ViewList) {
+        let Catalogs { generation, members } = self.catalogs();
+        let parts = (generation, members.iter().map(|(_, catalog)| catalog.peek(kind).generation()).sum());
+        if list.merged.is_some() && list.parts == parts {
+            return;
+        }
+        let known = members.iter().map(|(member, catalog)| (member.clone(), catalog.peek(kind).value()));
+        let merged =
+            Merged::of(kind, &known.collect::<Vec<_>>(), &self.selection, self.shared.limits.page_size);
+        self.shared.report(&merged.collisions);
+        // A client that has not read the list cannot have missed a change.
+        if list.is_served && list.merged.as_ref().is_some_and(|old| !old.is_same_as(&merged)) {
+            list.version += 1;
+            list.changed = Some(Instant::now());
+            list.is_served = false;
+        }
+        (list.merged, list.parts) = (Some(Arc::new(merged)), parts);
+    }
+
+    /// Follows the changes of all members' lists until the holds are dropped.
+    pub(super) fn hold(&self) -> Vec<CatalogHold> {
+        self.members().iter().map(|(_, catalog)| catalog.hold()).collect()
+    }
+
+    /// Waits for the description of every member, up to `wait` after it was first requested.
+    pub(super) async fn described(&self, wait: Duration) {
+        let members = self.members();
+        members.iter().for_each(|(_, catalog)| catalog.description().refresh_if_old());
+        for (_, catalog) in &*members {
+            catalog.description().first(wait).await;
+        }
+    }
+}
+
+/// The views of one endpoint. The one that has been unused for longest makes room.
+pub(super) struct Views {
+    shared: Arc<Shared>,
+    selection: Arc<Selection>,
+    table: Lock<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    views: Vec<Arc<View>>,
+    /// The view of callers as they describe themselves: several descriptions may mean the same.
+    callers: HashMap<Caller, Arc<View>>,
+}
+
+/// A caller as it describes itself.
+#[derive(PartialEq, Eq, Hash)]
+struct Caller {
+    is_stateless: bool,
+    capabilities: Raw,
+    changes_roots: bool,
+    principal: Option<Principal>,
+}
+
+impl Views {
+    pub(super) fn new(shared: Arc<Shared>, selection: Arc<Selection>) -> Self {
+        Self { shared, selection, table: Lock::default() }
+    }
+
+    /// The view of the caller of `context`.
+    pub(super) fn of(&self, context: &Context) -> Arc<View> {
+        let per_principal = self.shared.members().are_per_principal;
+        let caller = Caller {
+            is_stateless: context.revision().is_stateless(),
+            capabilities: context.capabilities().clone(),
+            changes_roots: context.profile().roots_list_changed,
+            principal: per_principal.then(|| context.principal().clone()),
+        };
+        let mut table = self.table.lock();
+        if let Some(view) = table.callers.get(&caller) {
+            *view.used.lock() = Instant::now();
+            return view.clone();
+        }
+        let max = self.shared.limits.catalog_views.max(1);
+        let view = table.view(CatalogKey::of(context, per_principal), max, |key| {
+            View::new(self.shared.clone(), self.selection.clone(), key)
+        });
+        if table.callers.len() >= max.saturating_mul(4) {
+            table.callers.clear();
+        }
+        // The text may be a part of a large message.
+        let caller = Caller { capabilities: caller.capabilities.compact(), ..caller };
+        table.callers.insert(caller, view.clone());
+        view
+    }
+}
+
+impl Table {
+    /// The view under `key`, which is made if there is none.
+    fn view(&mut self, key: CatalogKey, max: usize, make: impl FnOnce(CatalogKey) -> Arc<View>) -> Arc<View> {
+        if let Some(view) = self.views.iter().find(|view| view.key == key) {
+            *view.used.lock() = Instant::now();
+            return view.clone();
+        }
+        while self.views.len() >= max {
+            let oldest = (0..self.views.len()).min_by_key(|at| *self.views[*at].used.lock());
+            let Some(oldest) = oldest.map(|at| self.views.swap_remove(at)) else { break };
+            self.callers.retain(|_, view| !Arc::ptr_eq(view, &oldest));
+        }
+        let view = make(key);
+        self.views.push(view.clone());
+        view
+    }
+}
