@@ -69,7 +69,7 @@ impl MemoryStore {
             watchers: Watchers::default(),
             clock,
             members: Members::alone(),
-            full: metrics.refusals(FULL),
+            full: metrics.refusals("store_bytes"),
             is_swept: AtomicBool::new(false),
         }))
     }
@@ -79,9 +79,6 @@ impl MemoryStore {
         self.0.sweep();
     }
 }
-
-/// The name of the limit of a bucket's size.
-pub(crate) const FULL: &str = "store_bytes";
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Buckets> {

@@ -27,7 +27,7 @@ use self::{
 use crate::{
     Answer, Bucket, Clock, Durability, Entry, Error, Expect, Key, Members, Outage, Status, Store, VALUE_MAX,
     Version, Watch, Write,
-    memory::{FULL, undeclared},
+    memory::undeclared,
     watch::{Pages, Watchers},
 };
 
@@ -113,7 +113,7 @@ impl SqliteStore {
                 .counter("anyport_store_commits", "Transactions of the store, of one or more writes"),
             failed_commits: metrics
                 .counter("anyport_store_failed_commits", "Transactions of the store that failed"),
-            full: metrics.refusals(FULL),
+            full: metrics.refusals("store_bytes"),
         };
         Self(Arc::new(Inner {
             members: Members::in_folder(layout.members()),
