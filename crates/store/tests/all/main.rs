@@ -2,5 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[cfg(unix)]
+mod faults;
 mod memory;
+#[cfg(unix)]
+mod processes;
 mod sqlite;
+#[cfg(unix)]
+mod support;
