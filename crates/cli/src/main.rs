@@ -21,6 +21,7 @@ mod schema;
 mod secret_source;
 mod serve;
 mod state_dir;
+mod store;
 mod target;
 mod tool_args;
 mod usage;
@@ -92,6 +93,8 @@ enum Command {
     Import(Box<commands::servers::import::Arguments>),
     /// Write a server, or the bridge before it, into the configuration of a client.
     Install(Box<commands::servers::install::Arguments>),
+    /// Check, back up and restore what outlives a process.
+    Store(commands::store::Arguments),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.
@@ -117,6 +120,7 @@ impl Command {
             Self::Remove(arguments) => return Some(&arguments.output),
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
+            Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
@@ -170,6 +174,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Remove(arguments) => commands::servers::remove::run(&arguments),
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
+        Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())
         }

@@ -253,9 +253,10 @@ fn every_flag_that_the_book_names_exists() {
         "import",
         "install",
     ];
-    for name in commands {
+    let commands = commands.map(|name| vec![name]).into_iter();
+    for words in commands.chain([vec!["store", "check"]]) {
         let mut command = anyport(home.path());
-        command.args([name, "--help"]);
+        command.args(words).arg("--help");
         help += &to_the_end(command).stdout;
     }
     let known: BTreeSet<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
