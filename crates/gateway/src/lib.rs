@@ -15,5 +15,5 @@ mod tasks;
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, CATALOGS, CatalogRecord};
 pub use federation::Federation;

@@ -12,7 +12,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Setup, failure};
-use crate::{Bucket, Error, Member, members::Presence};
+use crate::{
+    Bucket, Error, Member,
+    members::{self, Presence},
+};
 
 /// Where the files are.
 #[derive(Clone, Debug)]
@@ -115,6 +118,8 @@ const MIGRATIONS: &[&str] = &["
 pub(super) fn open(layout: &Layout, setup: &Setup, me: &Member) -> Result<(Connection, Presence), Error> {
     layout.create().map_err(Error::fault)?;
     let _gate = layout.gate()?;
+    // Removes the files of processes that were killed; it does no harm if it cannot.
+    let _ = members::alive(&layout.members());
     let presence = Presence::announce(&layout.members(), me).map_err(Error::fault)?;
     let database = layout.database();
     create(&database).map_err(Error::fault)?;

@@ -135,6 +135,11 @@ impl SqliteStore {
         self.0.layout.folder()
     }
 
+    /// Whether the file exists: whether anything was ever stored.
+    pub fn is_there(&self) -> bool {
+        self.0.layout.database().exists()
+    }
+
     /// Opens the file now, instead of at the first operation.
     ///
     /// # Errors
