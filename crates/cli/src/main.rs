@@ -4,7 +4,6 @@
 //! libraries.
 
 mod bridge;
-mod cache_path;
 mod client_session;
 mod commands;
 mod exit;
@@ -20,6 +19,7 @@ mod report;
 mod schema;
 mod secret_source;
 mod serve;
+mod server_id;
 mod state_dir;
 mod store;
 mod target;

@@ -5,14 +5,14 @@ mod banner;
 pub(crate) mod guard;
 mod probe;
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder},
     stack,
 };
-use anyport_gateway::Bridge;
+use anyport_gateway::{Bridge, CatalogRecord};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
@@ -26,11 +26,11 @@ use self::{
     probe::{Probe, ServerState},
 };
 use crate::{
-    cache_path,
     listen::{self, Limits, Transport},
     logging,
     program::{self, Missing},
-    state_dir,
+    server_id::server_id,
+    state_dir, store,
     target::{Server, Surroundings, Target},
 };
 
@@ -55,14 +55,14 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let limits = Limits::with(&arguments.listen.limit);
     let metrics = Metrics::new();
     let kept = listen::key(arguments.listen.state_dir.clone());
-    let known = kept.as_ref().and_then(|key| known(arguments, target, key));
+    let catalog = kept.as_ref().and_then(|key| catalog(arguments, target, key, &metrics));
     let key = match kept {
         Some(key) => key,
         None => Key::random().context("no key for the state of open questions")?,
     };
     let buffers = BufferedBytes::new(limits.buffers, &metrics);
     let upstream = upstream(arguments, target, &limits, Sealer::new(&key), &buffers, &metrics)?;
-    let bridge = Bridge::new(upstream.clone(), supported.clone(), known);
+    let bridge = Bridge::new(upstream.clone(), supported.clone(), catalog);
     let (closed, ended) = (upstream.clone(), upstream);
     let serving = anyport::serve::serve_service(layered(bridge, arguments, &limits, &metrics))
         // Ends the listen streams, which have no end of their own.
@@ -96,11 +96,11 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     .await
 }
 
-/// The cache file of the server's lists, if there is one.
-fn known(arguments: &Arguments, target: &Target, key: &Key) -> Option<PathBuf> {
-    let folder = state_dir::folder(arguments.listen.state_dir.clone())?.join("bridge");
-    cache_path::forget_old(&folder);
-    Some(folder.join(cache_path::file_name(&target.server, key)))
+/// The record of the server's lists. Without a folder for the program's state they are kept in memory.
+fn catalog(arguments: &Arguments, target: &Target, key: &Key, metrics: &Metrics) -> Option<CatalogRecord> {
+    let state = state_dir::folder(arguments.listen.state_dir.clone())?;
+    let store = Arc::new(store::open(&state, metrics));
+    Some(CatalogRecord::new(store, server_id(&target.server, key)))
 }
 
 fn upstream(
