@@ -49,6 +49,7 @@ pub fn serve_service(service: impl Service) -> Serve {
         rest: false,
         allow_anonymous: false,
         until: None,
+        at_hangup: true,
         on_ready: Vec::new(),
         on_stopping: Vec::new(),
         on_stopped: None,
@@ -77,6 +78,8 @@ pub struct Serve {
     rest: bool,
     allow_anonymous: bool,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether SIGHUP stops it.
+    at_hangup: bool,
     on_ready: Vec<ReadyHook>,
     on_stopping: Vec<StoppingHook>,
     on_stopped: Option<StoppedHook>,
@@ -198,6 +201,13 @@ impl Serve {
         self
     }
 
+    /// Does not stop at SIGHUP, for which the program has another use: daemons read their configuration again. Without a
+    /// handler of the program's own, SIGHUP ends the process.
+    pub fn without_hangup(mut self) -> Self {
+        self.at_hangup = false;
+        self
+    }
+
     /// Serves `service` in place of the server and its default layers. The server is still started and stopped, and its
     /// listen streams end when the program stops.
     ///
@@ -240,7 +250,7 @@ impl Serve {
             return Err(ServeError::Nowhere);
         }
         // Caught from here on: whoever stops the program while it starts expects its hooks to run.
-        let mut shutdown = Shutdown::new(self.until.take())?;
+        let mut shutdown = Shutdown::new(self.until.take(), self.at_hangup)?;
         let listeners = self.bind().await?;
         let addresses = listeners.iter().filter_map(|listener| listener.address().transpose());
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?;

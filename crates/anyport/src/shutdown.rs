@@ -13,11 +13,17 @@ pub(crate) enum Shutdown {
 }
 
 impl Shutdown {
-    pub(crate) fn new(until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>) -> Result<Self, ServeError> {
-        match until {
-            Some(future) => Ok(Self::Future(future)),
-            None => Signals::new().map(Self::Signals).map_err(ServeError::io("listen for signals")),
-        }
+    /// `at_hangup`: whether SIGHUP is one of the signals.
+    pub(crate) fn new(
+        until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+        at_hangup: bool,
+    ) -> Result<Self, ServeError> {
+        let signals = match until {
+            Some(future) => return Ok(Self::Future(future)),
+            None if at_hangup => Signals::new(),
+            None => Signals::without_hangup(),
+        };
+        signals.map(Self::Signals).map_err(ServeError::io("listen for signals"))
     }
 
     /// Completes at every signal, with its number; or once, without, when the future completes.

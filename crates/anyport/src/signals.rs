@@ -11,7 +11,7 @@ use std::io;
 pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// `None` if SIGHUP is ignored, as `nohup` arranges it, so that the program outlives the terminal.
+    /// `None` if SIGHUP is ignored, as `nohup` arranges it, so that the program outlives the terminal, or is not caught here.
     hangup: Option<tokio::signal::unix::Signal>,
 }
 
@@ -27,8 +27,17 @@ impl Signals {
             true => None,
             false => Some(signal(SignalKind::hangup())?),
         };
+        Ok(Self { hangup, ..Self::without_hangup()? })
+    }
+
+    /// The same without SIGHUP, for which the program has another use.
+    ///
+    /// # Errors
+    /// Returns an error if the system does not allow it.
+    pub fn without_hangup() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(Self { interrupt, terminate, hangup })
+        Ok(Self { interrupt, terminate, hangup: None })
     }
 
     /// Completes at the next signal. Returns its number; the exit code of a program that it ends is 128 more.
@@ -73,6 +82,15 @@ impl Signals {
     /// Never; on Unix it may fail.
     #[allow(clippy::unnecessary_wraps, reason = "as it is on systems with signals")]
     pub fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// The same: there is no SIGHUP.
+    ///
+    /// # Errors
+    /// Never; on Unix it may fail.
+    #[allow(clippy::unnecessary_wraps, reason = "as it is on systems with signals")]
+    pub fn without_hangup() -> io::Result<Self> {
         Ok(Self)
     }
 

@@ -3,10 +3,13 @@
 //! This crate assembles concrete parts: it reads the options, builds, runs, and drains at the end. All parts are in the
 //! libraries.
 
+mod behind;
 mod bridge;
 mod client_session;
 mod commands;
 mod exit;
+mod gateway;
+mod guard;
 mod help;
 mod list_cache;
 mod listen;
@@ -17,6 +20,7 @@ mod reference;
 mod render;
 mod report;
 mod schema;
+mod secret_command;
 mod secret_source;
 mod serve;
 mod server_id;
@@ -129,7 +133,7 @@ impl Command {
 
 /// Exit codes: see [`exit::Exit`]; 128 and its number when cut by a signal.
 fn main() -> ExitCode {
-    if bridge::guard::is_this() {
+    if guard::is_this() {
         return ExitCode::SUCCESS;
     }
     let arguments = match Arguments::try_parse() {

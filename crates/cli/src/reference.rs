@@ -20,7 +20,7 @@ fn the_reference_of_the_command_line_is_what_the_code_says() {
     program.build();
     let parts = vec![
         ("commands", commands(&program)),
-        ("timeouts", timeouts(&program)),
+        ("timeouts", timeouts()),
         ("places", config_locations()),
         ("variables", variables(&program)),
         ("exit codes", exit_codes()),
@@ -45,17 +45,13 @@ fn the_tables_of_limits_are_what_the_code_declares() {
         let rows: String = rows.iter().map(|(_, row)| row.as_str()).collect();
         format!("| name | default | beyond it |\n|---|---|---|\n{rows}")
     };
-    let mut program = crate::Arguments::command();
-    program.build();
     let tables = sections.iter().map(|(section, rows)| (*section, table(rows)));
-    compare("limits.md", tables.chain([("timeouts", timeouts(&program))]).collect());
+    compare("limits.md", tables.chain([("timeouts", timeouts())]).collect());
 }
 
 /// What bounds the time of a call, by the command that runs. Two pages have it, in the same words.
-fn timeouts(program: &Command) -> String {
-    let serve = program.find_subcommand("serve").unwrap();
-    let serve = serve.get_arguments().find(|arg| arg.get_id() == "timeout").unwrap();
-    let serve = in_words(serve.get_default_values()[0].to_str().unwrap().parse().unwrap(), Unit::Seconds);
+fn timeouts() -> String {
+    let serve = in_words(crate::serve::TIMEOUT.0.as_secs(), Unit::Seconds);
     let mut max = None;
     Limits::default().each(|_, LimitField { spec, value }| {
         max = max.or_else(|| value.number().filter(|_| spec.name == "call_timeout_max"));
@@ -67,9 +63,9 @@ fn timeouts(program: &Command) -> String {
         "The timeouts, by the command that runs:\n\n\
          | command | limit | default | beyond it |\n|---|---|---|---|\n\
          | `serve` | `call_timeout` (`--timeout`) | {serve} a call | -32603 `timeout`, and the handler is dropped |\n\
-         | `bridge` | `call_timeout` (`--timeout`) | {call} without a progress notification of the call | -32603 `timeout`, and \
+         | `bridge`, `serve --config` | `call_timeout` (`--timeout`) | {call} without a progress notification of the call | -32603 `timeout`, and \
          the server receives a cancellation |\n\
-         | `bridge` | `call_timeout_max` (`--limit`) | {max} a call; not less than `call_timeout` | the same |\n\
+         | `bridge`, `serve --config` | `call_timeout_max` (`--limit`) | {max} a call; not less than `call_timeout` | the same |\n\
          | `bridge` | `open_timeout` (`--timeout`) | {open} until a revision is agreed with the server | connecting fails |\n\
          | a command that speaks to a server | `open_timeout` and the timeout of its calls (`--timeout`) | {open} until a \
          revision is agreed, and {open} without a progress notification of the call | the command fails |\n\n\

@@ -1,18 +1,21 @@
 use std::{env::VarError, fmt, fs, str::FromStr};
 
 use anyhow::Result;
+use anyport_config::Surroundings;
 
-use crate::user_error::UserError;
+use crate::{secret_command, user_error::UserError};
 
-/// The source of a secret: `env:NAME` or `file:PATH`. The secret itself is never on a command line, where every process
-/// of the machine could read it.
+/// The source of a secret: `env:NAME`, `file:PATH` or `cmd:COMMAND`. The secret itself is never on a command line, where every
+/// process of the machine could read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SecretSource {
     Environment(String),
     File(String),
+    /// A command that writes it to its standard output.
+    Command(String),
 }
 
-/// The text is neither `env:NAME` nor `file:PATH`. It may be the secret itself, so it is not repeated.
+/// The text is neither `env:NAME` nor `file:PATH` nor `cmd:COMMAND`. It may be the secret itself, so it is not repeated.
 #[derive(Debug)]
 pub(crate) struct InvalidSecretSource;
 
@@ -25,6 +28,7 @@ impl FromStr for SecretSource {
                 Ok(Self::Environment(name.into()))
             }
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            Some(("cmd", command)) if !command.trim().is_empty() => Ok(Self::Command(command.into())),
             _ => Err(InvalidSecretSource),
         }
     }
@@ -35,6 +39,7 @@ impl fmt::Display for SecretSource {
         match self {
             Self::Environment(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{path}"),
+            Self::Command(command) => write!(f, "cmd:{command}"),
         }
     }
 }
@@ -72,11 +77,33 @@ impl SecretSource {
         Ok(secret)
     }
 
+    /// Reads a secret that may have any form, without white space around it. `surroundings` has the variables.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) fn read_text(&self, surroundings: &Surroundings) -> Result<String, String> {
+        match self {
+            Self::Environment(name) => {
+                let value = surroundings.variable(name);
+                value
+                    .map(str::to_owned)
+                    .ok_or_else(|| format!("the variable {name} is not set; set it: export {name}=..."))
+            }
+            Self::File(path) => {
+                let path = surroundings.cwd.join(path);
+                let text = fs::read_to_string(&path);
+                text.map_err(|error| format!("the file {} cannot be read: {error}", path.display()))
+            }
+            Self::Command(command) => secret_command::output(command),
+        }
+        .map(|text| text.trim().to_owned())
+    }
+
     /// What to do about a secret that is not there.
     fn help(&self, what: &str) -> String {
         match self {
             Self::Environment(name) => format!("{what}: export {name}=..."),
-            Self::File(_) => what.to_owned(),
+            Self::File(_) | Self::Command(_) => what.to_owned(),
         }
     }
 
@@ -89,6 +116,7 @@ impl SecretSource {
             Self::File(path) => {
                 fs::read_to_string(path).map_err(|error| format!("the file cannot be read: {error}"))
             }
+            Self::Command(command) => secret_command::output(command),
         };
         match text {
             Ok(text) => Ok(text.trim().to_owned()),

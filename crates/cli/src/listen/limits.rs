@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
+use anyport_gateway::federation::FederationLimits;
 use anyport_knowledge::{
     Folders, Settings,
     answers::DEFAULT_MAX_ANSWER_CHARS,
@@ -31,6 +32,7 @@ pub(crate) struct Limits {
     pub(crate) bridge: BridgeLimits,
     pub(crate) upstream: UpstreamLimits,
     pub(crate) park: ParkLimits,
+    pub(crate) federation: FederationLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
     pub(crate) documents: DocumentLimits,
@@ -149,6 +151,7 @@ impl Limits {
         section("cache and logs", self.rotation.limits_mut());
         section("documents", self.documents.limits_mut());
         section("server", self.server.limits_mut());
+        section("federation", self.federation.limits_mut());
     }
 
     /// The limits of a Unix socket: those that it shares with the other transports have the same values.

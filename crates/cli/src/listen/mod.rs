@@ -23,7 +23,7 @@ use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
     BufferedBytes,
-    http::{self, Authentication, Compat, SettingNames, Token},
+    http::{self, Authentication, Compat, FurtherEndpoint, SettingNames, Token},
     stdio, unix,
 };
 use tokio::sync::oneshot;
@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 pub(crate) use self::{
     addresses::{Addresses, absolute},
     arguments::{Arguments, Era, Transport},
+    limit::Limit,
     limits::Limits,
 };
 use crate::{logging, state_dir, user_error::UserError};
@@ -57,20 +58,30 @@ pub(crate) fn run(serve: impl AsyncFnOnce() -> Result<()>) -> Result<ExitCode> {
 /// How long the tasks may take to be dropped when the program stops at once.
 const LAST: Duration = Duration::from_millis(500);
 
+/// What is served, apart from the arguments.
+pub(crate) struct Settings<'a> {
+    /// The revisions that clients may speak.
+    pub(crate) supported: Arc<[Revision]>,
+    pub(crate) limits: &'a Limits,
+    /// The budget of large answers.
+    pub(crate) buffers: BufferedBytes,
+    /// Further endpoints of HTTP.
+    pub(crate) further: Vec<FurtherEndpoint>,
+}
+
 /// Serves on every transport that `arguments` name. `announce` receives the address of HTTP and the path of the Unix
 /// socket, once clients can reach them; serving goes on meanwhile.
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
-    supported: Arc<[Revision]>,
-    limits: &Limits,
-    buffers: BufferedBytes,
+    Settings { supported, limits, buffers, further }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
-        serving = serving.http_with(address, http_config(arguments, supported.clone(), limits)?);
+        let config = http_config(arguments, supported.clone(), limits)?.further_endpoints(further);
+        serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {
         serving = serving.allow_anonymous();

@@ -1,8 +1,9 @@
 use std::{env, fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use anyhow::Result;
 use anyport_knowledge::DocumentTool;
 
-use crate::listen;
+use crate::{gateway, listen, user_error::UserError};
 
 /// The arguments of `anyport serve`.
 ///
@@ -23,6 +24,11 @@ pub(crate) struct Arguments {
     // The environment has its own way to write several, see `folders`.
     #[arg(long, value_name = "DIR")]
     docs: Vec<PathBuf>,
+    /// The servers to serve: an anyport.toml, or the mcp.json of a client; else the nearest anyport.toml, unless folders are
+    /// named.
+    // The environment comes after folders that are named, see `gateway_file`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["folders", "docs"])]
+    config: Option<PathBuf>,
     /// A further ending of documents' names, beside md and markdown; may be given several times.
     #[arg(
         long,
@@ -71,9 +77,17 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) listen: listen::Arguments,
 
-    /// Seconds that a call may take; the time a person takes to answer a question does not count.
-    #[arg(long, help_heading = "Limits", value_name = "SECONDS", default_value_t = TIMEOUT, env = "ANYPORT_TIMEOUT", hide_env = true, hide_short_help = true)]
-    pub(crate) timeout: Seconds,
+    /// Seconds that a call may take, 30 unless given; 600 without progress for a server of --config; the time a person takes
+    /// to answer a question does not count.
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "SECONDS",
+        env = "ANYPORT_TIMEOUT",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub(crate) timeout: Option<Seconds>,
     /// Cache answers of read-only tools for so many seconds, 300 without a number; 0 disables the cache.
     #[arg(
         long,
@@ -98,6 +112,7 @@ Examples:
   anyport serve standards           over HTTP on 127.0.0.1:3020
   anyport serve standards --stdio   for a client that starts the program itself
   anyport serve a b --port 8080     several folders, another port
+  anyport serve --config mcp.json   every server of a client's file, behind one endpoint
 
 {all-args}{after-help}";
 
@@ -154,6 +169,48 @@ impl Arguments {
         }
         let named = env::var_os("ANYPORT_DOCS").unwrap_or_default();
         env::split_paths(&named).filter(|folder| !folder.as_os_str().is_empty()).collect()
+    }
+
+    /// The file of servers that is served: the one that was named, or that of `ANYPORT_CONFIG` or the nearest `anyport.toml` if
+    /// no folders were.
+    pub(crate) fn gateway_file(&self) -> Option<PathBuf> {
+        if self.config.is_some() || !self.folders.is_empty() || !self.docs.is_empty() {
+            return self.config.clone();
+        }
+        let variable = env::var_os("ANYPORT_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let nearest = || self.folders().is_empty().then(gateway::nearest_file).flatten();
+        variable.or_else(nearest)
+    }
+
+    /// Refuses options of documents, which a file of servers has in a table of its own.
+    ///
+    /// # Errors
+    /// The first of them that was given.
+    pub(crate) fn refuse_document_options(&self) -> Result<()> {
+        let given = [
+            ("--ext", !self.ext.is_empty()),
+            ("--languages", !self.languages.is_empty()),
+            ("--domains", !self.domains.is_empty()),
+            ("--tools", !self.tools.is_empty()),
+            ("--cache", self.cache.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(UserError::usage(
+                format!("{option} is for folders of documents, and servers of a file are served"),
+                format!("leave out {option}, or name the folders with --docs"),
+            )),
+        }
+    }
+
+    /// The time that a call may take.
+    pub(crate) fn timeout(&self) -> Seconds {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// The time that a call may take, if it was given.
+    pub(crate) fn given_timeout(&self) -> Option<Duration> {
+        self.timeout.map(|Seconds(time)| time)
     }
 
     /// The tools that were chosen; none, if all are offered.

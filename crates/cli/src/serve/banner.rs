@@ -94,8 +94,8 @@ impl Banner<'_> {
             Era::Modern => add("--era", "modern".into()),
             Era::Legacy => add("--era", "legacy".into()),
         }
-        if given.timeout != arguments::TIMEOUT {
-            add("--timeout", given.timeout.to_string());
+        if let Some(timeout) = given.timeout.filter(|timeout| *timeout != arguments::TIMEOUT) {
+            add("--timeout", timeout.to_string());
         }
         if let Some(time) = given.cache() {
             add("--cache", time.as_secs().to_string());

@@ -15,6 +15,7 @@ const PAGES: &[(&str, &str)] = &[
     ("composing.md", include_str!("../../../../docs/composing.md")),
     ("finding.md", include_str!("../../../../docs/finding.md")),
     ("first-ten-minutes.md", include_str!("../../../../docs/first-ten-minutes.md")),
+    ("gateway.md", include_str!("../../../../docs/gateway.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
     ("glossary.md", include_str!("../../../../docs/glossary.md")),
     ("invariants.md", include_str!("../../../../docs/invariants.md")),

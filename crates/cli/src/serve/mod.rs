@@ -1,4 +1,4 @@
-//! `anyport serve`: documents as an MCP server.
+//! `anyport serve`: documents as an MCP server. With a file of servers it is the [gateway].
 
 mod arguments;
 mod banner;
@@ -19,8 +19,11 @@ use anyport_service::Service;
 use anyport_transport::BufferedBytes;
 
 pub(crate) use self::arguments::Arguments;
+#[cfg(test)]
+pub(crate) use self::arguments::TIMEOUT;
 use self::banner::Banner;
 use crate::{
+    gateway,
     listen::{self, Limits},
     logging, state_dir,
     user_error::UserError,
@@ -31,6 +34,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.listen.check()?;
     for idle in arguments.listen.idle() {
         tracing::warn!("{idle}");
+    }
+    if let Some(file) = arguments.gateway_file() {
+        return gateway::run(&arguments, &file);
     }
     // Before signals are caught: until something is served, they may end the process as they always do.
     let documents = documents(&arguments)?;
@@ -52,7 +58,8 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let service = layered(server.clone(), &knowledge, arguments, &limits);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
-    listen::serve(serving, &arguments.listen, supported, &limits, buffers, async |address, path| {
+    let settings = listen::Settings { supported, limits: &limits, buffers, further: Vec::new() };
+    listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());
         let reading = progress.reading.then_some(progress.documents);
         let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
@@ -70,7 +77,7 @@ fn layered(
 ) -> impl Service + use<> {
     // Their refusals are counted with those of the server.
     let metrics = server.metrics().clone();
-    let edge = limits.edge.quota(limits.quota).call_timeout(arguments.timeout.0);
+    let edge = limits.edge.quota(limits.quota).call_timeout(arguments.timeout().0);
     let cache = arguments
         .cache()
         .map(|ttl| cache::layer(server.clone(), knowledge.clone(), limits.cache.ttl(ttl)).metrics(&metrics));

@@ -31,9 +31,23 @@ pub(crate) fn resolved(
     surroundings: &Surroundings,
     workspace: &Path,
 ) -> Result<Server, String> {
-    let expanded = config.try_map(|key, text| {
-        let said = |error: Unexpanded| format!("in its `{key}`, {error}");
-        expand(text, surroundings, workspace).map_err(said)
+    resolved_with(config, surroundings, workspace, |_, _| None)
+}
+
+/// The same; texts that `read` reads by their key are not expanded.
+///
+/// # Errors
+/// The same, and those of `read`.
+pub(crate) fn resolved_with(
+    config: &ServerConfig,
+    surroundings: &Surroundings,
+    workspace: &Path,
+    read: impl Fn(&str, &str) -> Option<Result<String, String>>,
+) -> Result<Server, String> {
+    let expanded = config.try_map(|key, text| match read(key, text) {
+        Some(read) => read.map_err(|reason| format!("in its `{key}`, {reason}")),
+        None => expand(text, surroundings, workspace)
+            .map_err(|error: Unexpanded| format!("in its `{key}`, {error}")),
     })?;
     let secret = |(name, value)| (name, SecretValue::new(value));
     match expanded.endpoint {

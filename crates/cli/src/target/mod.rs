@@ -22,7 +22,7 @@ pub(crate) use anyport_config::Surroundings;
 
 use self::lookup::{HOW, named};
 pub(crate) use self::{
-    configured::resolved,
+    configured::{resolved, resolved_with},
     lookup::{Target, configured_names, is_server, may_be_server},
     redact::{SecretValue, redact_json, redacted},
     server::Server,

@@ -39,6 +39,7 @@ const FLAGS: &[Flag] = &[
     flag("log-file", "no/such/folder/log", "log"),
     // Any value may be one.
     flag("docs", "", ""),
+    flag("config", "", ""),
     flag("tools", "no_such_tool", "search_docs"),
     flag("ext", "", ""),
     flag("languages", "", ""),

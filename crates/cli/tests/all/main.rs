@@ -23,6 +23,7 @@ mod failing_commands;
 mod findable;
 mod first_ten_minutes;
 mod flags;
+mod gateway;
 mod interrupted;
 mod json;
 mod logs;

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use super::FILE_NAME;
+/// The name of the file.
+pub const FILE_NAME: &str = "anyport.toml";
 
 /// The `anyport.toml` of `folder`, or of the nearest folder above it that has one.
 pub fn find(folder: &Path) -> Option<PathBuf> {

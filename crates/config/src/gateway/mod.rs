@@ -10,15 +10,12 @@ mod model;
 mod read;
 mod upstream;
 
-pub use find::find;
+pub use find::{FILE_NAME, find};
 pub use model::{
     GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, Start, ToolConfig, UpstreamConfig,
     VirtualServerConfig, Words,
 };
 pub use read::{FaultPlace, GatewayError, read};
-
-/// The name of the file.
-pub const FILE_NAME: &str = "anyport.toml";
 
 /// The JSON Schema of `anyport.toml`.
 pub fn schema() -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::model::{UpstreamConfig, Words};
+use super::model::{Start, UpstreamConfig, Words};
 use crate::server::{Endpoint, ServerConfig};
 
 impl UpstreamConfig {
@@ -20,6 +20,20 @@ impl UpstreamConfig {
             (None, Some(url)) => self.remote(url)?,
         };
         Ok(ServerConfig { endpoint, disabled: self.disabled })
+    }
+
+    /// Whether connections that were opened for `self` can serve `other`, too: only names and selections are different.
+    pub fn connects_like(&self, other: &Self) -> bool {
+        let bare = |config: &Self| Self {
+            title: None,
+            prefix: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            tools: IndexMap::new(),
+            start: Start::OnDemand,
+            ..config.clone()
+        };
+        bare(self) == bare(other)
     }
 
     fn program(&self, command: &Words) -> Result<Endpoint, (&'static str, String)> {

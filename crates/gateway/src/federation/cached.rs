@@ -76,6 +76,11 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         self.state.lock().value.clone()
     }
 
+    /// Whether somebody reads the value.
+    pub(super) fn is_being_read(&self) -> bool {
+        self.state.lock().reader.is_some()
+    }
+
     /// Whether an attempt to read the value has ended.
     pub(super) fn is_settled(&self) -> bool {
         *self.attempts.borrow() > 0
@@ -165,11 +170,12 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         if std::mem::take(&mut state.again) && is_read {
             self.start(&mut state);
         }
-        drop(state);
-        self.attempts.send_modify(|attempts| *attempts += 1);
+        // Whoever sees the value sees that there was a change.
         if is_changed {
             self.changes.send_modify(|changes| *changes += 1);
         }
+        drop(state);
+        self.attempts.send_modify(|attempts| *attempts += 1);
     }
 }
 
@@ -255,7 +261,7 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::from_millis(500));
         cached.first(Duration::from_millis(500)).await;
         assert_eq!(begun.elapsed(), Duration::from_millis(500), "the wait counts from the first request");
-        for _ in 0..100 {
+        for _ in 0..150 {
             sleep(Duration::from_millis(100)).await;
             cached.refresh_if_old();
         }

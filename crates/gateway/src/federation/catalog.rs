@@ -201,7 +201,8 @@ impl Catalog {
         if self.holds.load(Ordering::Relaxed) == 0 {
             return next_look;
         }
-        let old = ListKind::ALL.into_iter().filter(|kind| !self.is_covered(*kind));
+        let is_followed = |kind: &ListKind| self.is_covered(*kind) && self.peek(*kind).is_usable();
+        let old = ListKind::ALL.into_iter().filter(|kind| !is_followed(kind));
         let expiries = old.filter_map(|kind| {
             let list = self.peek(kind);
             let expires = list.expires()?;

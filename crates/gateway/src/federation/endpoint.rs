@@ -205,7 +205,7 @@ impl Endpoint {
         target: impl Fn(&Self, &View, &str) -> Option<Target> + Send + 'static,
     ) -> Reply {
         let view = self.view(&context);
-        if let Some(target) = target(self, &view, &name) {
+        if let Some(target) = self.found(&view, &name, &target) {
             return self.forward(target, request, context);
         }
         if view.is_settled(kind) && view.unknown(kind).is_empty() {
@@ -214,27 +214,36 @@ impl Endpoint {
         let endpoint = self.clone();
         emit::reply(|emitter| async move {
             view.first(kind).await;
-            match target(&endpoint, &view, &name) {
+            match endpoint.found(&view, &name, &target) {
                 Some(target) => emitter.relay(endpoint.forward(target, request, context)).await,
                 None => Outcome::Error(unknown(kind, &name)),
             }
         })
     }
 
-    fn forward(&self, target: Target, request: Request, context: Context) -> Reply {
+    /// What `target` finds. It looks again if a list was read meanwhile: it may have looked into the list before that, and
+    /// into those that are not known after it.
+    fn found(
+        &self,
+        view: &View,
+        name: &str,
+        target: &impl Fn(&Self, &View, &str) -> Option<Target>,
+    ) -> Option<Target> {
+        loop {
+            let changes = self.shared.changes();
+            let found = target(self, view, name);
+            if found.is_some() || self.shared.changes() == changes {
+                return found;
+            }
+        }
+    }
+
+    fn forward(self: &Arc<Self>, target: Target, request: Request, context: Context) -> Reply {
         let Some(method) = request.known() else {
             return Reply::error(Error::method_not_found(&request.method));
         };
-        let forward = Forward {
-            member: target.member,
-            method,
-            own: target.own,
-            listed: target.listed,
-            sealer: &self.shared.sealer,
-            identity: &self.identity,
-            are_several: self.shared.members().are_several(),
-        };
-        forward.call(request, context)
+        let Target { member, own, listed } = target;
+        Forward { member, method, own, listed }.call(self, request, context)
     }
 }
 

@@ -12,68 +12,63 @@ use anyport_protocol::{
     param_header::Plan,
 };
 use anyport_seal::{RequestIdentity, RequestState, Sealer};
-use anyport_service::{Context, Event, Notification, Outcome, Relay, Reply, Request, ServerRequest};
+use anyport_service::{
+    Context, Event, Notification, Outcome, Principal, Relay, Reply, Request, ServerRequest,
+};
 use bytestring::ByteString;
 
 use super::{
     content, definition,
     edits::Edits,
+    endpoint::Endpoint,
     member::MemberEntry,
     naming::{ItemOverride, NameKind},
     questions,
 };
 
 /// A call of one member's tool, prompt, resource or completion.
-pub(super) struct Forward<'a> {
+pub(super) struct Forward {
     pub(super) member: Arc<MemberEntry>,
     pub(super) method: Method,
     /// What the member calls the tool, prompt or resource.
     pub(super) own: ByteString,
     /// The definition as the member lists it, if it is known.
     pub(super) listed: Option<Raw>,
-    pub(super) sealer: &'a Sealer,
-    pub(super) identity: &'a Raw,
-    /// Whether questions and log messages say which member they are of.
-    pub(super) are_several: bool,
 }
 
 /// The purpose of sealed states.
 const PURPOSE: &str = "state of a member";
 
-impl Forward<'_> {
-    /// Calls the member.
-    pub(super) fn call(self, request: Request, context: Context) -> Reply {
+impl Forward {
+    /// Calls the member for a caller of `endpoint`.
+    pub(super) fn call(self, endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
         let change = match self.method {
             Method::ToolsCall => self.member.naming.item(NameKind::Tool, &self.own),
             Method::PromptsGet => self.member.naming.item(NameKind::Prompt, &self.own),
             _ => None,
         };
         let fixed = change.filter(|change| !change.arguments.is_empty());
-        let (owner, bound) = (context.principal().to_string(), self.bound());
-        let prepared = self
-            .context(&request, context, fixed)
-            .and_then(|context| Ok((self.params(&request, fixed, &owner, &bound)?, context)));
+        let principal = context.principal().clone();
+        let prepared = self.context(&request, context, fixed).and_then(|context| {
+            Ok((self.params(&request, fixed, &endpoint.shared.sealer, &principal)?, context))
+        });
         let (params, context) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Reply::error(error),
         };
-        let core = &self.member.core;
+        let core = self.member.core.clone();
         core.calls.fetch_add(1, Ordering::Relaxed);
         core.in_flight.fetch_add(1, Ordering::Relaxed);
         let relay = MemberRelay {
-            guard: InFlight(self.member.clone()),
             method: self.method,
-            seal: self.method.may_ask().then(|| (self.sealer.clone(), owner, bound)),
+            guard: InFlight(self.member),
+            own: self.own,
+            principal,
             asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
-            identity: self.identity.clone(),
-            are_several: self.are_several,
+            endpoint: endpoint.clone(),
+            are_several: endpoint.shared.members().are_several(),
         };
         core.service.call(Request { method: request.method, params: params.into() }, context).relay(relay)
-    }
-
-    /// The request that a state belongs to.
-    fn bound(&self) -> RequestIdentity {
-        RequestIdentity::new(&*self.member.core.name, self.method, &*self.own)
     }
 
     /// The context of the call. The headers of a caller are those of the arguments that it sees, so they are compared with
@@ -107,8 +102,8 @@ impl Forward<'_> {
         &self,
         request: &Request,
         fixed: Option<&ItemOverride>,
-        owner: &str,
-        bound: &RequestIdentity,
+        sealer: &Sealer,
+        principal: &Principal,
     ) -> Result<Raw, Error> {
         let params = request.params.raw();
         let mut edits = Edits::of(params);
@@ -129,7 +124,9 @@ impl Forward<'_> {
         }
         if let Some(state) = Object::find(object, "requestState") {
             let token = params.slice(state).as_string().unwrap_or_default();
-            let opened = RequestState::<String>::open(self.sealer, PURPOSE, &token, owner, bound);
+            let bound = bound(&self.member, self.method, &self.own);
+            let owner = principal.to_string();
+            let opened = RequestState::<String>::open(sealer, PURPOSE, &token, &owner, &bound);
             let opened = opened.map_err(|why| {
                 let message =
                     format!("the requestState {why}; call {:.128} again without requestState", self.own);
@@ -139,6 +136,11 @@ impl Forward<'_> {
         }
         Ok(edits.finish())
     }
+}
+
+/// The request that a state belongs to.
+fn bound(member: &MemberEntry, method: Method, own: &str) -> RequestIdentity {
+    RequestIdentity::new(&*member.core.name, method, own)
 }
 
 /// The arguments of a caller, with the fixed ones in place of its own.
@@ -161,11 +163,11 @@ impl Drop for InFlight {
 struct MemberRelay {
     guard: InFlight,
     method: Method,
-    /// What seals the state of a call that may ask, with the caller and the request that it belongs to.
-    seal: Option<(Sealer, String, RequestIdentity)>,
+    own: ByteString,
+    principal: Principal,
     /// The URI that the caller reads.
     asked_uri: Option<ByteString>,
-    identity: Raw,
+    endpoint: Arc<Endpoint>,
     are_several: bool,
 }
 
@@ -181,28 +183,29 @@ impl MemberRelay {
     /// sees us alone, so it cannot.
     fn input_required(&self, required: Raw) -> Outcome {
         let state = required.member("requestState").and_then(|state| state.as_string());
-        let sealed = match (state, &self.seal) {
-            (Some(state), Some((sealer, owner, request))) => {
-                let state = RequestState {
-                    owner: owner.clone(),
-                    request: request.clone(),
-                    // The member itself decides how long its state is valid.
-                    expires: u64::MAX,
-                    payload: state.to_string(),
-                };
-                match state.seal(sealer, PURPOSE) {
-                    Ok(sealed) => Some(sealed),
-                    Err(error) => return Outcome::Error(error),
-                }
+        let sealed = state.map(|state| {
+            let state = RequestState {
+                owner: self.principal.to_string(),
+                request: bound(self.member(), self.method, &self.own),
+                // The member itself decides how long its state is valid.
+                expires: u64::MAX,
+                payload: state.to_string(),
+            };
+            state.seal(&self.endpoint.shared.sealer, PURPOSE)
+        });
+        match sealed.transpose() {
+            Ok(state) => {
+                let (member, are_several) = (self.member(), self.are_several);
+                let state = state.as_deref();
+                Outcome::InputRequired(questions::exposed_input_required(
+                    &required,
+                    state,
+                    member,
+                    are_several,
+                ))
             }
-            _ => None,
-        };
-        Outcome::InputRequired(questions::exposed_input_required(
-            &required,
-            sealed.as_deref(),
-            self.member(),
-            self.are_several,
-        ))
+            Err(error) => Outcome::Error(error),
+        }
     }
 
     /// An error, with the URI that the caller has read in place of the member's.
@@ -245,7 +248,8 @@ impl Relay for MemberRelay {
         self.member().core.ended(&outcome);
         match outcome {
             Outcome::Result(result) => {
-                Outcome::Result(content::exposed(&result, self.method, &self.member().alias, &self.identity))
+                let (alias, identity) = (&self.member().alias, &self.endpoint.identity);
+                Outcome::Result(content::exposed(&result, self.method, alias, identity))
             }
             Outcome::InputRequired(required) => self.input_required(required),
             Outcome::Error(error) => Outcome::Error(self.error(error)),

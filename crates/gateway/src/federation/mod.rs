@@ -10,7 +10,7 @@
 //! - `view`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `forward`: calls; `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation;
 //!   `edits`: how JSON is changed without being written again.
-//! - `discover`, `listen`: descriptions and subscriptions; `status`: [`MemberStatus`].
+//! - `discover`, `listen`: descriptions and subscriptions; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
 
 mod builder;
 mod cached;
@@ -32,6 +32,7 @@ mod names;
 mod naming;
 mod pattern;
 mod questions;
+mod retired;
 mod shared;
 mod status;
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub use self::{
     member::Member,
     names::Collision,
     naming::{ItemOverride, Naming},
+    retired::RetiredMember,
     status::MemberStatus,
     virtual_server::VirtualServer,
 };
@@ -69,11 +71,14 @@ pub struct Federation {
 
 impl Federation {
     /// Replaces the members. Members with the same name and service stay, with what is known of them. Calls in flight go on,
-    /// and clients whose lists have changed are notified.
+    /// and clients whose lists have changed are notified. Returns the members that are gone.
     ///
     /// # Errors
     /// A name that is empty, or that two members have. Then nothing is changed.
-    pub fn set_members(&self, members: impl IntoIterator<Item = Member>) -> Result<(), FederationError> {
+    pub fn set_members(
+        &self,
+        members: impl IntoIterator<Item = Member>,
+    ) -> Result<Vec<RetiredMember>, FederationError> {
         let members: Vec<_> = members.into_iter().collect();
         self.endpoint.shared.replace_members(|old| Members::new(members, Some(old)))
     }

@@ -6,9 +6,10 @@ use anyport_service::sync::Lock;
 use tokio::sync::watch;
 
 use super::{
-    Collision, FederationLimits,
+    Collision, FederationLimits, RetiredMember,
     catalog::{Catalog, CatalogKey},
     member::{MemberCore, Members},
+    retired,
 };
 
 /// What all endpoints of a federation share: its members, and what is known of them.
@@ -52,17 +53,19 @@ impl Shared {
         self.members.lock().clone()
     }
 
-    /// Replaces the members by those that `change` makes of them.
+    /// Replaces the members by those that `change` makes of them. Returns those that are gone.
     pub(super) fn replace_members<E>(
         &self,
         change: impl FnOnce(&Members) -> Result<Members, E>,
-    ) -> Result<(), E> {
+    ) -> Result<Vec<RetiredMember>, E> {
         let mut members = self.members.lock();
-        *members = Arc::new(change(&members)?);
+        let new = Arc::new(change(&members)?);
+        let gone = retired::between(&members, &new);
+        *members = new;
         drop(members);
         *self.collisions.lock() = Collisions::default();
         self.changes.send_modify(|changes| *changes += 1);
-        Ok(())
+        Ok(gone)
     }
 
     /// The number of changes.

@@ -96,7 +96,7 @@ async fn listen(
                 // They may have changed while nobody listened. A list that is still being read was requested after this
                 // stream.
                 let was_first = std::mem::take(is_first);
-                refresh(catalog, |list| !was_first || list.value().is_some());
+                refresh(catalog, |list| !was_first || !list.is_being_read());
             }
             Event::Notification(notification) => {
                 refresh_kind(catalog, notification.method);

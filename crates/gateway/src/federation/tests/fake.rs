@@ -20,6 +20,7 @@ struct Inside {
     page: Lock<usize>,
     requests: Lock<Vec<(String, Value)>>,
     said: broadcast::Sender<(Method, Value)>,
+    refuses_listeners: Lock<bool>,
     /// URIs whose subscription is never acknowledged.
     late: Lock<Vec<&'static str>>,
 }
@@ -35,6 +36,7 @@ impl Fake {
             page: Lock::new(usize::MAX),
             requests: Lock::default(),
             said: broadcast::channel(64).0,
+            refuses_listeners: Lock::default(),
             late: Lock::default(),
         }));
         fake.set(
@@ -68,6 +70,11 @@ impl Fake {
     /// Never acknowledges subscriptions to `uri`.
     pub(super) fn never_acknowledge(&self, uri: &'static str) {
         self.0.late.lock().push(uri);
+    }
+
+    /// Has no notifications.
+    pub(super) fn refuse_listeners(&self) {
+        *self.0.refuses_listeners.lock() = true;
     }
 
     /// Notifies all listeners.
@@ -144,6 +151,9 @@ impl Fake {
             Some(Method::PromptsList) => self.list("prompts", &params),
             Some(Method::ResourcesList) => self.list("resources", &params),
             Some(Method::TemplatesList) => self.list("resourceTemplates", &params),
+            Some(Method::Listen) if *self.0.refuses_listeners.lock() => {
+                Error::method_not_found("subscriptions/listen").into()
+            }
             Some(Method::Listen) => self.listen(&params, &emitter).await,
             Some(Method::ResourcesRead) if params["uri"] == "file:///missing" => {
                 Error::resource_not_found("file:///missing").into()

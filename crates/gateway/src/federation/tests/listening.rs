@@ -67,13 +67,15 @@ async fn a_late_member_is_announced_when_its_list_is_there() {
 async fn updates_have_the_uris_of_the_federation_and_a_late_member_holds_nothing_up() {
     let (a, b) = (Fake::new(&[]), Fake::new(&[]));
     b.never_acknowledge("file:///late");
-    let federation = federation([member("a", &a), member("b", &b), member("c", &b)]);
-    let uris = ["a+file:///x", "b+file:///late", "c+file:///y", "d+file:///z", "nothing"];
+    let members = [member("a", &a), member("b", &b), member("c", &b)];
+    let limits = FederationLimits::default().subscribe_wait(seconds(3)).max_subscriptions(4);
+    let federation = limited(members, limits);
+    let uris = ["a+file:///x", "b+file:///late", "c+file:///y", "d+file:///z", "a+file:///more"];
     let begun = Instant::now();
     let mut reply = listen(&federation, json!({ "resourceSubscriptions": uris }), modern());
     let granted = next(&mut reply).await.unwrap().params.decode::<Value>().unwrap();
     assert_eq!(granted, json!({"notifications": {"resourceSubscriptions": ["a+file:///x", "c+file:///y"]}}));
-    assert_eq!(begun.elapsed(), seconds(2));
+    assert_eq!(begun.elapsed(), seconds(3));
     a.say(Method::ResourceUpdated, json!({"uri": "file:///x/part"}));
     let updated = next(&mut reply).await.unwrap();
     assert_eq!(
@@ -87,13 +89,27 @@ async fn updates_have_the_uris_of_the_federation_and_a_late_member_holds_nothing
 
 #[tokio::test(start_paused = true)]
 async fn a_list_without_notifications_is_read_again_while_somebody_listens() {
-    let fake = Fake::new(&["x"]);
+    let fake = Fake::new(&[]);
+    fake.refuse_listeners();
     let federation = two(&fake, &Fake::new(&[]));
-    fake.set_down(true);
-    // It refuses the stream of the catalog, too.
     assert_eq!(tools(&federation).await.len(), 0);
     let mut reply = listen(&federation, json!({"toolsListChanged": true}), modern());
     assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    sleep(seconds(300)).await;
+    fake.set("tools", json!([{"name": "x"}]));
+    assert_eq!(method(&mut reply).await, Some(Method::ToolsChanged));
+    assert_eq!(tools(&federation).await, ["a_x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_comes_back_is_announced() {
+    let fake = Fake::new(&["x"]);
+    fake.set_down(true);
+    let federation = two(&fake, &Fake::new(&[]));
+    assert_eq!(tools(&federation).await.len(), 0);
+    let mut reply = listen(&federation, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    sleep(seconds(600)).await;
     fake.set_down(false);
     assert_eq!(method(&mut reply).await, Some(Method::ToolsChanged));
     assert_eq!(tools(&federation).await, ["a_x"]);
@@ -102,10 +118,11 @@ async fn a_list_without_notifications_is_read_again_while_somebody_listens() {
 #[tokio::test(start_paused = true)]
 async fn an_unused_catalog_is_not_watched() {
     let fake = Fake::new(&["x"]);
-    let federation = two(&fake, &Fake::new(&[]));
+    let limits = FederationLimits::default().catalog_idle(seconds(300));
+    let federation = limited([member("a", &fake)], limits);
     tools(&federation).await;
     assert_eq!(fake.requests(Method::Listen).len(), 1);
-    sleep(seconds(7_200)).await;
+    sleep(seconds(400)).await;
     let reads = fake.requests(Method::ToolsList).len();
     fake.set("tools", json!([{"name": "y"}]));
     fake.say(Method::ToolsChanged, json!({}));

@@ -167,3 +167,35 @@ async fn all_members_describe_themselves_together() {
     let again = federation.call(request(Method::Discover, json!({})), modern());
     assert!(again.into_ready().is_ok(), "from memory");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_first_list_is_a_limit_and_so_is_the_time_of_reading_it() {
+    let hangs = Fake::new(&["x"]).slow(seconds(9_999));
+    let limits = FederationLimits::default().first_list_wait(seconds(1)).catalog_timeout(seconds(3));
+    let federation = limited([member("a", &hangs)], limits);
+    let begun = Instant::now();
+    assert_eq!((tools(&federation).await.len(), begun.elapsed()), (0, seconds(1)));
+    hangs.clone().slow(Duration::ZERO);
+    assert_eq!(tools(&federation).await.len(), 0);
+    sleep(seconds(5)).await;
+    // The attempt that hung was given up.
+    tools(&federation).await;
+    sleep(seconds(1)).await;
+    assert_eq!(tools(&federation).await, ["a_x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_does_not_notify_is_read_again_when_its_list_is_old() {
+    let silent = Fake::new(&["x"]);
+    silent.refuse_listeners();
+    let federation = limited([member("a", &silent)], FederationLimits::default().catalog_ttl(seconds(10)));
+    assert_eq!(tools(&federation).await, ["a_x"]);
+    silent.set("tools", json!([{"name": "y"}]));
+    sleep(seconds(9)).await;
+    assert_eq!(tools(&federation).await, ["a_x"]);
+    assert_eq!(silent.requests(Method::ToolsList).len(), 1);
+    sleep(seconds(2)).await;
+    assert_eq!(tools(&federation).await, ["a_x"], "what is known, at once");
+    sleep(seconds(1)).await;
+    assert_eq!(tools(&federation).await, ["a_y"]);
+}

@@ -1,5 +1,6 @@
 mod asking;
 mod calling;
+mod eras;
 mod fake;
 mod listening;
 mod lists;

@@ -1,0 +1,140 @@
+//! The servers behind a bridge or a gateway: their connections, and what is cached of them.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use anyport::{
+    layer::{CatchPanicLayer, ServiceBuilder},
+    stack,
+};
+use anyport_gateway::{Bridge, CatalogRecord};
+use anyport_metrics::Metrics;
+use anyport_protocol::Revision;
+use anyport_seal::{Key, Sealer};
+use anyport_service::Service;
+use anyport_store::Store;
+use anyport_transport::{BufferedBytes, client};
+use anyport_upstream::{IsolationPolicy, TransportConnector, Upstream};
+
+use crate::{
+    guard,
+    listen::{self, Limits},
+    server_id::server_id,
+    state_dir, store,
+    target::Server,
+};
+
+/// What all servers behind one program share.
+pub(crate) struct Behind {
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    pub(crate) buffers: BufferedBytes,
+    supported: Arc<[Revision]>,
+    key: Key,
+    /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
+    store: Option<Arc<dyn Store>>,
+    guard: guard::Guard,
+}
+
+/// One of the servers, and how it is connected.
+pub(crate) struct ServerBehind<'a> {
+    /// Its name in errors and logs.
+    pub(crate) name: &'a str,
+    /// How to reach it.
+    pub(crate) server: &'a Server,
+    /// Where the transport finds it.
+    pub(crate) target: client::Target,
+    /// The only revision to speak with it.
+    pub(crate) revision: Option<Revision>,
+    /// The time that connecting may take.
+    pub(crate) open_timeout: Duration,
+    /// The time that a call may take without progress.
+    pub(crate) call_timeout: Duration,
+    /// The number of its connections.
+    pub(crate) connections: Option<usize>,
+    pub(crate) isolation: IsolationPolicy,
+}
+
+impl Behind {
+    /// Prepares for servers whose clients are served as `arguments` say.
+    ///
+    /// # Errors
+    /// When the system has no randomness for a key.
+    pub(crate) fn new(arguments: &listen::Arguments, limits: Limits) -> Result<Self> {
+        let metrics = Metrics::new();
+        let kept = listen::key(arguments.state_dir.clone());
+        let folder = state_dir::folder(arguments.state_dir.clone()).filter(|_| kept.is_some());
+        let store = folder.map(|state| Arc::new(store::open(&state, &metrics)) as Arc<dyn Store>);
+        let key = match kept {
+            Some(key) => key,
+            None => Key::random().context("no key for the state of open questions")?,
+        };
+        let buffers = BufferedBytes::new(limits.buffers, &metrics);
+        let supported = arguments.era.revisions().into();
+        Ok(Self { limits, metrics, buffers, supported, key, store, guard: guard::Guard::default() })
+    }
+
+    /// The revisions that clients may speak.
+    pub(crate) fn supported(&self) -> &Arc<[Revision]> {
+        &self.supported
+    }
+
+    /// Seals what travels through clients.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer::new(&self.key)
+    }
+
+    /// Puts a server behind a bridge of its own. Nothing is connected before somebody calls.
+    pub(crate) fn bridge(&self, behind: ServerBehind<'_>) -> Bridge {
+        let ServerBehind {
+            name,
+            server,
+            target,
+            revision,
+            open_timeout,
+            call_timeout,
+            connections,
+            isolation,
+        } = behind;
+        // What a client does not read is not read from the server either.
+        let opening = client::ConnectOptions::default()
+            .revision(revision)
+            .open_timeout(open_timeout)
+            .buffers(self.buffers.clone());
+        let limits = &self.limits;
+        let usual = match server {
+            // Each is a process of its own.
+            Server::Command { .. } => 8,
+            _ => limits.upstream.connections,
+        };
+        let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
+        let longest = limits.bridge.call_timeout_max.max(call_timeout);
+        let upstream = Upstream::builder(name, TransportConnector::new(self.guard.guarded(target), opening))
+            .limits(limits.upstream.connections(connections))
+            .dialogues(limits.legacy_clients)
+            .park(self.sealer(), limits.park.call_timeout_max(longest))
+            .metrics(&self.metrics)
+            .isolation(isolation)
+            .build();
+        let catalog = self.store.clone().map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
+        Bridge::new(upstream, self.supported.clone(), catalog)
+    }
+}
+
+/// The layers around what stands before the servers, from the outside in. `silent` is the time that a call may take without
+/// progress.
+pub(crate) fn layered<S: Service>(
+    service: S,
+    silent: Duration,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> impl Service + use<S> {
+    // A server that reports progress may take longer than one that is silent.
+    let max = limits.bridge.call_timeout_max.max(silent);
+    let edge = limits.edge.quota(limits.quota).call_timeout(silent).call_timeout_max(max);
+    ServiceBuilder::new()
+        .layer(stack::edge(&edge, metrics))
+        // A fault of ours fails one call, not the process.
+        .layer(CatchPanicLayer)
+        .service(service)
+}

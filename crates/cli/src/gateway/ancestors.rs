@@ -1,0 +1,37 @@
+//! The gateways that started this program.
+//!
+//! A program of a gateway may be `anyport serve` itself, in the folder of the gateway's own file. It must not serve that file again: it
+//! would start itself without end.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The variable with the files of these gateways, separated as in `PATH`.
+pub(super) const SERVED_FILES: &str = "ANYPORT_SERVED_FILES";
+
+/// The value of the variable for a program of the file at `path`.
+pub(super) fn served_files(path: &Path) -> String {
+    let all = known().into_iter().chain([path.to_owned()]);
+    // A path that has the separator in it cannot be told apart; it is then not guarded.
+    env::join_paths(all).unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Whether one of these gateways serves the file at `path`.
+pub(super) fn serve(path: &Path) -> bool {
+    let own = path.canonicalize();
+    known()
+        .iter()
+        .any(|known| own.as_ref().is_ok_and(|own| known.canonicalize().is_ok_and(|known| known == *own)))
+}
+
+/// The nearest `anyport.toml`, unless one of these gateways serves it.
+pub(crate) fn nearest_file() -> Option<PathBuf> {
+    let file = anyport_config::gateway::find(&env::current_dir().ok()?)?;
+    (!serve(&file)).then_some(file)
+}
+
+fn known() -> Vec<PathBuf> {
+    env::var_os(SERVED_FILES).map(|all| env::split_paths(&all).collect()).unwrap_or_default()
+}

@@ -1,0 +1,107 @@
+//! The file of a gateway, with advice for its faults.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use anyport_config::{
+    Surroundings,
+    gateway::{self, GatewayConfig, GatewayError},
+};
+use anyport_protocol::suggest::did_you_mean;
+
+use crate::{listen::Limit, user_error::UserError};
+
+/// A file that was read.
+pub(super) struct GatewayFile {
+    pub(super) path: PathBuf,
+    pub(super) config: GatewayConfig,
+    /// The environment, and the variables of the `.env` beside the file.
+    pub(super) surroundings: Surroundings,
+}
+
+impl GatewayFile {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// What is wrong with it, where, and what to do.
+    pub(super) fn read(path: &Path, surroundings: &Surroundings) -> Result<Self> {
+        let path = surroundings.cwd.join(path);
+        if path.is_dir() {
+            let problem = format!("{} is a folder", path.display());
+            return Err(UserError::usage(
+                problem,
+                "name the file in it: an anyport.toml, or the mcp.json of a client",
+            ));
+        }
+        let config = gateway::read(&path, &surroundings.cwd)
+            .map_err(|error| UserError::usage(error.to_string(), help(&error)))?;
+        if config.upstreams.values().all(|upstream| upstream.disabled) && config.knowledge.is_empty() {
+            let problem = format!("{} has no servers", path.display());
+            return Err(UserError::usage(
+                problem,
+                "they stand in it under [upstreams.NAME] (anyport.toml) or mcpServers (mcp.json), each by its name",
+            ));
+        }
+        let mut surroundings = surroundings.clone();
+        surroundings.cwd = folder(&path).to_owned();
+        add_dotenv(&mut surroundings)?;
+        Ok(Self { path, config, surroundings })
+    }
+
+    /// The files whose changes matter: the file, and the `.env` beside it.
+    pub(super) fn watched(&self) -> Vec<PathBuf> {
+        vec![self.path.clone(), self.surroundings.cwd.join(".env")]
+    }
+
+    /// The limits of the file.
+    ///
+    /// # Errors
+    /// One that is not known, or a value that it cannot have.
+    pub(super) fn limits(&self) -> Result<Vec<Limit>> {
+        let limits = self.config.limits.iter().map(|(name, value)| {
+            format!("{name}={value}").parse().map_err(|reason: String| {
+                let problem = format!("in [limits] of {}: {reason}", self.path.display());
+                UserError::usage(problem, "every limit is in docs/limits.md")
+            })
+        });
+        limits.collect()
+    }
+}
+
+/// The path of a virtual server.
+pub(super) fn virtual_path(name: &str) -> String {
+    format!("/s/{name}/mcp")
+}
+
+/// The folder of the file, which its paths are relative to.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// Adds the variables of the `.env` in the folder of the file. The environment comes first.
+fn add_dotenv(surroundings: &mut Surroundings) -> Result<()> {
+    let path = surroundings.cwd.join(".env");
+    if !path.is_file() {
+        return Ok(());
+    }
+    let wrong = |error: dotenvy::Error| {
+        let problem = format!("{} cannot be read: {error}", path.display());
+        UserError::usage(problem, "write one NAME=value on each line, or move the file away")
+    };
+    for pair in dotenvy::from_path_iter(&path).map_err(wrong)? {
+        let (name, value) = pair.map_err(wrong)?;
+        surroundings.variables.entry(name).or_insert(value);
+    }
+    Ok(())
+}
+
+fn help(error: &GatewayError) -> String {
+    match error {
+        GatewayError::File(error) => error.help().to_owned(),
+        GatewayError::Fault { place, expected, .. } if !expected.is_empty() => {
+            let near = did_you_mean(place.found(), expected.iter().map(String::as_str));
+            near.unwrap_or_else(|| format!("there are {}", expected.join(", ")))
+        }
+        GatewayError::Fault { .. } => "correct the file".to_owned(),
+    }
+}

@@ -1,0 +1,327 @@
+//! The servers and documents of a file, as members of the federation.
+
+use std::{str::FromStr as _, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use anyport_config::gateway::{Isolation, KnowledgeConfig, Start, ToolConfig, UpstreamConfig};
+use anyport_gateway::{
+    Bridge,
+    federation::{ItemOverride, Member, Naming},
+};
+use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
+use anyport_protocol::Revision;
+use anyport_server::Server;
+use anyport_service::{Context, Principal, Service};
+use anyport_upstream::IsolationPolicy;
+use indexmap::IndexMap;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{
+    ancestors::{SERVED_FILES, served_files},
+    file::GatewayFile,
+};
+use crate::{
+    behind::{Behind, ServerBehind},
+    program::{self, Missing},
+    secret_source::SecretSource,
+    serve::Arguments,
+    state_dir,
+    target::{self, SecretValue},
+    user_error::UserError,
+};
+
+/// The members of a federation, in the order of the file, and what is stopped with them.
+pub(super) struct Members {
+    upstreams: IndexMap<String, UpstreamMember>,
+    documents: IndexMap<String, DocumentsMember>,
+}
+
+/// A server behind the gateway.
+#[derive(Clone)]
+struct UpstreamMember {
+    config: UpstreamConfig,
+    /// How it is reached, with its secrets.
+    server: target::Server,
+    bridge: Bridge,
+    service: Arc<dyn Service>,
+}
+
+/// Documents behind the gateway.
+#[derive(Clone)]
+struct DocumentsMember {
+    config: KnowledgeConfig,
+    knowledge: Knowledge,
+    server: Server,
+    service: Arc<dyn Service>,
+}
+
+/// How many servers are started at once by `start = "eager"`.
+const COLD_STARTS: usize = 4;
+
+impl Members {
+    /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, and what to do.
+    pub(super) fn new(
+        file: &GatewayFile,
+        old: Option<&Self>,
+        arguments: &Arguments,
+        behind: &Behind,
+    ) -> Result<Self> {
+        let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new() };
+        for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
+            let server = server(config, file).map_err(|reason| wrong(file, name, &reason))?;
+            let known = old.and_then(|old| old.upstreams.get(name));
+            let member =
+                match known.filter(|known| known.server == server && known.config.connects_like(config)) {
+                    Some(known) => UpstreamMember { config: config.clone(), ..known.clone() },
+                    None => UpstreamMember::new(file, (name, config), server, arguments, behind)?,
+                };
+            members.upstreams.insert(name.clone(), member);
+        }
+        for (name, config) in &file.config.knowledge {
+            let known = old.and_then(|old| old.documents.get(name));
+            let member = match known.filter(|known| known.config.docs == config.docs) {
+                Some(known) => DocumentsMember { config: config.clone(), ..known.clone() },
+                None => DocumentsMember::new(file, (name, config), arguments, behind)?,
+            };
+            members.documents.insert(name.clone(), member);
+        }
+        Ok(members)
+    }
+
+    /// Each as a member of a federation.
+    pub(super) fn all(&self) -> impl Iterator<Item = Member> {
+        let upstreams = self.upstreams.iter().map(|(name, upstream)| {
+            let title = upstream.config.title.as_deref().unwrap_or(name);
+            Member::new(name, upstream.service.clone()).naming(naming(&upstream.config)).title(title)
+        });
+        let documents = self.documents.iter().map(|(name, documents)| {
+            let naming = Naming::default();
+            let naming = match &documents.config.prefix {
+                Some(prefix) => naming.prefix(prefix),
+                None => naming,
+            };
+            Member::new(name, documents.service.clone()).naming(naming)
+        });
+        upstreams.chain(documents)
+    }
+
+    /// Starts the documents, and connects the servers that are to be connected now. What has started already stays as it is.
+    pub(super) async fn start(&self) -> Result<()> {
+        for documents in self.documents.values() {
+            documents.server.start().await.context("the documents cannot be served")?;
+        }
+        let places = Arc::new(Semaphore::new(COLD_STARTS));
+        for member in self.upstreams.values().filter(|member| member.config.start == Start::Eager) {
+            let (upstream, places) = (member.bridge.upstream().clone(), places.clone());
+            tokio::spawn(async move {
+                let Ok(_place) = places.acquire().await else { return };
+                let context = Context::new(Principal::anonymous(), Revision::NEWEST);
+                if upstream.is_connected(&context) {
+                    return;
+                }
+                if let Err(failure) = upstream.connected(&context).await {
+                    let error = failure.to_error();
+                    tracing::warn!(upstream = upstream.name(), "not connected: {}", error.message);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// What is different from `old`, in words.
+    pub(super) fn changes(&self, old: &Self) -> String {
+        let names =
+            |of: &Self| -> Vec<String> { of.upstreams.keys().chain(of.documents.keys()).cloned().collect() };
+        let (now, before) = (names(self), names(old));
+        let added = now.iter().filter(|name| !before.contains(name)).cloned().collect::<Vec<_>>();
+        let removed = before.iter().filter(|name| !now.contains(name)).cloned().collect::<Vec<_>>();
+        let restarted = now.iter().filter(|name| before.contains(name) && !self.shares(old, name));
+        let restarted: Vec<_> = restarted.cloned().collect();
+        let said = [("added", added), ("removed", removed), ("replaced", restarted)];
+        let said = said.into_iter().filter(|(_, names)| !names.is_empty());
+        let said: Vec<_> = said.map(|(what, names)| format!("{what} {}", names.join(", "))).collect();
+        if said.is_empty() { "no server was added, removed or replaced".to_owned() } else { said.join("; ") }
+    }
+
+    /// Whether the member `name` is the same server in both.
+    fn shares(&self, other: &Self, name: &str) -> bool {
+        let service = |of: &Self| {
+            let upstream = of.upstreams.get(name).map(|member| member.service.clone());
+            upstream.or_else(|| of.documents.get(name).map(|member| member.service.clone()))
+        };
+        match (service(self), service(other)) {
+            (Some(one), Some(two)) => Arc::ptr_eq(&one, &two),
+            _ => false,
+        }
+    }
+
+    /// What `successor` does not have.
+    pub(super) fn without(&self, successor: &Self) -> Self {
+        let upstreams = self.upstreams.iter().filter(|(name, _)| !self.shares(successor, name));
+        let documents = self.documents.iter().filter(|(name, _)| !self.shares(successor, name));
+        Self {
+            upstreams: upstreams.map(|(name, member)| (name.clone(), member.clone())).collect(),
+            documents: documents.map(|(name, member)| (name.clone(), member.clone())).collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.upstreams.is_empty() && self.documents.is_empty()
+    }
+
+    /// Takes no more calls; those under way go on.
+    pub(super) fn close(&self) {
+        self.upstreams.values().for_each(|member| member.bridge.upstream().close());
+        self.documents.values().for_each(|member| member.server.close());
+    }
+
+    /// Ends everything that was started.
+    pub(super) async fn shut_down(&self) {
+        let mut ending = JoinSet::new();
+        for member in self.upstreams.values() {
+            let upstream = member.bridge.upstream().clone();
+            ending.spawn(async move { upstream.shut_down().await });
+        }
+        for member in self.documents.values() {
+            member.stop().await;
+        }
+        ending.join_all().await;
+    }
+}
+
+impl DocumentsMember {
+    async fn stop(&self) {
+        self.server.stop().await;
+        self.knowledge.close();
+    }
+}
+
+fn wrong(file: &GatewayFile, name: &str, reason: &str) -> anyhow::Error {
+    let problem = format!("the upstream {name} in {} is wrong: {reason}", file.path.display());
+    UserError::usage(problem, "correct the file")
+}
+
+impl UpstreamMember {
+    fn new(
+        file: &GatewayFile,
+        (name, config): (&str, &UpstreamConfig),
+        server: target::Server,
+        arguments: &Arguments,
+        behind: &Behind,
+    ) -> Result<Self> {
+        // The clients receive the error as well. The program may be installed meanwhile.
+        if let target::Server::Command { program, environment, cwd, .. } = &server
+            && let Err(Missing { problem, help }) = program::find(program, environment, cwd.as_deref())
+        {
+            tracing::warn!("the upstream {name} cannot be started: {problem}; {help}");
+        }
+        let revision = config.revision.as_deref().map(Revision::from_str).transpose();
+        let revision = revision.map_err(|_| {
+            let all = Revision::ALL.map(Revision::as_str).join(", ");
+            wrong(file, name, &format!("its `revision` is not known; there are {all}"))
+        })?;
+        let open_timeout =
+            config.timeout.map_or(target::TIMEOUT, |seconds| Duration::from_secs(seconds.into()));
+        let bridge = behind.bridge(ServerBehind {
+            name,
+            target: server.destination()?,
+            server: &server,
+            revision,
+            open_timeout,
+            call_timeout: arguments.given_timeout().unwrap_or(target::CALL_TIMEOUT),
+            connections: config.connections.map(|number| number.max(1) as usize),
+            isolation: match config.isolation {
+                Isolation::Automatic => IsolationPolicy::Automatic,
+                Isolation::Shared => IsolationPolicy::Shared,
+                Isolation::Caller => IsolationPolicy::Caller,
+            },
+        });
+        Ok(Self { config: config.clone(), server, service: Arc::new(bridge.clone()), bridge })
+    }
+}
+
+/// How an upstream is reached, with its secrets.
+fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
+    let surroundings = &file.surroundings;
+    let described = config.server().map_err(|(key, reason)| match key {
+        "" => reason,
+        key => format!("`{key}`: {reason}"),
+    })?;
+    let mut server = target::resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {
+        let is_value = key.starts_with("env.") || key.starts_with("headers.");
+        let source = text.parse::<SecretSource>().ok().filter(|_| is_value)?;
+        Some(source.read_text(surroundings))
+    })?;
+    if let target::Server::Command { environment, .. } = &mut server {
+        environment.push((SERVED_FILES.into(), SecretValue(served_files(&file.path))));
+    }
+    let Some(place) = &config.bearer else { return Ok(server) };
+    let source = place.parse::<SecretSource>();
+    let source =
+        source.map_err(|_| "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND")?;
+    let token = source.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
+    if let target::Server::Http { headers, .. } | target::Server::WebSocket { headers, .. } = &mut server {
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+        headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
+    }
+    Ok(server)
+}
+
+/// How the tools and prompts of an upstream are named.
+fn naming(config: &UpstreamConfig) -> Naming {
+    let mut naming = Naming::default();
+    if let Some(prefix) = &config.prefix {
+        naming = naming.prefix(prefix);
+    }
+    naming = config.include.iter().fold(naming, Naming::include);
+    naming = config.exclude.iter().fold(naming, Naming::exclude);
+    config.tools.iter().fold(naming, |naming, (own, tool)| naming.tool(own, changed(tool)))
+}
+
+/// What is different about a tool.
+fn changed(tool: &ToolConfig) -> ItemOverride {
+    let mut change = ItemOverride::default();
+    if let Some(name) = &tool.name {
+        change = change.name(name);
+    }
+    if let Some(title) = &tool.title {
+        change = change.title(title);
+    }
+    if let Some(description) = &tool.description {
+        change = change.description(description);
+    }
+    change = tool.aliases.iter().fold(change, ItemOverride::alias);
+    change = tool.arguments.iter().fold(change, |change, (name, value)| change.argument(name, value.clone()));
+    if tool.hidden { change.hidden() } else { change }
+}
+
+impl DocumentsMember {
+    fn new(
+        file: &GatewayFile,
+        (name, config): (&str, &KnowledgeConfig),
+        arguments: &Arguments,
+        behind: &Behind,
+    ) -> Result<Self> {
+        let mut folders = config.docs.iter().map(|folder| file.surroundings.cwd.join(folder));
+        let Some(first) = folders.next() else {
+            let problem = format!("the documents {name} in {} have no `docs`", file.path.display());
+            return Err(UserError::usage(problem, "name a folder of documents"));
+        };
+        let loading = behind.limits.of_documents(Folders::new(first));
+        let loading = folders.fold(loading, |loading, folder| loading.and(folder));
+        let state = state_dir::folder(arguments.listen.state_dir.clone());
+        let index = state.map(|folder| folder.join("index"));
+        let opened = Knowledge::open(loading, behind.limits.of_knowledge(index));
+        let knowledge = opened.map_err(|error| {
+            let help = format!("{}: `docs` of [knowledge.{name}]", FolderError::help(&error));
+            UserError::failed(error.to_string(), help)
+        })?;
+        let options = Options::default().max_answer_chars(behind.limits.documents.max_answer_chars);
+        let server = anyport_knowledge::builder_with(&knowledge, name, behind.supported(), None, options);
+        let server = behind.limits.of_server(server).build().context("the documents cannot be served")?;
+        Ok(Self { config: config.clone(), knowledge, service: Arc::new(server.clone()), server })
+    }
+}

@@ -1,0 +1,127 @@
+//! `anyport serve --config FILE`: many servers behind one endpoint.
+//!
+//! - [`file`]: reads the file, with advice for its faults.
+//! - [`members`]: the servers and documents of the file, as members of the federation.
+//! - [`reload`]: reads the file again when it has changed, and replaces what is different.
+//! - [`ancestors`]: the gateways that started this program.
+//! - [`banner`]: what is served, and where.
+
+mod ancestors;
+mod banner;
+mod file;
+mod members;
+mod reload;
+
+use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use anyport_config::{Surroundings, gateway::GatewayConfig};
+use anyport_gateway::federation::{Federation, VirtualServer};
+use anyport_transport::http::FurtherEndpoint;
+
+pub(crate) use self::ancestors::nearest_file;
+use self::{
+    banner::Banner,
+    file::{GatewayFile, virtual_path},
+    members::Members,
+    reload::{Hangup, Running},
+};
+use crate::{
+    behind::{self, Behind},
+    listen::{self, Limits},
+    logging,
+    serve::Arguments,
+    target::CALL_TIMEOUT,
+    user_error::UserError,
+};
+
+/// Serves what the file at `path` describes, until a stop is requested.
+pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
+    arguments.refuse_document_options()?;
+    let file = GatewayFile::read(path, &Surroundings::here())?;
+    if ancestors::serve(&file.path) {
+        let problem = format!(
+            "this program was started for {}, and would start itself without end",
+            file.path.display()
+        );
+        return Err(UserError::usage(problem, "name another file, or folders of documents"));
+    }
+    listen::run(async || serve(arguments, file).await)
+}
+
+async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
+    let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
+    let behind = Arc::new(Behind::new(&arguments.listen, limits)?);
+    let members = Members::new(&file, None, arguments, &behind)?;
+    let federation = federation(&file.config, arguments, &members, &behind)?;
+    members.start().await?;
+    let silent = arguments.given_timeout().unwrap_or(CALL_TIMEOUT);
+    let (limits, metrics) = (&behind.limits, &behind.metrics);
+    let further = file.config.servers.keys().zip(virtual_servers(&file.config)).map(|(name, selection)| {
+        let service = behind::layered(federation.virtual_server(selection), silent, limits, metrics);
+        FurtherEndpoint::new(virtual_path(name), service)
+    });
+    let further: Vec<_> = further.collect();
+    let (service, ended) = (behind::layered(federation.clone(), silent, limits, metrics), federation.clone());
+    let running = Arc::new(Running::new(file, federation, members));
+    let (closing, stopped) = (running.clone(), running.clone());
+    let hangup = Hangup::new();
+    let mut serving = anyport::serve::serve_service(service);
+    if hangup.is_caught() {
+        serving = serving.without_hangup();
+    }
+    let serving = serving
+        // Ends the listen streams, which have no end of their own.
+        .on_stopping(move |_| {
+            ended.close();
+            closing.close();
+        })
+        // What was started for us ends with us.
+        .on_stopped(async move || stopped.shut_down().await);
+    let (supported, buffers) = (behind.supported().clone(), behind.buffers.clone());
+    let settings = listen::Settings { supported, limits, buffers, further };
+    let served = listen::serve(serving, &arguments.listen, settings, async |address, path| {
+        let (terminal, file) = (std::io::stderr().is_terminal(), running.file());
+        logging::notice(Banner { file: &file, arguments, address, path, terminal });
+    });
+    tokio::select! {
+        served = served => served,
+        // It never ends by itself.
+        never = running.follow(hangup, arguments, &behind) => match never {},
+    }
+}
+
+/// The federation of `members`.
+fn federation(
+    config: &GatewayConfig,
+    arguments: &Arguments,
+    members: &Members,
+    behind: &Behind,
+) -> Result<Federation> {
+    let name = config.gateway.name.as_deref().unwrap_or(&arguments.name);
+    let mut builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
+        .revisions(behind.supported().clone())
+        .limits(behind.limits.federation)
+        .sealer(behind.sealer());
+    if let Some(instructions) = &config.gateway.instructions {
+        builder = builder.instructions(instructions);
+    }
+    members
+        .all()
+        .fold(builder, |builder, member| builder.member(member))
+        .build()
+        .context("the gateway cannot be built")
+}
+
+/// The selections of the virtual servers, in the order of the file.
+fn virtual_servers(config: &GatewayConfig) -> impl Iterator<Item = VirtualServer> {
+    config.servers.iter().map(|(name, server)| {
+        let all = VirtualServer::new(name);
+        let included = server.include.iter().fold(all, VirtualServer::include);
+        let selected = server.exclude.iter().fold(included, VirtualServer::exclude);
+        match &server.instructions {
+            Some(instructions) => selected.instructions(instructions),
+            None => selected,
+        }
+    })
+}

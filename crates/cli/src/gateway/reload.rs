@@ -1,0 +1,200 @@
+//! A gateway that runs: its file is read again when it has changed, and only what is different is replaced.
+//!
+//! Changes are looked for once a second, in the file itself and in the `.env` beside it: editors replace files in so many ways
+//! that the text is what counts. SIGHUP reads the file at once, and secrets again; not in a terminal, whose end it says.
+
+use std::{convert::Infallible, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Result;
+use anyport_config::Surroundings;
+use anyport_gateway::federation::{Federation, RetiredMember};
+use anyport_service::sync::Lock;
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::{sleep, timeout},
+};
+
+use super::{file::GatewayFile, members::Members};
+use crate::{behind::Behind, logging, render::safe, serve::Arguments, user_error::UserError};
+
+/// A gateway that runs.
+pub(super) struct Running {
+    federation: Federation,
+    now: Lock<(Arc<GatewayFile>, Arc<Members>)>,
+    /// What is not in the file any more, until its calls have ended.
+    retired: Lock<Vec<(Arc<Members>, JoinHandle<()>)>>,
+}
+
+/// How long the calls of a server that was taken out of the file may take before they are cut.
+const RETIRE: Duration = Duration::from_secs(60);
+/// The time between looks at the calls in flight.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Running {
+    pub(super) fn new(file: GatewayFile, federation: Federation, members: Members) -> Self {
+        Self { federation, now: Lock::new((Arc::new(file), Arc::new(members))), retired: Lock::default() }
+    }
+
+    /// The file that is served now.
+    pub(super) fn file(&self) -> Arc<GatewayFile> {
+        self.now.lock().0.clone()
+    }
+
+    fn members(&self) -> Arc<Members> {
+        self.now.lock().1.clone()
+    }
+
+    /// Takes no more calls; those under way go on.
+    pub(super) fn close(&self) {
+        self.members().close();
+    }
+
+    /// Ends everything that was started.
+    pub(super) async fn shut_down(&self) {
+        let retired = std::mem::take(&mut *self.retired.lock());
+        let mut ending = JoinSet::new();
+        for members in retired.into_iter().map(|(members, _)| members).chain([self.members()]) {
+            ending.spawn(async move { members.shut_down().await });
+        }
+        ending.join_all().await;
+    }
+
+    /// Reads the file again whenever it has changed.
+    pub(super) async fn follow(
+        &self,
+        mut hangup: Hangup,
+        arguments: &Arguments,
+        behind: &Arc<Behind>,
+    ) -> Infallible {
+        let paths = self.file().watched();
+        let mut seen = texts(&paths);
+        loop {
+            let is_forced = tokio::select! {
+                () = hangup.next() => true,
+                () = sleep(LOOK) => false,
+            };
+            let found = texts(&paths);
+            if !is_forced && found == seen {
+                continue;
+            }
+            seen = found;
+            if let Err(error) = self.reload(arguments, behind).await {
+                let help = error.downcast_ref().map_or("correct the file", |error: &UserError| &error.help);
+                // The place of the fault has lines of its own.
+                let problem: Vec<_> = error.to_string().lines().map(safe::text).collect();
+                logging::notice(format!(
+                    "error: the file has a fault, and nothing was changed: {}\n  help: {}",
+                    problem.join("\n"),
+                    safe::text(help)
+                ));
+            }
+        }
+    }
+
+    /// Reads the file, and replaces what is different.
+    async fn reload(&self, arguments: &Arguments, behind: &Arc<Behind>) -> Result<()> {
+        let old_file = self.file();
+        let file = GatewayFile::read(&old_file.path, &Surroundings::here())?;
+        file.limits()?;
+        let old = self.members();
+        let members = Arc::new(Members::new(&file, Some(&old), arguments, behind)?);
+        let gone = self.federation.set_members(members.all()).map_err(anyhow::Error::new)?;
+        members.start().await?;
+        let changes = members.changes(&old);
+        for (what, is_different) in [
+            ("[servers]", file.config.servers != old_file.config.servers),
+            ("[gateway]", file.config.gateway != old_file.config.gateway),
+            ("[limits]", file.config.limits != old_file.config.limits),
+        ] {
+            if is_different {
+                tracing::warn!("{what} has changed, which takes a restart of the gateway");
+            }
+        }
+        *self.now.lock() = (Arc::new(file), members.clone());
+        logging::notice(format!("the file was read again: {changes}"));
+        self.retire(old.without(&members), gone);
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Ends servers that are not in the file any more. Their calls in flight finish first.
+    fn retire(&self, members: Members, gone: Vec<RetiredMember>) {
+        if members.is_empty() {
+            return;
+        }
+        let members = Arc::new(members);
+        let mut retired = self.retired.lock();
+        // Whoever is gone needs no end when the gateway stops.
+        retired.retain(|(_, ending)| !ending.is_finished());
+        let later = members.clone();
+        let ending = tokio::spawn(async move {
+            // When it stops, they cut nothing that `RETIRE` would let finish.
+            let _ = timeout(RETIRE, idle(&gone)).await;
+            later.close();
+            later.shut_down().await;
+        });
+        retired.push((members, ending));
+    }
+}
+
+/// Completes when no call of `gone` is in flight. A call that has found its member just now is given the time to begin.
+async fn idle(gone: &[RetiredMember]) {
+    loop {
+        sleep(QUIET).await;
+        if gone.iter().all(|member| member.in_flight() == 0) {
+            return;
+        }
+    }
+}
+
+/// The texts at `paths`, as far as they can be read.
+fn texts(paths: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
+    paths.iter().map(|path| std::fs::read(path).ok()).collect()
+}
+
+/// SIGHUP, where there is such a signal, and nobody has a terminal whose end it would mean.
+pub(super) struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    pub(super) fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: Self::caught(),
+        }
+    }
+
+    #[cfg(unix)]
+    fn caught() -> Option<tokio::signal::unix::Signal> {
+        use tokio::signal::unix::{SignalKind, signal};
+        if std::io::stdin().is_terminal() || std::io::stderr().is_terminal() {
+            return None;
+        }
+        let warn = |error: &std::io::Error| tracing::warn!(%error, "SIGHUP does not read the file again");
+        signal(SignalKind::hangup()).inspect_err(warn).ok()
+    }
+
+    /// Whether it reads the file again, and does not stop the gateway.
+    pub(super) fn is_caught(&self) -> bool {
+        #[cfg(unix)]
+        return self.signal.is_some();
+        #[cfg(not(unix))]
+        return false;
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

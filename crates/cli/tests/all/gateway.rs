@@ -1,0 +1,268 @@
+//! `anyport serve --config`: several servers behind one endpoint, named and selected as the file says, and replaced when it
+//! changes.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Program, anyport, documents, folder,
+    http::Server,
+    initialize, legacy, modern,
+    scripted::{self, Scripted},
+    to_the_end, until,
+};
+
+/// Starts a gateway over the `anyport.toml` in `home`.
+fn serve(home: &Path) -> (Program, Server) {
+    started(anyport(home), &[])
+}
+
+fn started(mut command: Command, arguments: &[&str]) -> (Program, Server) {
+    command.args(["serve", "--port", "0"]).args(arguments);
+    let mut program = Program::start(command);
+    let server = program.server();
+    (program, server)
+}
+
+/// The `command` of this program as a server of documents.
+fn program() -> String {
+    let (program, documents) = (env!("CARGO_BIN_EXE_anyport"), documents());
+    format!("command = [{program:?}, \"serve\", \"--stdio\", \"--docs\", {documents:?}]")
+}
+
+/// The names of the tools at `path`.
+fn tools_at(server: &Server, path: &str) -> Vec<String> {
+    let message = modern(1, "tools/list", json!({}));
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+    ];
+    let answer = server.ask("POST", path, &headers, &message.to_string()).json();
+    names(&answer)
+}
+
+fn tools(server: &Server) -> Vec<String> {
+    tools_at(server, "/mcp")
+}
+
+fn names(answer: &Value) -> Vec<String> {
+    let tools = answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until `tool` is listed, or is not any more.
+fn until_listed(server: &Server, tool: &str, is_listed: bool) {
+    until(|| json!(tools(server).iter().any(|name| name == tool)), |found| *found == json!(is_listed));
+}
+
+#[test]
+fn servers_of_a_file_are_one_server_for_clients_of_either_era() {
+    let remote = Scripted::start(scripted::modern);
+    let url = remote.url();
+    let text = format!(
+        "[gateway]\ninstructions = \"Look first.\"\n\
+         [upstreams.program]\n{}\ninclude = [\"get_*\"]\n[upstreams.program.tools.get_stdlib]\ntitle = \"Standards\"\n\
+         [upstreams.remote]\nurl = {url:?}\nprefix = \"\"\n\
+         [upstreams.off]\ncommand = \"never\"\ndisabled = true\n\
+         [knowledge.book]\ndocs = [{:?}]\n\
+         [servers.readonly]\ninclude = [\"look\", \"book_list*\"]\ninstructions = \"Only look.\"\n",
+        program(),
+        documents()
+    );
+    let home = folder(&[("anyport.toml", &text)]);
+    let (mut gateway, server) = serve(home.path());
+    let all = tools(&server);
+    assert_eq!(all[..3], ["program_get_stdlib", "program_get_doc", "look"]);
+    assert!(all[3..].iter().all(|name| name.starts_with("book_")) && all.len() > 5, "{all:?}");
+    assert_eq!(tools_at(&server, "/s/readonly/mcp"), ["look", "book_list_docs"]);
+    assert!(
+        server.call("program_get_stdlib", &json!({"language": "python", "domain": "testing"})).is_object()
+    );
+    let called = modern(2, "tools/call", json!({"name": "look", "arguments": {}}));
+    assert_eq!(server.post(&called, &[]).json()["result"]["content"][0]["text"], "seen");
+    let opened = server.post(&initialize(1, "2025-06-18"), &[]);
+    let instructions = opened.json()["result"]["instructions"].as_str().unwrap().to_owned();
+    assert!(instructions.starts_with("Look first.") && instructions.contains("## program"), "{instructions}");
+    let session = opened.header("mcp-session-id").unwrap().to_owned();
+    let listed = server.post(&legacy(2, "tools/list", json!({})), &[("Mcp-Session-Id", &session)]);
+    assert_eq!(names(&listed.json()), all);
+    let unknown =
+        server.post(&modern(3, "tools/call", json!({"name": "program_get_stdlb", "arguments": {}})), &[]);
+    assert!(unknown.json()["error"]["message"].as_str().is_some(), "{:?}", unknown.json());
+    gateway.close_input();
+}
+
+#[test]
+fn the_file_of_a_client_is_served_as_it_is() {
+    let remote = Scripted::start(scripted::modern);
+    let text = json!({"mcpServers": {"a b": {"url": remote.url(), "headers": {"X-Key": "${KEY}"}}}});
+    let home = folder(&[("mcp.json", &text.to_string()), (".env", "KEY=from-the-dotenv-file\n")]);
+    let (_gateway, server) = started(anyport(home.path()), &["--config", "mcp.json"]);
+    assert_eq!(tools(&server), ["a-b_look"]);
+    let asked = remote.asked();
+    assert!(asked.iter().any(|asked| asked.headers.contains("x-key: from-the-dotenv-file")), "{asked:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_come_from_their_places_and_are_not_shown() {
+    let remote = Scripted::start(scripted::modern);
+    let text = format!(
+        "[upstreams.a]\nurl = {0:?}\nbearer = \"cmd:printf 'of-a-command'\"\n\
+         [upstreams.b]\nurl = {0:?}\nheaders = {{ X-Key = \"file:key\", X-Other = \"env:OTHER\" }}\n",
+        remote.url()
+    );
+    let home = folder(&[("anyport.toml", &text), ("key", "of-a-file\n")]);
+    let mut command = anyport(home.path());
+    command.env("OTHER", "of-a-variable");
+    let (mut gateway, server) = started(command, &[]);
+    assert_eq!(tools(&server), ["a_look", "b_look"]);
+    let sent: String = remote.asked().iter().map(|asked| asked.headers.clone()).collect();
+    for header in ["authorization: bearer of-a-command", "x-key: of-a-file", "x-other: of-a-variable"] {
+        assert!(sent.contains(header), "{header} is not in {sent}");
+    }
+    gateway.kill();
+    let said = gateway.stderr();
+    assert!(!said.contains("of-a-"), "{said}");
+}
+
+#[test]
+fn a_fault_of_the_file_is_shown_with_its_place_and_what_to_write() {
+    for (text, parts) in [
+        (
+            "[upstreams.a]\ncomand = \"x\"\n",
+            &["anyport.toml:2:1", "2 | comand", "^^^^^^", "did you mean command?"][..],
+        ),
+        ("[upstream.a]\ncommand = \"x\"\n", &["there is no key `upstream` here", "did you mean upstreams?"]),
+        ("", &["has no servers", "[upstreams.NAME]"]),
+        ("[upstreams.a]\nurl = \"x://y\"\n", &["the upstream a in", "http, https, ws, wss or unix"]),
+        (
+            "[upstreams.a]\nurl = \"http://127.0.0.1:1\"\nbearer = \"t0ps3cret-token\"\n",
+            &["its `bearer` is the place"],
+        ),
+        (
+            "[upstreams.a]\nurl = \"http://127.0.0.1:1\"\nbearer = \"env:NOT_THERE\"\n",
+            &["NOT_THERE is not set"],
+        ),
+        ("[upstreams.a]\ncommand = \"x\"\nrevision = \"2020\"\n", &["there are 2024-11-05", "2026-07-28"]),
+        ("[upstreams.a]\ncommand = \"x\"\n[limits]\nround = 3\n", &["in [limits] of", "rounds"]),
+    ] {
+        let home = folder(&[("anyport.toml", text)]);
+        let mut command = anyport(home.path());
+        command.args(["serve", "--port", "0"]);
+        let ended = to_the_end(command);
+        assert_eq!(ended.code, Some(2), "{text}: {}", ended.stderr);
+        for part in parts {
+            assert!(ended.stderr.contains(part), "{part:?} is not in: {}", ended.stderr);
+        }
+        assert!(!ended.stderr.contains("t0ps3cret"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn options_of_documents_are_refused_beside_a_file_of_servers() {
+    let home = folder(&[("anyport.toml", "[upstreams.a]\ncommand = \"x\"\n")]);
+    for (arguments, part) in
+        [(&["--ext", "rst"][..], "--ext is for folders"), (&["--config", "none.toml"], "none.toml")]
+    {
+        let mut command = anyport(home.path());
+        command.args(["serve", "--port", "0"]).args(arguments);
+        let ended = to_the_end(command);
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains(part), "{part:?} is not in: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_gateway_among_its_own_servers_does_not_start_itself_without_end() {
+    let program = env!("CARGO_BIN_EXE_anyport");
+    let text = format!("[upstreams.again]\ncommand = [{program:?}, \"serve\", \"--stdio\"]\n");
+    let home = folder(&[("anyport.toml", &text)]);
+    let (_gateway, server) = serve(home.path());
+    // It serves its built-in documentation instead.
+    assert!(tools(&server).contains(&"again_search_docs".to_owned()));
+    let text = format!(
+        "[upstreams.again]\ncommand = [{program:?}, \"serve\", \"--stdio\", \"--config\", \"anyport.toml\"]\n"
+    );
+    let home = folder(&[("anyport.toml", &text)]);
+    let (mut gateway, server) = serve(home.path());
+    assert_eq!(tools(&server), [""; 0]);
+    gateway.error_line(|line| line.contains("would start itself without end"));
+}
+
+#[test]
+fn a_changed_file_replaces_what_is_different_and_a_broken_one_nothing() {
+    let remote = Scripted::start(scripted::modern);
+    let upstream = |name: &str| format!("[upstreams.{name}]\nurl = {:?}\n", remote.url());
+    let home = folder(&[("anyport.toml", &upstream("a"))]);
+    let path = home.path().join("anyport.toml");
+    let (mut gateway, server) = serve(home.path());
+    assert_eq!(tools(&server), ["a_look"]);
+    fs::write(&path, upstream("a") + &upstream("b")).unwrap();
+    gateway.error_line(|line| line.contains("the file was read again: added b"));
+    until_listed(&server, "b_look", true);
+    fs::write(&path, "[upstreams.a]\ncomand = 3\n").unwrap();
+    gateway.error_line(|line| line.contains("the file has a fault, and nothing was changed"));
+    gateway.error_line(|line| line.contains("did you mean command?"));
+    assert_eq!(tools(&server), ["a_look", "b_look"]);
+    fs::write(&path, upstream("b") + "prefix = \"c\"\n").unwrap();
+    gateway.error_line(|line| line.contains("removed a") && !line.contains("replaced"));
+    until_listed(&server, "c_look", true);
+    assert_eq!(tools(&server), ["c_look"]);
+}
+
+/// Invariant: A gateway whose file changes answers every call.
+#[cfg(unix)]
+#[test]
+fn no_call_fails_while_the_file_changes() {
+    let remote = Scripted::start(scripted::modern);
+    let stays = format!("[upstreams.stays]\nurl = {:?}\n", remote.url());
+    let home = folder(&[("anyport.toml", &stays)]);
+    let path = home.path().join("anyport.toml");
+    let (mut gateway, server) = serve(home.path());
+    let server = Arc::new(server);
+    let (over, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers = (0..2).map(|_| {
+        let (over, calls, server) = (over.clone(), calls.clone(), server.clone());
+        thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let message = modern(1, "tools/call", json!({"name": "stays_look", "arguments": {}}));
+                let answer = server.post(&message, &[]).json();
+                assert_eq!(answer["result"]["content"][0]["text"], "seen", "{answer}");
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    let id = rustix::process::Pid::from_raw(gateway.id().try_into().unwrap()).unwrap();
+    for round in 0..20 {
+        // In every second round the server is another one to the gateway, since its variables differ.
+        let text = format!(
+            "{stays}headers = {{ X-Round = \"{}\" }}\n[upstreams.other{round}]\nurl = {:?}\n",
+            round / 2,
+            remote.url()
+        );
+        fs::write(&path, text).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::HUP).unwrap();
+        let added = format!("added other{round}");
+        gateway.error_line(|line| line.contains("the file was read again") && line.contains(&added));
+        let before = calls.load(Ordering::Relaxed);
+        until(|| json!(calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() > before as u64 + 2);
+    }
+    over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.join().unwrap();
+    }
+}
