@@ -1,4 +1,4 @@
-//! The subjects of the suite: our server, our server behind our bridge, our client.
+//! The subjects of the suite: our server, our server behind our bridge or gateway, our client.
 
 use std::{
     path::{Path, PathBuf},
@@ -33,12 +33,15 @@ pub(super) enum Subject {
     },
 }
 
-/// How `anyport bridge` reaches the server that it stands in front of.
+/// What stands in front of the server, and how it reaches it.
 #[derive(Debug)]
 pub(super) enum Way {
+    /// A bridge, over HTTP.
     Http,
-    /// As a program that the bridge starts.
+    /// A bridge, as a program that it starts.
     Stdio,
+    /// A gateway, over HTTP: the server keeps its names there, among two others.
+    Gateway,
 }
 
 const fn bridged(era: &'static str, way: Way) -> Subject {
@@ -54,6 +57,12 @@ pub(super) const SETS: &[Set] = &[
     Set {
         name: "bridge-legacy-stdio",
         subject: bridged("legacy", Way::Stdio),
+        shares: &["server", "bridge", "bridge-legacy"],
+    },
+    Set { name: "gateway", subject: bridged("both", Way::Gateway), shares: &["server", "bridge"] },
+    Set {
+        name: "gateway-legacy",
+        subject: bridged("legacy", Way::Gateway),
         shares: &["server", "bridge", "bridge-legacy"],
     },
     Set { name: "client", subject: Subject::Client, shares: &[] },
@@ -109,12 +118,14 @@ impl<'a> Programs<'a> {
             let upstream = port;
             port = process::free_port()?;
             let mut command = Command::new(built(anyport, workspace, "anyport-cli", "anyport")?);
-            command.args(["bridge", "--port", &port.to_string(), "--state-dir"]).arg(folder.join("state"));
+            let word = if matches!(way, Way::Gateway) { "serve" } else { "bridge" };
+            command.args([word, "--port", &port.to_string(), "--state-dir"]).arg(folder.join("state"));
             // Scenarios leave server requests unanswered, and each occupies a connection where requests cannot be
             // attributed.
             command.args(["--limit", "connections=32"]);
             match way {
                 Way::Http => command.arg(format!("http://127.0.0.1:{upstream}/mcp")),
+                Way::Gateway => command.arg("--config").arg(gateway_file(folder, upstream, workspace)?),
                 Way::Stdio => {
                     command.arg("--").arg(everything.get_program()).args(everything.get_args()).arg("--stdio")
                 }
@@ -123,6 +134,18 @@ impl<'a> Programs<'a> {
         }
         Ok(Running::Server { url: format!("http://127.0.0.1:{port}/mcp"), servers })
     }
+}
+
+/// Writes the file of a gateway with the server at `port`, which keeps its names there, among two others.
+fn gateway_file(folder: &Path, port: u16, workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let (path, docs) = (folder.join("anyport.toml"), workspace.path("tests/data/docs"));
+    let text = format!(
+        "[upstreams.everything]\nurl = \"http://127.0.0.1:{port}/mcp\"\nprefix = \"\"\n\
+         [upstreams.again]\nurl = \"http://127.0.0.1:{port}/mcp\"\n\
+         [knowledge.standards]\ndocs = [{docs:?}]\n"
+    );
+    std::fs::write(&path, text)?;
+    Ok(path)
 }
 
 fn built(

@@ -4,8 +4,8 @@ use anyport_protocol::{Raw, Revision, json::Splice};
 use anyport_seal::{Key, Sealer};
 
 use super::{
-    Federation, FederationLimits, Member, endpoint::Endpoint, member::Members, pattern::Selection,
-    shared::Shared,
+    Federation, FederationLimits, Member, endpoint::Endpoint, error::FederationError, member::Members,
+    pattern::Selection, shared::Shared,
 };
 
 /// Builds a [`Federation`].
@@ -34,21 +34,6 @@ pub struct FederationBuilder {
     revisions: Arc<[Revision]>,
     limits: FederationLimits,
     sealer: Option<Sealer>,
-}
-
-/// Why there is no such federation.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FederationError {
-    /// A member without a name.
-    #[error("a member has no name")]
-    EmptyName,
-    /// Two members with one name.
-    #[error("two members are called {0:?}")]
-    DuplicateName(String),
-    /// The operating system has no random numbers for a key.
-    #[error("no key for the state of open questions: {0}")]
-    NoKey(String),
 }
 
 impl Federation {

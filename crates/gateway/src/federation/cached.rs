@@ -11,16 +11,16 @@ use anyport_service::{Backoff, sync::Lock};
 use tokio::{
     sync::watch,
     task::AbortHandle,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 /// A value that was read, and how long it holds.
 pub(super) struct Fetched<T> {
-    pub(super) value: T,
+    pub(super) value: Arc<T>,
     pub(super) ttl: Duration,
 }
 
-/// Reads the value. `None`: it could not be read.
+/// Reads the value, in bounded time. `None`: it could not be read.
 type Fetch<T> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Fetched<T>>> + Send>> + Send + Sync>;
 
 /// A value that is read from a member.
@@ -31,7 +31,6 @@ pub(super) struct Cached<T> {
     fetch: Fetch<T>,
     /// Is notified of each change.
     changes: watch::Sender<u64>,
-    timeout: Duration,
     state: Lock<State<T>>,
     /// The number of ended attempts.
     attempts: watch::Sender<u64>,
@@ -53,12 +52,19 @@ struct State<T> {
     again: bool,
 }
 
+impl<T> State<T> {
+    /// Whether there is a reader. One that has panicked is none.
+    fn is_being_read(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| !reader.is_finished())
+    }
+}
+
 /// The time between two attempts that fail.
 const RETRY: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) };
 
 impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
     /// Nothing is read yet.
-    pub(super) fn new(timeout: Duration, changes: watch::Sender<u64>, fetch: Fetch<T>) -> Arc<Self> {
+    pub(super) fn new(changes: watch::Sender<u64>, fetch: Fetch<T>) -> Arc<Self> {
         let state = State {
             value: None,
             generation: 0,
@@ -68,7 +74,7 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
             reader: None,
             again: false,
         };
-        Arc::new(Self { fetch, changes, timeout, state: Lock::new(state), attempts: watch::Sender::new(0) })
+        Arc::new(Self { fetch, changes, state: Lock::new(state), attempts: watch::Sender::new(0) })
     }
 
     /// The last known value.
@@ -78,7 +84,7 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
 
     /// Whether somebody reads the value.
     pub(super) fn is_being_read(&self) -> bool {
-        self.state.lock().reader.is_some()
+        self.state.lock().is_being_read()
     }
 
     /// Whether an attempt to read the value has ended.
@@ -112,7 +118,7 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
     /// Reads the value if it is old, and nobody reads it. Returns at once.
     pub(super) fn refresh_if_old(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if state.reader.is_none() && Instant::now() >= state.expires {
+        if !state.is_being_read() && Instant::now() >= state.expires {
             self.start(&mut state);
         }
     }
@@ -120,10 +126,10 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
     /// Reads the value again, if it was ever requested: it may have changed.
     pub(super) fn refresh(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        match state.reader {
-            Some(_) => state.again = true,
-            None if state.begun.is_some() => self.start(&mut state),
-            None => {}
+        match state.is_being_read() {
+            true => state.again = true,
+            false if state.begun.is_some() => self.start(&mut state),
+            false => {}
         }
     }
 
@@ -140,7 +146,7 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
 
     fn start(self: &Arc<Self>, state: &mut State<T>) {
         state.begun.get_or_insert_with(Instant::now);
-        let reading = timeout(self.timeout, (self.fetch)());
+        let reading = (self.fetch)();
         let cached = Arc::downgrade(self);
         state.reader = Some(tokio::spawn(read(cached, reading)).abort_handle());
     }
@@ -153,11 +159,10 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         let mut is_changed = false;
         match fetched {
             Some(Fetched { value, ttl }) => {
-                is_changed = state.value.as_deref() != Some(&value);
-                if is_changed {
-                    state.value = Some(Arc::new(value));
-                    state.generation += 1;
-                }
+                is_changed = state.value.as_deref() != Some(&*value);
+                state.generation += u64::from(is_changed);
+                // An equal value may be shared with others.
+                state.value = Some(value);
                 state.failures = 0;
                 state.expires = Instant::now() + ttl;
             }
@@ -182,9 +187,9 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
 /// Reads for a value that may be dropped meanwhile.
 async fn read<T: PartialEq + Send + Sync + 'static>(
     cached: Weak<Cached<T>>,
-    reading: impl Future<Output = Result<Option<Fetched<T>>, tokio::time::error::Elapsed>>,
+    reading: impl Future<Output = Option<Fetched<T>>>,
 ) {
-    let fetched = reading.await.ok().flatten();
+    let fetched = reading.await;
     if let Some(cached) = cached.upgrade() {
         cached.store(fetched);
     }
@@ -215,10 +220,10 @@ mod tests {
             Box::pin(async move {
                 sleep(Duration::from_secs(1)).await;
                 let ttl = Duration::from_secs(60);
-                (number >= failing).then_some(Fetched { value: number / 2, ttl })
+                (number >= failing).then_some(Fetched { value: Arc::new(number / 2), ttl })
             })
         });
-        (Cached::new(Duration::from_secs(30), watch::Sender::new(0), fetch), reads)
+        (Cached::new(watch::Sender::new(0), fetch), reads)
     }
 
     #[tokio::test(start_paused = true)]

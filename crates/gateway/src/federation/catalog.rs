@@ -3,28 +3,27 @@
 mod watch;
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
+    pin::Pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use anyport_protocol::{
-    Method, Raw, Revision,
-    json::{Elements, Members as Object, Splice},
-};
-use anyport_service::{Context, Outcome, Principal, Request, sync::Lock};
-use anyport_upstream::{Upstream, pages};
-use bytestring::ByteString;
-use tokio::{task::AbortHandle, time::Instant};
+use anyport_protocol::{Raw, Revision};
+use anyport_service::{Context, Principal, sync::Lock};
+use anyport_upstream::Upstream;
+use tokio::{sync::watch::Sender, task::AbortHandle, time::Instant};
 
 use super::{
-    FederationLimits,
-    cached::{Cached, Fetched},
+    cached::Cached,
+    core::MemberCore,
+    limits::FederationLimits,
     list_kind::ListKind,
-    member::MemberCore,
+    member_list::MemberList,
+    reading::{discover, in_time, read_list},
 };
 
 /// The callers to whom a member offers the same: those of one era with the same capabilities. The principal counts for
@@ -65,23 +64,6 @@ impl CatalogKey {
     }
 }
 
-/// One entry of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ListEntry {
-    /// The name, the URI or the URI template, as the member writes it.
-    pub(super) key: ByteString,
-    /// The whole entry.
-    pub(super) text: Raw,
-}
-
-/// A list of a member.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct MemberList {
-    pub(super) entries: Vec<ListEntry>,
-    /// `ttlMs`, as the member says.
-    pub(super) ttl: Duration,
-}
-
 /// What a member offers to callers of one kind.
 pub(super) struct Catalog {
     core: Arc<MemberCore>,
@@ -97,15 +79,6 @@ pub(super) struct Catalog {
     watcher: Lock<Option<AbortHandle>>,
 }
 
-/// The most entries of a list that are read.
-const ENTRIES: usize = 10_000;
-/// The most bytes of them.
-const BYTES: usize = 32 << 20;
-/// The most pages that are read.
-const PAGES: usize = 1_000;
-/// The longest time for which a member's list holds, whatever the member says.
-const LONGEST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-
 impl Catalog {
     /// Nothing is read yet. `changes` is notified of each change.
     pub(super) fn new(
@@ -113,26 +86,28 @@ impl Catalog {
         key: &CatalogKey,
         limits: FederationLimits,
         client_info: &Raw,
-        changes: &tokio::sync::watch::Sender<u64>,
+        changes: &Sender<u64>,
     ) -> Arc<Self> {
         let context = key.context(client_info);
         let lists = ListKind::ALL.map(|kind| {
             let (core, context) = (core.clone(), context.clone());
-            let fetch = move || -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
-                Box::pin(read_list(core.clone(), kind, context.clone(), limits.catalog_ttl))
+            let fetch = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
+                let list = read_list(core.clone(), kind, context.clone(), limits.catalog_ttl);
+                Box::pin(in_time(core.clone(), limits.catalog_timeout, list))
             };
-            Cached::new(limits.catalog_timeout, changes.clone(), Box::new(fetch))
+            Cached::new(changes.clone(), Box::new(fetch))
         });
         let (of, asked_by) = (core.clone(), context.clone());
-        let describe = move || -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
-            Box::pin(discover(of.clone(), asked_by.clone(), limits.catalog_ttl))
+        let describe = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
+            let description = discover(of.clone(), asked_by.clone(), limits.catalog_ttl);
+            Box::pin(in_time(of.clone(), limits.catalog_timeout, description))
         };
         Arc::new(Self {
             core: core.clone(),
             context,
             limits,
             lists,
-            description: Cached::new(limits.catalog_timeout, changes.clone(), Box::new(describe)),
+            description: Cached::new(changes.clone(), Box::new(describe)),
             used: Lock::new(Instant::now()),
             holds: AtomicUsize::new(0),
             covered: Arc::default(),
@@ -224,101 +199,34 @@ impl Drop for Catalog {
     }
 }
 
+/// What a member offers, by the kind of its callers.
+#[derive(Default)]
+pub(super) struct CatalogTable(Lock<HashMap<CatalogKey, Weak<Catalog>>>);
+
+impl CatalogTable {
+    /// The catalog under `key`, which is made by `make` if there is none.
+    pub(super) fn get(&self, key: &CatalogKey, make: impl FnOnce() -> Arc<Catalog>) -> Arc<Catalog> {
+        let mut catalogs = self.0.lock();
+        if let Some(catalog) = catalogs.get(key).and_then(Weak::upgrade) {
+            return catalog;
+        }
+        catalogs.retain(|_, catalog| catalog.strong_count() > 0);
+        let catalog = make();
+        catalogs.insert(key.clone(), Arc::downgrade(&catalog));
+        catalog
+    }
+
+    /// Every catalog that is in use.
+    pub(super) fn all(&self) -> Vec<Arc<Catalog>> {
+        self.0.lock().values().filter_map(Weak::upgrade).collect()
+    }
+}
+
 /// Follows the changes of a catalog's lists, see [`Catalog::hold`].
 pub(super) struct CatalogHold(Arc<Catalog>);
 
 impl Drop for CatalogHold {
     fn drop(&mut self) {
         self.0.holds.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The member's `DiscoverResult`; `None` if it cannot be had.
-async fn discover(core: Arc<MemberCore>, context: Context, ttl: Duration) -> Option<Fetched<Raw>> {
-    let request = Request::new(Method::Discover, Raw::EMPTY_OBJECT);
-    let outcome = core.service.call(request, context).outcome().await;
-    core.health.note(&outcome);
-    match outcome {
-        Outcome::Result(value) => Some(Fetched { value: value.compact(), ttl }),
-        _ => None,
-    }
-}
-
-/// Reads all pages of a list. A member that does not have the list has an empty one.
-///
-/// 2026-07-28, utilities/pagination: cursors are opaque. One that comes a second time would never end.
-async fn read_list(
-    core: Arc<MemberCore>,
-    kind: ListKind,
-    context: Context,
-    default_ttl: Duration,
-) -> Option<Fetched<MemberList>> {
-    let (mut entries, mut bytes, mut ttl) = (Vec::new(), 0, LONGEST_TTL);
-    let mut cursors: HashSet<String> = HashSet::new();
-    let mut params = Raw::EMPTY_OBJECT;
-    loop {
-        let request = Request::new(kind.method(), params);
-        let outcome = core.service.call(request, context.clone()).outcome().await;
-        core.health.note(&outcome);
-        let page = match outcome {
-            Outcome::Result(page) => page,
-            Outcome::Error(error) if is_unsupported(&error) => {
-                ttl = Duration::ZERO;
-                break;
-            }
-            Outcome::Error(error) => {
-                tracing::warn!(member = &*core.name, list = kind.entries(), %error, "the list cannot be read");
-                return None;
-            }
-            _ => return None,
-        };
-        ttl = ttl.min(ttl_of(&page));
-        add(&page, kind, &mut entries, &mut bytes);
-        let Some(cursor) = pages::next(&page) else { break };
-        if !cursors.insert(cursor.to_string()) {
-            tracing::warn!(
-                member = &*core.name,
-                list = kind.entries(),
-                "{:?}",
-                pages::looping(kind.method(), &cursor)
-            );
-            return None;
-        }
-        if entries.len() >= ENTRIES || bytes >= BYTES || cursors.len() >= PAGES {
-            tracing::warn!(
-                member = &*core.name,
-                list = kind.entries(),
-                entries = entries.len(),
-                "the list is longer than is read"
-            );
-            break;
-        }
-        params = Splice::new().with("cursor", &cursor).finish();
-    }
-    let holds = if ttl.is_zero() { default_ttl } else { ttl };
-    Some(Fetched { value: MemberList { entries, ttl }, ttl: holds })
-}
-
-/// Whether a member answered that it does not have a list.
-fn is_unsupported(error: &anyport_protocol::Error) -> bool {
-    error.code == anyport_protocol::jsonrpc::code::METHOD_NOT_FOUND
-}
-
-/// `ttlMs` of a page; zero if there is none.
-fn ttl_of(page: &Raw) -> Duration {
-    let ttl = page.member("ttlMs").and_then(|ttl| ttl.decode::<f64>().ok());
-    let ttl = ttl.and_then(|ttl| Duration::try_from_secs_f64(ttl / 1_000.0).ok()).unwrap_or_default();
-    ttl.min(LONGEST_TTL)
-}
-
-/// Adds the entries of a page. One without a name or URI cannot be used, and is left out.
-fn add(page: &Raw, kind: ListKind, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
-    let Some(list) = page.member(kind.entries()).filter(Raw::is_array) else { return };
-    for entry in Elements::of(list.as_str()) {
-        let text = list.slice(entry).compact();
-        let key = Object::find(text.as_str(), kind.key()).and_then(|key| text.slice(key).as_string());
-        let Some(key) = key.filter(|_| entries.len() < ENTRIES) else { continue };
-        *bytes += entry.len();
-        entries.push(ListEntry { key, text });
     }
 }

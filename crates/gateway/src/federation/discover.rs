@@ -8,7 +8,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Context, Outcome, Reply};
 
-use super::{endpoint::Endpoint, view::View};
+use super::{endpoint::Endpoint, list_kind::ListKind, view::View};
 
 /// The most bytes of one member's instructions.
 const INSTRUCTIONS_OF_MEMBER: usize = 4 << 10;
@@ -21,6 +21,8 @@ const EXTENSIONS: [&str; 1] = ["io.modelcontextprotocol/ui"];
 /// Answers `server/discover`, at once if every member is known.
 pub(super) fn reply(endpoint: &Arc<Endpoint>, context: &Context) -> Reply {
     let (endpoint, view) = (endpoint.clone(), endpoint.view(context));
+    // Clients list the tools next. A member that starts gets the time in between, too.
+    view.request(ListKind::Tools);
     Reply::future(async move {
         view.described(endpoint.shared.limits.first_list_wait).await;
         Outcome::Result(described(&endpoint, &view))

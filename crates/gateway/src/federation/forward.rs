@@ -1,7 +1,7 @@
 //! Calls that go to one member: its names, URIs and arguments on the way in, ours on the way out.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context as Task, Poll, ready},
 };
 
@@ -9,6 +9,7 @@ use anyport_protocol::{
     Error, Method, Raw,
     failure::Failure,
     json::{Members as Object, Splice},
+    jsonrpc::code,
     param_header::Plan,
 };
 use anyport_seal::{RequestIdentity, RequestState, Sealer};
@@ -20,7 +21,8 @@ use bytestring::ByteString;
 use super::{
     content, definition,
     edits::Edits,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Target},
+    in_flight::InFlight,
     member::MemberEntry,
     naming::{ItemOverride, NameKind},
     questions,
@@ -28,12 +30,8 @@ use super::{
 
 /// A call of one member's tool, prompt, resource or completion.
 pub(super) struct Forward {
-    pub(super) member: Arc<MemberEntry>,
+    pub(super) target: Target,
     pub(super) method: Method,
-    /// What the member calls the tool, prompt or resource.
-    pub(super) own: ByteString,
-    /// The definition as the member lists it, if it is known.
-    pub(super) listed: Option<Raw>,
 }
 
 /// The purpose of sealed states.
@@ -43,8 +41,8 @@ impl Forward {
     /// Calls the member for a caller of `endpoint`.
     pub(super) fn call(self, endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
         let change = match self.method {
-            Method::ToolsCall => self.member.naming.item(NameKind::Tool, &self.own),
-            Method::PromptsGet => self.member.naming.item(NameKind::Prompt, &self.own),
+            Method::ToolsCall => self.target.member.naming.item(NameKind::Tool, &self.target.own),
+            Method::PromptsGet => self.target.member.naming.item(NameKind::Prompt, &self.target.own),
             _ => None,
         };
         let fixed = change.filter(|change| !change.arguments.is_empty());
@@ -56,19 +54,17 @@ impl Forward {
             Ok(prepared) => prepared,
             Err(error) => return Reply::error(error),
         };
-        let core = self.member.core.clone();
-        core.calls.fetch_add(1, Ordering::Relaxed);
-        core.in_flight.fetch_add(1, Ordering::Relaxed);
+        let service = self.target.member.core.service.clone();
         let relay = MemberRelay {
             method: self.method,
-            guard: InFlight(self.member),
-            own: self.own,
+            in_flight: InFlight::begin(self.target.member),
+            own: self.target.own,
             principal,
             asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
             endpoint: endpoint.clone(),
             are_several: endpoint.shared.members().are_several(),
         };
-        core.service.call(Request { method: request.method, params: params.into() }, context).relay(relay)
+        service.call(Request { method: request.method, params: params.into() }, context).relay(relay)
     }
 
     /// The context of the call. The headers of a caller are those of the arguments that it sees, so they are compared with
@@ -83,10 +79,11 @@ impl Forward {
         fixed: Option<&ItemOverride>,
     ) -> Result<Context, Error> {
         let Some(change) = fixed.filter(|_| context.param_headers().is_some()) else { return Ok(context) };
-        if let Some((listed, given)) = self.listed.as_ref().zip(context.param_headers())
+        if let Some((listed, given)) = self.target.listed.as_ref().zip(context.param_headers())
             && context.revision().has_request_headers()
         {
-            let exposed = definition::exposed(listed, &self.own, Some(change), &self.member.alias);
+            let exposed =
+                definition::exposed(listed, &self.target.own, Some(change), &self.target.member.alias);
             // A tool with invalid annotations is not one for a client with headers.
             let plan = Plan::of_tool(exposed.as_str()).unwrap_or_default();
             plan.check(given, request.params.find("arguments").unwrap_or("{}"))?;
@@ -111,11 +108,11 @@ impl Forward {
         if self.method == Method::Complete {
             let reference = Object::find(object, "ref").unwrap_or_default();
             let key = if Object::find(reference, "uri").is_some() { "uri" } else { "name" };
-            edits.set(reference, key, &Raw::string(&self.own));
+            edits.set(reference, key, &Raw::string(&self.target.own));
         } else {
             let key = if self.method == Method::ResourcesRead { "uri" } else { "name" };
-            if params.member(key).and_then(|name| name.as_string()).as_ref() != Some(&self.own) {
-                edits.set(object, key, &Raw::string(&self.own));
+            if params.member(key).and_then(|name| name.as_string()).as_ref() != Some(&self.target.own) {
+                edits.set(object, key, &Raw::string(&self.target.own));
             }
         }
         if let Some(change) = fixed {
@@ -124,12 +121,14 @@ impl Forward {
         }
         if let Some(state) = Object::find(object, "requestState") {
             let token = params.slice(state).as_string().unwrap_or_default();
-            let bound = bound(&self.member, self.method, &self.own);
+            let bound = bound(&self.target.member, self.method, &self.target.own);
             let owner = principal.to_string();
             let opened = RequestState::<String>::open(sealer, PURPOSE, &token, &owner, &bound);
             let opened = opened.map_err(|why| {
-                let message =
-                    format!("the requestState {why}; call {:.128} again without requestState", self.own);
+                let message = format!(
+                    "the requestState {why}; call {:.128} again without requestState",
+                    self.target.own
+                );
                 Error::invalid_params(message).with_reason(why.reason())
             })?;
             edits.replace(state, &Raw::string(&opened.payload));
@@ -150,18 +149,9 @@ fn with_fixed(arguments: &Raw, change: &ItemOverride) -> Raw {
     change.arguments.iter().fold(own, |all, (name, value)| all.with(name, value)).finish()
 }
 
-/// Counts a call until it is over.
-struct InFlight(Arc<MemberEntry>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.core.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Puts what a member answers into the words of the federation.
 struct MemberRelay {
-    guard: InFlight,
+    in_flight: InFlight,
     method: Method,
     own: ByteString,
     principal: Principal,
@@ -173,7 +163,7 @@ struct MemberRelay {
 
 impl MemberRelay {
     fn member(&self) -> &MemberEntry {
-        &self.guard.0
+        self.in_flight.member()
     }
 
     /// An `InputRequiredResult` with the member's state sealed for the caller and the request.
@@ -208,11 +198,13 @@ impl MemberRelay {
         }
     }
 
-    /// An error, with the URI that the caller has read in place of the member's.
+    /// An error, with the URI that the caller has read in place of the member's, and with elicitations that say which
+    /// member asks.
     fn error(&self, mut error: Error) -> Error {
-        if let (Some(asked), Some(data)) = (&self.asked_uri, &error.data)
-            && let Some(uri) = Object::find(data.as_str(), "uri")
-        {
+        let Some(data) = &error.data else { return error };
+        if error.code == code::URL_ELICITATION_REQUIRED && self.are_several {
+            error.data = Some(questions::exposed_elicitations(data, self.member()));
+        } else if let Some((asked, uri)) = self.asked_uri.as_ref().zip(Object::find(data.as_str(), "uri")) {
             let mut edits = Edits::of(data);
             edits.replace(uri, &Raw::string(asked));
             error.data = Some(edits.finish());

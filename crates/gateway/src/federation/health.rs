@@ -1,5 +1,7 @@
 //! Whether a member can be reached, as its last outcomes say.
 
+use std::time::Duration;
+
 use anyport_protocol::failure::Failure;
 use anyport_service::{Outcome, sync::Lock};
 use jiff::Timestamp;
@@ -41,13 +43,25 @@ impl Health {
                 _ => return,
             },
         };
-        let state = if failure.is_some() { MemberState::Down } else { MemberState::Up };
+        match failure {
+            Some(failure) => self.set(MemberState::Down, Some(failure.to_error().message.into_owned())),
+            None => self.set(MemberState::Up, None),
+        }
+    }
+
+    /// Notes that a list was not read within `max`.
+    pub(super) fn hangs(&self, max: Duration) {
+        let seconds = max.as_secs();
+        self.set(MemberState::Down, Some(format!("it does not answer within {seconds} s (catalog_timeout)")));
+    }
+
+    fn set(&self, state: MemberState, error: Option<String>) {
         let mut known = self.0.lock();
         if known.state != state {
             (known.state, known.since) = (state, Timestamp::now());
         }
-        if let Some(failure) = failure {
-            known.last_error = Some(failure.to_error().message.into_owned());
+        if error.is_some() {
+            known.last_error = error;
         }
     }
 

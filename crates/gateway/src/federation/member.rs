@@ -1,20 +1,11 @@
 //! A member of a federation: a service, its name, and how its items are named.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashSet, sync::Arc};
 
-use anyport_service::{Outcome, Service, sync::Lock};
+use anyport_service::Service;
 
 use super::{
-    FederationError, Naming,
-    catalog::{Catalog, CatalogKey},
-    health::Health,
-    uris::UriAlias,
+    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, uris::UriAlias,
 };
 
 /// One server of a federation, under a name.
@@ -59,23 +50,10 @@ impl Member {
     }
 }
 
-/// The part of a member that outlives a change of its naming: its service, and what is known of it.
-pub(super) struct MemberCore {
-    pub(super) name: Arc<str>,
-    pub(super) service: Arc<dyn Service>,
-    pub(super) health: Health,
-    /// The number of calls that were forwarded.
-    pub(super) calls: AtomicU64,
-    /// The number of those that ended with an error or a failure.
-    pub(super) errors: AtomicU64,
-    /// The number of those in flight.
-    pub(super) in_flight: AtomicU64,
-    catalogs: Lock<HashMap<CatalogKey, Weak<Catalog>>>,
-}
-
 /// A member as it is configured now.
 pub(super) struct MemberEntry {
     pub(super) core: Arc<MemberCore>,
+    pub(super) catalogs: Arc<CatalogTable>,
     pub(super) title: Arc<str>,
     pub(super) naming: Naming,
     pub(super) alias: UriAlias,
@@ -89,33 +67,6 @@ pub(super) struct Members {
     pub(super) generation: u64,
     /// Whether the lists of a member depend on the principal.
     pub(super) are_per_principal: bool,
-}
-
-impl MemberCore {
-    /// The catalog under `key`, which is made by `make` if there is none.
-    pub(super) fn catalog(&self, key: &CatalogKey, make: impl FnOnce() -> Arc<Catalog>) -> Arc<Catalog> {
-        let mut catalogs = self.catalogs.lock();
-        if let Some(catalog) = catalogs.get(key).and_then(Weak::upgrade) {
-            return catalog;
-        }
-        catalogs.retain(|_, catalog| catalog.strong_count() > 0);
-        let catalog = make();
-        catalogs.insert(key.clone(), Arc::downgrade(&catalog));
-        catalog
-    }
-
-    /// Every catalog that is in use.
-    pub(super) fn catalogs(&self) -> Vec<Arc<Catalog>> {
-        self.catalogs.lock().values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Counts the end of a call, and notes what it says about the member.
-    pub(super) fn ended(&self, outcome: &Outcome) {
-        if outcome.is_error() {
-            self.errors.fetch_add(1, Ordering::Relaxed);
-        }
-        self.health.note(outcome);
-    }
 }
 
 impl Members {
@@ -139,32 +90,33 @@ impl Members {
             // There are more numbers than members.
             let alias = free.find(|alias| !aliases.contains(alias)).unwrap_or_else(|| plain.clone());
             aliases.insert(alias.clone());
-            let known = old.and_then(|old| old.core_of(&member));
+            let known = old.and_then(|old| old.same(&member));
+            let (core, catalogs) = known.unwrap_or_else(|| {
+                let core = Arc::new(MemberCore::new(&member.name, member.service));
+                (core, Arc::default())
+            });
+            let alias = if member.naming.keeps_uris() { alias.keeping() } else { alias };
             entries.push(Arc::new(MemberEntry {
                 title: member.title.as_deref().unwrap_or(&member.name).into(),
                 naming: member.naming,
                 per_principal: member.per_principal,
                 alias,
-                core: known.unwrap_or_else(|| {
-                    Arc::new(MemberCore {
-                        name: member.name.into(),
-                        service: member.service,
-                        health: Health::default(),
-                        calls: AtomicU64::new(0),
-                        errors: AtomicU64::new(0),
-                        in_flight: AtomicU64::new(0),
-                        catalogs: Lock::default(),
-                    })
-                }),
+                core,
+                catalogs,
             }));
         }
         let are_per_principal = entries.iter().any(|entry: &Arc<MemberEntry>| entry.per_principal);
         Ok(Self { entries, generation: old.map_or(0, |old| old.generation + 1), are_per_principal })
     }
 
-    /// The member with the URI alias `alias`.
+    /// The members whose URIs stay as they are.
+    pub(super) fn keeping(&self) -> impl Iterator<Item = &Arc<MemberEntry>> {
+        self.entries.iter().filter(|entry| entry.alias.keeps())
+    }
+
+    /// The member with URIs that begin with `alias`.
     pub(super) fn with_alias(&self, alias: &str) -> Option<&Arc<MemberEntry>> {
-        self.entries.iter().find(|entry| entry.alias.as_str() == alias)
+        self.entries.iter().find(|entry| !entry.alias.keeps() && entry.alias.as_str() == alias)
     }
 
     /// The only member, if its names stay as they are.
@@ -180,10 +132,11 @@ impl Members {
         self.entries.len() > 1
     }
 
-    fn core_of(&self, member: &Member) -> Option<Arc<MemberCore>> {
+    /// What is known of the member with the same name and service.
+    fn same(&self, member: &Member) -> Option<(Arc<MemberCore>, Arc<CatalogTable>)> {
         let same = self.entries.iter().find(|entry| {
             *entry.core.name == *member.name && Arc::ptr_eq(&entry.core.service, &member.service)
         });
-        same.map(|entry| entry.core.clone())
+        same.map(|entry| (entry.core.clone(), entry.catalogs.clone()))
     }
 }

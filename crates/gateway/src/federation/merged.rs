@@ -10,10 +10,10 @@ use anyport_protocol::{Error, Raw};
 use bytestring::ByteString;
 
 use super::{
-    catalog::MemberList,
     cursor, definition,
     list_kind::ListKind,
     member::MemberEntry,
+    member_list::MemberList,
     names::{self, Collision, Items, Names, collision},
     naming::NameKind,
     pattern::Selection,
@@ -33,6 +33,8 @@ pub(super) struct Merged {
     pages: Vec<[OnceLock<Raw>; 2]>,
     whole: [OnceLock<Raw>; 2],
     size: usize,
+    /// What it is made of.
+    lists: Vec<(Arc<MemberEntry>, Option<Arc<MemberList>>)>,
 }
 
 /// Where an entry leads.
@@ -66,6 +68,7 @@ impl Merged {
         };
         let ttls = lists.iter().filter_map(|(_, list)| list.as_ref().map(|list| list.ttl));
         merged.ttl = ttls.min().unwrap_or_default();
+        merged.lists = lists.to_vec();
         merged.size = page_size.max(1);
         let pages = merged.lines.len().div_ceil(merged.size).max(1);
         merged.pages = (0..pages).map(|_| Default::default()).collect();
@@ -103,7 +106,7 @@ impl Merged {
                 if !selection.has(&uri) {
                     continue;
                 }
-                // Web URIs stay as they are, so that two members may have the same: the first one wins.
+                // Some URIs stay as they are, so that two members may have the same: the first one wins.
                 if let Some(other) = merged.routes.get(&uri) {
                     let lost = (&*member.core.name, &*entry.key);
                     merged.collisions.push(collision(&uri, &other.member.core.name, lost, None));
@@ -115,6 +118,20 @@ impl Merged {
             }
         }
         merged
+    }
+
+    /// Whether it is made of these very lists.
+    pub(super) fn is_made_of(&self, lists: &MemberLists) -> bool {
+        let is_same = |one: &Option<Arc<MemberList>>, other: &Option<Arc<MemberList>>| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.lists.len() == lists.len()
+            && self
+                .lists
+                .iter()
+                .zip(lists)
+                .all(|(one, other)| Arc::ptr_eq(&one.0, &other.0) && is_same(&one.1, &other.1))
     }
 
     /// Whether clients receive the same entries.

@@ -5,33 +5,40 @@
 //!   of their items as a further service; [`FederationLimits`].
 //! - [`Naming`], [`ItemOverride`]: how the tools and prompts of a member are named; `names`: the names of all members,
 //!   without [`Collision`]s; `uris`: the same for resources; `pattern`: which items are offered.
-//! - `member`, `health`: what is known of a member; `catalog`: what it offers to callers of one kind; `cached`: a value that
-//!   is read again when it is old.
-//! - `view`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
-//! - `forward`: calls; `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation;
-//!   `edits`: how JSON is changed without being written again.
-//! - `discover`, `listen`: descriptions and subscriptions; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
+//! - `core`, `health`: what is known of a member; `catalog`, `member_list`: what it offers to callers of one kind;
+//!   `reading`, `cached`: how that is requested, and when again; `shared`: the members of all endpoints.
+//! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
+//! - `endpoint`: where names and URIs lead; `dispatch`: which methods are answered; `forward`, `in_flight`: calls; `discover`, `listen`:
+//!   descriptions and subscriptions; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
+//! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
+//!   changed without being written again.
 
 mod builder;
 mod cached;
 mod catalog;
 mod content;
+mod core;
 mod cursor;
 mod definition;
 mod discover;
+mod dispatch;
 mod edits;
 mod endpoint;
+mod error;
 mod forward;
 mod health;
+mod in_flight;
 mod limits;
 mod list_kind;
 mod listen;
 mod member;
+mod member_list;
 mod merged;
 mod names;
 mod naming;
 mod pattern;
 mod questions;
+mod reading;
 mod retired;
 mod shared;
 mod status;
@@ -39,6 +46,7 @@ mod status;
 mod tests;
 mod uris;
 mod view;
+mod views;
 mod virtual_server;
 
 use std::sync::Arc;
@@ -46,7 +54,8 @@ use std::sync::Arc;
 use anyport_service::{Context, Reply, Request, Service};
 
 pub use self::{
-    builder::{FederationBuilder, FederationError},
+    builder::FederationBuilder,
+    error::FederationError,
     health::MemberState,
     limits::FederationLimits,
     member::Member,
@@ -107,6 +116,6 @@ impl Federation {
 
 impl Service for Federation {
     fn call(&self, request: Request, context: Context) -> Reply {
-        self.endpoint.call(request, context)
+        dispatch::call(&self.endpoint, request, context)
     }
 }

@@ -49,8 +49,8 @@ pub(super) enum NameKind {
 pub(super) const NAME_MAX: usize = 64;
 
 impl Naming {
-    /// Sets what names begin with, before a `_`, instead of the member's name. With an empty prefix names stay as they
-    /// are.
+    /// Sets what names begin with, before a `_`, instead of the member's name. With an empty prefix names and URIs stay as
+    /// they are.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
@@ -96,6 +96,11 @@ impl Naming {
     /// Whether clients see the item that the member calls `own`.
     pub(super) fn offers(&self, kind: NameKind, own: &str) -> bool {
         self.selection.has(own) && !self.item(kind, own).is_some_and(|item| item.hidden)
+    }
+
+    /// Whether URIs stay as they are, as names without a prefix do.
+    pub(super) fn keeps_uris(&self) -> bool {
+        self.prefix.as_deref() == Some("")
     }
 
     /// Whether names and definitions stay as they are.

@@ -2,7 +2,7 @@
 
 use anyport_protocol::{
     Method, Raw,
-    json::{Members, Splice},
+    json::{Elements, Members, Splice},
 };
 
 use super::{
@@ -43,6 +43,15 @@ pub(super) fn exposed_input_required(
     }
     if let Some((old, state)) = Members::find(object, "requestState").zip(state) {
         edits.replace(old, &Raw::string(state));
+    }
+    edits.finish()
+}
+
+/// The data of a -32042, which a legacy server sends instead of asking: its elicitations say which member asks.
+pub(super) fn exposed_elicitations(data: &Raw, member: &MemberEntry) -> Raw {
+    let mut edits = Edits::of(data);
+    for elicitation in Members::find(edits.text(), "elicitations").into_iter().flat_map(Elements::of) {
+        expose(&mut edits, Method::Elicit, elicitation, member);
     }
     edits.finish()
 }

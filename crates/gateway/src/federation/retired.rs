@@ -1,6 +1,6 @@
 use std::sync::{Arc, atomic::Ordering};
 
-use super::member::{MemberCore, Members};
+use super::{core::MemberCore, member::Members};
 
 /// A member that was replaced or taken out of a federation: see [`super::Federation::set_members`]. It gets no more calls.
 #[must_use = "its service can be shut down once its calls have ended"]

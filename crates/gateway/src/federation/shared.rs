@@ -6,10 +6,11 @@ use anyport_service::sync::Lock;
 use tokio::sync::watch;
 
 use super::{
-    Collision, FederationLimits, RetiredMember,
     catalog::{Catalog, CatalogKey},
-    member::{MemberCore, Members},
-    retired,
+    limits::FederationLimits,
+    member::{MemberEntry, Members},
+    names::Collision,
+    retired::{self, RetiredMember},
 };
 
 /// What all endpoints of a federation share: its members, and what is known of them.
@@ -79,8 +80,9 @@ impl Shared {
     }
 
     /// What a member offers to callers of one kind.
-    pub(super) fn catalog(&self, core: &Arc<MemberCore>, key: &CatalogKey) -> Arc<Catalog> {
-        core.catalog(key, || Catalog::new(core, key, self.limits, &self.client_info, &self.changes))
+    pub(super) fn catalog(&self, member: &MemberEntry, key: &CatalogKey) -> Arc<Catalog> {
+        let make = || Catalog::new(&member.core, key, self.limits, &self.client_info, &self.changes);
+        member.catalogs.get(key, make)
     }
 
     /// Reports collisions, each once.

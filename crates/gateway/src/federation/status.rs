@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use jiff::Timestamp;
 
-use super::{MemberState, catalog::Catalog, list_kind::ListKind, member::MemberEntry};
+use super::{catalog::Catalog, health::MemberState, list_kind::ListKind, member::MemberEntry};
 
 /// The state of a member.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct MemberStatus {
 /// The state of `member`.
 pub(super) fn of(member: &MemberEntry) -> MemberStatus {
     let core = &member.core;
-    let (known, catalogs) = (core.health.known(), core.catalogs());
+    let (known, catalogs) = (core.health.known(), member.catalogs.all());
     MemberStatus {
         name: core.name.to_string(),
         title: member.title.to_string(),

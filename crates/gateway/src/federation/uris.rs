@@ -1,4 +1,4 @@
-//! The URIs of members, as clients see them: each begins with the alias of its member.
+//! The URIs of members, as clients see them: each begins with the alias of its member, unless the member keeps its names.
 //!
 //! URIs "are unique within the context of the server" alone, so two members may have the same one.
 
@@ -12,12 +12,17 @@ use bytestring::ByteString;
 /// | `file:///a` | `ALIAS+file:///a` |
 /// | `ui://panel` | `ui://ALIAS/panel` |
 /// | `https://example.org/a` | the same: clients may fetch it themselves |
+/// | any, of a member that keeps its names | the same |
 ///
 /// 2026-07-28, server/resources §Common URI Schemes: `https://` is for resources that "the client is able to fetch and load
 /// directly from the web on its own". RFC 3986 §3.1 allows letters, digits, `+`, `-` and `.` in a scheme, so that
 /// `ALIAS+file` is one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct UriAlias(ByteString);
+pub(super) struct UriAlias {
+    alias: ByteString,
+    /// Whether URIs stay as they are.
+    keeps: bool,
+}
 
 const UI: &str = "ui://";
 
@@ -34,33 +39,43 @@ impl UriAlias {
         if !alias.starts_with(|first: char| first.is_ascii_lowercase()) {
             alias.insert(0, 'm');
         }
-        Self(alias.into())
+        Self { alias: alias.into(), keeps: false }
+    }
+
+    /// The same alias for a member whose URIs stay as they are.
+    pub(super) fn keeping(self) -> Self {
+        Self { keeps: true, ..self }
+    }
+
+    /// Whether URIs stay as they are.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// The same alias with a number, since another member has it.
     pub(super) fn numbered(&self, number: usize) -> Self {
-        Self(format!("{}-{number}", self.0).into())
+        Self { alias: format!("{}-{number}", self.alias).into(), keeps: self.keeps }
     }
 
     /// The alias.
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.alias
     }
 
     /// What clients call the member's URI, or URI template, `own`.
     pub(super) fn exposed(&self, own: &str) -> String {
-        if is_web(own) {
+        if self.keeps || is_web(own) {
             return own.to_owned();
         }
         match own.strip_prefix(UI) {
-            Some(rest) => format!("{UI}{}/{rest}", self.0),
-            None => format!("{}+{own}", self.0),
+            Some(rest) => format!("{UI}{}/{rest}", self.alias),
+            None => format!("{}+{own}", self.alias),
         }
     }
 
     /// The same as JSON; `None` if it is what the member calls it.
     pub(super) fn exposed_json(&self, own: &str) -> Option<Raw> {
-        (!is_web(own)).then(|| Raw::string(&self.exposed(own)))
+        (!self.keeps && !is_web(own)).then(|| Raw::string(&self.exposed(own)))
     }
 }
 
@@ -116,6 +131,11 @@ mod tests {
         }
         assert_eq!(UriAlias::of("7zip").as_str(), "m7zip");
         assert_eq!(files.numbered(2).as_str(), "my-files-2");
+        let keeping = files.clone().keeping();
+        assert_eq!(
+            (keeping.exposed("ui://a"), keeping.exposed_json("file:///a")),
+            ("ui://a".to_owned(), None)
+        );
         assert_eq!(resolve("file:///a"), None);
     }
 }

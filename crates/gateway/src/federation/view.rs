@@ -1,16 +1,19 @@
 //! The merged lists for callers of one kind.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use anyport_protocol::{Error, Raw};
-use anyport_service::{Context, Principal, sync::Lock};
+use anyport_service::sync::Lock;
 use tokio::time::Instant;
 
 use super::{
     catalog::{Catalog, CatalogHold, CatalogKey},
     list_kind::ListKind,
     member::MemberEntry,
-    merged::{Merged, PageContext, Route},
+    merged::{MemberLists, Merged, PageContext, Route},
     pattern::Selection,
     shared::Shared,
     uris::is_web,
@@ -20,6 +23,7 @@ use super::{
 pub(super) struct View {
     shared: Arc<Shared>,
     selection: Arc<Selection>,
+    stored: Arc<MergedLists>,
     key: CatalogKey,
     catalogs: Lock<Catalogs>,
     lists: [Lock<ViewList>; 4],
@@ -58,17 +62,37 @@ pub(super) struct Version {
 }
 
 impl View {
-    pub(super) fn new(shared: Arc<Shared>, selection: Arc<Selection>, key: CatalogKey) -> Arc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        selection: Arc<Selection>,
+        stored: Arc<MergedLists>,
+        key: CatalogKey,
+    ) -> Arc<Self> {
         let catalogs = Catalogs { generation: u64::MAX, members: Arc::new([]) };
-        let used = Lock::new(Instant::now());
         Arc::new(Self {
             shared,
             selection,
+            stored,
             key,
             catalogs: Lock::new(catalogs),
             lists: Default::default(),
-            used,
+            used: Lock::new(Instant::now()),
         })
+    }
+
+    /// The callers of the view.
+    pub(super) fn key(&self) -> &CatalogKey {
+        &self.key
+    }
+
+    /// Notes a use.
+    pub(super) fn touch(&self) {
+        *self.used.lock() = Instant::now();
+    }
+
+    /// The time of the last use.
+    pub(super) fn used(&self) -> Instant {
+        *self.used.lock()
     }
 
     /// The members, with what they offer.
@@ -82,7 +106,7 @@ impl View {
         if catalogs.generation != current.generation {
             let members = current.entries.iter().map(|entry| {
                 let key = self.key.for_member(entry.per_principal);
-                (entry.clone(), self.shared.catalog(&entry.core, &key))
+                (entry.clone(), self.shared.catalog(entry, &key))
             });
             *catalogs = Catalogs { generation: current.generation, members: members.collect() };
         }
@@ -126,12 +150,15 @@ impl View {
     /// The first member with a template that begins like `uri`, up to the template's first expression.
     pub(super) fn template_member(&self, uri: &str) -> Option<Arc<MemberEntry>> {
         let merged = self.merged(ListKind::Templates);
-        let begins_like = |template: &str| match template.split_once('{') {
-            Some((start, _)) => is_web(start) && uri.starts_with(start),
-            None => false,
+        let begins_like = |template: &str| {
+            template.split_once('{').is_some_and(|(start, _)| !start.is_empty() && uri.starts_with(start))
         };
-        let (template, _) = merged.lines.iter().find(|(template, _)| begins_like(template))?;
-        merged.routes.get(template).map(|route| route.member.clone())
+        let templates =
+            merged.lines.iter().map(|(template, _)| template).filter(|template| begins_like(template));
+        let mut routes = templates.filter_map(|template| merged.routes.get(template));
+        // The others' URIs begin with an alias.
+        let found = routes.find(|route| is_web(uri) || route.member.alias.keeps());
+        found.map(|route| route.member.clone())
     }
 
     /// Whether callers of this view may use what clients call `name`.
@@ -185,16 +212,20 @@ impl View {
             return;
         }
         let known = members.iter().map(|(member, catalog)| (member.clone(), catalog.peek(kind).value()));
-        let merged =
-            Merged::of(kind, &known.collect::<Vec<_>>(), &self.selection, self.shared.limits.page_size);
-        self.shared.report(&merged.collisions);
+        let known: Vec<_> = known.collect();
+        let merged = self.stored.find(kind, &known).unwrap_or_else(|| {
+            let merged = Arc::new(Merged::of(kind, &known, &self.selection, self.shared.limits.page_size));
+            self.shared.report(&merged.collisions);
+            self.stored.add(kind, &merged);
+            merged
+        });
         // A client that has not read the list cannot have missed a change.
         if list.is_served && list.merged.as_ref().is_some_and(|old| !old.is_same_as(&merged)) {
             list.version += 1;
             list.changed = Some(Instant::now());
             list.is_served = false;
         }
-        (list.merged, list.parts) = (Some(Arc::new(merged)), parts);
+        (list.merged, list.parts) = (Some(merged), parts);
     }
 
     /// Follows the changes of all members' lists until the holds are dropped.
@@ -212,76 +243,19 @@ impl View {
     }
 }
 
-/// The views of one endpoint. The one that has been unused for longest makes room.
-pub(super) struct Views {
-    shared: Arc<Shared>,
-    selection: Arc<Selection>,
-    table: Lock<Table>,
-}
-
+/// The merged lists of all views of an endpoint, by the numbers of their kinds: views with equal lists share one.
 #[derive(Default)]
-struct Table {
-    views: Vec<Arc<View>>,
-    /// The view of callers as they describe themselves: several descriptions may mean the same.
-    callers: HashMap<Caller, Arc<View>>,
-}
+pub(super) struct MergedLists([Lock<Vec<Weak<Merged>>>; 4]);
 
-/// A caller as it describes itself.
-#[derive(PartialEq, Eq, Hash)]
-struct Caller {
-    is_stateless: bool,
-    capabilities: Raw,
-    changes_roots: bool,
-    principal: Option<Principal>,
-}
-
-impl Views {
-    pub(super) fn new(shared: Arc<Shared>, selection: Arc<Selection>) -> Self {
-        Self { shared, selection, table: Lock::default() }
+impl MergedLists {
+    fn find(&self, kind: ListKind, lists: &MemberLists) -> Option<Arc<Merged>> {
+        let stored = self.0[kind as usize].lock();
+        stored.iter().filter_map(Weak::upgrade).find(|merged| merged.is_made_of(lists))
     }
 
-    /// The view of the caller of `context`.
-    pub(super) fn of(&self, context: &Context) -> Arc<View> {
-        let per_principal = self.shared.members().are_per_principal;
-        let caller = Caller {
-            is_stateless: context.revision().is_stateless(),
-            capabilities: context.capabilities().clone(),
-            changes_roots: context.profile().roots_list_changed,
-            principal: per_principal.then(|| context.principal().clone()),
-        };
-        let mut table = self.table.lock();
-        if let Some(view) = table.callers.get(&caller) {
-            *view.used.lock() = Instant::now();
-            return view.clone();
-        }
-        let max = self.shared.limits.catalog_views.max(1);
-        let view = table.view(CatalogKey::of(context, per_principal), max, |key| {
-            View::new(self.shared.clone(), self.selection.clone(), key)
-        });
-        if table.callers.len() >= max.saturating_mul(4) {
-            table.callers.clear();
-        }
-        // The text may be a part of a large message.
-        let caller = Caller { capabilities: caller.capabilities.compact(), ..caller };
-        table.callers.insert(caller, view.clone());
-        view
-    }
-}
-
-impl Table {
-    /// The view under `key`, which is made if there is none.
-    fn view(&mut self, key: CatalogKey, max: usize, make: impl FnOnce(CatalogKey) -> Arc<View>) -> Arc<View> {
-        if let Some(view) = self.views.iter().find(|view| view.key == key) {
-            *view.used.lock() = Instant::now();
-            return view.clone();
-        }
-        while self.views.len() >= max {
-            let oldest = (0..self.views.len()).min_by_key(|at| *self.views[*at].used.lock());
-            let Some(oldest) = oldest.map(|at| self.views.swap_remove(at)) else { break };
-            self.callers.retain(|_, view| !Arc::ptr_eq(view, &oldest));
-        }
-        let view = make(key);
-        self.views.push(view.clone());
-        view
+    fn add(&self, kind: ListKind, merged: &Arc<Merged>) {
+        let mut stored = self.0[kind as usize].lock();
+        stored.retain(|merged| merged.strong_count() > 0);
+        stored.push(Arc::downgrade(merged));
     }
 }

@@ -12,8 +12,8 @@ use anyport_protocol::{Method, subscription::SubscriptionFilter};
 use anyport_service::{Backoff, Context, Event, Outcome, Reply, Request};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Catalog, ListKind, MemberList};
-use crate::federation::{cached::Cached, member::MemberCore};
+use super::Catalog;
+use crate::federation::{cached::Cached, core::MemberCore, list_kind::ListKind, member_list::MemberList};
 
 /// The pause before a member is listened to again.
 const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };

@@ -12,7 +12,11 @@ use tokio::{
 };
 
 use crate::federation::{
-    definition::exposed_uri, endpoint::Endpoint, member::MemberEntry, uris::UriAlias, view::View,
+    definition::exposed_uri,
+    endpoint::{Endpoint, Target},
+    member::MemberEntry,
+    uris::UriAlias,
+    view::View,
 };
 
 /// The pause before a member is listened to again that has ended the stream.
@@ -126,7 +130,7 @@ impl Updates {
     fn subscribe(&mut self, endpoint: &Endpoint, view: &View, uris: Vec<ByteString>, was_granted: bool) {
         let mut members: Vec<(Arc<MemberEntry>, HashMap<ByteString, ByteString>)> = Vec::new();
         for uri in uris {
-            let Some((member, own)) = endpoint.resource_member(view, &uri) else { continue };
+            let Some(Target { member, own, .. }) = endpoint.resource(view, &uri) else { continue };
             match members.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &member)) {
                 Some((_, uris)) => _ = uris.insert(own, uri),
                 None => members.push((member, HashMap::from([(own, uri)]))),

@@ -77,3 +77,13 @@ async fn a_state_of_one_member_or_caller_or_tool_is_of_no_use_elsewhere() {
     assert_eq!(made_up.code, -32602);
     assert_eq!((a.requests(Method::ToolsCall).len(), b.requests(Method::ToolsCall).len()), (1, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_asks_names_the_member_too() {
+    let federation = two(&Fake::new(&["visit"]), &Fake::new(&[]));
+    let Outcome::Error(asks) = federation.call(tool("a_visit", json!({})), legacy()).outcome().await else {
+        panic!("no error")
+    };
+    let elicitation = json!({"mode": "url", "message": "a: visit", "url": "https://x", "elicitationId": "1"});
+    assert_eq!(asks.data.unwrap().decode::<Value>().unwrap(), json!({"elicitations": [elicitation]}));
+}

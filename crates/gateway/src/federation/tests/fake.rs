@@ -77,6 +77,11 @@ impl Fake {
         *self.0.refuses_listeners.lock() = true;
     }
 
+    /// The number of listeners.
+    pub(super) fn listeners(&self) -> usize {
+        self.0.said.receiver_count()
+    }
+
     /// Notifies all listeners.
     pub(super) fn say(&self, method: Method, params: Value) {
         let _ = self.0.said.send((method, params));
@@ -162,6 +167,12 @@ impl Fake {
                 done(json!({"contents": [{"uri": params["uri"], "text": "here"}]}))
             }
             Some(Method::ToolsCall) if params["name"] == "ask" => self.ask(&params, &context, &emitter).await,
+            Some(Method::ToolsCall) if params["name"] == "visit" => {
+                let elicitation =
+                    json!({"mode": "url", "message": "visit", "url": "https://x", "elicitationId": "1"});
+                let data = json!({"elicitations": [elicitation]}).into();
+                Error::new(-32042, "visit").with_data(data).into()
+            }
             Some(Method::ToolsCall) if params["name"] == "link" => {
                 done(json!({"content": [{"type": "resource_link", "uri": "file:///a", "name": "a"}]}))
             }

@@ -178,6 +178,9 @@ async fn the_wait_for_a_first_list_is_a_limit_and_so_is_the_time_of_reading_it()
     hangs.clone().slow(Duration::ZERO);
     assert_eq!(tools(&federation).await.len(), 0);
     sleep(seconds(5)).await;
+    let status = &federation.status()[0];
+    assert_eq!(status.state, MemberState::Down);
+    assert_eq!(status.last_error.as_deref(), Some("it does not answer within 3 s (catalog_timeout)"));
     // The attempt that hung was given up.
     tools(&federation).await;
     sleep(seconds(1)).await;
@@ -198,4 +201,49 @@ async fn a_member_that_does_not_notify_is_read_again_when_its_list_is_old() {
     assert_eq!(tools(&federation).await, ["a_x"], "what is known, at once");
     sleep(seconds(1)).await;
     assert_eq!(tools(&federation).await, ["a_y"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_lists_of_different_callers_are_stored_once() {
+    let fake = Fake::new(&["x"]);
+    let federation = federation([member("a", &fake)]);
+    let mut pages = Vec::new();
+    for capabilities in [json!({}), json!({"sampling": {}})] {
+        let context = caller(MODERN, capabilities);
+        let outcome = federation.call(request(Method::ToolsList, json!({})), context).outcome().await;
+        let Outcome::Result(page) = outcome else { panic!("{outcome:?}") };
+        pages.push(page);
+    }
+    assert_eq!(fake.requests(Method::ToolsList).len(), 2, "they could differ");
+    assert_eq!(pages[0].as_str().as_ptr(), pages[1].as_str().as_ptr());
+}
+
+#[tokio::test(start_paused = true)]
+async fn uris_of_a_member_that_keeps_its_names_stay_as_they_are() {
+    let (a, b) = (Fake::new(&[]), Fake::new(&[]));
+    a.set("resources", json!([{"uri": "file:///a"}]));
+    b.set("resources", json!([{"uri": "file:///a"}, {"uri": "test+x://b"}]));
+    b.set("resourceTemplates", json!([{"uriTemplate": "rows://{id}"}]));
+    let keeps = || member("b", &b).naming(Naming::default().prefix(""));
+    let federation = federation([member("a", &a), keeps()]);
+    let list = result(&federation, request(Method::ResourcesList, json!({}))).await;
+    assert_eq!(
+        list["resources"],
+        json!([{"uri": "a+file:///a"}, {"uri": "file:///a"}, {"uri": "test+x://b"}])
+    );
+    // It may have resources that it does not list.
+    for uri in ["file:///a", "test+x://b", "rows://7", "any://x"] {
+        result(&federation, request(Method::ResourcesRead, json!({ "uri": uri }))).await;
+        assert_eq!(b.requests(Method::ResourcesRead).last(), Some(&json!({ "uri": uri })));
+    }
+    result(&federation, request(Method::ResourcesRead, json!({"uri": "a+file:///a"}))).await;
+    assert_eq!(a.requests(Method::ResourcesRead), [json!({"uri": "file:///a"})]);
+
+    // Where two keep them, the first that lists a resource has it, and the first one those that nobody lists.
+    federation.set_members([member("a", &a).naming(Naming::default().prefix("")), keeps()]).unwrap();
+    for (uri, reader) in [("file:///a", &a), ("test+x://b", &b), ("rows://7", &b), ("any://x", &a)] {
+        result(&federation, request(Method::ResourcesRead, json!({ "uri": uri }))).await;
+        assert_eq!(reader.requests(Method::ResourcesRead).last(), Some(&json!({ "uri": uri })), "{uri}");
+    }
+    assert_eq!(federation.report().iter().filter(|collision| collision.name == "file:///a").count(), 1);
 }

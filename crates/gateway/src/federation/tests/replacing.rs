@@ -95,6 +95,10 @@ async fn a_single_member_without_a_prefix_is_reached_as_through_a_bridge() {
             };
             assert_eq!(without_count(through), without_count(direct));
         }
+        let hangs = federation.call(tool("read", json!({"hang": true})), modern());
+        assert_eq!((federation.status()[0].calls, federation.status()[0].in_flight), (4, 1));
+        drop(hangs);
+        assert_eq!(federation.status()[0].in_flight, 0);
     }
 }
 
@@ -138,4 +142,20 @@ async fn one_dead_upstream() {
         );
     }
     sleep(seconds(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_federation_is_left_when_it_is_dropped() {
+    let fake = Fake::new(&["x"]);
+    let service: Arc<dyn Service> = Arc::new(fake.clone());
+    let federation = federation([Member::new("a", service.clone())]);
+    assert_eq!(tools(&federation).await, ["a_x"]);
+    // Its list is being read, and it is listened to.
+    fake.clone().slow(seconds(9_999));
+    fake.say(Method::ToolsChanged, json!({}));
+    sleep(seconds(1)).await;
+    drop(federation);
+    sleep(seconds(1)).await;
+    assert_eq!(Arc::strong_count(&service), 1);
+    assert_eq!(fake.listeners(), 0);
 }

@@ -1,0 +1,59 @@
+//! The service of a member, and what is known of it whatever its names are.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering},
+};
+
+use anyport_service::{Outcome, Service, sync::Lock};
+
+use super::{health::Health, list_kind::ListKind, member_list::MemberList};
+
+/// The part of a member that outlives a change of its naming: its service, and what is known of it.
+pub(super) struct MemberCore {
+    pub(super) name: Arc<str>,
+    pub(super) service: Arc<dyn Service>,
+    pub(super) health: Health,
+    /// The number of calls that were forwarded.
+    pub(super) calls: AtomicU64,
+    /// The number of those that ended with an error or a failure.
+    pub(super) errors: AtomicU64,
+    /// The number of those in flight.
+    pub(super) in_flight: AtomicU64,
+    /// The lists that are in use, by the numbers of their kinds.
+    lists: [Lock<Vec<Weak<MemberList>>>; 4],
+}
+
+impl MemberCore {
+    pub(super) fn new(name: &str, service: Arc<dyn Service>) -> Self {
+        Self {
+            name: name.into(),
+            service,
+            health: Health::default(),
+            calls: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+            lists: Default::default(),
+        }
+    }
+
+    /// A list, which is that of other callers if both are equal: most members offer the same to all.
+    pub(super) fn stored_once(&self, kind: ListKind, list: MemberList) -> Arc<MemberList> {
+        let mut lists = self.lists[kind as usize].lock();
+        lists.retain(|list| list.strong_count() > 0);
+        let known = lists.iter().filter_map(Weak::upgrade).find(|known| **known == list);
+        known.unwrap_or_else(|| {
+            let list = Arc::new(list);
+            lists.push(Arc::downgrade(&list));
+            list
+        })
+    }
+
+    /// Counts the end of a call, and notes what it says about the member.
+    pub(super) fn ended(&self, outcome: &Outcome) {
+        if outcome.is_error() {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        self.health.note(outcome);
+    }
+}

@@ -1,0 +1,177 @@
+//! The methods that a federation answers, and how.
+
+use std::sync::Arc;
+
+use anyport_protocol::{Error, Method, Raw, json::Members as Object, jsonrpc::Reason};
+use anyport_service::{Context, Outcome, Reply, Request, emit};
+use bytestring::ByteString;
+
+use super::{
+    discover,
+    edits::text_of,
+    endpoint::{Endpoint, Target},
+    forward::Forward,
+    in_flight,
+    list_kind::ListKind,
+    listen,
+    naming::NameKind,
+    view::View,
+};
+use crate::tasks::without_tasks;
+
+/// Answers a request to `endpoint`.
+pub(super) fn call(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
+    if let Some(sole) = endpoint.sole() {
+        return match request.known() {
+            Some(Method::Listen) => listen::reply_of_sole(endpoint, &sole, request, context),
+            _ => in_flight::pass(sole, request, context),
+        };
+    }
+    let context = match without_tasks(context.capabilities()) {
+        Some(capabilities) => {
+            let info = context.client_info().cloned();
+            context.with_client(capabilities, info)
+        }
+        None => context,
+    };
+    match request.known() {
+        Some(Method::Discover) => discover::reply(endpoint, &context),
+        Some(Method::Listen) => listen::reply(endpoint, request, context),
+        Some(Method::ToolsCall) => named(endpoint, NameKind::Tool, request, context),
+        Some(Method::PromptsGet) => named(endpoint, NameKind::Prompt, request, context),
+        Some(Method::ResourcesRead) => read(endpoint, request, context),
+        Some(Method::Complete) => complete(endpoint, request, context),
+        known => match known.and_then(ListKind::of) {
+            Some(kind) => list(endpoint, kind, &request, &context),
+            None => Reply::error(Error::method_not_found(&request.method)),
+        },
+    }
+}
+
+/// Answers a list, at once if every member's list was read.
+fn list(endpoint: &Arc<Endpoint>, kind: ListKind, request: &Request, context: &Context) -> Reply {
+    let view = endpoint.view(context);
+    let cursor = request.params.member("cursor").filter(|cursor| !cursor.is_null());
+    if view.is_settled(kind) {
+        return Reply::ready(view.page(kind, cursor.as_ref(), &endpoint.meta));
+    }
+    let endpoint = endpoint.clone();
+    Reply::future(async move {
+        view.first(kind).await;
+        view.page(kind, cursor.as_ref(), &endpoint.meta).into()
+    })
+}
+
+/// Calls a tool, or gets a prompt.
+fn named(endpoint: &Arc<Endpoint>, kind: NameKind, request: Request, context: Context) -> Reply {
+    let Some(name) = request.name() else {
+        return Reply::error(Error::invalid_params("\"name\" must be a string"));
+    };
+    route(endpoint, Destination::Name(kind, name), request, context)
+}
+
+/// Reads a resource.
+fn read(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
+    match request.name() {
+        Some(uri) => route(endpoint, Destination::Resource(uri), request, context),
+        None => Reply::error(Error::invalid_params("\"uri\" must be a string")),
+    }
+}
+
+/// Completes an argument of a prompt, or of a resource template.
+fn complete(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
+    let reference = request.params.member("ref").unwrap_or(Raw::EMPTY_OBJECT);
+    let text = |key| {
+        let text = Object::find(reference.as_str(), key).and_then(text_of);
+        text.map(|text| ByteString::from(text.into_owned()))
+    };
+    let destination = match (text("uri"), text("name")) {
+        (Some(uri), _) => Destination::Template(uri),
+        (None, Some(name)) => Destination::Name(NameKind::Prompt, name),
+        (None, None) => {
+            return Reply::error(Error::invalid_params("\"ref\" must name a prompt or a resource template"));
+        }
+    };
+    route(endpoint, destination, request, context)
+}
+
+/// What a request names.
+enum Destination {
+    /// A tool or a prompt.
+    Name(NameKind, ByteString),
+    /// A resource.
+    Resource(ByteString),
+    /// A resource template.
+    Template(ByteString),
+}
+
+impl Destination {
+    /// Where it leads, as far as the lists are known. It looks again if a list was read meanwhile: it may have looked into
+    /// the list before that, and into those that are not known after it.
+    fn target(&self, endpoint: &Endpoint, view: &View) -> Option<Target> {
+        loop {
+            let changes = endpoint.shared.changes();
+            let found = match self {
+                Self::Name(kind, name) => endpoint.named(view, *kind, name),
+                Self::Resource(uri) | Self::Template(uri) => endpoint.resource(view, uri),
+            };
+            if found.is_some() || endpoint.shared.changes() == changes {
+                return found;
+            }
+        }
+    }
+
+    /// The lists that may have it.
+    fn lists(&self) -> &'static [ListKind] {
+        match self {
+            Self::Name(NameKind::Tool, _) => &[ListKind::Tools],
+            Self::Name(NameKind::Prompt, _) => &[ListKind::Prompts],
+            Self::Resource(_) | Self::Template(_) => &[ListKind::Resources, ListKind::Templates],
+        }
+    }
+
+    /// The refusal of what no member has.
+    fn unknown(&self) -> Error {
+        match self {
+            Self::Name(NameKind::Tool, name) => {
+                Error::invalid_params(format!("unknown tool: {name:.128}")).with_reason(Reason::UnknownTool)
+            }
+            Self::Name(NameKind::Prompt, name) => {
+                Error::invalid_params(format!("unknown prompt: {name:.128}"))
+            }
+            Self::Resource(uri) | Self::Template(uri) => Error::resource_not_found(uri),
+        }
+    }
+}
+
+/// Forwards a request to the member that has what it names. The lists of members that were never read are waited for only if
+/// no other member has it.
+fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, context: Context) -> Reply {
+    let view = endpoint.view(&context);
+    if let Some(target) = destination.target(endpoint, &view) {
+        return forward(endpoint, target, request, context);
+    }
+    let lists = destination.lists();
+    if lists.iter().all(|list| view.is_settled(*list) && view.unknown(*list).is_empty()) {
+        return Reply::error(destination.unknown());
+    }
+    let endpoint = endpoint.clone();
+    emit::reply(|emitter| async move {
+        // All are requested before the first is waited for.
+        lists.iter().for_each(|list| view.request(*list));
+        for list in lists {
+            view.first(*list).await;
+        }
+        match destination.target(&endpoint, &view) {
+            Some(target) => emitter.relay(forward(&endpoint, target, request, context)).await,
+            None => Outcome::Error(destination.unknown()),
+        }
+    })
+}
+
+fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: Context) -> Reply {
+    match request.known() {
+        Some(method) => Forward { target, method }.call(endpoint, request, context),
+        None => Reply::error(Error::method_not_found(&request.method)),
+    }
+}

@@ -1,0 +1,131 @@
+//! Requests to a member for its description and its lists.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use anyport_protocol::{
+    Error, Method, Raw,
+    json::{Elements, Members as Object, Splice},
+    jsonrpc::code,
+};
+use anyport_service::{Context, Outcome, Request};
+use anyport_upstream::pages;
+use tokio::time::timeout;
+
+use super::{
+    cached::Fetched,
+    core::MemberCore,
+    list_kind::ListKind,
+    member_list::{ListEntry, MemberList},
+};
+
+/// The most entries of a list that are read.
+const ENTRIES: usize = 10_000;
+/// The most bytes of them.
+const BYTES: usize = 32 << 20;
+/// The most pages that are read.
+const PAGES: usize = 1_000;
+/// The longest time for which a member's list holds, whatever the member says.
+const LONGEST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What `reading` reads of a member; `None` if it takes longer than `max`.
+pub(super) async fn in_time<T>(
+    core: Arc<MemberCore>,
+    max: Duration,
+    reading: impl Future<Output = Option<Fetched<T>>>,
+) -> Option<Fetched<T>> {
+    if let Ok(read) = timeout(max, reading).await {
+        return read;
+    }
+    core.health.hangs(max);
+    None
+}
+
+/// The member's `DiscoverResult`; `None` if it cannot be had.
+pub(super) async fn discover(core: Arc<MemberCore>, context: Context, ttl: Duration) -> Option<Fetched<Raw>> {
+    let request = Request::new(Method::Discover, Raw::EMPTY_OBJECT);
+    let outcome = core.service.call(request, context).outcome().await;
+    core.health.note(&outcome);
+    match outcome {
+        Outcome::Result(value) => Some(Fetched { value: Arc::new(value.compact()), ttl }),
+        _ => None,
+    }
+}
+
+/// Reads all pages of a list. A member that does not have the list has an empty one.
+///
+/// 2026-07-28, utilities/pagination: cursors are opaque. One that comes a second time would never end.
+pub(super) async fn read_list(
+    core: Arc<MemberCore>,
+    kind: ListKind,
+    context: Context,
+    default_ttl: Duration,
+) -> Option<Fetched<MemberList>> {
+    let (mut entries, mut bytes, mut ttl) = (Vec::new(), 0, LONGEST_TTL);
+    let mut cursors: HashSet<String> = HashSet::new();
+    let mut params = Raw::EMPTY_OBJECT;
+    loop {
+        let request = Request::new(kind.method(), params);
+        let outcome = core.service.call(request, context.clone()).outcome().await;
+        core.health.note(&outcome);
+        let page = match outcome {
+            Outcome::Result(page) => page,
+            Outcome::Error(error) if is_unsupported(&error) => {
+                ttl = Duration::ZERO;
+                break;
+            }
+            Outcome::Error(error) => {
+                tracing::warn!(member = &*core.name, list = kind.entries(), %error, "the list cannot be read");
+                return None;
+            }
+            _ => return None,
+        };
+        ttl = ttl.min(ttl_of(&page));
+        add(&page, kind, &mut entries, &mut bytes);
+        let Some(cursor) = pages::next(&page) else { break };
+        if !cursors.insert(cursor.to_string()) {
+            tracing::warn!(
+                member = &*core.name,
+                list = kind.entries(),
+                "{:?}",
+                pages::looping(kind.method(), &cursor)
+            );
+            return None;
+        }
+        if entries.len() >= ENTRIES || bytes >= BYTES || cursors.len() >= PAGES {
+            tracing::warn!(
+                member = &*core.name,
+                list = kind.entries(),
+                entries = entries.len(),
+                "the list is longer than is read"
+            );
+            break;
+        }
+        params = Splice::new().with("cursor", &cursor).finish();
+    }
+    let holds = if ttl.is_zero() { default_ttl } else { ttl };
+    Some(Fetched { value: core.stored_once(kind, MemberList { entries, ttl }), ttl: holds })
+}
+
+/// Whether a member answered that it does not have a list.
+fn is_unsupported(error: &Error) -> bool {
+    error.code == code::METHOD_NOT_FOUND
+}
+
+/// `ttlMs` of a page; zero if there is none.
+fn ttl_of(page: &Raw) -> Duration {
+    let ttl = page.member("ttlMs").and_then(|ttl| ttl.decode::<f64>().ok());
+    let ttl = ttl.and_then(|ttl| Duration::try_from_secs_f64(ttl / 1_000.0).ok()).unwrap_or_default();
+    ttl.min(LONGEST_TTL)
+}
+
+/// Adds the entries of a page. One without a name or URI cannot be used, and is left out.
+fn add(page: &Raw, kind: ListKind, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
+    let Some(list) = page.member(kind.entries()).filter(Raw::is_array) else { return };
+    for entry in Elements::of(list.as_str()) {
+        let text = list.slice(entry).compact();
+        let key = Object::find(text.as_str(), kind.key()).and_then(|key| text.slice(key).as_string());
+        let Some(key) = key.filter(|_| entries.len() < ENTRIES) else { continue };
+        *bytes += entry.len();
+        entries.push(ListEntry { key, text });
+    }
+}
