@@ -110,7 +110,7 @@ impl Lists {
     fn of(target: &str) -> Option<Self> {
         let state: PathBuf = state_dir::folder(None)?;
         let key = state_dir::key(&state).ok()?;
-        let target = Options::default().resolve(Some(target), &Surroundings::here()).ok()?;
+        let target = Options::default().resolve_quietly(Some(target), &Surroundings::here()).ok()?;
         let store = store::open(&state, &Metrics::new());
         let records = Collection::new(Arc::new(store), &LISTS, 1);
         Some(Self { records, id: server_id(&target.server, &key) })
