@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use anyport_config::{private_folder, replace_file};
 use anyport_protocol::types::{Prompt, Resource, Tool};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,11 +63,7 @@ pub(crate) fn store(target: &str, listed: Listed<'_>) {
     *list = read;
     let Ok(text) = serde_json::to_vec(&lists) else { return };
     // Another command may read it meanwhile: never half a file.
-    let aside = path.with_extension(std::process::id().to_string());
-    let written = fs::write(&aside, text).and_then(|()| fs::rename(&aside, &path));
-    if written.is_err() {
-        let _ = fs::remove_file(aside);
-    }
+    let _ = replace_file(&path, &text);
 }
 
 /// The lists of the server that `target` names.
@@ -87,13 +84,13 @@ fn path(target: &str, create: bool) -> Option<PathBuf> {
     let state = state_dir::folder(None)?;
     let folder = state.join("completions");
     if create {
-        state_dir::private_folder(&folder).ok()?;
+        private_folder(&folder).ok()?;
         cache_path::forget_old(&folder);
     } else if !folder.is_dir() {
         return None;
     }
     let key = state_dir::key(&state).ok()?;
-    let target = Options::default().resolve(Some(target), &Surroundings::here()).ok()?;
+    let target = Options::default().resolve_quietly(Some(target), &Surroundings::here()).ok()?;
     Some(folder.join(cache_path::file_name(&target.server, &key)))
 }
 

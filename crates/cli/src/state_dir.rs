@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyport_config::{private_file, private_folder};
 use anyport_seal::Key;
 
 /// The folder for it: `--state-dir`, else `$XDG_STATE_HOME/anyport`, else the system's usual place.
@@ -47,7 +48,7 @@ fn create(folder: &Path, path: &Path) -> io::Result<Key> {
     // neither reads half a key.
     let aside = folder.join(format!("seal.key.{}", std::process::id()));
     let _ = fs::remove_file(&aside);
-    private().open(&aside)?.write_all(key.as_bytes())?;
+    private_file(&aside)?.write_all(key.as_bytes())?;
     let linked = fs::hard_link(&aside, path);
     let _ = fs::remove_file(&aside);
     match linked {
@@ -57,24 +58,6 @@ fn create(folder: &Path, path: &Path) -> io::Result<Key> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// Makes a folder, and those above it that are missing, that only its owner can enter.
-pub(crate) fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// A new file that only its owner may read.
-fn private() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]

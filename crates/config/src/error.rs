@@ -3,7 +3,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::document::{Language, SyntaxError};
+use crate::{
+    document::{Language, SyntaxError},
+    trust::Distrust,
+};
+
+/// The largest configuration file that is read, in bytes. Some clients keep more than settings in theirs, and a name is looked for in
+/// every file whenever a shell completes it.
+pub const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// A fault of a configuration file, of an entry in it, or of writing it.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +18,12 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read {path}: {error}", path = .0.display(), error = .1)]
     Unreadable(PathBuf, io::Error),
+    /// The file belongs to a project, and its owner or its permissions are not such that it may be used.
+    #[error("{path} is not used: {reason}", path = .0.display(), reason = .1)]
+    Untrusted(PathBuf, Distrust),
+    /// The file is larger than a configuration file may be.
+    #[error("{path} is larger than {most} MiB, which no configuration file may be (MAX_FILE_BYTES)", path = .0.display(), most = MAX_FILE_BYTES >> 20)]
+    TooLarge(PathBuf),
     /// The file is not of its language.
     #[error("{path} is no {language}: {reason} on line {line} column {column}", path = .path.display())]
     Syntax {
@@ -68,6 +81,9 @@ pub enum ConfigError {
     /// Another program wrote the file meanwhile.
     #[error("{path} was changed by another program meanwhile; nothing was written", path = .0.display())]
     Changed(PathBuf),
+    /// Another process edits configuration files and does not end.
+    #[error("another command has been editing configuration files for 10 s; it holds {path}", path = .0.display())]
+    Locked(PathBuf),
     /// The file cannot be written.
     #[error("cannot write {path}: {error}; nothing was changed", path = .0.display(), error = .1)]
     Unwritable(PathBuf, io::Error),
@@ -88,10 +104,20 @@ impl ConfigError {
         Self::Syntax { path, language, line, column, reason }
     }
 
+    pub(crate) fn unreadable(path: PathBuf, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::FileTooLarge => Self::TooLarge(path),
+            _ => Self::Unreadable(path, error),
+        }
+    }
+
     /// What a user can do about it.
     pub fn help(&self) -> &'static str {
         match self {
             Self::Unreadable(..) => "name an mcp.json as FILE#NAME",
+            Self::Untrusted(_, distrust) => distrust.help(),
+            Self::TooLarge(_) => "name another file, or take out what is no setting",
+            Self::Locked(_) => "wait for it, or end it, and run the command again",
             Self::Syntax { .. } | Self::Shape { .. } | Self::Entry { .. } => "correct the file",
             Self::Taken { is_disabled: true, .. } => "enable it with --force",
             Self::Taken { .. } => "choose another name, or replace the entry with --force",

@@ -68,7 +68,7 @@ impl ConfigFile {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn text(path: &Path) -> Result<Option<String>, ConfigError> {
-        store::read(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))
+        store::read(path).map_err(|error| ConfigError::unreadable(path.to_owned(), error))
     }
 
     /// Reads `text`, which is that of the file at `path`.

@@ -6,14 +6,17 @@
 //! - [`server`](ServerConfig): a server as a file describes it, in one vocabulary for all clients.
 //! - `clients/`: one file per client, with its paths, its keys, and where its format is documented.
 //! - `locations`: the files that may list servers, the nearest first.
+//! - `trust`: whether a file of a project may be used.
 //! - `document/`: JSON with comments, TOML and YAML: read as values, and edited as text.
 //! - [`file`](ConfigFile): the servers of one file.
-//! - [`store`](fn@write): writes a file in one step, with a backup.
+//! - `store`: writes a file in one step ([`ConfigStore`]), under a lock, with a backup.
+//! - `replace`, `private`: files that are replaced as a whole, and that only their owner can read.
 //! - [`gateway`]: the file of a gateway, `anyport.toml`.
 //! - `name`: names that every client accepts.
 //!
 //! The crate starts no server and opens no connection.
 
+mod backup;
 mod clients;
 mod document;
 mod entry;
@@ -21,20 +24,28 @@ mod error;
 mod file;
 pub mod gateway;
 mod locations;
+mod lock;
 mod name;
+mod private;
 mod references;
+mod replace;
 mod server;
 mod store;
+mod trust;
 mod variables;
 
 pub use clients::{CLIENTS, McpClient, NotWritable, Scope, client};
 pub use document::Language;
-pub use error::ConfigError;
+pub use error::{ConfigError, MAX_FILE_BYTES};
 pub use file::ConfigFile;
 pub use locations::{ConfigLocation, by_client, config_locations};
+pub use lock::EditLock;
 pub use name::{
     is_valid as is_valid_name, of_command as name_of_command, of_url as name_of_url, valid as valid_name,
 };
+pub use private::{private_file, private_folder};
+pub use replace::replace_file;
 pub use server::{Endpoint, ServerConfig};
-pub use store::{Written, write};
+pub use store::{ConfigStore, Written};
+pub use trust::{Distrust, check_trust};
 pub use variables::{Surroundings, Unexpanded, expand, expand_paths};

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     clients::{CLIENTS, McpClient, Place, READ_ONLY, Scope},
+    error::ConfigError,
+    file::ConfigFile,
+    trust::check_trust,
     variables::Surroundings,
 };
 
@@ -18,6 +21,23 @@ pub struct ConfigLocation {
     pub path: PathBuf,
     /// The folder that its relative parts belong to.
     pub workspace: PathBuf,
+}
+
+impl ConfigLocation {
+    /// Reads the file; `None` if it is not there, or is no file: a pipe would be waited for.
+    ///
+    /// # Errors
+    /// As for [`ConfigFile::read`], and [`ConfigError::Untrusted`] for a file of a project.
+    pub fn read(&self, surroundings: &Surroundings) -> Result<Option<ConfigFile>, ConfigError> {
+        if !self.path.is_file() {
+            return Ok(None);
+        }
+        if self.scope == Scope::Project {
+            check_trust(&self.path, &self.workspace, surroundings)
+                .map_err(|distrust| ConfigError::Untrusted(self.path.clone(), distrust))?;
+        }
+        ConfigFile::read(&self.path, &surroundings.cwd).map(Some)
+    }
 }
 
 /// The order in which the files of a project are looked at, and those of a user: the first with a name wins. Anyport's own come

@@ -1,12 +1,17 @@
 //! Writes a file in one step, with a backup of what it was.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
-use crate::error::ConfigError;
+use crate::{
+    backup::back_up,
+    error::{ConfigError, MAX_FILE_BYTES},
+    lock::EditLock,
+    replace::Replacement,
+};
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,39 +22,79 @@ pub struct Written {
     pub backup: Option<PathBuf>,
 }
 
-/// Writes `text` to the file at `path`, which said `old` when it was read, or was not there.
-///
-/// The text is written to a file beside it, which then takes its place: a reader sees the old text or the new one. The permissions
-/// stay, and a new file is readable by its owner alone, since values may be secret. What the file was is copied to `FILE.bak`, or
-/// `FILE.bak.2` and so on if there is one.
-///
-/// # Errors
-/// When the file was changed meanwhile, or cannot be written. Nothing is changed then.
-pub fn write(path: &Path, old: Option<&str>, text: &str) -> Result<Written, ConfigError> {
-    let path = target(path);
-    let failed = |error| ConfigError::Unwritable(path.clone(), error);
-    if read(&path).map_err(failed)?.as_deref() != old {
-        return Err(ConfigError::Changed(path));
+/// Writes configuration files, one process of a user at a time.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigStore {
+    state: Option<PathBuf>,
+}
+
+impl ConfigStore {
+    /// A store with a folder for its lock, and for the backups of files in repositories.
+    pub fn new(state: Option<PathBuf>) -> Self {
+        Self { state }
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let _ = fs::remove_file(&beside);
-    let placed = place(&path, &beside, text);
-    if placed.is_err() {
-        let _ = fs::remove_file(&beside);
+
+    /// Waits until no other process edits configuration files. The lock is to be held from before a file is read until after it is
+    /// written.
+    ///
+    /// # Errors
+    /// [`ConfigError::Locked`].
+    pub fn lock(&self) -> Result<EditLock, ConfigError> {
+        EditLock::take(self.state.as_deref())
     }
-    let backup = placed.map_err(failed)?;
-    Ok(Written { path, backup })
+
+    /// Writes `text` to the file at `path`, which said `old` when it was read, or was not there.
+    ///
+    /// The text is written to a file beside it, which then takes its place: a reader sees the old text or the new one. The permissions
+    /// stay, and a new file is readable by its owner alone, since values may be secret. What the file was is kept as `FILE.bak`, of a
+    /// file in a repository below `backups` in the folder of the store.
+    ///
+    /// # Errors
+    /// When the file was changed meanwhile, or cannot be written. Nothing is changed then.
+    pub fn write(&self, path: &Path, old: Option<&str>, text: &str) -> Result<Written, ConfigError> {
+        let path = target(path);
+        let failed = |error| ConfigError::Unwritable(path.clone(), error);
+        let unchanged = || match read(&path) {
+            Ok(now) if now.as_deref() == old => Ok(()),
+            Ok(_) => Err(ConfigError::Changed(path.clone())),
+            Err(error) => Err(failed(error)),
+        };
+        unchanged()?;
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+        let replacement = Replacement::write(&path, text.as_bytes()).map_err(failed)?;
+        let mut backup = None;
+        if let Some(old) = old {
+            let permissions = fs::metadata(&path).map_err(failed)?.permissions();
+            replacement.set_permissions(permissions).map_err(failed)?;
+            backup = back_up(&path, old, self.state.as_deref()).map_err(failed)?;
+        }
+        // Programs that do not know the lock write as well. What they write now is lost only if it falls into the next instant.
+        if let Err(error) = unchanged() {
+            if let Some(backup) = backup {
+                let _ = fs::remove_file(backup);
+            }
+            return Err(error);
+        }
+        replacement.place().map_err(failed)?;
+        Ok(Written { path, backup })
+    }
 }
 
 /// What the file says; `None` if it is not there.
+///
+/// # Errors
+/// When it cannot be read, or is larger than [`MAX_FILE_BYTES`], which is [`io::ErrorKind::FileTooLarge`].
 pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > MAX_FILE_BYTES {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(Some(text)),
     }
 }
 
@@ -65,53 +110,13 @@ fn target(path: &Path) -> PathBuf {
     path
 }
 
-fn place(path: &Path, beside: &Path, text: &str) -> io::Result<Option<PathBuf>> {
-    let mut file = private().open(beside)?;
-    file.write_all(text.as_bytes())?;
-    let backup = match fs::metadata(path) {
-        Ok(metadata) => {
-            file.set_permissions(metadata.permissions())?;
-            Some(back_up(path)?)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    file.sync_all()?;
-    drop(file);
-    fs::rename(beside, path)?;
-    Ok(backup)
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Copies the file, with its permissions, to a name that is free.
-fn back_up(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    for number in 1.. {
-        let ending = if number == 1 { ".bak".to_owned() } else { format!(".bak.{number}") };
-        let backup = path.with_file_name(format!("{name}{ending}"));
-        // Made by us and nobody else, and readable by nobody else before it has its permissions.
-        match private().open(&backup) {
-            Ok(_) => {
-                fs::copy(path, &backup)?;
-                return Ok(backup);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write(path: &Path, old: Option<&str>, text: &str) -> Result<Written, ConfigError> {
+        ConfigStore::default().write(path, old, text)
+    }
 
     #[test]
     fn what_was_there_is_kept_beside() {
@@ -154,5 +159,17 @@ mod tests {
         fs::write(folder.path().join("file"), "x").unwrap();
         let error = write(&folder.path().join("file/mcp.json"), None, "{}").unwrap_err();
         assert!(matches!(error, ConfigError::Unwritable(..)), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mcp.json");
+        File::create(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+        let error = crate::ConfigFile::read(&path, folder.path()).unwrap_err();
+        assert!(error.to_string().contains("larger than 16 MiB"), "{error}");
+        assert!(write(&path, Some(""), "{}").is_err());
+        fs::write(&path, format!("{{}}{}", " ".repeat(MAX_FILE_BYTES as usize - 2))).unwrap();
+        assert!(crate::ConfigFile::read(&path, folder.path()).is_ok());
     }
 }

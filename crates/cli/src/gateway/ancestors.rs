@@ -8,6 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyport_config::{Surroundings, check_trust};
+
+use crate::logging;
+
 /// The variable with the files of these gateways, separated as in `PATH`.
 pub(super) const SERVED_FILES: &str = "ANYPORT_SERVED_FILES";
 
@@ -26,10 +30,22 @@ pub(super) fn serve(path: &Path) -> bool {
         .any(|known| own.as_ref().is_ok_and(|own| known.canonicalize().is_ok_and(|known| known == *own)))
 }
 
-/// The nearest `anyport.toml`, unless one of these gateways serves it.
+/// The nearest `anyport.toml`, unless one of these gateways serves it, or its owner or its permissions are not such that it may be
+/// used: then a warning says so.
 pub(crate) fn nearest_file() -> Option<PathBuf> {
-    let file = anyport_config::gateway::find(&env::current_dir().ok()?)?;
-    (!serve(&file)).then_some(file)
+    let surroundings = Surroundings::here();
+    let file = anyport_config::gateway::find(&surroundings.cwd)?;
+    if serve(&file) {
+        return None;
+    }
+    if let Err(distrust) = check_trust(&file, file.parent()?, &surroundings) {
+        logging::notice(format!(
+            "warning: {} is not used: {distrust}; give it as --config FILE if you trust it",
+            file.display()
+        ));
+        return None;
+    }
+    Some(file)
 }
 
 fn known() -> Vec<PathBuf> {

@@ -177,7 +177,7 @@ fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limit
 fn unix_path(arguments: &Arguments) -> Result<PathBuf> {
     let (path, chosen) = arguments.unix_path()?;
     if let Some(folder) = path.parent().filter(|_| !chosen) {
-        state_dir::private_folder(folder).map_err(|error| {
+        anyport_config::private_folder(folder).map_err(|error| {
             let problem = format!("cannot make the folder {} for the Unix socket: {error}", folder.display());
             UserError::failed(problem, "say where the socket is to be with --unix-path")
         })?;

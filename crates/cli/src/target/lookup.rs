@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use anyport_config::{ConfigError, ConfigFile, Language, Surroundings, config_locations};
+use anyport_config::{
+    ConfigError, ConfigFile, ConfigLocation, Language, Scope, Surroundings, config_locations,
+};
 use anyport_protocol::suggest::did_you_mean;
 
 use super::{configured, server::Server};
@@ -18,6 +20,8 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// Where it was found, when it was looked for.
     pub(crate) found: Option<PathBuf>,
+    /// What the user is to know about how it was found.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Target {
@@ -41,7 +45,7 @@ pub(super) fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
         let server = Server::url(word, Vec::new()).map_err(|error| {
             UserError::usage(error.to_string(), "for example https://host/mcp; the server comes first")
         })?;
-        return Ok(Target { name: server.to_string(), server, found: None });
+        return Ok(Target { name: server.to_string(), server, found: None, notes: Vec::new() });
     }
     if let Some((path, name)) = word.rsplit_once('#') {
         return in_file(Path::new(path), Some(name), surroundings);
@@ -111,7 +115,7 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Resu
 
 fn found(name: &str, server: Result<Server, ConfigError>, path: PathBuf) -> Result<Target> {
     let server = server.map_err(|error| UserError::usage(error.to_string(), error.help()))?;
-    Ok(Target { server, name: name.to_owned(), found: Some(path) })
+    Ok(Target { server, name: name.to_owned(), found: Some(path), notes: Vec::new() })
 }
 
 /// The folder that a file belongs to: editors keep theirs one below it.
@@ -129,20 +133,24 @@ fn workspace(file: &Path) -> PathBuf {
 fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
     let mut known: Vec<String> = Vec::new();
     let mut looked: Vec<String> = Vec::new();
-    let mut broken: Vec<String> = Vec::new();
-    for location in config_locations(surroundings) {
-        if !location.path.is_file() {
-            continue;
-        }
-        looked.push(format!("{} ({})", location.path.display(), location.client.title));
+    let mut broken: Vec<ConfigError> = Vec::new();
+    let mut locations = config_locations(surroundings).into_iter();
+    while let Some(location) = locations.next() {
         // A file that is broken is no reason not to look on.
-        match ConfigFile::read(&location.path, &surroundings.cwd) {
-            Err(error) => broken.push(error.to_string()),
-            Ok(file) => match configured::server(&file, name, surroundings, &location.workspace) {
-                Some(server) => return found(name, server, location.path),
+        match location.read(surroundings) {
+            Ok(None) => continue,
+            Err(error) => broken.push(error),
+            Ok(Some(file)) => match configured::server(&file, name, surroundings, &location.workspace) {
+                Some(server) => {
+                    let mut target = found(name, server, location.path.clone())?;
+                    target.notes = notes(&broken);
+                    target.notes.extend(hides(&file, name, &location, locations.as_slice(), surroundings));
+                    return Ok(target);
+                }
                 None => known.extend(file.names().map(str::to_owned)),
             },
         }
+        looked.push(format!("{} ({})", location.path.display(), location.client.title));
     }
     let mut problem = format!("no server is called {name}");
     problem += &match looked.is_empty() {
@@ -150,27 +158,56 @@ fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
         false => format!("; looked in {}", looked.join(", ")),
     };
     let is_broken = !broken.is_empty();
-    for error in broken {
+    for error in &broken {
         problem += &format!("; {error}");
     }
+    let untrusted = broken.iter().find(|error| matches!(error, ConfigError::Untrusted(..)));
     let near = did_you_mean(name, known.iter().map(String::as_str));
-    let help = near.unwrap_or_else(|| match is_url(name) {
-        true => format!("for a URL, write its scheme: http://{name}"),
-        false => guess(name, &known, is_broken),
-    });
+    let help =
+        near.or(untrusted.map(|error| error.help().to_owned())).unwrap_or_else(|| match is_url(name) {
+            true => format!("for a URL, write its scheme: http://{name}"),
+            false => guess(name, &known, is_broken),
+        });
     Err(UserError::usage(problem, help))
+}
+
+/// The files that were not used because of their owner or their permissions: they may have the name, too.
+fn notes(broken: &[ConfigError]) -> Vec<String> {
+    let untrusted = broken.iter().filter(|error| matches!(error, ConfigError::Untrusted(..)));
+    untrusted.map(|error| format!("warning: {error}; {}", error.help())).collect()
+}
+
+/// A note where the entry of a project hides another server that its user has under this name.
+fn hides(
+    file: &ConfigFile,
+    name: &str,
+    location: &ConfigLocation,
+    later: &[ConfigLocation],
+    surroundings: &Surroundings,
+) -> Option<String> {
+    if location.scope != Scope::Project {
+        return None;
+    }
+    let own = file.server(name)?.ok()?;
+    let of_user = later.iter().filter(|later| later.scope == Scope::User);
+    let hidden = of_user
+        .filter_map(|later| Some((later, later.read(surroundings).ok()??)))
+        .find(|(_, file)| file.server(name).is_some_and(|server| server.is_ok_and(|server| server != own)));
+    let (hidden, _) = hidden?;
+    Some(format!(
+        "note: {name} is that of the project, in {}; it hides {name} of {} ({})",
+        location.path.display(),
+        hidden.path.display(),
+        hidden.client.title
+    ))
 }
 
 /// The names of the servers that are configured, the nearest first, each with the client in whose file it stands.
 pub(crate) fn configured_names(surroundings: &Surroundings) -> Vec<(String, String)> {
     let mut names: Vec<(String, String)> = Vec::new();
     for location in config_locations(surroundings) {
-        // A pipe would be waited for.
-        if !location.path.is_file() {
-            continue;
-        }
         // A file that is broken is no reason not to look on.
-        let Ok(file) = ConfigFile::read(&location.path, &surroundings.cwd) else { continue };
+        let Ok(Some(file)) = location.read(surroundings) else { continue };
         for name in file.names() {
             if !names.iter().any(|(known, _)| known == name) {
                 names.push((name.to_owned(), location.client.title.to_owned()));

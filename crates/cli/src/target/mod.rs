@@ -28,6 +28,8 @@ pub(crate) use self::{
     server::Server,
 };
 use crate::{
+    logging,
+    render::safe,
     secret_source::{InvalidSecretSource, SecretSource},
     user_error::UserError,
 };
@@ -121,6 +123,20 @@ impl Options {
     /// # Errors
     /// When none is, with what to do about it; exit code 2.
     pub(crate) fn resolve(&self, target: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
+        let target = self.resolve_quietly(target, surroundings)?;
+        target.notes.iter().for_each(|note| logging::notice(safe::line(note)));
+        Ok(target)
+    }
+
+    /// The same, without a word to the user: a shell completes.
+    ///
+    /// # Errors
+    /// As for [`Options::resolve`].
+    pub(crate) fn resolve_quietly(
+        &self,
+        target: Option<&str>,
+        surroundings: &Surroundings,
+    ) -> Result<Target> {
         let mut target = match (target, self.command.split_first()) {
             (Some(_), Some(_)) => {
                 return Err(UserError::usage(
@@ -138,6 +154,7 @@ impl Options {
                 },
                 name: program.clone(),
                 found: None,
+                notes: Vec::new(),
             },
             (Some(target), None) => named(target, surroundings)?,
         };

@@ -54,14 +54,14 @@ impl Home {
         serde_json::from_str(&self.done(arguments)).unwrap()
     }
 
-    /// Every file below the home folder, with its text.
+    /// Every file below the home folder, with its text; without the lock in the state folder.
     fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         fn walk(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     walk(&path, files)
-                } else {
+                } else if path.file_name().unwrap() != "edit.lock" {
                     files.push((path.clone(), fs::read(&path).unwrap()))
                 }
             }
@@ -319,6 +319,83 @@ fn servers_of_ones_own_are_added_shown_called_and_removed() {
 }
 
 #[test]
+fn commands_that_edit_a_file_at_once_lose_nothing() {
+    let home = Home::new();
+    home.write(".cursor/mcp.json", "{\"mcpServers\": {}}");
+    let names: Vec<String> = (0..12).map(|number| format!("server-{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| home.done(&["install", "cursor", "https://a.example/mcp", "--name", name]));
+            scope.spawn(|| home.done(&["add", name, "https://a.example/mcp"]));
+        }
+    });
+    for path in [".cursor/mcp.json", ".config/anyport/mcp.json"] {
+        let file: Value = serde_json::from_str(&home.read(path)).unwrap();
+        let found = file["mcpServers"].as_object().unwrap();
+        assert!(names.iter().all(|name| found.contains_key(name)), "{path}: {found:?}");
+    }
+    let backups = home.files().into_iter().filter(|(path, _)| path.to_string_lossy().contains(".bak"));
+    assert_eq!(backups.count(), 10, "five for each file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_in_a_file_that_others_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    let mode = |path: &str| fs::metadata(home.path(path)).unwrap().permissions().mode() & 0o777;
+    let cursor = ".cursor/mcp.json";
+    home.write(cursor, "{}");
+    fs::set_permissions(home.path(cursor), fs::Permissions::from_mode(0o644)).unwrap();
+    let install = |name: &str, header: &str| {
+        let url = "https://a.example/mcp";
+        let ended = home.run(&["install", "cursor", url, "--name", name, "--header", header]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stderr
+    };
+    let said = install("a", "X-Api-Key: s3cret-value");
+    assert!(said.contains("can read ~/.cursor/mcp.json"), "{said}");
+    assert!(said.contains("chmod 600 ~/.cursor/mcp.json") && !said.contains("s3cret"), "{said}");
+    assert_eq!(install("b", "X-Api-Key: env:TOKEN"), "");
+    assert_eq!(install("c", "X-Trace: on"), "");
+    assert_eq!(mode(cursor), 0o644, "the owner chooses");
+    fs::set_permissions(home.path(cursor), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(install("d", "X-Api-Key: s3cret-value"), "");
+    // A client without references gets the value.
+    home.write(".config/zed/settings.json", "{}");
+    fs::set_permissions(home.path(".config/zed/settings.json"), fs::Permissions::from_mode(0o644)).unwrap();
+    let said =
+        home.run(&["install", "zed", "https://a.example/mcp", "--header", "X-Trace: env:TOKEN"]).stderr;
+    assert!(said.contains("chmod 600 ~/.config/zed/settings.json"), "{said}");
+    // A new file is its owner's alone, but a project's file is everybody's.
+    assert_eq!(home.run(&["add", "a", "https://a.example/mcp", "--header", "X-Api-Key: s3cret"]).stderr, "");
+    assert_eq!(mode(".config/anyport/mcp.json"), 0o600);
+    let words = ["add", "a", "https://a.example/mcp", "--header", "X-Api-Key: s3cret", "--scope", "project"];
+    let said = home.run(&words).stderr;
+    assert!(said.contains("belongs to the project") && said.contains("env:NAME"), "{said}");
+}
+
+#[test]
+fn a_repository_has_no_backups() {
+    let home = Home::new();
+    home.write("project/.mcp.json", "{\"mcpServers\": {}}");
+    let said = home.done(&["add", "web", "https://a.example/mcp", "--scope", "project"]);
+    assert!(
+        said.contains("/project/state/anyport/backups/") && said.contains("project/.mcp.json.bak"),
+        "{said}"
+    );
+    assert!(!home.path("project/.mcp.json.bak").exists());
+    // Nor where a link leads to one.
+    home.write("dotfiles/.git/HEAD", "");
+    home.write("dotfiles/cursor.json", "{}");
+    fs::create_dir(home.path(".cursor")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../dotfiles/cursor.json", home.path(".cursor/mcp.json")).unwrap();
+    home.done(&["install", "cursor", "https://a.example/mcp"]);
+    assert_eq!(fs::read_dir(home.path("dotfiles")).unwrap().count(), 2);
+}
+
+#[test]
 fn each_server_is_checked_side_by_side() {
     let home = Home::new();
     let entry = |command: &str, args: &[&str]| json!({"command": command, "args": args});
@@ -335,7 +412,7 @@ fn each_server_is_checked_side_by_side() {
     home.write("project/.mcp.json", &servers.to_string());
     home.write(".cursor/mcp.json", "{\"mcpServers\": {\"good\": {\"command\": \"other\"}}}");
     let started = std::time::Instant::now();
-    let ended = home.run(&["servers", "--check", "--timeout", "6", "--json"]);
+    let ended = home.run(&["servers", "--check", "--project", "--timeout", "6", "--json"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(
         started.elapsed().as_secs() < 18,
@@ -362,8 +439,59 @@ fn each_server_is_checked_side_by_side() {
     failed(5, "strange", "its `type` is \"grpc\"");
     failed(6, "unset", "${NO_SUCH_VARIABLE} is not set");
     assert_eq!(check(7, "good")["status"], "skipped");
-    let list = home.run(&["list", "--check", "--timeout", "6"]);
+    let list = home.run(&["list", "--check", "--project", "--timeout", "6"]);
     assert!(list.stdout.contains("modern") && list.stdout.lines().count() == 9, "{list:?}");
+}
+
+#[test]
+fn servers_of_a_project_are_started_only_where_that_is_wanted() {
+    let home = Home::new();
+    let starts = |mark: &str| json!({"command": "touch", "args": [home.path(mark)]});
+    home.write("project/.mcp.json", &json!({"mcpServers": {"shop": starts("of-project")}}).to_string());
+    home.write(
+        ".cursor/mcp.json",
+        &json!({"mcpServers": {"shop": starts("of-user"), "own": starts("own")}}).to_string(),
+    );
+    let ended = home.run(&["servers", "--check", "--timeout", "5"]);
+    assert!(!home.path("of-project").exists() && home.path("own").exists(), "{ended:?}");
+    assert!(!home.path("of-user").exists(), "it is hidden");
+    assert!(ended.stderr.contains("note: shop of the project's files was not checked"), "{ended:?}");
+    assert!(ended.stderr.contains("--project") && ended.stdout.contains("not checked"), "{ended:?}");
+    let listed: Value =
+        serde_json::from_str(&home.run(&["servers", "--check", "--timeout", "5", "--json"]).stdout).unwrap();
+    assert_eq!(listed["servers"][0]["check"]["status"], "skipped", "{listed}");
+    // Whoever names it wants it, and hears that it is not the user's own.
+    let ended = home.run(&["tools", "shop", "--timeout", "5"]);
+    assert!(home.path("of-project").exists(), "{ended:?}");
+    let note = format!("note: shop is that of the project, in {}", home.path("project/.mcp.json").display());
+    assert!(ended.stderr.contains(&note) && ended.stderr.contains(".cursor/mcp.json (Cursor)"), "{ended:?}");
+    home.run(&["servers", "--check", "--project", "--timeout", "5"]);
+    // The same server in both is no surprise.
+    home.write(".cursor/mcp.json", &home.read("project/.mcp.json"));
+    assert!(!home.run(&["tools", "shop", "--timeout", "5"]).stderr.contains("note: "));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_can_write_is_passed_over_with_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    home.write("project/.mcp.json", "{\"mcpServers\": {\"shop\": {\"command\": \"false\"}}}");
+    home.write(".cursor/mcp.json", "{\"mcpServers\": {\"shop\": {\"command\": \"of-user\"}}}");
+    let file = home.path("project/.mcp.json");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let said = home.run(&["tools", "shop"]).stderr;
+    let warning =
+        format!("warning: {0} is not used: every user can write to {0}; take that right", file.display());
+    assert_eq!(said.matches(&warning).count(), 1, "{said}");
+    assert!(said.contains("of-user"), "{said}");
+    let said = home.run(&["servers"]);
+    assert!(said.stderr.contains(&warning) && !said.stdout.contains("false"), "{said:?}");
+    assert_eq!(home.json(&["servers", "--json"])["broken"][0]["file"], json!(file));
+    assert!(home.run(&["import", "claude-code"]).stderr.contains("every user can write"));
+    assert_eq!(home.run(&["__complete", "--", "anyport", "tools", "sh"]).stderr, "");
+    // By its path it is named on purpose.
+    assert!(home.run(&["tools", ".mcp.json#shop"]).stderr.contains("false"));
 }
 
 #[test]

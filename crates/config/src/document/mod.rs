@@ -5,7 +5,11 @@
 
 mod error;
 mod json;
+mod json_edit;
+mod layout;
 mod toml;
+mod toml_edit;
+mod value;
 mod yaml;
 mod yaml_edit;
 
@@ -13,7 +17,11 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::error::{EditError, SyntaxError};
+use self::value::{check_shape, same, without};
+pub(crate) use self::{
+    error::{EditError, SyntaxError},
+    value::lookup,
+};
 
 /// The language of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,7 @@ impl fmt::Display for Language {
 impl Language {
     /// The value of `text`; null if there is none.
     pub(crate) fn parse(self, text: &str) -> Result<Value, SyntaxError> {
+        let text = layout::without_mark(text);
         match self {
             Self::Json => json::parse(text),
             Self::Toml => toml::parse(text),
@@ -59,11 +68,11 @@ impl Language {
     ) -> Result<String, EditError> {
         let old = self.parse(text)?;
         check_shape(&old, section)?;
-        let edited = match self {
-            Self::Json => json::edit(text, section, name, entry),
-            Self::Toml => toml::edit(text, section, name, entry),
+        let edited = layout::kept(text, |text| match self {
+            Self::Json => json_edit::edit(text, section, name, entry),
+            Self::Toml => toml_edit::edit(text, section, name, entry),
             Self::Yaml => yaml_edit::edit(text, section, name, entry),
-        }?;
+        })?;
         let new = self.parse(&edited).map_err(|error| EditError::Unsafe(error.reason))?;
         match same(without(old, section, name), without(new.clone(), section, name))
             && lookup(&new, section, name).and_then(Value::as_object) == entry
@@ -74,42 +83,5 @@ impl Language {
     }
 }
 
-fn check_shape(root: &Value, section: &[&str]) -> Result<(), EditError> {
-    let mut value = root;
-    for (depth, key) in std::iter::once("").chain(section.iter().copied()).enumerate() {
-        if depth > 0 {
-            match value.get(key) {
-                Some(inner) => value = inner,
-                None => return Ok(()),
-            }
-        }
-        if !value.is_object() && !value.is_null() {
-            let key = if depth == 0 { "the root".into() } else { section[..depth].join(".") };
-            return Err(EditError::Shape { key, found: crate::entry::kind(value) });
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn lookup<'a>(root: &'a Value, section: &[&str], name: &str) -> Option<&'a Value> {
-    section.iter().chain([&name]).try_fold(root, |value, key| value.get(key))
-}
-
-/// `root` without the entry, and without objects on the way to it that are empty then.
-fn without(mut root: Value, section: &[&str], name: &str) -> Value {
-    let path: Vec<&str> = section.iter().copied().chain([name]).collect();
-    for depth in (0..path.len()).rev() {
-        let parent = path[..depth].iter().try_fold(&mut root, |value, key| value.get_mut(key));
-        let Some(Value::Object(parent)) = parent else { continue };
-        let is_empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
-        if depth + 1 == path.len() || parent.get(path[depth]).is_some_and(is_empty) {
-            parent.shift_remove(path[depth]);
-        }
-    }
-    root
-}
-
-fn same(old: Value, new: Value) -> bool {
-    let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
-    old == new || (empty(&old) && empty(&new))
-}
+#[cfg(test)]
+mod tests;

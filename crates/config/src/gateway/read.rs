@@ -19,7 +19,7 @@ use crate::{document::Language, error::ConfigError, file::ConfigFile, name, stor
 /// When it cannot be read or parsed, has a key that is not known, or describes no server.
 pub fn read(path: &Path, cwd: &Path) -> Result<GatewayConfig, GatewayError> {
     let text = store::read(path).and_then(|text| text.ok_or_else(|| io::ErrorKind::NotFound.into()));
-    let text = text.map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+    let text = text.map_err(|error| ConfigError::unreadable(path.to_owned(), error))?;
     if Language::of(path) == Language::Toml && !is_of_codex(&text) {
         return parse(path, &text);
     }

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{
     WhichScope,
-    edit::{Edit, as_json, backup_line, failed},
+    covered::has_secret,
+    edit::{Edit, as_json, backup_line, failed, warn_of_readers},
     given::Given,
     known::short,
     report,
@@ -62,6 +63,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         false => format!("{name} is in {file} already"),
     }];
     lines.extend(backup_line(written.as_ref(), &surroundings));
+    if has_secret(&entry) {
+        warn_of_readers(&location, written.as_ref(), &surroundings);
+    }
     let mut value = as_json(&location, written.as_ref());
     value["name"] = json!(name);
     report(&mut Output::stdout(&arguments.output), &lines, value)

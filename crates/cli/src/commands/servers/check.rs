@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyport_client::Client;
-use anyport_config::Surroundings;
+use anyport_config::{Scope, Surroundings};
 use anyport_protocol::Revision;
 use anyport_transport::client::{self, ConnectOptions};
 use serde_json::{Value, json};
@@ -27,7 +27,15 @@ pub(super) enum Health {
     Failed(String),
 }
 
+/// Why a server of a project is not started.
+const OF_PROJECT: &str = "not checked: it is the project's; --project checks it";
+
 impl Health {
+    /// Whether the server was not asked because it is a project's.
+    pub(super) fn is_of_project(&self) -> bool {
+        matches!(self, Self::Skipped(OF_PROJECT))
+    }
+
     /// The finding, for people.
     pub(super) fn line(&self) -> String {
         match self {
@@ -56,13 +64,20 @@ fn era(revision: Revision) -> &'static str {
     if revision.is_stateless() { "modern" } else { "legacy" }
 }
 
-/// Checks every server, each within `limit`. Those that a command would not use are not started.
-pub(super) async fn all(servers: &[Known], surroundings: &Surroundings, limit: Duration) -> Vec<Health> {
+/// Checks every server, each within `limit`. Those that a command would not use are not started, nor those of a project unless
+/// `projects`: somebody else may have written its file, and would have programs started that nobody named.
+pub(super) async fn all(
+    servers: &[Known],
+    surroundings: &Surroundings,
+    projects: bool,
+    limit: Duration,
+) -> Vec<Health> {
     let mut checks = JoinSet::new();
     let mut found: Vec<Health> = Vec::new();
     for (at, known) in servers.iter().enumerate() {
         let server = match &known.server {
             _ if known.is_shadowed => Err(Health::Skipped(SHADOWED)),
+            _ if !projects && known.location.scope == Scope::Project => Err(Health::Skipped(OF_PROJECT)),
             Ok(server) if server.disabled => Err(Health::Skipped("disabled")),
             Ok(server) => resolved(server, surroundings, &known.location.workspace).map_err(Health::Failed),
             Err(error) => Err(Health::Failed(error.to_string())),

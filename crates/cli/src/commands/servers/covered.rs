@@ -1,5 +1,7 @@
 //! Configured values as they are shown: what may be secret is covered.
 
+use serde_json::{Map, Value, json};
+
 /// The value of a header or a variable, if it consists of references; else it may be secret.
 pub(super) fn shown(text: &str) -> String {
     if is_reference(text) { text.to_owned() } else { COVER.to_owned() }
@@ -23,6 +25,45 @@ pub(super) fn shown_arguments<'a>(words: impl IntoIterator<Item = &'a str>) -> V
         before = word;
     }
     all
+}
+
+/// Keys of headers and variables, in the files of all clients.
+const PAIRS: [&str; 5] = ["headers", "http_headers", "env", "envs", "environment"];
+/// Keys of URLs.
+const URLS: [&str; 5] = ["url", "httpUrl", "serverUrl", "baseUrl", "uri"];
+
+/// The entry as it is shown: a value of a header or a variable, an argument and a URL may be secret.
+pub(super) fn shown_entry(entry: &Map<String, Value>) -> Value {
+    let covered = |(key, value): (&String, &Value)| {
+        let covered: Value = match (key.as_str(), value) {
+            (key, Value::Object(texts)) if PAIRS.contains(&key) => texts
+                .iter()
+                .map(|(name, text)| (name.clone(), Value::from(shown(text.as_str().unwrap_or_default()))))
+                .collect(),
+            // opencode has a list with the program in front.
+            ("args" | "command", Value::Array(words)) => {
+                json!(shown_arguments(words.iter().filter_map(Value::as_str)))
+            }
+            (key, Value::String(url)) if URLS.contains(&key) => {
+                anyport_transport::client::http::without_secrets(url).into()
+            }
+            _ => value.clone(),
+        };
+        (key.clone(), covered)
+    };
+    Value::Object(entry.iter().map(covered).collect())
+}
+
+/// Whether an entry holds a value that may be secret: of a header, a variable or an option with such a name, or in a URL.
+pub(super) fn has_secret(entry: &Map<String, Value>) -> bool {
+    let covered = shown_entry(entry);
+    let is_secret = |(name, text): (&String, &Value)| {
+        may_be_secret(name) && text.as_str().is_some_and(|text| !is_reference(text))
+    };
+    entry.iter().any(|(key, value)| match value {
+        Value::Object(texts) if PAIRS.contains(&key.as_str()) => texts.iter().any(is_secret),
+        value => covered.get(key) != Some(value),
+    })
 }
 
 fn shown_argument(word: &str) -> String {
@@ -154,5 +195,37 @@ mod tests {
         check(&["{\"k\": \"s3cret\"}"], &["<hidden>"]);
         check(&["https://me:s3cret@a.example/mcp?k=s3cret"], &["https://a.example/mcp"]);
         check(&["--url=https://me:s3cret@a.example/mcp"], &["--url=https://a.example/mcp"]);
+    }
+
+    #[test]
+    fn an_entry_is_shown_without_secrets() {
+        let check = |entry: Value, expected: Value| {
+            assert_eq!(shown_entry(entry.as_object().unwrap()), expected);
+        };
+        check(
+            json!({"command": "npx", "args": ["a", "--key", "s3cret"], "env": {"A": "s3cret", "B": "${env:B}"}}),
+            json!({"command": "npx", "args": ["a", "--key", "<hidden>"], "env": {"A": "<hidden>", "B": "${env:B}"}}),
+        );
+        check(
+            json!({"type": "remote", "url": "https://me:s3cret@a.example/mcp?k=s3cret", "headers": {"A": "s3cret {env:A}"}}),
+            json!({"type": "remote", "url": "https://a.example/mcp", "headers": {"A": "<hidden>"}}),
+        );
+        check(
+            json!({"command": ["npx", "a", "--token=s3cret"], "environment": {"A": "${A:-s3cret}"}}),
+            json!({"command": ["npx", "a", "--token=<hidden>"], "environment": {"A": "<hidden>"}}),
+        );
+    }
+
+    #[test]
+    fn a_secret_is_a_value_that_stands_where_secrets_do() {
+        let check = |entry: Value, expected: bool| {
+            assert_eq!(has_secret(entry.as_object().unwrap()), expected, "{entry}");
+        };
+        check(json!({"command": "npx", "args": ["a"], "env": {"MODE": "fast", "KEY": "${KEY}"}}), false);
+        check(json!({"command": "npx", "env": {"API_KEY": "s3cret"}}), true);
+        check(json!({"command": "npx", "args": ["--token", "s3cret"]}), true);
+        check(json!({"url": "https://a.example/mcp", "headers": {"X-A": "1"}}), false);
+        check(json!({"url": "https://a.example/mcp", "headers": {"Authorization": "Bearer s3cret"}}), true);
+        check(json!({"url": "https://a.example/mcp?key=s3cret"}), true);
     }
 }

@@ -3,14 +3,13 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
-use anyport_config::{
-    ConfigError, ConfigFile, Endpoint, ServerConfig, Surroundings, expand_paths, valid_name,
-};
+use anyport_config::{ConfigError, Endpoint, ServerConfig, Surroundings, expand_paths, valid_name};
 use serde_json::json;
 
 use super::{
     WhichScope, add, client,
-    edit::{as_json, backup_line, failed},
+    covered::has_secret,
+    edit::{as_json, backup_line, failed, warn_of_readers},
     known::{self, short},
     report,
 };
@@ -46,9 +45,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = Surroundings::here();
     let source = client(&arguments.client)?;
     let mut servers: Vec<known::Known> = Vec::new();
-    for location in source.locations(&surroundings).into_iter().filter(|location| location.path.is_file()) {
-        let file = ConfigFile::read(&location.path, &surroundings.cwd).map_err(|error| failed(&error))?;
-        servers.extend(known::of_file(&file, &location));
+    for location in source.locations(&surroundings) {
+        let file = location.read(&surroundings).map_err(|error| failed(&error))?;
+        servers.extend(file.iter().flat_map(|file| known::of_file(file, &location)));
     }
     if servers.is_empty() {
         let looked: Vec<String> = source
@@ -73,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // The names that were met, and those that were copied, with what they were.
     let mut met: Vec<&str> = Vec::new();
     let mut taken: Vec<(String, &str)> = Vec::new();
-    let mut is_failed = false;
+    let (mut is_failed, mut is_secret) = (false, false);
     for known in &servers {
         let wanted = arguments.names.is_empty() || arguments.names.contains(&known.name);
         let name = valid_name(&known.name);
@@ -104,7 +103,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
                 if server.disabled {
                     entry.insert("disabled".into(), true.into());
                 }
-                match edit.set(own, &name, &entry, arguments.force) {
+                let changed = edit.set(own, &name, &entry, arguments.force);
+                is_secret |= matches!(changed, Ok(true)) && has_secret(&entry);
+                match changed {
                     Ok(true) if server.disabled => {
                         ("copied", format!("copied {name} to {file}, disabled as it was"))
                     }
@@ -126,6 +127,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let written = edit.save()?;
     lines.extend(backup_line(written.as_ref(), &surroundings));
+    if is_secret {
+        warn_of_readers(&location, written.as_ref(), &surroundings);
+    }
     let mut value = as_json(&location, written.as_ref());
     value["servers"] = json!(done);
     let exit = report(&mut Output::stdout(&arguments.output), &lines, value)?;

@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     WhichScope, add, client,
-    covered::{shown, shown_arguments},
-    edit::{Edit, as_json, backup_line, failed},
+    covered::{has_secret, shown_entry},
+    edit::{Edit, as_json, backup_line, failed, warn_of_readers},
     get::find,
     given::Given,
     import::portable,
@@ -81,46 +81,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let location = edit.location().clone();
     let file = short(&location.path, &surroundings);
     let (mut lines, mut done) = (Vec::new(), Vec::new());
+    let mut is_secret = false;
     for one in &wanted {
-        let entry = entry(one, target, arguments, &surroundings)?;
+        let (entry, written_out) = entry(one, target, arguments, &surroundings)?;
         let changed = edit.set(target, &one.name, &entry, arguments.force).map_err(|error| failed(&error))?;
+        is_secret |= changed && (written_out || has_secret(&entry));
         lines.push(match (changed, arguments.dry_run) {
             (true, false) => format!("installed {} in {file}", one.name),
-            (true, true) => format!("would install {} in {file}: {}", one.name, hidden(&entry)),
+            (true, true) => format!("would install {} in {file}: {}", one.name, shown_entry(&entry)),
             (false, _) => format!("{} is in {file} already", one.name),
         });
-        done.push(json!({"name": one.name, "changed": changed, "entry": hidden(&entry)}));
+        done.push(json!({"name": one.name, "changed": changed, "entry": shown_entry(&entry)}));
     }
     let written = if arguments.dry_run { None } else { edit.save()? };
     lines.extend(backup_line(written.as_ref(), &surroundings));
+    if is_secret {
+        warn_of_readers(&location, written.as_ref(), &surroundings);
+    }
     if written.is_some() {
         lines.push(format!("{} reads it at its next start", target.title));
     }
     let mut value = as_json(&location, written.as_ref());
     value["servers"] = json!(done);
     report(&mut Output::stdout(&arguments.output), &lines, value)
-}
-
-/// The entry as it is shown: a value of a header or a variable, an argument and a URL may be secret.
-fn hidden(entry: &Map<String, Value>) -> Value {
-    let covered = |(key, value): (&String, &Value)| {
-        let covered: Value = match (key.as_str(), value) {
-            ("headers" | "http_headers" | "env" | "envs" | "environment", Value::Object(texts)) => texts
-                .iter()
-                .map(|(name, text)| (name.clone(), Value::from(shown(text.as_str().unwrap_or_default()))))
-                .collect(),
-            // opencode has a list with the program in front.
-            ("args" | "command", Value::Array(words)) => {
-                json!(shown_arguments(words.iter().filter_map(Value::as_str)))
-            }
-            ("url" | "httpUrl" | "serverUrl" | "baseUrl" | "uri", Value::String(url)) => {
-                anyport_transport::client::http::without_secrets(url).into()
-            }
-            _ => value.clone(),
-        };
-        (key.clone(), covered)
-    };
-    Value::Object(entry.iter().map(covered).collect())
 }
 
 fn wanted(arguments: &Arguments, surroundings: &Surroundings) -> Result<Vec<Wanted>> {
@@ -210,13 +193,13 @@ fn no_home() -> anyhow::Error {
     UserError::usage("there is no home folder", "set HOME")
 }
 
-/// The entry in the client's keys, of the server or of the bridge before it.
+/// The entry in the client's keys, of the server or of the bridge before it, and whether the value of a variable is in it.
 fn entry(
     one: &Wanted,
     target: &McpClient,
     arguments: &Arguments,
     surroundings: &Surroundings,
-) -> Result<Map<String, Value>> {
+) -> Result<(Map<String, Value>, bool)> {
     let written = match arguments.bridge {
         true => target.entry(&one.name, &bridge(one, arguments)?, surroundings),
         false => match target.entry(&one.name, &one.server, surroundings) {
@@ -229,13 +212,13 @@ fn entry(
     };
     let (entry, written_out) = written
         .map_err(|error| UserError::usage(error.to_string(), "set the variable, or correct the entry"))?;
-    for variable in written_out {
+    for variable in &written_out {
         logging::notice(format!(
             "warning: {} has no variables in its file: the value of {variable} is written into it",
             target.title
         ));
     }
-    Ok(entry)
+    Ok((entry, !written_out.is_empty()))
 }
 
 /// The bridge before a server, as a program that the client starts. Secrets stay where they are: in the file of the server, or in
@@ -287,28 +270,4 @@ fn bridge(one: &Wanted, arguments: &Arguments) -> Result<ServerConfig> {
         }
     }
     Ok(Endpoint::Command { program, args, env, env_file: None, cwd: None }.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_is_shown_without_secrets() {
-        let check = |entry: Value, expected: Value| {
-            assert_eq!(hidden(entry.as_object().expect("an object")), expected);
-        };
-        check(
-            json!({"command": "npx", "args": ["a", "--key", "s3cret"], "env": {"A": "s3cret", "B": "${env:B}"}}),
-            json!({"command": "npx", "args": ["a", "--key", "<hidden>"], "env": {"A": "<hidden>", "B": "${env:B}"}}),
-        );
-        check(
-            json!({"type": "remote", "url": "https://me:s3cret@a.example/mcp?k=s3cret", "headers": {"A": "s3cret {env:A}"}}),
-            json!({"type": "remote", "url": "https://a.example/mcp", "headers": {"A": "<hidden>"}}),
-        );
-        check(
-            json!({"command": ["npx", "a", "--token=s3cret"], "environment": {"A": "${A:-s3cret}"}}),
-            json!({"command": ["npx", "a", "--token=<hidden>"], "environment": {"A": "<hidden>"}}),
-        );
-    }
 }

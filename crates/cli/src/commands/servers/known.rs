@@ -26,12 +26,10 @@ pub(super) const SHADOWED: &str = "not used: an earlier file has this name";
 pub(super) fn all(surroundings: &Surroundings) -> (Vec<Known>, Vec<(ConfigLocation, ConfigError)>) {
     let (mut servers, mut broken): (Vec<Known>, _) = (Vec::new(), Vec::new());
     for location in config_locations(surroundings) {
-        if !location.path.is_file() {
-            continue;
-        }
-        match ConfigFile::read(&location.path, &surroundings.cwd) {
+        match location.read(surroundings) {
+            Ok(None) => {}
             Err(error) => broken.push((location, error)),
-            Ok(file) => {
+            Ok(Some(file)) => {
                 let found: Vec<Known> = of_file(&file, &location)
                     .map(|known| Known {
                         is_shadowed: servers.iter().any(|other| other.name == known.name),

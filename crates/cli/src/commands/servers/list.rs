@@ -21,11 +21,15 @@ use crate::{
 /// The arguments of `anyport servers`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-#[command(after_help = "Examples:\n  anyport servers\n  anyport servers --check --timeout 5")]
+#[command(after_help = "Examples:\n  anyport servers\n  anyport servers --check --project --timeout 5")]
 pub(crate) struct Arguments {
     /// Connect to each server, all at once, and say which revision it speaks and how many tools it has, or what is wrong.
     #[arg(long)]
     check: bool,
+    /// With --check, connect to servers of the project's files, too: whoever wrote the project chose what they start and which
+    /// variables they receive.
+    #[arg(long, requires = "check")]
+    project: bool,
     /// Seconds that --check gives each server.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -40,7 +44,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let options = client_session::Options { output: arguments.output.clone(), ..Default::default() };
     client_session::run(&options, async |_| {
         let health = match arguments.check {
-            true => Some(check::all(&servers, &surroundings, Duration::from_secs(arguments.timeout)).await),
+            true => {
+                let limit = Duration::from_secs(arguments.timeout);
+                Some(check::all(&servers, &surroundings, arguments.project, limit).await)
+            }
             false => None,
         };
         let mut output = output::Output::stdout(&arguments.output);
@@ -87,12 +94,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         if !arguments.output.json {
             for (_, error) in &broken {
-                logging::notice(safe::line(&format!("warning: {error}")));
+                logging::notice(safe::line(&format!("warning: {error}; {}", error.help())));
             }
+        }
+        let skipped = health.map(|health| of_projects(&servers, health)).unwrap_or_default();
+        if !skipped.is_empty() {
+            logging::notice(safe::line(&format!(
+                "note: {} of the project's files {} not checked; read them, and add --project",
+                skipped.join(", "),
+                if skipped.len() == 1 { "was" } else { "were" }
+            )));
         }
         let failed = health.into_iter().flatten().any(|health| matches!(health, Health::Failed(_)));
         Ok(if failed { Exit::Failed } else { Exit::Done })
     })
+}
+
+/// The servers that were not checked because they are a project's.
+fn of_projects<'a>(servers: &'a [Known], health: &[Health]) -> Vec<&'a str> {
+    let skipped = servers.iter().zip(health).filter(|(_, health)| health.is_of_project());
+    skipped.map(|(known, _)| known.name.as_str()).collect()
 }
 
 fn remark(known: &Known) -> String {

@@ -231,6 +231,40 @@ pub(super) const CASES: &[Case] = &[
         ..Case::NEW
     },
     Case {
+        name: "a project's file that every user can write",
+        files: &[(".mcp.json", r#"{"mcpServers": {"shop": {"command": "no-such-program"}}}"#)],
+        modes: &[(".mcp.json", 0o666)],
+        words: &["tools", "shop"],
+        exit: 2,
+        what: &["no server is called shop", "every user can write to"],
+        place: &["{home}/.mcp.json"],
+        next: &["chmod o-w", "FILE#NAME"],
+        never: &["no-such-program"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a project's folder in which every user can replace files",
+        files: &[(".vscode/mcp.json", r#"{"servers": {"shop": {"command": "no-such-program"}}}"#)],
+        modes: &[(".vscode", 0o777)],
+        words: &["call", "shop", "order"],
+        exit: 2,
+        what: &["no server is called shop", "every user can write to"],
+        place: &["{home}/.vscode"],
+        next: &["chmod o-w", "ANYPORT_TRUSTED_FOLDERS"],
+        never: &["no-such-program"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a file of more than a configuration has",
+        files: &[("big.json", "{}")],
+        words: &["tools", "/dev/zero#shop"],
+        exit: 2,
+        what: &["larger than 16 MiB"],
+        place: &["/dev/zero"],
+        next: &["another file"],
+        ..Case::NEW
+    },
+    Case {
         name: "a bridge to a server that is not configured",
         words: &["bridge", "nofile.json#shop"],
         exit: 2,

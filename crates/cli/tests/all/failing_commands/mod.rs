@@ -41,6 +41,8 @@ struct Case {
     server: Server,
     /// Files below the folder in which the command runs.
     files: &'static [(&'static str, &'static str)],
+    /// Permissions of files and folders in it.
+    modes: &'static [(&'static str, u32)],
     variables: &'static [(&'static str, &'static str)],
     words: &'static [&'static str],
     exit: i32,
@@ -71,6 +73,7 @@ impl Case {
         name: "",
         server: Server::Nobody,
         files: &[],
+        modes: &[],
         variables: &[],
         words: &[],
         exit: 1,
@@ -200,6 +203,10 @@ impl Room {
             let path = room.home.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).unwrap();
             std::fs::write(path, room.fill(text)).unwrap();
+        }
+        for (path, mode) in case.modes {
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(*mode);
+            std::fs::set_permissions(room.home.path().join(path), permissions).unwrap();
         }
         room
     }
