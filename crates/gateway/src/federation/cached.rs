@@ -11,7 +11,7 @@ use anyport_service::{Backoff, sync::Lock};
 use tokio::{
     sync::watch,
     task::AbortHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 /// A value that was read, and how long it holds.
@@ -48,9 +48,14 @@ struct State<T> {
     failures: u32,
     /// The reader, if there is one.
     reader: Option<AbortHandle>,
+    /// When the last attempt ended.
+    ended: Option<Instant>,
     /// Whether it is to be read once more when the reader is done, since it may have changed meanwhile.
     again: bool,
 }
+
+/// The time between two attempts of which the second is due to a notification: a member may send any number of them.
+const REST: Duration = Duration::from_millis(500);
 
 impl<T> State<T> {
     /// Whether there is a reader. One that has panicked is none.
@@ -72,6 +77,7 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
             begun: None,
             failures: 0,
             reader: None,
+            ended: None,
             again: false,
         };
         Arc::new(Self { fetch, changes, state: Lock::new(state), attempts: watch::Sender::new(0) })
@@ -119,7 +125,7 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
     pub(super) fn refresh_if_old(self: &Arc<Self>) {
         let mut state = self.state.lock();
         if !state.is_being_read() && Instant::now() >= state.expires {
-            self.start(&mut state);
+            self.start(&mut state, None);
         }
     }
 
@@ -128,7 +134,10 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         let mut state = self.state.lock();
         match state.is_being_read() {
             true => state.again = true,
-            false if state.begun.is_some() => self.start(&mut state),
+            false if state.begun.is_some() => {
+                let from = state.ended.map(|ended| ended + REST);
+                self.start(&mut state, from);
+            }
             false => {}
         }
     }
@@ -144,17 +153,16 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         }
     }
 
-    fn start(self: &Arc<Self>, state: &mut State<T>) {
+    /// Starts a reader, not before `from`.
+    fn start(self: &Arc<Self>, state: &mut State<T>, from: Option<Instant>) {
         state.begun.get_or_insert_with(Instant::now);
-        let reading = (self.fetch)();
-        let cached = Arc::downgrade(self);
-        state.reader = Some(tokio::spawn(read(cached, reading)).abort_handle());
+        state.reader = Some(tokio::spawn(read(Arc::downgrade(self), from)).abort_handle());
     }
 
     /// Stores what was read. Returns a further attempt, if it may have changed meanwhile.
     fn store(self: &Arc<Self>, fetched: Option<Fetched<T>>) {
         let mut state = self.state.lock();
-        state.reader = None;
+        (state.reader, state.ended) = (None, Some(Instant::now()));
         let is_read = fetched.is_some();
         let mut is_changed = false;
         match fetched {
@@ -173,7 +181,8 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         }
         // After a failure there is a pause in any case.
         if std::mem::take(&mut state.again) && is_read {
-            self.start(&mut state);
+            let from = Instant::now() + REST;
+            self.start(&mut state, Some(from));
         }
         // Whoever sees the value sees that there was a change.
         if is_changed {
@@ -184,11 +193,18 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
     }
 }
 
-/// Reads for a value that may be dropped meanwhile.
-async fn read<T: PartialEq + Send + Sync + 'static>(
-    cached: Weak<Cached<T>>,
-    reading: impl Future<Output = Option<Fetched<T>>>,
-) {
+/// Reads for a value that may be dropped meanwhile, not before `from`.
+async fn read<T: PartialEq + Send + Sync + 'static>(cached: Weak<Cached<T>>, from: Option<Instant>) {
+    if let Some(from) = from {
+        sleep_until(from).await;
+    }
+    let Some(reading) = cached.upgrade().map(|cached| {
+        // What was notified of until now is read now.
+        cached.state.lock().again = false;
+        (cached.fetch)()
+    }) else {
+        return;
+    };
     let fetched = reading.await;
     if let Some(cached) = cached.upgrade() {
         cached.store(fetched);
@@ -252,6 +268,7 @@ mod tests {
         cached.refresh();
         assert_eq!(reads.load(Ordering::Relaxed), 0, "it was not requested yet");
         cached.refresh_if_old();
+        sleep(Duration::from_millis(100)).await;
         cached.refresh();
         cached.refresh();
         sleep(Duration::from_secs(5)).await;

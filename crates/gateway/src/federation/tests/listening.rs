@@ -142,3 +142,19 @@ async fn listeners_end_when_the_federation_closes() {
     let Outcome::Result(end) = reply.outcome().await else { panic!("no end") };
     assert_eq!(end.member("resultType").unwrap(), Raw::string("complete"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_notifies_without_end_is_read_now_and_then() {
+    let fake = Fake::new(&["x"]);
+    let federation = two(&fake, &Fake::new(&[]));
+    tools(&federation).await;
+    let mut reply = listen(&federation, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    for _ in 0..1_000 {
+        fake.say(Method::ToolsChanged, json!({}));
+        sleep(Duration::from_millis(10)).await;
+    }
+    // Of ten seconds, half of each second.
+    let reads = fake.requests(Method::ToolsList).len();
+    assert!((15..=25).contains(&reads), "{reads}");
+}

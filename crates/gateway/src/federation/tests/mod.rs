@@ -2,6 +2,7 @@ mod asking;
 mod calling;
 mod eras;
 mod fake;
+mod fleet;
 mod listening;
 mod lists;
 mod replacing;
