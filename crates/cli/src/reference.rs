@@ -245,6 +245,10 @@ fn row(arg: &Arg) -> String {
     format!("| {names} | {} |\n", help.replace('|', "\\|").replace('\n', " "))
 }
 
+/// Variables that clap does not read: what was named as a word comes before them.
+const READ_BY_HAND: [(&str, &str, &str); 2] =
+    [("ANYPORT_CONFIG", "config", "serve"), ("ANYPORT_DOCS", "docs", "serve")];
+
 /// The variables that stand for options.
 fn variables(program: &Command) -> String {
     let mut found: BTreeMap<String, (String, Vec<&str>)> = BTreeMap::new();
@@ -257,6 +261,11 @@ fn variables(program: &Command) -> String {
                 entry.1.push(command.get_name());
             }
         }
+    }
+    for (variable, option, command) in READ_BY_HAND {
+        let options = program.find_subcommand(command).unwrap().get_arguments();
+        assert!(options.into_iter().any(|arg| arg.get_long() == Some(option)), "{command} has no --{option}");
+        found.insert(variable.to_owned(), (option.to_owned(), vec![command]));
     }
     let mut out = String::from("| variable | stands for | of |\n|---|---|---|\n");
     for (variable, (option, commands)) in found {
