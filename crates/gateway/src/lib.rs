@@ -17,6 +17,6 @@ mod tasks;
 mod test_server;
 pub mod tool_search;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, CATALOGS, CatalogRecord};
 pub use federation::Federation;
 pub use tool_search::ToolSearch;
