@@ -14,5 +14,5 @@ pub mod federation;
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, CATALOGS, CatalogRecord};
 pub use federation::Federation;
