@@ -10,7 +10,6 @@
 
 mod bridge;
 pub mod federation;
-mod tasks;
 #[cfg(test)]
 #[path = "../../upstream/tests/common/test_server.rs"]
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
