@@ -96,6 +96,8 @@ enum Command {
     Import(Box<commands::servers::import::Arguments>),
     /// Write a server, or the bridge before it, into the configuration of a client.
     Install(Box<commands::servers::install::Arguments>),
+    /// Check the file of a gateway, anyport.toml, or write its JSON Schema.
+    Config(Box<commands::config::Arguments>),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.
@@ -121,6 +123,7 @@ impl Command {
             Self::Remove(arguments) => return Some(&arguments.output),
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
+            Self::Config(arguments) => return Some(&arguments.output),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
@@ -174,6 +177,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Remove(arguments) => commands::servers::remove::run(&arguments),
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
+        Command::Config(arguments) => commands::config::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())
         }
