@@ -5,7 +5,6 @@
 
 mod behind;
 mod bridge;
-mod cache_path;
 mod client_session;
 mod commands;
 mod exit;
@@ -24,7 +23,9 @@ mod schema;
 mod secret_command;
 mod secret_source;
 mod serve;
+mod server_id;
 mod state_dir;
+mod store;
 mod target;
 mod tool_args;
 mod usage;
@@ -98,6 +99,8 @@ enum Command {
     Install(Box<commands::servers::install::Arguments>),
     /// Check the file of a gateway, anyport.toml, or write its JSON Schema.
     Config(Box<commands::config::Arguments>),
+    /// Check, back up and restore what outlives a process.
+    Store(commands::store::Arguments),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.
@@ -124,6 +127,7 @@ impl Command {
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
             Self::Config(arguments) => return Some(&arguments.output),
+            Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
@@ -178,6 +182,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
+        Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())
         }

@@ -9,11 +9,10 @@
 
 mod bridge;
 pub mod federation;
-mod tasks;
 #[cfg(test)]
 #[path = "../../upstream/tests/common/test_server.rs"]
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, CATALOGS, CatalogRecord};
 pub use federation::Federation;
