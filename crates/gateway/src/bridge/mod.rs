@@ -4,6 +4,7 @@ mod catalog_cache;
 mod catalog_record;
 mod list_versions;
 mod listener_state;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +23,8 @@ use self::{
     catalog_cache::CatalogCache,
     list_versions::{ListVersions, key},
     listener_state::ListenerState,
+    tasks::without_tasks,
 };
-use crate::tasks::without_tasks;
 
 /// Passes everything on to one server, under its own names.
 ///

@@ -133,9 +133,12 @@ async fn resources_have_the_alias_of_their_member_and_https_uris_untouched() {
 async fn callers_with_other_capabilities_have_other_lists() {
     let fake = Fake::new(&["x"]);
     let federation = limited([member("a", &fake)], FederationLimits::default().catalog_views(2));
-    for capabilities in
-        [json!({}), json!({"sampling": {}}), json!({"roots": {}}), json!({"roots": {}, "x": 1})]
-    {
+    for capabilities in [
+        json!({}),
+        json!({"sampling": {}}),
+        json!({"roots": {}}),
+        json!({"roots": {}, "x": 1, "extensions": {"acme/x": {}}}),
+    ] {
         let context = caller(MODERN, capabilities);
         assert_eq!(names(&federation, Method::ToolsList, context).await, ["a_x"]);
     }
