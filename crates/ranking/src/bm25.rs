@@ -6,7 +6,7 @@
 //! [`damped`] evidence.
 
 /// A field of a text, such as its title.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Field {
     /// The evidence of one occurrence in a field of usual length.
     pub weight: f32,

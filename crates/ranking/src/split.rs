@@ -36,6 +36,15 @@ impl Tokenizer for Splitter {
     }
 }
 
+/// Calls `each` with every word of `text`.
+pub fn each_token(text: &str, mut each: impl FnMut(&Token)) {
+    let mut splitter = Splitter::default();
+    let mut tokens = splitter.token_stream(text);
+    while tokens.advance() {
+        each(tokens.token());
+    }
+}
+
 /// The words of one text.
 pub struct Split<'a> {
     text: &'a str,
