@@ -97,6 +97,8 @@ enum Command {
     Import(Box<commands::servers::import::Arguments>),
     /// Write a server, or the bridge before it, into the configuration of a client.
     Install(Box<commands::servers::install::Arguments>),
+    /// Check the file of a gateway, anyport.toml, or write its JSON Schema.
+    Config(Box<commands::config::Arguments>),
     /// Check, back up and restore what outlives a process.
     Store(commands::store::Arguments),
     /// Write a script that completes commands, options, servers and tools in a shell.
@@ -124,6 +126,7 @@ impl Command {
             Self::Remove(arguments) => return Some(&arguments.output),
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
+            Self::Config(arguments) => return Some(&arguments.output),
             Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
@@ -178,6 +181,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Remove(arguments) => commands::servers::remove::run(&arguments),
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
+        Command::Config(arguments) => commands::config::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())

@@ -19,10 +19,10 @@ use anyport_config::{Surroundings, gateway::GatewayConfig};
 use anyport_gateway::federation::{Federation, VirtualServer};
 use anyport_transport::http::FurtherEndpoint;
 
-pub(crate) use self::ancestors::nearest_file;
+pub(crate) use self::{ancestors::nearest_file, file::GatewayFile};
 use self::{
     banner::Banner,
-    file::{GatewayFile, virtual_path},
+    file::virtual_path,
     members::Members,
     reload::{Hangup, Running},
 };
