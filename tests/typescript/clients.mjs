@@ -38,9 +38,9 @@ class Official {
     }
 
     answer(request) {
-        this.// A gateway says in a question which of its servers asks.
+        // A gateway says in a question which of its servers asks.
         const message = request.params.message.replace(/^asked: /, '');
-        heard.questions.push(message);
+        this.heard.questions.push(message);
         return { action: 'accept', content: message === 'Where shall it go?' ? TRIP : PERSON };
     }
 
