@@ -96,6 +96,12 @@ enum Command {
     Import(Box<commands::servers::import::Arguments>),
     /// Write a server, or the bridge before it, into the configuration of a client.
     Install(Box<commands::servers::install::Arguments>),
+    /// Show the running gateways, and the state of their servers.
+    #[cfg(unix)]
+    Status(Box<commands::gateway::status::Arguments>),
+    /// Connect a server of a running gateway anew.
+    #[cfg(unix)]
+    Restart(Box<commands::gateway::restart::Arguments>),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.
@@ -121,6 +127,10 @@ impl Command {
             Self::Remove(arguments) => return Some(&arguments.output),
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
+            #[cfg(unix)]
+            Self::Status(arguments) => return Some(&arguments.output),
+            #[cfg(unix)]
+            Self::Restart(arguments) => return Some(&arguments.output),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
@@ -174,6 +184,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Remove(arguments) => commands::servers::remove::run(&arguments),
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
+        #[cfg(unix)]
+        Command::Status(arguments) => commands::gateway::status::run(&arguments),
+        #[cfg(unix)]
+        Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())
         }
