@@ -7,7 +7,7 @@
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
 //!           auth* -> transport
-//! ground    service -> protocol    seal -> protocol    metrics    config    store*
+//! ground    service -> protocol    seal -> protocol    store -> metrics    config    ranking
 //! ```
 //!
 //! Allowed is any arrow downwards, and the sideways arrows drawn. [`check`] holds a workspace against this; it sees
@@ -70,6 +70,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-config", Ring::Ground),
     ("anyport-metrics", Ring::Ground),
     ("anyport-protocol", Ring::Ground),
+    ("anyport-ranking", Ring::Ground),
     ("anyport-seal", Ring::Ground),
     ("anyport-service", Ring::Ground),
     ("anyport-store", Ring::Ground),
@@ -102,6 +103,7 @@ const CRATES: &[(&str, Ring)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[
     ("anyport-service", "anyport-protocol"),
     ("anyport-seal", "anyport-protocol"),
+    ("anyport-store", "anyport-metrics"),
     ("anyport-server", "anyport-macros"),
     ("anyport-server", "anyport-layers"),
     ("anyport-auth", "anyport-transport"),

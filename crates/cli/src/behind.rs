@@ -1,24 +1,26 @@
 //! The servers behind a bridge or a gateway: their connections, and what is cached of them.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder},
     stack,
 };
-use anyport_gateway::Bridge;
+use anyport_gateway::{Bridge, CatalogRecord};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
+use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
 use anyport_upstream::{IsolationPolicy, TransportConnector, Upstream};
 
 use crate::{
-    cache_path, guard,
+    guard,
     listen::{self, Limits},
-    state_dir,
+    server_id::server_id,
+    state_dir, store,
     target::Server,
 };
 
@@ -29,8 +31,8 @@ pub(crate) struct Behind {
     pub(crate) buffers: BufferedBytes,
     supported: Arc<[Revision]>,
     key: Key,
-    /// The folder of the cached lists, if the key is kept.
-    cache: Option<PathBuf>,
+    /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
+    store: Option<Arc<dyn Store>>,
     guard: guard::Guard,
 }
 
@@ -62,17 +64,14 @@ impl Behind {
         let metrics = Metrics::new();
         let kept = listen::key(arguments.state_dir.clone());
         let folder = state_dir::folder(arguments.state_dir.clone()).filter(|_| kept.is_some());
-        let cache = folder.map(|folder| folder.join("bridge"));
-        if let Some(folder) = &cache {
-            cache_path::forget_old(folder);
-        }
+        let store = folder.map(|state| Arc::new(store::open(&state, &metrics)) as Arc<dyn Store>);
         let key = match kept {
             Some(key) => key,
             None => Key::random().context("no key for the state of open questions")?,
         };
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
-        Ok(Self { limits, metrics, buffers, supported, key, cache, guard: guard::Guard::default() })
+        Ok(Self { limits, metrics, buffers, supported, key, store, guard: guard::Guard::default() })
     }
 
     /// The revisions that clients may speak.
@@ -117,8 +116,8 @@ impl Behind {
             .metrics(&self.metrics)
             .isolation(isolation)
             .build();
-        let cached = self.cache.as_ref().map(|folder| folder.join(cache_path::file_name(server, &self.key)));
-        Bridge::new(upstream, self.supported.clone(), cached)
+        let catalog = self.store.clone().map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
+        Bridge::new(upstream, self.supported.clone(), catalog)
     }
 }
 

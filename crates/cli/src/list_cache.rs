@@ -1,16 +1,25 @@
 //! A cache of the lists that commands have read of servers, for the completions of a shell: completing asks no server.
 
-use std::{fs, path::PathBuf};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use anyport_config::{private_folder, replace_file};
+use anyport_metrics::Metrics;
 use anyport_protocol::types::{Prompt, Resource, Tool};
+use anyport_store::{Bucket, Collection, Place};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::{
-    cache_path, state_dir,
+    server_id::server_id,
+    state_dir, store,
     target::{Options, Surroundings},
 };
+
+/// The lists of servers, for completions. Those that are not written for 90 days are removed.
+pub(crate) static LISTS: Bucket = Bucket::new("completion")
+    .place(Place::Local)
+    .max_age(Duration::from_secs(90 * 24 * 60 * 60))
+    .max_bytes(64 << 20);
 
 /// The names of what a server offers, each list as it was last read.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -49,49 +58,63 @@ pub(crate) enum Listed<'a> {
 }
 
 /// Stores a list of the server that `target` names. A command works without: a failure is ignored.
-pub(crate) fn store(target: &str, listed: Listed<'_>) {
-    let Some(path) = path(target, true) else { return };
-    let mut lists = read(&path).unwrap_or_default();
-    let (list, read) = match listed {
-        Listed::Tools(tools) => (&mut lists.tools, tools.iter().take(MOST).map(tool).collect::<Vec<_>>()),
-        Listed::Prompts(prompts) => (&mut lists.prompts, prompts.iter().take(MOST).map(prompt).collect()),
-        Listed::Resources(all) => (&mut lists.resources, all.iter().take(MOST).map(resource).collect()),
+pub(crate) async fn store(target: &str, listed: Listed<'_>) {
+    let stored = async {
+        let Lists { records, id } = Lists::of(target)?;
+        let mut lists = records.get(&id).await.ok()?.map(|record| record.value).unwrap_or_default();
+        let (list, read) = match listed {
+            Listed::Tools(tools) => (&mut lists.tools, tools.iter().take(MOST).map(tool).collect::<Vec<_>>()),
+            Listed::Prompts(prompts) => (&mut lists.prompts, prompts.iter().take(MOST).map(prompt).collect()),
+            Listed::Resources(all) => (&mut lists.resources, all.iter().take(MOST).map(resource).collect()),
+        };
+        if *list != read {
+            *list = read;
+            records.set(&id, &lists, None).await.ok()?;
+        }
+        Some(())
     };
-    if *list == read {
-        return;
-    }
-    *list = read;
-    let Ok(text) = serde_json::to_vec(&lists) else { return };
-    // Another command may read it meanwhile: never half a file.
-    let _ = replace_file(&path, &text);
+    // Another process may hold the store.
+    let _ = timeout(PATIENCE, stored).await;
 }
 
 /// The lists of the server that `target` names.
 pub(crate) fn load(target: &str) -> CachedLists {
-    path(target, false).and_then(|path| read(&path)).unwrap_or_default()
+    let loaded = || {
+        // Completing makes neither a store nor a key.
+        if !store::open(&state_dir::folder(None)?, &Metrics::new()).is_there() {
+            return None;
+        }
+        let Lists { records, id } = Lists::of(target)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
+        let record = runtime.block_on(async { timeout(PATIENCE, records.get(&id)).await });
+        Some(record.ok()?.ok()??.value)
+    };
+    loaded().unwrap_or_default()
 }
+
+/// How long a command waits for the store.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Longer lists are not completed, and not stored.
 const MOST: usize = 2_000;
 
-fn read(path: &PathBuf) -> Option<CachedLists> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+/// The record of a server's lists.
+struct Lists {
+    records: Collection<CachedLists>,
+    id: String,
 }
 
-/// The file of a server. Its name is hashed under the key of the state folder, as a URL may hold a secret. What the options of a
-/// command add, such as a token, is not part of it: a shell completes before they are read.
-fn path(target: &str, create: bool) -> Option<PathBuf> {
-    let state = state_dir::folder(None)?;
-    let folder = state.join("completions");
-    if create {
-        private_folder(&folder).ok()?;
-        cache_path::forget_old(&folder);
-    } else if !folder.is_dir() {
-        return None;
+impl Lists {
+    /// The record of the server that `target` names. Its id is hashed under the key of the state folder, as a URL may hold a secret. What
+    /// the options of a command add, such as a token, is not part of it: a shell completes before they are read.
+    fn of(target: &str) -> Option<Self> {
+        let state: PathBuf = state_dir::folder(None)?;
+        let key = state_dir::key(&state).ok()?;
+        let target = Options::default().resolve_quietly(Some(target), &Surroundings::here()).ok()?;
+        let store = store::open(&state, &Metrics::new());
+        let records = Collection::new(Arc::new(store), &LISTS, 1);
+        Some(Self { records, id: server_id(&target.server, &key) })
     }
-    let key = state_dir::key(&state).ok()?;
-    let target = Options::default().resolve_quietly(Some(target), &Surroundings::here()).ok()?;
-    Some(folder.join(cache_path::file_name(&target.server, &key)))
 }
 
 fn tool(tool: &Tool) -> Entry {

@@ -5,7 +5,6 @@
 
 mod behind;
 mod bridge;
-mod cache_path;
 mod client_session;
 mod commands;
 mod exit;
@@ -24,7 +23,9 @@ mod schema;
 mod secret_command;
 mod secret_source;
 mod serve;
+mod server_id;
 mod state_dir;
+mod store;
 mod target;
 mod tool_args;
 mod usage;
@@ -102,6 +103,8 @@ enum Command {
     /// Connect a server of a running gateway anew.
     #[cfg(unix)]
     Restart(Box<commands::gateway::restart::Arguments>),
+    /// Check, back up and restore what outlives a process.
+    Store(commands::store::Arguments),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.
@@ -131,6 +134,7 @@ impl Command {
             Self::Status(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Restart(arguments) => return Some(&arguments.output),
+            Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
         Some(&options.output)
@@ -188,6 +192,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(arguments) => commands::gateway::status::run(&arguments),
         #[cfg(unix)]
         Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
+        Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())
         }

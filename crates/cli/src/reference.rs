@@ -145,6 +145,8 @@ fn commands(program: &Command) -> String {
     {
         if !shown.contains(&other.get_name()) {
             command(&mut out, other, &[]);
+            let parts = other.get_subcommands().filter(|part| part.get_name() != "help");
+            parts.for_each(|part| command(&mut out, part, &[]));
         }
     }
     out.trim_end().to_owned() + "\n"
@@ -155,7 +157,8 @@ fn command(out: &mut String, command: &Command, common: &[String]) {
         command.get_about().unwrap_or_else(|| panic!("{} says nothing of itself", command.get_name()));
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    writeln!(out, "#### anyport {}\n\n{about}\n\n```text\n{usage}\n```\n", command.get_name()).unwrap();
+    let name = command.get_bin_name().unwrap_or_default();
+    writeln!(out, "#### {name}\n\n{about}\n\n```text\n{usage}\n```\n").unwrap();
     let own = table(options(command).filter(|arg| !common.contains(&row(arg))));
     if !own.is_empty() {
         out.push_str(&(own + "\n"));
@@ -243,16 +246,27 @@ fn row(arg: &Arg) -> String {
     format!("| {names} | {} |\n", help.replace('|', "\\|").replace('\n', " "))
 }
 
+/// Variables that clap does not read: what was named as a word comes before them.
+const READ_BY_HAND: [(&str, &str, &str); 2] =
+    [("ANYPORT_CONFIG", "config", "serve"), ("ANYPORT_DOCS", "docs", "serve")];
+
 /// The variables that stand for options.
 fn variables(program: &Command) -> String {
     let mut found: BTreeMap<String, (String, Vec<&str>)> = BTreeMap::new();
     for command in program.get_subcommands() {
-        for option in options(command) {
+        for option in command.get_subcommands().flat_map(options).chain(options(command)) {
             let (Some(variable), Some(long)) = (option.get_env(), option.get_long()) else { continue };
             let entry = found.entry(variable.to_string_lossy().into_owned()).or_default();
             entry.0 = long.to_owned();
-            entry.1.push(command.get_name());
+            if entry.1.last() != Some(&command.get_name()) {
+                entry.1.push(command.get_name());
+            }
         }
+    }
+    for (variable, option, command) in READ_BY_HAND {
+        let options = program.find_subcommand(command).unwrap().get_arguments();
+        assert!(options.into_iter().any(|arg| arg.get_long() == Some(option)), "{command} has no --{option}");
+        found.insert(variable.to_owned(), (option.to_owned(), vec![command]));
     }
     let mut out = String::from("| variable | stands for | of |\n|---|---|---|\n");
     for (variable, (option, commands)) in found {

@@ -24,6 +24,15 @@ pub(crate) fn is_help(error: &clap::Error) -> bool {
 pub(crate) fn user_error(error: &clap::Error, words: &[OsString], program: &Command) -> UserError {
     let command = words.iter().find_map(|word| program.find_subcommand(word));
     let (problem, help) = match (error.kind(), text(error, ContextKind::InvalidArg), command) {
+        (ErrorKind::InvalidSubcommand, _, Some(command)) if command.has_subcommands() => {
+            let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            let parts = command.get_subcommands().map(Command::get_name).filter(|part| *part != "help");
+            let parts: Vec<&str> = parts.collect();
+            let help = did_you_mean(&name, parts.iter().copied());
+            let of = command.get_name();
+            let help = help.unwrap_or_else(|| format!("anyport {of} takes one of {}", parts.join(", ")));
+            (format!("there is no command {name} of anyport {of}"), help)
+        }
         (ErrorKind::InvalidSubcommand, ..) => {
             let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
             (format!("there is no command {name}"), other_command(&name, program))

@@ -1,5 +1,6 @@
 //! Schemas of servers: compiled offline, with faults as one line of text. However a server writes them, a check is bounded.
 
+mod pattern;
 mod work;
 
 use std::{

@@ -95,6 +95,13 @@ pub(crate) fn is_server(entry: &Value) -> bool {
     has("command") || has("cmd") || URL_KEYS.iter().any(|key| has(key))
 }
 
+/// Whether an object that could also hold servers by their names is the entry of one: no client writes a server as a text.
+pub(crate) fn is_itself_server(value: &Value) -> bool {
+    let is_text = |key: &&str| value.get(*key).is_some_and(Value::is_string);
+    let command = value.get("command").or_else(|| value.get("cmd"));
+    command.is_some_and(|command| command.is_string() || command.is_array()) || URL_KEYS.iter().any(is_text)
+}
+
 /// The server of an entry.
 ///
 /// # Errors

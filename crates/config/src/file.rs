@@ -172,6 +172,8 @@ impl Sections {
         for key in ["mcpServers", "servers", "mcp_servers"] {
             match of.get(key) {
                 None | Some(Value::Null) => {}
+                // opencode's file may have a server of this name.
+                Some(entry) if entry::is_itself_server(entry) => {}
                 Some(Value::Object(entries)) => {
                     self.add(&format!("{prefix}{key}"), entries.iter().filter(|(_, entry)| !entry.is_null()));
                 }

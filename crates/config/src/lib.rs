@@ -44,6 +44,7 @@ pub use name::{
     is_valid as is_valid_name, of_command as name_of_command, of_url as name_of_url, valid as valid_name,
 };
 pub use private::{private_file, private_folder};
+pub use references::is_reference;
 pub use replace::replace_file;
 pub use server::{Endpoint, ServerConfig};
 pub use store::{ConfigStore, Written};

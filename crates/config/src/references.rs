@@ -31,6 +31,9 @@ pub(crate) enum Part<'a> {
     },
 }
 
+/// What stands for a path, and for no variable of the environment.
+const PATHS: [&str; 4] = ["userHome", "workspaceFolder", "workspaceFolderBasename", "pathSeparator"];
+
 /// The parts of `text`. A `${...}` that names no variable of the environment (`${workspaceFolder}`, `${input:key}`) is text.
 pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
@@ -59,7 +62,6 @@ pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
 
 /// The name and the default of a reference, from what stands between its braces.
 fn variable(inside: &str) -> Option<(&str, Option<&str>)> {
-    const OTHERS: [&str; 4] = ["userHome", "workspaceFolder", "workspaceFolderBasename", "pathSeparator"];
     let (name, default) = match inside.strip_prefix("env:") {
         Some(name) => (name, None),
         None => match inside.split_once(":-") {
@@ -67,7 +69,7 @@ fn variable(inside: &str) -> Option<(&str, Option<&str>)> {
             None => (inside, None),
         },
     };
-    (is_name(name) && !OTHERS.contains(&name)).then_some((name, default))
+    (is_name(name) && !PATHS.contains(&name)).then_some((name, default))
 }
 
 /// Whether `word` can be the name of a variable.
@@ -75,6 +77,26 @@ fn is_name(word: &str) -> bool {
     let mut bytes = word.bytes();
     bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether `text` consists of references to variables and to what its client asks for, in any client's syntax, and of nothing else. The
+/// default of a reference is a text of its own: one with a default is none here.
+pub fn is_reference(text: &str) -> bool {
+    let text = from_braces(text);
+    let is_id = |id: &str| {
+        let sign = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        !id.is_empty() && id.chars().all(sign)
+    };
+    let is_known = |inside: &str| PATHS.contains(&inside) || inside.strip_prefix("input:").is_some_and(is_id);
+    let are_others = |text: &str| {
+        let mut references = text.split_inclusive('}').map(|part| part.strip_prefix("${")?.strip_suffix('}'));
+        references.all(|inside| inside.is_some_and(is_known))
+    };
+    let is_one = |part: &Part<'_>| match part {
+        Part::Variable { default, .. } => default.is_none(),
+        Part::Text(text) => are_others(text),
+    };
+    !text.is_empty() && parts(&text).iter().all(is_one)
 }
 
 /// The variable that `text` consists of, if it is one reference without a default.

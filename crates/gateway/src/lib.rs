@@ -6,14 +6,16 @@
 //! # Layout
 //! - [`Bridge`]: one server as if it were reached directly.
 //! - [`federation`]: several services, such as bridges, behind one endpoint.
+//! - [`tool_search`]: three tools in place of a large catalog.
 
 mod bridge;
 pub mod federation;
-mod tasks;
 #[cfg(test)]
 #[path = "../../upstream/tests/common/test_server.rs"]
 #[allow(dead_code, reason = "shared by tests of several crates, of which each uses a part")]
 mod test_server;
+pub mod tool_search;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, CATALOGS, CatalogRecord};
 pub use federation::Federation;
+pub use tool_search::ToolSearch;

@@ -65,9 +65,9 @@ pub(crate) struct ClientSession {
 
 impl ClientSession {
     /// Stores a list of a server that can be named again, for the completions of shells.
-    pub(crate) fn store(&self, listed: Listed<'_>) {
+    pub(crate) async fn store(&self, listed: Listed<'_>) {
         if let Some(word) = &self.word {
-            list_cache::store(word, listed);
+            list_cache::store(word, listed).await;
         }
     }
 }

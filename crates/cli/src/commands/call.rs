@@ -73,7 +73,7 @@ async fn call(
     unchecked: bool,
 ) -> Result<CallToolResult> {
     let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
-    session.store(Listed::Tools(&tools));
+    session.store(Listed::Tools(&tools)).await;
     let tool = find(&tools, name)?;
     let fit = if unchecked { Fit::May } else { Fit::Must };
     let given = tool_args::parse(words, name, &tool.input_schema, fit, || io::read_to_string(io::stdin()))

@@ -31,7 +31,7 @@ pub(crate) fn prompts(arguments: &Arguments) -> Result<ExitCode> {
 
 async fn list_resources(session: ClientSession, mut output: Output) -> Result<Exit> {
     let resources = some(session.client.resources().await).map_err(|error| errors::of_call(&error))?;
-    session.store(Listed::Resources(&resources));
+    session.store(Listed::Resources(&resources)).await;
     let templates = some(session.client.templates().await).map_err(|error| errors::of_call(&error))?;
     if resources.is_empty() && templates.is_empty() {
         nothing(&output, "resources");
@@ -51,7 +51,7 @@ async fn list_resources(session: ClientSession, mut output: Output) -> Result<Ex
 
 async fn list_prompts(session: ClientSession, mut output: Output) -> Result<Exit> {
     let prompts = some(session.client.prompts().await).map_err(|error| errors::of_call(&error))?;
-    session.store(Listed::Prompts(&prompts));
+    session.store(Listed::Prompts(&prompts)).await;
     if prompts.is_empty() {
         nothing(&output, "prompts");
     }

@@ -11,6 +11,7 @@ pub(crate) mod prompt;
 pub(crate) mod read;
 pub(crate) mod replay;
 pub(crate) mod servers;
+pub(crate) mod store;
 pub(crate) mod tools;
 
 use anyhow::Result;

@@ -50,7 +50,7 @@ async fn get(
     files: &content::Files,
 ) -> Result<Exit> {
     let prompts = some(session.client.prompts().await).map_err(|error| errors::of_call(&error))?;
-    session.store(Listed::Prompts(&prompts));
+    session.store(Listed::Prompts(&prompts)).await;
     let prompt = prompts.iter().find(|prompt| prompt.name == name).ok_or_else(|| {
         let near = did_you_mean(name, prompts.iter().map(|prompt| prompt.name.as_str()));
         let help = near.unwrap_or_else(|| match prompts.is_empty() {

@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let grep = arguments.grep.clone();
     client_session::with(&arguments.options, target.as_deref(), async move |session, output| {
         let tools = some(session.client.tools().await).map_err(|error| errors::of_call(&error))?;
-        session.store(Listed::Tools(&tools));
+        session.store(Listed::Tools(&tools)).await;
         match name {
             Some(name) => show(&tools, &name, &server, output),
             None => list(tools, grep.as_deref(), output),

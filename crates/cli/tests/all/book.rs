@@ -9,6 +9,7 @@
 use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
 use crate::support::{PATIENCE, Program, anyport, folder, http::Server, serve_to_the_end, to_the_end};
+use anyport_store::SqliteStore;
 use serde_json::Value;
 
 /// Every page with its text.
@@ -99,6 +100,18 @@ fn asks(arguments: &[String]) {
     assert!(!ended.stdout.is_empty(), "{arguments:?}: {ended:?}");
 }
 
+/// Runs a command on a store that is there, to its end.
+fn looks_after_a_store(arguments: &[String]) {
+    let home = folder(&[]);
+    let store =
+        SqliteStore::new(home.path().join("state/anyport/store"), &[], anyport_store::Options::default());
+    tokio::runtime::Runtime::new().unwrap().block_on(store.open()).unwrap();
+    let mut command = anyport(home.path());
+    command.args(arguments);
+    let ended = to_the_end(command);
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+}
+
 #[test]
 fn every_command_of_the_book_works() {
     let mut seen = 0;
@@ -113,6 +126,7 @@ fn every_command_of_the_book_works() {
                 ["anyport", "tools" | "call" | "resources" | "inspect" | "doctor", ..] => {
                     asks(&words[start + 1..])
                 }
+                ["anyport", "store", ..] => looks_after_a_store(&words[start + 1..]),
                 // Those are all run below.
                 ["curl", ..] => {}
                 ["cargo", "install", "--path", path] => {
@@ -253,9 +267,10 @@ fn every_flag_that_the_book_names_exists() {
         "import",
         "install",
     ];
-    for name in commands {
+    let commands = commands.map(|name| vec![name]).into_iter();
+    for words in commands.chain([vec!["store", "check"]]) {
         let mut command = anyport(home.path());
-        command.args([name, "--help"]);
+        command.args(words).arg("--help");
         help += &to_the_end(command).stdout;
     }
     let known: BTreeSet<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();

@@ -72,7 +72,7 @@ fn servers_come_from_configurations_and_tools_from_the_last_list() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let lists = home.path().join("state/anyport/completions");
+        let lists = home.path().join("state/anyport/store");
         assert_eq!(std::fs::metadata(lists).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -444,6 +444,47 @@ fn each_server_is_checked_side_by_side() {
 }
 
 #[test]
+fn the_keys_of_the_json_are_documented() {
+    fn keys(value: &Value, depth: usize, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) if depth < 4 => members.iter().for_each(|(key, value)| {
+                found.push(key.clone());
+                // These are in the words of a client.
+                if !["env", "headers", "entry"].contains(&key.as_str()) {
+                    keys(value, depth + 1, found);
+                }
+            }),
+            Value::Array(items) => items.iter().for_each(|item| keys(item, depth, found)),
+            _ => {}
+        }
+    }
+    let home = Home::new();
+    home.write(".gemini/settings.json", "{ broken");
+    let program = ["add", "local", "-e", "A=1", "--cwd", ".", "--json", "--", "no-such-program", "-y"];
+    let url = ["add", "web", "https://a.example/mcp", "--sse", "--header", "X: 1", "--json"];
+    let mut found = Vec::new();
+    for words in [
+        &program[..],
+        &url,
+        &["get", "local", "--json"],
+        &["get", "web", "--json"],
+        &["install", "cursor", "web", "--json"],
+        &["remove", "web", "--json"],
+        &["import", "cursor", "--json"],
+        &["servers", "--json"],
+    ] {
+        keys(&home.json(words), 0, &mut found);
+    }
+    let checked = home.run(&["servers", "--check", "--timeout", "5", "--json"]);
+    keys(&serde_json::from_str(&checked.stdout).unwrap(), 0, &mut found);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/servers.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, page) = page.split_once("## For programs").unwrap();
+    let missing: Vec<_> = found.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty() && found.len() > 40, "{missing:?}");
+}
+
+#[test]
 fn servers_of_a_project_are_started_only_where_that_is_wanted() {
     let home = Home::new();
     let starts = |mark: &str| json!({"command": "touch", "args": [home.path(mark)]});

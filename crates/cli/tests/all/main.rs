@@ -34,6 +34,7 @@ mod secrets;
 mod serve;
 mod signals;
 mod stdio;
+mod store;
 mod stray;
 mod support;
 #[cfg(unix)]

@@ -7,6 +7,8 @@ use anyport_protocol::schema::MAX_SUBSCHEMAS;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use super::pattern::states;
+
 /// The deepest chain of subschemas that one check may follow, over references and into the value: each is a part of the
 /// stack.
 pub(super) const MAX_CHECK_DEPTH: usize = 400;
@@ -17,8 +19,11 @@ pub(super) const MAX_APPLIED: usize = 2_000;
 pub(super) const MAX_CHECK_STEPS: usize = 500_000;
 /// The most parts of a schema with an `$id`, to which references can be relative.
 const MAX_RESOURCES: usize = 16;
-/// The bytes of a text for which matching a pattern, or comparing, counts as one step.
+/// The bytes of a text for which comparing counts as one step.
 const BYTES_OF_A_STEP: usize = 16;
+/// The states of a pattern, for each byte of a text, for which matching counts as one step. A thread cannot be stopped: the work of all
+/// the steps of a check takes a few seconds at most, after which its place is free for others.
+const STATES_OF_A_STEP: usize = 800;
 
 /// Keywords whose values are no schemas, whatever they look like.
 const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
@@ -48,6 +53,8 @@ pub(super) struct References<'a> {
     /// The parts with an `$id`.
     resources: Vec<(&'a str, &'a Value)>,
     anchors: HashMap<&'a str, Vec<&'a Value>>,
+    /// The states of each pattern.
+    patterns: HashMap<&'a str, usize>,
 }
 
 /// What the subschemas of a schema are.
@@ -67,7 +74,8 @@ impl<'a> References<'a> {
     /// # Errors
     /// [`TooMuchWork::Resources`].
     pub(super) fn of(schema: &'a Value) -> Result<Self, TooMuchWork> {
-        let mut references = Self { root: schema, resources: Vec::new(), anchors: HashMap::new() };
+        let (anchors, patterns) = (HashMap::new(), HashMap::new());
+        let mut references = Self { root: schema, resources: Vec::new(), anchors, patterns };
         // Wherever they stand: a reference leads to parts that are no subschemas, too.
         let mut pending = vec![schema];
         while let Some(part) = pending.pop() {
@@ -98,6 +106,11 @@ impl<'a> References<'a> {
         }
         for anchor in ["$anchor", "$dynamicAnchor"].iter().filter_map(text) {
             self.anchors.entry(anchor).or_default().push(part);
+        }
+        let named = members.get("patternProperties").and_then(Value::as_object);
+        let named = named.into_iter().flatten().map(|(pattern, _)| pattern.as_str());
+        for pattern in named.chain(text(&"pattern")) {
+            self.patterns.entry(pattern).or_insert_with(|| states(pattern));
         }
     }
 
@@ -265,7 +278,9 @@ impl<'a> Steps<'a, '_> {
             }
         }
         match value {
-            Value::String(text) if schema.contains_key("pattern") => self.take(text.len() / BYTES_OF_A_STEP),
+            Value::String(text) => schema
+                .get("pattern")
+                .map_or(Ok(()), |pattern| self.matching(pattern.as_str().unwrap_or_default(), text)),
             Value::Array(items) => self.items(schema, items, depth + 1),
             Value::Object(members) => self.members(schema, members, depth + 1),
             _ => Ok(()),
@@ -310,7 +325,8 @@ impl<'a> Steps<'a, '_> {
         }
         if let Some(Value::Object(patterns)) = schema.get("patternProperties") {
             for (name, value) in members {
-                self.take(patterns.len() * (1 + name.len() / BYTES_OF_A_STEP))?;
+                self.take(patterns.len())?;
+                patterns.keys().try_for_each(|pattern| self.matching(pattern, name))?;
                 patterns.values().try_for_each(|schema| self.check(schema, value, depth))?;
             }
         }
@@ -323,6 +339,12 @@ impl<'a> Steps<'a, '_> {
             members.keys().try_for_each(|name| self.check(schema, &Value::String(name.clone()), depth))?;
         }
         Ok(())
+    }
+
+    /// Counts matching `text` with `pattern`.
+    fn matching(&mut self, pattern: &str, text: &str) -> Result<(), TooMuchWork> {
+        let states = self.references.patterns.get(pattern).copied().unwrap_or_default();
+        self.take(states.saturating_mul(text.len() + 1) / STATES_OF_A_STEP)
     }
 
     /// Counts the parts of `value`: it is compared as a whole.

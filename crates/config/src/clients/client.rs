@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     document::{EditError, Language, lookup},
+    entry::is_itself_server,
     error::ConfigError,
     references::Syntax,
     server::{Endpoint, ServerConfig},
@@ -107,8 +108,10 @@ impl McpClient {
 
     /// The keys that lead to its servers in a file.
     pub(crate) fn section_in(&self, root: &Value) -> &'static [&'static str] {
+        // A server of the usual section may have the name of the other one.
+        let is_section = |value: &Value| value.is_object() && !is_itself_server(value);
         let is_there = |section: &&[&str]| {
-            section.iter().try_fold(root, |value, key| value.get(key)).is_some_and(Value::is_object)
+            section.iter().try_fold(root, |value, key| value.get(key)).is_some_and(is_section)
         };
         self.other_section.filter(is_there).unwrap_or(self.section)
     }
@@ -316,6 +319,30 @@ mod tests {
             assert!(!enabled.contains("abled"), "{enabled}");
             assert_eq!(client.set(path, &text, "a", &disabled, false).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn a_server_may_have_the_name_of_a_section() {
+        let client = crate::client("opencode").unwrap();
+        let path = std::path::Path::new("opencode.json");
+        let add = |text: &str, name: &str, server: &ServerConfig| {
+            let (entry, _) = client.entry(name, server, &surroundings()).unwrap();
+            client.set(path, text, name, &entry, false).unwrap().unwrap()
+        };
+        for server in [program(), remote()] {
+            let text = add(&add("", "servers", &server), "b", &remote());
+            let file = ConfigFile::parse(path, &text, std::path::Path::new("/")).unwrap();
+            assert_eq!(file.names().collect::<Vec<_>>(), ["servers", "b"], "{text}");
+            assert_eq!(file.key("servers").unwrap(), "mcp.servers");
+            assert!(file.server("servers").unwrap().is_ok(), "{text}");
+            let removed = client.remove(path, &text, "servers").unwrap().unwrap();
+            let file = ConfigFile::parse(path, &removed, std::path::Path::new("/")).unwrap();
+            assert_eq!(file.names().collect::<Vec<_>>(), ["b"], "{removed}");
+        }
+        // Of version 2, a server that is called like a key.
+        let text = add("{\"mcp\": {\"servers\": {}}}", "command", &program());
+        let file = ConfigFile::parse(path, &text, std::path::Path::new("/")).unwrap();
+        assert_eq!(file.key("command").unwrap(), "mcp.servers.command");
     }
 
     #[test]

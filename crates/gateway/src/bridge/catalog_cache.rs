@@ -1,48 +1,26 @@
-use std::{
-    collections::BTreeMap,
-    fs,
-    future::Future,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+use std::{future::Future, sync::Arc, time::Duration};
+
+use anyport_protocol::{Raw, Revision};
+use anyport_service::sync::Lock;
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
 };
 
-use anyport_protocol::{Limits, Raw, Revision};
-use anyport_service::sync::Lock;
-use serde::{Deserialize, Serialize};
-use tokio::{sync::Notify, time::sleep};
+use super::catalog_record::{CatalogRecord, Contents};
 
-/// The last known lists of a server, in memory and in a file that outlives the program.
+/// The last known lists of a server, in memory and in a record that outlives the program.
 #[derive(Clone)]
 pub(super) struct CatalogCache(Arc<Inner>);
 
 struct Inner {
     /// `None`: in memory alone.
-    path: Option<PathBuf>,
+    record: Option<CatalogRecord>,
     contents: Lock<Contents>,
+    /// Whether the record was read, or cannot be.
+    loaded: watch::Sender<bool>,
     /// Something changed, or the last clone is gone.
     changed: Arc<Notify>,
-}
-
-/// The file.
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Contents {
-    /// The server's description for modern clients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    discovered: Option<Raw>,
-    /// The server's description for legacy clients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    discovered_by_legacy: Option<Raw>,
-    /// By the method, the client's era and the client's capabilities, on which a list may depend.
-    #[serde(default)]
-    lists: BTreeMap<String, Raw>,
-}
-
-impl Contents {
-    fn discovered_by(&mut self, revision: Revision) -> &mut Option<Raw> {
-        if revision.is_stateless() { &mut self.discovered } else { &mut self.discovered_by_legacy }
-    }
 }
 
 /// The largest stored list in bytes; a larger one is requested each time.
@@ -50,22 +28,38 @@ const MOST: usize = 8 << 20;
 /// The largest number of stored lists. Clients choose their capabilities, and new clients come: if there is no room for
 /// a list in use, unused ones are removed.
 const LISTS: usize = 64;
-/// The delay before the file is written, since changes come together.
+/// The delay before the record is written, since changes come together.
 const SETTLE: Duration = Duration::from_millis(200);
 
 impl CatalogCache {
-    /// Reads the file at `path`. An unreadable file counts as missing: everything in it can be requested.
-    pub(super) fn open(path: Option<PathBuf>) -> Self {
-        let contents = path.as_deref().and_then(|path| match read(path) {
-            Ok(contents) => Some(contents),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "the cached description of the server cannot be read; it is requested again");
-                None
+    /// An empty cache, which [`load`](Self::load) fills from `record`.
+    pub(super) fn new(record: Option<CatalogRecord>) -> Self {
+        let loaded = watch::Sender::new(record.is_none());
+        Self(Arc::new(Inner { record, contents: Lock::default(), loaded, changed: Arc::default() }))
+    }
+
+    /// Reads the record. What is unreadable counts as missing: everything in it can be requested. What was learned meanwhile is newer.
+    pub(super) async fn load(&self) {
+        if let Some(record) = &self.0.record {
+            match record.read().await {
+                Ok(stored) => self.0.contents.lock().add(stored),
+                Err(error) => {
+                    tracing::warn!(%error, "the cached description of the server cannot be read; it is requested again");
+                }
             }
-        });
-        let contents = Lock::new(contents.unwrap_or_default());
-        Self(Arc::new(Inner { path, contents, changed: Arc::default() }))
+        }
+        self.0.loaded.send_replace(true);
+    }
+
+    /// Whether the record was read, or cannot be.
+    pub(super) fn is_loaded(&self) -> bool {
+        *self.0.loaded.borrow()
+    }
+
+    /// Waits until the record was read, or cannot be.
+    pub(super) async fn loaded(&self) {
+        // The sender is in this value.
+        let _ = self.0.loaded.subscribe().wait_for(|&loaded| loaded).await;
     }
 
     /// The server's description for clients of `revision`.
@@ -128,18 +122,18 @@ impl CatalogCache {
         was_kept
     }
 
-    /// Writes the file after every change, until the last other clone is gone.
+    /// Writes the record after every change, until the last other clone is gone.
     pub(super) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
         let (inner, changed) = (Arc::downgrade(&self.0), self.0.changed.clone());
         async move {
             loop {
                 changed.notified().await;
-                let Some(kept) = inner.upgrade().map(Self) else { return };
+                let Some(cache) = inner.upgrade().map(Self) else { return };
+                let Some(record) = cache.0.record.clone() else { continue };
                 sleep(SETTLE).await;
-                let Some(path) = kept.0.path.clone() else { continue };
-                let contents = kept.0.contents.lock().clone();
-                let written = tokio::task::spawn_blocking(move || write(&path, &contents)).await;
-                if let Ok(Err(error)) = written {
+                cache.loaded().await;
+                let contents = cache.0.contents.lock().clone();
+                if let Err(error) = record.write(&contents).await {
                     tracing::warn!(%error, "the description of the server cannot be cached: the next start waits for the server");
                 }
             }
@@ -153,40 +147,13 @@ impl Drop for Inner {
     }
 }
 
-fn read(path: &Path) -> io::Result<Contents> {
-    let text = fs::read(path)?;
-    // The stored text must pass the scan, even if the file was edited by hand.
-    let limits = Limits::default().nodes(usize::MAX).bytes(4 * MOST);
-    let text = Raw::parse(text.into(), &limits).map_err(io::Error::other)?;
-    text.decode().map_err(io::Error::other)
-}
-
-/// Readers see the old file or the new one, and only the user can read either.
-fn write(path: &Path, contents: &Contents) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    let aside = path.with_extension(format!("{}.new", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&aside).and_then(|mut file| {
-        file.write_all(Raw::of(contents).map_err(io::Error::other)?.as_str().as_bytes())
-    });
-    let moved = written.and_then(|()| fs::rename(&aside, path));
-    if moved.is_err() {
-        let _ = fs::remove_file(&aside);
-    }
-    moved
-}
-
 #[cfg(test)]
 mod tests {
+    use anyport_metrics::Metrics;
+    use anyport_store::MemoryStore;
+
     use super::*;
+    use crate::bridge::catalog_record::CATALOGS;
 
     fn list(text: &str) -> Raw {
         Raw::from(serde_json::json!({"tools": [{"name": text}]}))
@@ -195,7 +162,7 @@ mod tests {
     /// Invariant: A bridge's stored lists are separate for each credential, and do not grow without bound.
     #[test]
     fn where_there_is_no_room_what_is_in_use_pushes_out_the_rest() {
-        let kept = CatalogCache::open(None);
+        let kept = CatalogCache::new(None);
         for number in 0..LISTS {
             kept.set_list(format!("tools/list {number}"), list("old"));
         }
@@ -212,25 +179,49 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_written_for_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kept.json");
-        let kept = CatalogCache::open(Some(path.clone()));
+        let store = Arc::new(MemoryStore::new(&[&CATALOGS], &Metrics::new()));
+        let record = CatalogRecord::new(store, "server");
+        let kept = CatalogCache::new(Some(record.clone()));
+        kept.load().await;
         let writing = tokio::spawn(kept.written());
         kept.set_list("tools/list {}".into(), list("last"));
         tokio::task::yield_now().await;
         drop(kept);
         writing.await.unwrap();
-        assert!(std::fs::read_to_string(path).unwrap().contains("last"), "but what was to be written is");
-        let kept = CatalogCache::open(None);
+        let stored = record.read().await.unwrap();
+        assert_eq!(stored.lists["tools/list {}"], list("last"), "but what was to be written is");
+        let kept = CatalogCache::new(None);
         let idle = tokio::spawn(kept.written());
         drop(kept);
         idle.await.unwrap();
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learned_before_the_record_was_read_is_newer() {
+        let store = Arc::new(MemoryStore::new(&[&CATALOGS], &Metrics::new()));
+        let record = CatalogRecord::new(store, "server");
+        let stored = ["a", "b"].map(|name| (name.to_owned(), list("old")));
+        record.write(&Contents { lists: stored.into(), ..Contents::default() }).await.unwrap();
+        let kept = CatalogCache::new(Some(record.clone()));
+        let writing = tokio::spawn(kept.written());
+        kept.set_list("a".into(), list("new"));
+        sleep(SETTLE * 2).await;
+        assert_eq!(
+            record.read().await.unwrap().lists["a"],
+            list("old"),
+            "nothing is written before it was read"
+        );
+        kept.load().await;
+        assert_eq!((kept.list("a"), kept.list("b")), (Some(list("new")), Some(list("old"))));
+        drop(kept);
+        writing.await.unwrap();
+        assert_eq!(record.read().await.unwrap().lists.len(), 2);
+    }
+
     /// Invariant: A bridge's stored lists are separate for each credential, and do not grow without bound.
     #[test]
     fn a_list_that_grew_too_large_is_forgotten_and_another_one_than_before() {
-        let kept = CatalogCache::open(None);
+        let kept = CatalogCache::new(None);
         let huge = list(&"x".repeat(MOST));
         assert!(!kept.set_list("tools/list {}".into(), huge.clone()), "it was not known before");
         kept.set_list("tools/list {}".into(), list("small"));

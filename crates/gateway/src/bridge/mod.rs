@@ -1,12 +1,14 @@
 //! One server as if it were reached directly, by clients of any revision.
 
 mod catalog_cache;
+mod catalog_record;
 mod list_versions;
 mod listener_state;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Method, Raw, Revision, failure::Failure, json::Splice, meta::key::PROGRESS_TOKEN,
@@ -16,12 +18,13 @@ use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Req
 use anyport_upstream::{ServerInfo, Upstream, pages};
 use tokio::time::{Instant, sleep};
 
+pub use self::catalog_record::{CATALOGS, CatalogRecord};
 use self::{
     catalog_cache::CatalogCache,
     list_versions::{ListVersions, key},
     listener_state::ListenerState,
+    tasks::without_tasks,
 };
-use crate::tasks::without_tasks;
 
 /// Passes everything on to one server, under its own names.
 ///
@@ -40,12 +43,18 @@ pub struct Bridge {
 
 impl Bridge {
     /// Makes a bridge in front of `upstream` for clients of the revisions `supported`, newest first. The server's lists
-    /// are cached at `path`.
+    /// are cached in `catalog`, which is read in the background: what needs it waits for it.
     ///
     /// Must be called inside a tokio runtime.
-    pub fn new(upstream: Upstream, supported: Arc<[Revision]>, path: Option<PathBuf>) -> Self {
-        let cache = CatalogCache::open(path);
-        cache.tools().iter().for_each(|list| upstream.tools().restore(list));
+    pub fn new(upstream: Upstream, supported: Arc<[Revision]>, catalog: Option<CatalogRecord>) -> Self {
+        let cache = CatalogCache::new(catalog);
+        if !cache.is_loaded() {
+            let (loading, upstream) = (cache.clone(), upstream.clone());
+            tokio::spawn(async move {
+                loading.load().await;
+                loading.tools().iter().for_each(|list| upstream.tools().restore(list));
+            });
+        }
         tokio::spawn(cache.written());
         let (mut info, updated) = (upstream.server_info(), cache.clone());
         tokio::spawn(async move {
@@ -89,6 +98,21 @@ impl Bridge {
                 },
             };
             Outcome::Result(bridge.discover_result(&discovered))
+        })
+    }
+
+    /// Answers `request` once the cache is loaded.
+    fn once_loaded(&self, request: Request, context: Context) -> Reply {
+        let bridge = self.clone();
+        emit::reply(|emitter| async move {
+            bridge.cache.loaded().await;
+            let mut reply = bridge.call(request, context);
+            loop {
+                match reply.next().await {
+                    Event::Outcome(outcome) => return outcome,
+                    event => emitter.emit(event).await,
+                }
+            }
         })
     }
 
@@ -330,7 +354,16 @@ impl Service for Bridge {
             let info = context.client_info().cloned();
             context = context.with_client(capabilities, info);
         }
-        match request.known() {
+        let method = request.known();
+        match method {
+            Some(
+                Method::Discover
+                | Method::ToolsList
+                | Method::PromptsList
+                | Method::ResourcesList
+                | Method::TemplatesList
+                | Method::Listen,
+            ) if !self.cache.is_loaded() => self.once_loaded(request, context),
             Some(Method::Discover) => self.discover(context),
             Some(
                 method @ (Method::ToolsList

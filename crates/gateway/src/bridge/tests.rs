@@ -1,19 +1,34 @@
 //! Invariant: A bridge answers lists from its cache while its server starts, and reports differences, however
 //! late a session listens.
 
+use anyport_metrics::Metrics;
+use anyport_store::{BLOB, Key, MemoryStore, Store as _, Write};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::*;
+use super::{catalog_record::Contents, *};
 use crate::test_server::{Farm, call, caller, error, result};
 
 const LEGACY: Revision = Revision::V2025_11_25;
 const MODERN: Revision = Revision::V2026_07_28;
 
-fn bridge(farm: &Farm, path: Option<PathBuf>) -> Bridge {
+fn bridge(farm: &Farm, catalog: Option<CatalogRecord>) -> Bridge {
     let upstream = Upstream::builder("farm", farm.clone()).build();
     let supported: Vec<_> = Revision::ALL.into_iter().rev().collect();
-    Bridge::new(upstream, supported.into(), path)
+    Bridge::new(upstream, supported.into(), catalog)
+}
+
+/// A bridge that has read what an earlier one stored.
+async fn bridge_again(farm: &Farm, catalog: &CatalogRecord) -> Bridge {
+    let bridge = bridge(farm, Some(catalog.clone()));
+    bridge.cache.loaded().await;
+    bridge
+}
+
+/// A store in memory, and the record of the server in it.
+fn catalog() -> (Arc<MemoryStore>, CatalogRecord) {
+    let store = Arc::new(MemoryStore::new(&[&CATALOGS, &BLOB], &Metrics::new()));
+    (store.clone(), CatalogRecord::new(store, "farm"))
 }
 
 fn plain() -> Context {
@@ -36,16 +51,17 @@ fn discover() -> Request {
     Request::new(Method::Discover, Raw::EMPTY_OBJECT)
 }
 
-/// Until what is to be kept is in its file; writing is the only thing that real time passes for.
-async fn written(path: &std::path::Path, what: &str) {
+/// Waits until what is to be stored is in the record.
+async fn written(catalog: &CatalogRecord, what: &str) {
     for _ in 0..1_000 {
-        if std::fs::read_to_string(path).is_ok_and(|text| text.contains(what)) {
+        let Contents { discovered, discovered_by_legacy, lists } = catalog.read().await.unwrap();
+        let texts = [discovered, discovered_by_legacy].into_iter().flatten().chain(lists.values().cloned());
+        if texts.into_iter().any(|text| text.as_str().contains(what)) || lists.contains_key(what) {
             return;
         }
         sleep(Duration::from_millis(20)).await;
-        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
     }
-    panic!("{what} is not in {}", path.display());
+    panic!("{what} is not in the record");
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,17 +99,16 @@ async fn the_end_of_a_stream_says_which_older_server_it_is_of() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_known_is_told_at_once_while_the_server_starts() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("bridge/farm.json");
-    let first = bridge(&Farm::new(LEGACY), Some(path.clone()));
+    let (store, catalog) = catalog();
+    let first = bridge(&Farm::new(LEGACY), Some(catalog.clone()));
     assert!(first.call(discover(), plain()).into_ready().is_err(), "the very first time waits");
     assert_eq!(ask(&first, tools()).await["tools"][0]["name"], "read");
-    written(&path, "be kind").await;
-    written(&path, "tools/list {}").await;
+    written(&catalog, "be kind").await;
+    written(&catalog, "tools/list {}").await;
 
     let farm = Farm::new(LEGACY);
     farm.set_tools(json!([{"name": "new"}]));
-    let again = bridge(&farm, Some(path.clone()));
+    let again = bridge_again(&farm, &catalog).await;
     assert_eq!(at_once(&again, discover())["instructions"], "be kind");
     let known = at_once(&again, tools());
     assert_eq!((&known["tools"][0]["name"], &known["ttlMs"]), (&json!("read"), &json!(0)));
@@ -109,24 +124,18 @@ async fn what_was_known_is_told_at_once_while_the_server_starts() {
     }
     assert_eq!(told, [Method::Acknowledged, Method::ToolsChanged]);
     assert_eq!(ask(&again, tools()).await["tools"], json!([{"name": "new"}]));
-    written(&path, "new").await;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-    let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
-    assert_eq!(names.len(), 1, "nothing is left beside it: {names:?}");
+    written(&catalog, "new").await;
+    let records = store.list(&Key::all(&CATALOGS), None, 10).await.unwrap();
+    assert_eq!(records.len(), 1, "one record for one server");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_away_keeps_its_tools_and_its_calls_say_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("farm.json");
-    let first = bridge(&Farm::new(LEGACY), Some(path.clone()));
+    let (_store, catalog) = catalog();
+    let first = bridge(&Farm::new(LEGACY), Some(catalog.clone()));
     ask(&first, tools()).await;
-    written(&path, "tools/list {}").await;
-    let away = bridge(&Farm::new(LEGACY).failing(&["not found"; 9]), Some(path));
+    written(&catalog, "tools/list {}").await;
+    let away = bridge_again(&Farm::new(LEGACY).failing(&["not found"; 9]), &catalog).await;
     assert_eq!(at_once(&away, tools())["tools"][0]["name"], "read");
     let (_, data) = error(away.call(call("read", json!({})), plain()).outcome().await);
     assert_eq!((&data["reason"], &data["why"]), (&json!("upstream_down"), &json!("not found")));
@@ -142,14 +151,23 @@ async fn a_server_that_is_away_keeps_its_tools_and_its_calls_say_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_is_no_more_what_it_was_is_as_good_as_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("farm.json");
-    for garbage in ["", "{", "[]", r#"{"lists": 1}"#, "\u{0}"] {
-        std::fs::write(&path, garbage).unwrap();
-        let bridge = bridge(&Farm::new(MODERN), Some(path.clone()));
+async fn a_record_that_is_no_more_what_it_was_is_as_good_as_none() {
+    let (store, catalog) = catalog();
+    let key = Key::new(&CATALOGS, "farm");
+    let stored = |text: &str| json!({"format": 1, "discovered": text}).to_string();
+    let garbage =
+        ["", "{", "[]", r#"{"format":1,"lists":1}"#, "\u{0}", &stored("{"), &stored("{\"a\":1,\"a\":2}")];
+    for garbage in garbage.map(str::to_owned) {
+        store.put(&key, garbage.clone().into(), Write::ANY).await.unwrap();
+        let bridge = bridge(&Farm::new(MODERN), Some(catalog.clone()));
         assert_eq!(ask(&bridge, discover()).await["instructions"], "be kind", "{garbage:?}");
     }
+    // The record of a newer release is left to it.
+    store.put(&key, r#"{"format":2}"#.into(), Write::ANY).await.unwrap();
+    let bridge = bridge(&Farm::new(MODERN), Some(catalog.clone()));
+    assert_eq!(ask(&bridge, discover()).await["instructions"], "be kind");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(store.get(&key).await.unwrap().unwrap().value, r#"{"format":2}"#);
 }
 
 /// A session that wants to hear of `notifications`; the reply is its one stream.
@@ -237,14 +255,13 @@ async fn a_list_that_has_pages_now_is_another_one() {
 #[tokio::test(start_paused = true)]
 async fn a_session_that_subscribes_while_the_server_is_away_is_told_so_and_hears_of_its_lists_when_it_is_back()
  {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("farm.json");
-    let first = bridge(&Farm::new(LEGACY), Some(path.clone()));
+    let (_store, catalog) = catalog();
+    let first = bridge(&Farm::new(LEGACY), Some(catalog.clone()));
     ask(&first, tools()).await;
-    written(&path, "tools/list {}").await;
+    written(&catalog, "tools/list {}").await;
     let farm = Farm::new(LEGACY).failing(&["not found"; 5]);
     farm.set_tools(json!([{"name": "new"}]));
-    let away = bridge(&farm, Some(path));
+    let away = bridge_again(&farm, &catalog).await;
 
     let mut lists = listens(&away, json!({"toolsListChanged": true, "promptsListChanged": true}));
     assert_eq!(told(&mut lists).await, Some(Method::Acknowledged), "at once");

@@ -8,15 +8,12 @@ use anyport_protocol::{
 };
 use anyport_service::{Context, Outcome, Reply};
 
-use super::{endpoint::Endpoint, list_kind::ListKind, view::View};
+use super::{endpoint::Endpoint, extensions, list_kind::ListKind, view::View};
 
 /// The most bytes of one member's instructions.
 const INSTRUCTIONS_OF_MEMBER: usize = 4 << 10;
 /// The most bytes of all instructions.
 const INSTRUCTIONS: usize = 32 << 10;
-
-/// The extensions whose members are carried.
-const EXTENSIONS: [&str; 1] = ["io.modelcontextprotocol/ui"];
 
 /// Answers `server/discover`, at once if every member is known.
 pub(super) fn reply(endpoint: &Arc<Endpoint>, context: &Context) -> Reply {
@@ -81,26 +78,10 @@ fn capabilities(descriptions: &[&Raw], all_known: bool) -> Raw {
             all = all.with(name, &Raw::EMPTY_OBJECT);
         }
     }
-    match extensions(&of_members) {
+    match extensions::common(&of_members) {
         Some(extensions) => all.with("extensions", &extensions).finish(),
         None => all.finish(),
     }
-}
-
-/// The extensions of members that are carried. Their settings are left out where members differ.
-fn extensions(of_members: &[Raw]) -> Option<Raw> {
-    let mut all = Splice::new();
-    let mut is_empty = true;
-    for name in EXTENSIONS {
-        let settings = of_members.iter().filter_map(|one| one.member("extensions")?.member(name));
-        let settings: Vec<Raw> = settings.collect();
-        let Some(first) = settings.first() else { continue };
-        let are_equal = settings.iter().all(|other| other == first);
-        let common = if are_equal { first.clone() } else { Raw::EMPTY_OBJECT };
-        all = all.with(name, &common);
-        is_empty = false;
-    }
-    (!is_empty).then(|| all.finish())
 }
 
 /// Our instructions, then those of each member below its title.

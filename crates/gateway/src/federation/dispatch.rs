@@ -10,6 +10,7 @@ use super::{
     discover,
     edits::text_of,
     endpoint::{Endpoint, Target},
+    extensions,
     forward::Forward,
     in_flight,
     list_kind::ListKind,
@@ -19,7 +20,6 @@ use super::{
     uris::is_web,
     view::View,
 };
-use crate::tasks::without_tasks;
 
 /// Answers a request to `endpoint`.
 pub(super) fn call(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
@@ -29,7 +29,7 @@ pub(super) fn call(endpoint: &Arc<Endpoint>, request: Request, context: Context)
             _ => in_flight::pass(sole, request, context),
         };
     }
-    let context = match without_tasks(context.capabilities()) {
+    let context = match extensions::relayed(context.capabilities()) {
         Some(capabilities) => {
             let info = context.client_info().cloned();
             context.with_client(capabilities, info)

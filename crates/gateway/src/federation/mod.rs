@@ -9,7 +9,7 @@
 //!   `reading`, `cached`: how that is requested, and when again; `shared`: the members of all endpoints.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `endpoint`: where names and URIs lead; `dispatch`: which methods are answered; `forward`, `in_flight`: calls; `discover`, `listen`:
-//!   descriptions and subscriptions; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
+//!   descriptions and subscriptions; `extensions`; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.
 
@@ -25,6 +25,7 @@ mod dispatch;
 mod edits;
 mod endpoint;
 mod error;
+mod extensions;
 mod forward;
 mod health;
 mod in_flight;

@@ -21,6 +21,8 @@ pub(super) struct Gist {
     /// The hash of its words without images, the targets of links, and tags: a copy with another badge is a copy. Of code
     /// every sign counts. A short text has none.
     pub(super) key: Option<u64>,
+    /// Whether most of its words are in items of lists that begin with a link: it lists other documents.
+    pub(super) is_list_of_links: bool,
 }
 
 /// Reads a text once for all of it.
@@ -31,6 +33,7 @@ pub(super) fn gist(text: &str) -> Gist {
     let mut said = Said { hasher: FixedState::default().build_hasher(), words: 0 };
     let mut images = 0usize;
     let mut in_code = false;
+    let mut links = LinkItems::default();
     for (event, range) in Parser::new_ext(text, section::extensions()).into_offset_iter() {
         match &event {
             Event::Start(Tag::Image { .. }) => images += 1,
@@ -56,10 +59,50 @@ pub(super) fn gist(text: &str) -> Gist {
             }
             _ => {}
         }
+        links.take(&event);
         outline.take(&event, range);
     }
     lead.truncate(lead.floor_char_boundary(LEAD_BYTES));
-    Gist { headings: outline.headings, lead, key: said.key() }
+    Gist { headings: outline.headings, lead, key: said.key(), is_list_of_links: links.are_most() }
+}
+
+/// How many words are in items of lists that begin with a link, and how many are elsewhere.
+#[derive(Default)]
+struct LinkItems {
+    /// The open items, each with whether it begins with a link; unknown before its first word.
+    items: Vec<Option<bool>>,
+    words: usize,
+    elsewhere: usize,
+}
+
+impl LinkItems {
+    fn take(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Start(Tag::Item) => self.items.push(None),
+            Event::End(TagEnd::Item) => {
+                self.items.pop();
+            }
+            Event::Start(Tag::Link { .. }) => self.begin(true),
+            Event::Text(text) | Event::Code(text) => {
+                self.begin(false);
+                let words = words(text).count();
+                let count =
+                    if self.items.contains(&Some(true)) { &mut self.words } else { &mut self.elsewhere };
+                *count += words;
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, with_link: bool) {
+        if let Some(item) = self.items.last_mut() {
+            item.get_or_insert(with_link);
+        }
+    }
+
+    fn are_most(&self) -> bool {
+        self.words >= MIN_WORDS && self.words > self.elsewhere
+    }
 }
 
 /// What a text says, hashed.
@@ -117,6 +160,21 @@ mod tests {
         assert_ne!(key(&text), key(&format!("{text} More.")));
         assert_eq!(key("# Title\n\nShort.\n"), None);
         assert_eq!(gist(&text).headings, section::outline(&text));
+    }
+
+    #[test]
+    fn a_list_of_links_is_told_from_a_text_with_links() {
+        let item =
+            |number| format!("- [tool {number}](https://example.org/{number}) - does this, that and more\n");
+        let list: String = (0..9).map(item).collect();
+        assert!(gist(&format!("# Tools\n\nThe best ones.\n\n## Web\n\n{list}")).is_list_of_links);
+        assert!(gist(&list.replace("- [", "1. **[").replace(") -", ")** -")).is_list_of_links);
+        assert!(!gist(&list.replace("- [", "- See [")).is_list_of_links);
+        assert!(!gist(&list.replace("- ", "")).is_list_of_links);
+        assert!(!gist("- [a](b)\n").is_list_of_links);
+        assert!(
+            !gist(&format!("{}\n\n- [a](b)\n- [c](d)\n", "A sentence about it. ".repeat(9))).is_list_of_links
+        );
     }
 
     const SENTENCE: &str =

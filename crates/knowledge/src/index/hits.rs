@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use anyport_ranking::stem;
 use foldhash::fast::FixedState;
 
-use super::stemming::{OF_STEM, stem};
+use super::stemming::OF_STEM;
 use crate::path::DocumentPath;
 
 /// The results of a search.
@@ -70,6 +71,11 @@ impl Words {
     /// How many there are; their numbers are below.
     pub(crate) fn len(&self) -> usize {
         self.weights.len()
+    }
+
+    /// The words as they were typed, and those that are spelled like them, if they were looked for.
+    pub(crate) fn typed(&self) -> impl Iterator<Item = &str> {
+        self.exact.keys().map(String::as_str)
     }
 
     /// Adds a word and its stem. Of what is added twice, the first counts.

@@ -4,11 +4,11 @@
 //! tag, path, heading or among the first words than in the text. It holds no text, only which words stand where.
 //!
 //! # Layout
-//! - `split`, `stemming`, `stop`: what a word is.
+//! - `stemming`: the words of a text, which `anyport-ranking` finds.
 //! - `schema`: what is indexed of a document; `gist`: headings, first words and identity of its text.
 //! - `query`: what somebody asks for.
 //! - `search`: how it is found, in passes from strict to lenient; `query_term`: by which terms; `union_query`: by any of them; `similar`:
-//!   mistyped words; `ranking`: which of them fits best; `copies`: documents with the same text.
+//!   mistyped words; `ranking`: which of them fits best; `copies`: documents with the same text; `secondary`: documents about others.
 //! - `queue`: what waits to be indexed; `storage`: where the index lies; `private_directory`: its files; `merging`: when its parts become one.
 
 use std::{
@@ -40,10 +40,9 @@ mod queue;
 mod ranking;
 mod schema;
 mod search;
+mod secondary;
 mod similar;
-mod split;
 pub(crate) mod stemming;
-mod stop;
 mod storage;
 mod union_query;
 

@@ -5,10 +5,11 @@ use std::{
     hash::{BuildHasher, Hash, Hasher},
 };
 
+use anyport_ranking::{is_dense, is_stop_word};
 use foldhash::fast::FixedState;
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream};
 
-use super::{split::is_dense, stemming, stop::is_stop_word};
+use super::stemming;
 
 /// Longest query, in characters; what comes after is not looked for.
 pub const MAX_QUERY_CHARS: usize = 1_000;

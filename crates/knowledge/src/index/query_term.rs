@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use anyport_ranking::{bm25, stem};
 use tantivy::{
     Searcher, TantivyError, Term,
     query::{Bm25StatisticsProvider, BooleanQuery, BoostQuery, PhraseQuery, Query, TermQuery},
@@ -13,7 +14,7 @@ use super::{
     query::Unit,
     schema::Fields,
     similar::{FEW, similar},
-    stemming::{OF_STEM, STEM_MARK, plain_forms, stem},
+    stemming::{OF_STEM, STEM_MARK, plain_forms},
     union_query::UnionQuery,
 };
 
@@ -63,6 +64,27 @@ impl QueryTerm {
         self.doc_freq
     }
 
+    /// The terms of which it needs only one.
+    pub(super) fn any(&self) -> &[Weighed] {
+        &self.any
+    }
+
+    /// The terms of its parts, of each of which it needs one; nothing if a part is unknown.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &[Weighed]> {
+        let parts = if self.has_parts() { self.parts.as_slice() } else { &[] };
+        parts.iter().map(Vec::as_slice)
+    }
+
+    /// The phrase, if it is one.
+    pub(super) fn phrase(&self) -> Option<&PhraseQuery> {
+        self.phrase.as_ref()
+    }
+
+    /// The terms that boost a document that has it.
+    pub(super) fn boosts(&self) -> &[Weighed] {
+        &self.boosts
+    }
+
     /// The documents that have it. In a `sparse` search, few documents are checked for it.
     pub(super) fn query(&self, sparse: bool) -> Box<dyn Query> {
         if let Some(phrase) = &self.phrase {
@@ -77,13 +99,13 @@ impl QueryTerm {
     }
 
     /// The boost of a document that has it.
-    pub(super) fn boosts(&self) -> impl Iterator<Item = Box<dyn Query>> {
+    pub(super) fn boost_queries(&self) -> impl Iterator<Item = Box<dyn Query>> {
         self.boosts.iter().map(term_query)
     }
 
     /// Everything that speaks for a document, each by itself.
     pub(super) fn each(&self) -> impl Iterator<Item = Box<dyn Query>> {
-        self.matching().chain(self.boosts())
+        self.matching().chain(self.boost_queries())
     }
 
     /// The terms that match a document, without the boosted fields: a document with a term in a boosted field has the
@@ -227,10 +249,13 @@ impl<'a> Lookup<'a> {
 
 impl Lookup<'_> {
     /// How much it says that a document has a word that so many documents have: next to nothing, if nearly all have it.
-    #[allow(clippy::cast_precision_loss)] // a ratio
     pub(super) fn information(&self, doc_freq: u64) -> f32 {
-        let (all, having) = (self.documents as f32, doc_freq.min(self.documents) as f32);
-        (1.0 + (all - having + 0.5) / (having + 0.5)).ln()
+        bm25::information(self.documents, doc_freq)
+    }
+
+    /// How much it says that a document has the word of this term.
+    pub(super) fn information_of(&self, term: &Term) -> Result<f32, TantivyError> {
+        Ok(self.information(Bm25StatisticsProvider::doc_freq(self, term)?.max(FEW)))
     }
 }
 

@@ -11,7 +11,7 @@ use tantivy::{
     tokenizer::TokenizerManager,
 };
 
-use super::{gist, query, stemming};
+use super::{gist, query, secondary, stemming};
 use crate::{document::Document, path::DocumentPath};
 
 /// The analyzers, as the schema names them.
@@ -20,6 +20,8 @@ const STEMS: &str = "stems";
 
 /// The name of the field with the hash of the text.
 pub(super) const TEXT_KEY: &str = "text_key";
+/// The name of the field that says whether a document is about others.
+pub(super) const SECONDARY: &str = "secondary";
 /// How many names of a path weigh more than the others: the document's, and that of its folder.
 const NAMES: usize = 2;
 
@@ -38,6 +40,8 @@ pub(super) struct Fields {
     pub(super) title_key: Field,
     /// The hash of what the text says: that of all its copies. Short texts have none.
     pub(super) text_key: Field,
+    /// Whether it is about other documents.
+    pub(super) secondary: Field,
     /// In lower case, as are the next two: what searches are narrowed to.
     pub(super) language: Field,
     pub(super) domain: Field,
@@ -84,6 +88,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         path_key: schema.add_u64_field("path_key", INDEXED),
         title_key: schema.add_u64_field("title_key", INDEXED),
         text_key: schema.add_u64_field(TEXT_KEY, INDEXED | FAST),
+        secondary: schema.add_bool_field(SECONDARY, FAST),
         language: schema.add_text_field("language", STRING),
         domain: schema.add_text_field("domain", STRING),
         tag: schema.add_text_field("tag", STRING),
@@ -135,6 +140,7 @@ impl Fields {
         for heading in gist.headings {
             entry.add_text(headings, heading.title);
         }
+        entry.add_bool(self.secondary, gist.is_list_of_links || secondary::is_secondary(&document.path));
         if let Some(key) = gist.key {
             entry.add_u64(self.text_key, key);
         }

@@ -16,6 +16,7 @@ use super::{
     query_term::{Lookup, QueryTerm, any_of, has},
     ranking,
     schema::{Fields, filter_key},
+    secondary,
     similar::FEW,
 };
 use crate::path::DocumentPath;
@@ -80,14 +81,18 @@ pub(super) fn search(
     }
     let is_found = ranked.total > 0 && units.len() >= MANY;
     let enough = ranked.found.len() >= limit.max(1);
-    let mut weak = false;
     if query_terms.len() > 1 && !is_found && (!enough || units.len() >= ONE_TOO_MANY) {
         let total = ranked.total;
         ranked.pass(&lookup, some_of(&query_terms, &filters, searcher.num_docs()))?;
         if enough {
             ranked.total = total;
         }
-        weak = ranked.rank(&lookup, &query_terms, called)?;
+    }
+    // Of one word there is nothing to weigh against another, and documents with a similar word come after those with the word.
+    let mut weak = false;
+    if query_terms.len() > 1 {
+        let demotes = !secondary::is_asked_for(lookup.words.typed());
+        weak = ranked.rank(&lookup, &query_terms, called, demotes)?;
     }
     ranked.found.truncate(limit);
     let hits = ranked.found.iter().map(|found| hit(&lookup, &units, found)).collect::<Result<_, _>>()?;
@@ -146,7 +151,7 @@ fn all_of(query_terms: &[QueryTerm], filters: &[Term], documents: u64) -> Option
     }
     let sparse = left * SPARSE <= documents;
     let mut optional: Vec<_> = others.into_iter().map(|unit| unit.query(sparse)).collect();
-    optional.extend(query_terms.iter().flat_map(QueryTerm::boosts));
+    optional.extend(query_terms.iter().flat_map(QueryTerm::boost_queries));
     clauses.push((Occur::Should, any_of(optional, sparse)));
     Some(Pass { query: BooleanQuery::new(clauses), counted: None })
 }
@@ -229,7 +234,8 @@ impl Ranked {
                 // A collector that sees all documents can count them, too.
                 None => search.search_with_statistics_provider(&query, &(best, Count), lookup)?,
             };
-            self.total = self.total.max(total);
+            // Emphasis within a word divides it in the first words, not in the text: then only these have it, and it is not counted.
+            self.total = self.total.max(total).max(found.len());
             let is_all = found.len() < wanted;
             if self.limit > 0 {
                 self.extend(lookup, found)?;
@@ -269,10 +275,11 @@ impl Ranked {
         lookup: &Lookup<'_>,
         query_terms: &[QueryTerm],
         called: usize,
+        demotes: bool,
     ) -> Result<bool, TantivyError> {
         let mut texts: HashMap<_, _> =
             self.found.drain(called..).map(|found| (found.address, found.text)).collect();
-        let rankings = ranking::rank(lookup, query_terms, texts.keys().copied().collect())?;
+        let rankings = ranking::rank(lookup, query_terms, texts.keys().copied().collect(), demotes)?;
         let weak = called == 0 && rankings.first().is_some_and(|best| best.is_weak(lookup, query_terms));
         let factor = match (self.found.last(), rankings.first()) {
             (Some(last), Some(first)) => below(last.score, first.score),

@@ -1,14 +1,13 @@
-//! Words that are spelled like a word that hardly any document has.
+//! Words that are spelled like a word that hardly any document has, or begin with it.
 
 use std::{cmp::Reverse, collections::HashMap};
 
+use anyport_ranking::is_dense;
 use tantivy::{
     Searcher, TantivyError, Term,
     query::{DfaWrapper, FuzzyTermQuery},
     schema::Field,
 };
-
-use super::split::is_dense;
 
 /// A word that so many documents have is meant as it was typed.
 pub(super) const FEW: u64 = 3;
@@ -43,6 +42,9 @@ pub(super) fn similar(searcher: &Searcher, field: Field, word: &str) -> Result<V
         let after = char::from_u32(u32::from(first) + 1).map(String::from);
         doc_freqs.extend(search(searcher, field, &automaton(field, word, 2)?, &(first.to_string(), after))?);
     }
+    if doc_freqs.keys().all(|found| found == word) {
+        return longer(searcher, field, word);
+    }
     let digits = |word: &str| word.chars().filter(char::is_ascii_digit).collect::<String>();
     let of_word = digits(word);
     let mut found: Vec<_> = (doc_freqs.into_iter())
@@ -52,6 +54,28 @@ pub(super) fn similar(searcher: &Searcher, field: Field, word: &str) -> Result<V
     found.sort_unstable();
     found.truncate(MAX_SIMILAR);
     Ok(found.into_iter().map(|(mistakes, _, word)| Similar { word, mistakes }).collect())
+}
+
+/// The words that begin with `word`, the most frequent first: `argon2id` may be meant by `argon2`, and `configuration` by
+/// `config`. They count as words with one mistake.
+fn longer(searcher: &Searcher, field: Field, word: &str) -> Result<Vec<Similar>, TantivyError> {
+    let mut doc_freqs: HashMap<String, u64> = HashMap::new();
+    for segment in searcher.segment_readers() {
+        let inverted = segment.inverted_index(field)?;
+        let mut words = inverted.terms().range().gt(word).into_stream()?;
+        while let Some((longer, known)) = words.next() {
+            if !longer.starts_with(word.as_bytes()) {
+                break;
+            }
+            if let Ok(longer) = std::str::from_utf8(longer) {
+                *doc_freqs.entry(longer.to_owned()).or_default() += u64::from(known.doc_freq);
+            }
+        }
+    }
+    let mut found: Vec<_> = doc_freqs.into_iter().map(|(word, doc_freq)| (Reverse(doc_freq), word)).collect();
+    found.sort_unstable();
+    found.truncate(MAX_SIMILAR);
+    Ok(found.into_iter().map(|(_, word)| Similar { word, mistakes: 1 }).collect())
 }
 
 fn automaton(field: Field, word: &str, mistakes: u8) -> Result<DfaWrapper, TantivyError> {

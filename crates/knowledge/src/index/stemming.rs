@@ -1,12 +1,10 @@
 //! The forms under which a word is indexed: as it stands, and by its stem.
 
-use std::{borrow::Cow, hash::BuildHasher};
+use std::hash::BuildHasher;
 
+use anyport_ranking::{Splitter, is_stemmed, stem};
 use foldhash::fast::FixedState;
-use frostem::{Algorithm, Stemmer};
 use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer};
-
-use super::split::Splitter;
 
 /// The weight of a word of the same stem, relative to the word itself.
 pub(super) const OF_STEM: f32 = 0.7;
@@ -16,16 +14,6 @@ pub(super) const OF_STEM: f32 = 0.7;
 /// Without it, a document about "important" things would be one about "import".
 pub(super) const STEM_MARK: char = '\u{1}';
 
-/// The stem of an English word; other words and numbers are their own.
-pub(crate) fn stem(word: &str) -> Cow<'_, str> {
-    if is_stemmed(word) { Stemmer::new(Algorithm::English).stem(word) } else { Cow::Borrowed(word) }
-}
-
-/// Whether a word may have a stem other than itself.
-fn is_stemmed(word: &str) -> bool {
-    word.len() >= 3 && word.bytes().all(|byte| byte.is_ascii_lowercase())
-}
-
 /// The words that may be the plain form of a stem: it itself, with the "e" that it lost ("cach", "cache"), or with the "y"
 /// that became an "i" ("queri", "query").
 ///
@@ -34,7 +22,7 @@ fn is_stemmed(word: &str) -> bool {
 pub(super) fn plain_forms(stem: &str) -> impl Iterator<Item = String> {
     let y = stem.strip_suffix('i').map(|rest| format!("{rest}y"));
     let forms = [Some(stem.to_owned()), Some(format!("{stem}e")), y];
-    forms.into_iter().flatten().filter(move |form| self::stem(form) == stem)
+    forms.into_iter().flatten().filter(move |form| anyport_ranking::stem(form) == stem)
 }
 
 /// Whether `word` is a plain form of its stem.
@@ -270,12 +258,5 @@ mod tests {
         let marked = ["testing", "\u{1}test", "the", "roles", "\u{1}role", "parsers", "\u{1}parser"];
         assert_eq!(tokens(words_and_stems(), text), marked);
         assert_eq!(tokens(stems(), text), ["test", "the", "role", "parser"]);
-    }
-
-    #[test]
-    fn what_is_no_english_word_is_its_own_stem() {
-        for word in ["32602", "utf8s", "тесты", "日本", "js", "c"] {
-            assert_eq!(stem(word), word);
-        }
     }
 }

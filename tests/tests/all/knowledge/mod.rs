@@ -3,8 +3,10 @@
 mod answers;
 mod changes;
 mod choices;
+mod held_out;
 mod nonsense;
 mod prompt;
+mod quality;
 mod readmes;
 mod resources;
 

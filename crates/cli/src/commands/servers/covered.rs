@@ -13,7 +13,7 @@ pub(super) fn shown_arguments<'a>(words: impl IntoIterator<Item = &'a str>) -> V
     let mut all = Vec::new();
     for word in words {
         // The bridge has the place of a token among its arguments.
-        let is_place = word.strip_prefix("env:").is_some_and(|name| is_name(name, &[]));
+        let is_place = word.strip_prefix("env:").is_some_and(is_name);
         let is_value =
             before.starts_with('-') && !before.contains('=') && !word.starts_with("--") && !is_place;
         all.push(match before {
@@ -106,28 +106,15 @@ fn may_be_secret(name: &str) -> bool {
 /// reference may be secret: one with a default is none here.
 fn is_reference(text: &str) -> bool {
     const SCHEMES: [&str; 3] = ["Bearer", "Basic", "token"];
-    let mut rest = match text.split_once(' ') {
+    let rest = match text.split_once(' ') {
         Some((scheme, rest)) if SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) => rest,
         _ => text,
     };
-    while let Some(inside) = rest.strip_prefix("${").or_else(|| rest.strip_prefix('{')) {
-        let Some((inside, after)) = inside.split_once('}') else { return false };
-        let is_known = match inside.split_once(':') {
-            Some(("env", name)) => is_name(name, &[]),
-            Some(("input", id)) => is_name(id, &['-', '.']),
-            Some(_) => false,
-            None => rest.starts_with('$') && is_name(inside, &[]),
-        };
-        if !is_known || after.is_empty() {
-            return is_known;
-        }
-        rest = after;
-    }
-    false
+    anyport_config::is_reference(rest)
 }
 
-fn is_name(name: &str, signs: &[char]) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || signs.contains(&c))
+fn is_name(word: &str) -> bool {
+    anyport_config::is_reference(&format!("${{{word}}}"))
 }
 
 /// Stands for what may be secret.

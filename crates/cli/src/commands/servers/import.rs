@@ -7,7 +7,7 @@ use anyport_config::{ConfigError, Endpoint, ServerConfig, Surroundings, expand_p
 use serde_json::json;
 
 use super::{
-    WhichScope, add, client,
+    WhichScope, add, client, client_help,
     covered::has_secret,
     edit::{as_json, backup_line, failed, warn_of_readers},
     known::{self, short},
@@ -26,7 +26,7 @@ use crate::{
     after_help = "Examples:\n  anyport import claude-desktop\n  anyport import vscode files search --scope project"
 )]
 pub(crate) struct Arguments {
-    /// The client: claude-code, claude-desktop, vscode, cursor, codex, windsurf, zed, opencode, goose, cline, gemini or mcporter.
+    #[arg(help = client_help())]
     client: String,
     /// The servers to copy; all unless given.
     names: Vec<String>,

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    WhichScope, add, client,
+    WhichScope, add, client, client_help,
     covered::{has_secret, shown_entry},
     edit::{Edit, as_json, backup_line, failed, warn_of_readers},
     get::find,
@@ -38,7 +38,7 @@ use crate::{
     after_help = "Examples:\n  anyport install cursor linear\n  anyport install claude-desktop https://mcp.linear.app/mcp --bearer env:LINEAR_TOKEN\n  anyport install codex -- npx -y @modelcontextprotocol/server-everything"
 )]
 pub(crate) struct Arguments {
-    /// The client: claude-code, claude-desktop, vscode, cursor, codex, windsurf, zed, opencode, goose, cline, gemini or mcporter.
+    #[arg(help = client_help())]
     client: String,
     /// The server: a URL, FILE#NAME or NAME; every server of Anyport's own file unless given.
     server: Option<String>,

@@ -46,6 +46,13 @@ impl From<WhichScope> for Scope {
     }
 }
 
+/// The help of an argument that names a client, with the clients.
+fn client_help() -> String {
+    let ids: Vec<&str> = CLIENTS.iter().map(|client| client.id).filter(|id| *id != "anyport").collect();
+    let (last, others) = ids.split_last().unwrap_or((&"", &[]));
+    format!("The client: {} or {last}", others.join(", "))
+}
+
 /// The client of a name on the command line.
 fn client(name: &str) -> Result<&'static McpClient> {
     anyport_config::client(name).ok_or_else(|| {

@@ -4,7 +4,7 @@
 //! Invariant: A command that fails says what is wrong, where and what to do, and ends with the documented exit code.
 //!
 //! A row is a [`Case`]: a server on this machine, files, variables, a command line, and the words of its error. The rows stand
-//! by subject: [`access`], [`network`], [`answers`], [`programs`], [`arguments`], [`configuration`], [`options`], [`serving`].
+//! by subject: [`access`], [`network`], [`answers`], [`programs`], [`arguments`], [`configuration`], [`options`], [`serving`], [`stores`].
 
 #![cfg(unix)]
 
@@ -17,6 +17,7 @@ mod options;
 mod programs;
 mod servers;
 mod serving;
+mod stores;
 
 use std::{
     net::{SocketAddr, TcpListener},

@@ -1,16 +1,16 @@
 //! Invariant: A federation that is restarted loses no tool, however slowly its members start.
 
-use std::path::Path;
-
 use anyport_adapters::ParkLimits;
+use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_service::SessionId;
+use anyport_store::{BLOB, MemoryStore, Store as _};
 use anyport_upstream::Upstream;
 use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::{
-    Bridge,
+    Bridge, CATALOGS, CatalogRecord,
     test_server::{self, Farm},
 };
 
@@ -22,45 +22,50 @@ fn slow_servers() -> Vec<Farm> {
     (0..FLEET).map(|number| Farm::new(revision(number)).slow(seconds(30), Duration::ZERO)).collect()
 }
 
-/// A federation of bridges to `farms`, whose lists are cached in `folder`.
-fn gateway(farms: &[Farm], folder: &Path) -> Federation {
+/// A federation of bridges to `farms`, whose lists are cached in `store`.
+fn gateway(farms: &[Farm], store: &Arc<MemoryStore>) -> Federation {
     let supported: Arc<[Revision]> = Revision::ALL.into_iter().rev().collect();
     federation(farms.iter().enumerate().map(|(number, farm)| {
         let name = format!("s{number:02}");
         let sealer = Sealer::new(&Key::from_bytes([7; 32]));
         let upstream = Upstream::builder(&*name, farm.clone()).park(sealer, ParkLimits::default()).build();
-        let path = folder.join(&name).with_extension("json");
-        Member::new(name, Arc::new(Bridge::new(upstream, supported.clone(), Some(path))))
+        let catalog = CatalogRecord::new(store.clone(), &*name);
+        Member::new(name, Arc::new(Bridge::new(upstream, supported.clone(), Some(catalog))))
     }))
 }
 
-/// Until the lists of all servers are in their files.
-async fn written(folder: &Path) {
+/// A store for the last known lists.
+fn catalogs() -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::new(&[&CATALOGS, &BLOB], &Metrics::new()))
+}
+
+/// Waits until the lists of all servers are stored.
+async fn written(store: &MemoryStore) {
     for _ in 0..1_000 {
-        let text = |number| std::fs::read_to_string(folder.join(format!("s{number:02}.json")));
-        if (0..FLEET).all(|number| text(number).is_ok_and(|text| text.contains("tools/list"))) {
+        let records = store.list(&anyport_store::Key::all(&CATALOGS), None, FLEET).await.unwrap();
+        let has_tools = |value: &[u8]| String::from_utf8_lossy(value).contains("tools/list");
+        if records.iter().filter(|(_, entry)| has_tools(&entry.value)).count() == FLEET {
             return;
         }
         sleep(Duration::from_millis(20)).await;
-        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
     }
-    panic!("not all lists were cached");
+    panic!("not all lists were stored");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cold_fleet_answers_at_once_from_what_was_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = gateway(&slow_servers(), folder.path());
+    let store = catalogs();
+    let first = gateway(&slow_servers(), &store);
     let begun = Instant::now();
     assert_eq!((tools(&first).await.len(), begun.elapsed()), (0, seconds(5)), "nothing is known yet");
     sleep(seconds(60)).await;
     let all = tools(&first).await;
     assert_eq!(all.len(), 2 * FLEET);
-    written(folder.path()).await;
+    written(&store).await;
     drop(first);
 
     let farms = slow_servers();
-    let again = gateway(&farms, folder.path());
+    let again = gateway(&farms, &store);
     let begun = Instant::now();
     let clients: Vec<Context> = (0..10).map(|_| modern().with_session(SessionId::next())).collect();
     for client in &clients {

@@ -1,5 +1,6 @@
 //! Invariant: One dead or hanging member delays no list beyond its deadline, and takes no tool of another away.
 
+use anyport_service::{Principal, Reply};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -132,9 +133,12 @@ async fn resources_have_the_alias_of_their_member_and_https_uris_untouched() {
 async fn callers_with_other_capabilities_have_other_lists() {
     let fake = Fake::new(&["x"]);
     let federation = limited([member("a", &fake)], FederationLimits::default().catalog_views(2));
-    for capabilities in
-        [json!({}), json!({"sampling": {}}), json!({"roots": {}}), json!({"roots": {}, "x": 1})]
-    {
+    for capabilities in [
+        json!({}),
+        json!({"sampling": {}}),
+        json!({"roots": {}}),
+        json!({"roots": {}, "x": 1, "extensions": {"acme/x": {}}}),
+    ] {
         let context = caller(MODERN, capabilities);
         assert_eq!(names(&federation, Method::ToolsList, context).await, ["a_x"]);
     }
@@ -246,4 +250,51 @@ async fn uris_of_a_member_that_keeps_its_names_stay_as_they_are() {
         assert_eq!(reader.requests(Method::ResourcesRead).last(), Some(&json!({ "uri": uri })), "{uri}");
     }
     assert_eq!(federation.report().iter().filter(|collision| collision.name == "file:///a").count(), 1);
+}
+
+/// A member that lists one tool, with the name of its caller.
+struct Personal;
+
+impl Service for Personal {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let name = context.principal().to_string().replace(':', "_");
+        match request.known() {
+            Some(Method::ToolsList) => {
+                Reply::ready(Ok(json!({"resultType": "complete", "tools": [{"name": name}]}).into()))
+            }
+            Some(Method::ToolsCall) => Reply::ready(Ok(json!({"caller": name}).into())),
+            _ => Reply::error(anyport_protocol::Error::method_not_found(&request.method)),
+        }
+    }
+}
+
+/// Invariant: A list that depends on the principal reaches that principal alone.
+#[tokio::test(start_paused = true)]
+async fn lists_that_depend_on_the_principal_are_read_for_each() {
+    let named = |name: &str| Context::new(Principal::named(name.to_owned()), MODERN);
+    let member = || Member::new("p", Arc::new(Personal));
+    let apart = federation([member().lists_per_principal(), super::member("a", &Fake::new(&["x"]))]);
+    for name in ["ann", "bob", "ann"] {
+        let own = format!("p_name_{name}");
+        assert_eq!(names(&apart, Method::ToolsList, named(name)).await, [&*own, "a_x"]);
+        let called = apart.call(tool(&own, json!({})), named(name)).outcome().await;
+        assert!(matches!(called, Outcome::Result(_)), "{called:?}");
+    }
+    let of_another = apart.call(tool("p_name_ann", json!({})), named("bob")).outcome().await;
+    assert!(matches!(of_another, Outcome::Error(_)), "{of_another:?}");
+    let shared = federation([member()]);
+    for name in ["ann", "bob"] {
+        assert_eq!(names(&shared, Method::ToolsList, named(name)).await, ["p_anonymous"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_with_similar_names_have_different_uris() {
+    let fake = Fake::new(&[]);
+    fake.set("resources", json!([{"uri": "file:///x", "name": "x"}]));
+    let federation = federation(["My docs", "my-docs", "MY_DOCS"].map(|name| member(name, &fake)));
+    assert_eq!(
+        names(&federation, Method::ResourcesList, modern()).await,
+        ["my-docs+file:///x", "my-docs-2+file:///x", "my-docs-3+file:///x"]
+    );
 }

@@ -6,10 +6,9 @@
 
 mod folder;
 
-use anyport_knowledge::{
-    Knowledge, Library,
-    answers::{SearchArguments, SearchHit},
-};
+use anyport_knowledge::{Knowledge, Library};
+
+use super::quality::Quality;
 
 /// A query, and the path of the document that is meant.
 const QUERIES: [(&str, &str); 24] = [
@@ -46,9 +45,6 @@ const QUERIES: [(&str, &str); 24] = [
     ),
 ];
 
-/// How many hits a person or a model looks at.
-const LOOKED_AT: usize = 3;
-
 /// The documents, once all of them can be found.
 async fn knowledge() -> Knowledge {
     let knowledge = Knowledge::of(Library::new(folder::documents()));
@@ -56,24 +52,12 @@ async fn knowledge() -> Knowledge {
     knowledge
 }
 
-/// Where the document that is meant stands among the hits, from 1. A copy of it is as good.
-fn rank(hits: &[SearchHit], meant: &str) -> Option<usize> {
-    let is_meant = |hit: &SearchHit| hit.path == meant || hit.copies.iter().any(|path| path == meant);
-    hits.iter().position(is_meant).map(|at| at + 1)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn natural_queries_find_what_is_meant() {
     let knowledge = knowledge().await;
-    let mut lost = Vec::new();
-    for (query, meant) in QUERIES {
-        let query = SearchArguments { query: query.to_owned(), ..SearchArguments::default() };
-        let hits = knowledge.find(query.clone()).unwrap().hits;
-        let rank = rank(&hits, meant);
-        if rank.is_none_or(|rank| rank > LOOKED_AT) {
-            let paths: Vec<_> = hits.iter().map(|hit| &hit.path).collect();
-            lost.push(format!("{}: {meant} is at {rank:?} of {paths:#?}", query.query));
-        }
-    }
-    assert!(lost.len() <= 2, "{} of {} are lost:\n{}", lost.len(), QUERIES.len(), lost.join("\n"));
+    let queries: Vec<_> = QUERIES.iter().map(|(query, meant)| (*query, [*meant])).collect();
+    let quality =
+        Quality::measure(&knowledge, queries.iter().map(|(query, meant)| (*query, meant.as_slice())));
+    println!("{quality}");
+    assert!(quality.first() >= 14 && quality.first_three() >= 23, "{quality}");
 }

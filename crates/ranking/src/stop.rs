@@ -12,7 +12,7 @@ const STOP_WORDS: &[&str] = &[
 ];
 
 /// Whether `word`, in lower case, is one of them.
-pub(super) fn is_stop_word(word: &str) -> bool {
+pub fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.binary_search(&word).is_ok()
 }
 

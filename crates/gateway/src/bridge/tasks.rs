@@ -1,4 +1,4 @@
-//! Tasks, which neither the bridge nor a federation carries.
+//! Tasks, which the bridge does not carry.
 
 use anyport_protocol::{Raw, json::Splice};
 
@@ -7,7 +7,7 @@ const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// Capabilities without tasks; `None` if they have none. Requests about tasks are not carried, so they are declared to
 /// neither side.
-pub(crate) fn without_tasks(capabilities: &Raw) -> Option<Raw> {
+pub(super) fn without_tasks(capabilities: &Raw) -> Option<Raw> {
     if !capabilities.as_str().contains(TASKS) {
         return None;
     }

@@ -7,18 +7,22 @@
 
 use std::ops::Range;
 
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+use tantivy_tokenizer_api::{Token, TokenStream, Tokenizer};
 
 /// Longest word. What is longer (an encoded image, a hash) is known by its beginning.
 const MAX_WORD_BYTES: usize = 64;
 /// Most parts of a run that is also known as a whole.
 const MAX_PARTS: usize = 12;
 
+/// How many positions lie between the last word of a sentence and the first of the next one: as many as a passage bridges, so
+/// that words of two sentences are not near each other.
+pub const SENTENCE_GAP: usize = 8;
+
 /// Takes text apart.
 ///
 /// A token that covers several others has a `position_length` above 1 and comes just before the first of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Splitter {
+pub struct Splitter {
     parts: Vec<Range<usize>>,
 }
 
@@ -32,8 +36,17 @@ impl Tokenizer for Splitter {
     }
 }
 
+/// Calls `each` with every word of `text`.
+pub fn each_token(text: &str, mut each: impl FnMut(&Token)) {
+    let mut splitter = Splitter::default();
+    let mut tokens = splitter.token_stream(text);
+    while tokens.advance() {
+        each(tokens.token());
+    }
+}
+
 /// The words of one text.
-pub(super) struct Split<'a> {
+pub struct Split<'a> {
     text: &'a str,
     /// Where the text goes on.
     at: usize,
@@ -86,6 +99,9 @@ impl Split<'_> {
             self.at = self.text.len();
             return false;
         };
+        if self.position > 0 && ends_sentence(&rest[..skipped]) {
+            self.position += SENTENCE_GAP;
+        }
         self.at += skipped;
         if is_dense(first) {
             self.pair(first);
@@ -240,6 +256,24 @@ impl Split<'_> {
     }
 }
 
+/// Whether a sentence, a paragraph or an item of a list ends in what stands between two words.
+fn ends_sentence(between: &str) -> bool {
+    let mut before = None;
+    for c in between.chars() {
+        let ends = match before {
+            Some('.' | '!' | '?') => c.is_whitespace(),
+            // Markdown: an empty line, an item, a heading, a row of a table, a quotation.
+            Some('\n') => matches!(c, '\n' | '-' | '*' | '#' | '|' | '>'),
+            _ => false,
+        };
+        if ends || matches!(c, '。' | '！' | '？') {
+            return true;
+        }
+        before = Some(c);
+    }
+    false
+}
+
 /// Writes a run without the marks between its parts; but a dot in a number stays, for 1.23 is not 12.3.
 fn join(text: &str, parts: &[Range<usize>], joined: &mut String) {
     let mut before: Option<&Range<usize>> = None;
@@ -278,7 +312,7 @@ fn is_accent(c: char) -> bool {
 }
 
 /// Whether this is a character of a script that puts no spaces between words, or joins endings to them.
-pub(super) fn is_dense(c: char) -> bool {
+pub fn is_dense(c: char) -> bool {
     let ranges = matches!(c,
         // Thai and Lao, Burmese, the parts of Hangul, Khmer.
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17ff}'

@@ -1,0 +1,13 @@
+//! The back ends of the store, with real files and real processes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::print_stdout, reason = "a test says what it measured, or that it was skipped")]
+
+#[cfg(unix)]
+mod faults;
+mod memory;
+#[cfg(unix)]
+mod processes;
+mod sqlite;
+#[cfg(unix)]
+mod support;
