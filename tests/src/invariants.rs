@@ -35,6 +35,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("crates/service", "Service"),
     ("crates/metrics", "Metrics"),
     ("crates/seal", "Sealing"),
+    ("crates/store", "The store"),
     ("crates/layers", "Layers"),
     ("crates/adapters", "Adapters"),
     ("crates/transport", "Transports"),

@@ -103,6 +103,8 @@ enum Command {
     /// Connect a server of a running gateway anew.
     #[cfg(unix)]
     Restart(Box<commands::gateway::restart::Arguments>),
+    /// Check the file of a gateway, anyport.toml, or write its JSON Schema.
+    Config(Box<commands::config::Arguments>),
     /// Check, back up and restore what outlives a process.
     Store(commands::store::Arguments),
     /// Write a script that completes commands, options, servers and tools in a shell.
@@ -134,6 +136,7 @@ impl Command {
             Self::Status(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Restart(arguments) => return Some(&arguments.output),
+            Self::Config(arguments) => return Some(&arguments.output),
             Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
@@ -192,6 +195,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(arguments) => commands::gateway::status::run(&arguments),
         #[cfg(unix)]
         Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
+        Command::Config(arguments) => commands::config::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())

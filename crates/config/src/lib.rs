@@ -45,7 +45,6 @@ pub use name::{
 };
 pub use private::{private_file, private_folder};
 pub use references::is_reference;
-pub use replace::replace_file;
 pub use server::{Endpoint, ServerConfig};
 pub use store::{ConfigStore, Written};
 pub use trust::{Distrust, check_trust};

@@ -8,14 +8,6 @@ use std::{
 
 use crate::private::private_file;
 
-/// Replaces the file at `path`, or makes it. Only its owner can read it.
-///
-/// # Errors
-/// When it cannot be written. Nothing is changed then.
-pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    Replacement::write(path, content)?.place()
-}
-
 /// A new text beside the file whose place it is to take. It is removed if it is not placed.
 pub(crate) struct Replacement {
     path: PathBuf,

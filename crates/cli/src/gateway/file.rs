@@ -12,9 +12,9 @@ use anyport_protocol::suggest::did_you_mean;
 use crate::{listen::Limit, user_error::UserError};
 
 /// A file that was read.
-pub(super) struct GatewayFile {
-    pub(super) path: PathBuf,
-    pub(super) config: GatewayConfig,
+pub(crate) struct GatewayFile {
+    pub(crate) path: PathBuf,
+    pub(crate) config: GatewayConfig,
     /// The environment, and the variables of the `.env` beside the file.
     pub(super) surroundings: Surroundings,
 }
@@ -24,7 +24,7 @@ impl GatewayFile {
     ///
     /// # Errors
     /// What is wrong with it, where, and what to do.
-    pub(super) fn read(path: &Path, surroundings: &Surroundings) -> Result<Self> {
+    pub(crate) fn read(path: &Path, surroundings: &Surroundings) -> Result<Self> {
         let path = surroundings.cwd.join(path);
         if path.is_dir() {
             let problem = format!("{} is a folder", path.display());
@@ -57,11 +57,14 @@ impl GatewayFile {
     ///
     /// # Errors
     /// One that is not known, or a value that it cannot have.
-    pub(super) fn limits(&self) -> Result<Vec<Limit>> {
+    pub(crate) fn limits(&self) -> Result<Vec<Limit>> {
         let limits = self.config.limits.iter().map(|(name, value)| {
             format!("{name}={value}").parse().map_err(|reason: String| {
                 let problem = format!("in [limits] of {}: {reason}", self.path.display());
-                UserError::usage(problem, "every limit is in docs/limits.md")
+                UserError::usage(
+                    problem,
+                    "correct the name or the value; the page on limits of the documentation has them all",
+                )
             })
         });
         limits.collect()

@@ -23,12 +23,12 @@ use anyport_gateway::federation::{Federation, VirtualServer};
 use anyport_transport::http::FurtherEndpoint;
 use tokio::sync::mpsc;
 
-pub(crate) use self::ancestors::nearest_file;
 #[cfg(unix)]
 pub(crate) use self::control::{Command, folder as control_folder, sockets as control_sockets};
+pub(crate) use self::{ancestors::nearest_file, file::GatewayFile};
 use self::{
     banner::Banner,
-    file::{GatewayFile, virtual_path},
+    file::virtual_path,
     members::Members,
     reload::{Hangup, Running},
 };

@@ -536,6 +536,29 @@ fn a_file_that_others_can_write_is_passed_over_with_a_warning() {
 }
 
 #[test]
+fn the_file_of_a_gateway_is_checked_and_has_a_schema() {
+    let home = Home::new();
+    home.write(
+        "project/anyport.toml",
+        "[upstreams.shop]\nurl = \"https://shop.example/mcp\"\n[upstreams.off]\ncommand = \"off\"\ndisabled = true\n\
+         [knowledge.notes]\ndocs = [\"notes\"]\n[servers.small]\ninclude = [\"shop_*\"]\n",
+    );
+    let said = home.done(&["config", "check"]);
+    assert!(
+        said.contains("anyport.toml is right") && said.contains("shop") && !said.contains("off"),
+        "{said}"
+    );
+    let found = home.json(&["config", "check", "--json"]);
+    assert_eq!(found["upstreams"], json!(["shop"]));
+    assert_eq!((&found["knowledge"], &found["servers"]), (&json!(["notes"]), &json!(["small"])));
+    let schema: Value = serde_json::from_str(&home.done(&["config", "schema"])).unwrap();
+    assert_eq!(schema["title"], "anyport.toml");
+    assert!(schema["properties"]["upstreams"].is_object(), "{schema}");
+    home.write("mcp.json", "{\"mcpServers\": {\"a\": {\"command\": \"a\"}}}");
+    assert_eq!(home.json(&["config", "check", "../mcp.json", "--json"])["upstreams"], json!(["a"]));
+}
+
+#[test]
 fn a_clients_servers_are_copied_with_their_references() {
     let home = Home::new();
     home.write(

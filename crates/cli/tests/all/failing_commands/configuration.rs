@@ -265,6 +265,38 @@ pub(super) const CASES: &[Case] = &[
         ..Case::NEW
     },
     Case {
+        name: "a key of a gateway's file that nobody knows",
+        files: &[(
+            "anyport.toml",
+            "[upstreams.shop]\nurl = \"https://shop.example/mcp\"\nbaerer = \"env:T\"\n",
+        )],
+        words: &["config", "check"],
+        exit: 2,
+        what: &["there is no key `baerer` here"],
+        place: &["{home}/anyport.toml:3:1", "3 | baerer = \"env:T\"", "^^^^^^"],
+        next: &["did you mean bearer?"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a limit of a gateway's file that nobody knows",
+        files: &[("a.toml", "[upstreams.shop]\nurl = \"https://shop.example/mcp\"\n[limits]\nruonds = 3\n")],
+        words: &["config", "check", "a.toml"],
+        exit: 2,
+        what: &["ruonds"],
+        place: &["in [limits] of", "a.toml"],
+        next: &["did you mean rounds?", "the page on limits"],
+        ..Case::NEW
+    },
+    Case {
+        name: "no file of a gateway",
+        words: &["config", "check"],
+        exit: 2,
+        what: &["there is no anyport.toml"],
+        place: &["in this folder or above it"],
+        next: &["anyport config check FILE"],
+        ..Case::NEW
+    },
+    Case {
         name: "a bridge to a server that is not configured",
         words: &["bridge", "nofile.json#shop"],
         exit: 2,

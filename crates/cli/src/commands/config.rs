@@ -1,0 +1,84 @@
+//! `anyport config`: the file of a gateway, checked without serving it, and its JSON Schema.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use anyport_config::{
+    Surroundings,
+    gateway::{FILE_NAME, schema},
+};
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::{
+    client_session::output::{self, Output},
+    exit::Exit,
+    gateway::{GatewayFile, nearest_file},
+    render::safe,
+    user_error::UserError,
+};
+
+/// The arguments of `anyport config`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    after_help = "Examples:\n  anyport config check\n  anyport config check other/anyport.toml --json\n  anyport config schema > anyport.schema.json"
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[arg(value_enum)]
+    action: Action,
+    /// The file: an anyport.toml, or the mcp.json of a client. The nearest anyport.toml unless given.
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}
+
+/// What to do with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Action {
+    /// Read the file as serve does, and say what it describes or what is wrong with it.
+    Check,
+    /// Write the JSON Schema of anyport.toml, for editors.
+    Schema,
+}
+
+/// Checks the file, or writes its schema.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut output = Output::stdout(&arguments.output);
+    match arguments.action {
+        Action::Check => check(arguments.file.clone(), &mut output)?,
+        Action::Schema => {
+            if arguments.file.is_some() {
+                return Err(UserError::usage(
+                    "the schema is that of every anyport.toml, and a file was named",
+                    "leave out FILE",
+                ));
+            }
+            output.show(schema, |_| Ok(format!("{:#}\n", schema())))?;
+        }
+    }
+    Ok(Exit::Done.into())
+}
+
+fn check(named: Option<PathBuf>, output: &mut Output) -> Result<()> {
+    let path = named.or_else(nearest_file).ok_or_else(|| {
+        let problem = format!("there is no {FILE_NAME} in this folder or above it");
+        UserError::usage(problem, "name the file: anyport config check FILE")
+    })?;
+    let file = GatewayFile::read(&path, &Surroundings::here())?;
+    file.limits()?;
+    let config = &file.config;
+    let used = config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
+    let upstreams: Vec<&str> = used.map(|(name, _)| name.as_str()).collect();
+    let knowledge: Vec<&str> = config.knowledge.keys().map(String::as_str).collect();
+    let servers: Vec<&str> = config.servers.keys().map(String::as_str).collect();
+    let value =
+        json!({"file": file.path, "upstreams": upstreams, "knowledge": knowledge, "servers": servers});
+    let rows = [("upstreams", &upstreams), ("knowledge", &knowledge), ("virtual servers", &servers)];
+    let mut text = format!("{} is right\n", file.path.display());
+    for (what, names) in rows.iter().filter(|(_, names)| !names.is_empty()) {
+        text += &format!("  {what:<15} {}\n", safe::line(&names.join(", ")));
+    }
+    output.show(|| value, |_| Ok(text))
+}
