@@ -20,7 +20,8 @@ class Heard:
         self.progress: list[tuple[float, float | None, str | None]] = []
 
     def question(self, message: str) -> dict[str, Any]:
-        """Notes a question to the user, and answers it."""
+        """Notes a question to the user, and answers it. A gateway says in it which of its servers asks."""
+        message = message.removeprefix("asked: ")
         self.questions.append(message)
         return TRIP if message == "Where shall it go?" else {"name": NAME}
 

@@ -38,8 +38,10 @@ class Official {
     }
 
     answer(request) {
-        this.heard.questions.push(request.params.message);
-        return { action: 'accept', content: request.params.message === 'Where shall it go?' ? TRIP : PERSON };
+        // A gateway says in a question which of its servers asks.
+        const message = request.params.message.replace(/^asked: /, '');
+        this.heard.questions.push(message);
+        return { action: 'accept', content: message === 'Where shall it go?' ? TRIP : PERSON };
     }
 
     /** What the model says, whatever it is asked. */

@@ -97,6 +97,12 @@ enum Command {
     Import(Box<commands::servers::import::Arguments>),
     /// Write a server, or the bridge before it, into the configuration of a client.
     Install(Box<commands::servers::install::Arguments>),
+    /// Show the running gateways, and the state of their servers.
+    #[cfg(unix)]
+    Status(Box<commands::gateway::status::Arguments>),
+    /// Connect a server of a running gateway anew.
+    #[cfg(unix)]
+    Restart(Box<commands::gateway::restart::Arguments>),
     /// Check the file of a gateway, anyport.toml, or write its JSON Schema.
     Config(Box<commands::config::Arguments>),
     /// Check, back up and restore what outlives a process.
@@ -126,6 +132,10 @@ impl Command {
             Self::Remove(arguments) => return Some(&arguments.output),
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
+            #[cfg(unix)]
+            Self::Status(arguments) => return Some(&arguments.output),
+            #[cfg(unix)]
+            Self::Restart(arguments) => return Some(&arguments.output),
             Self::Config(arguments) => return Some(&arguments.output),
             Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
@@ -181,6 +191,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Remove(arguments) => commands::servers::remove::run(&arguments),
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
+        #[cfg(unix)]
+        Command::Status(arguments) => commands::gateway::status::run(&arguments),
+        #[cfg(unix)]
+        Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {

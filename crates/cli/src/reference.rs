@@ -112,12 +112,13 @@ fn replaced(page: &str, name: &str, part: &str) -> String {
 }
 
 /// Commands that have most of their options in common, and what they are together.
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Commands that speak to a server",
         &["tools", "call", "resources", "read", "prompts", "prompt", "inspect", "doctor", "replay"],
     ),
     ("Commands that serve", &["serve", "bridge"]),
+    ("Commands on running gateways", &["status", "restart"]),
     ("Commands on configured servers", &["servers", "add", "get", "remove", "import", "install"]),
 ];
 

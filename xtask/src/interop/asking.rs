@@ -1,5 +1,5 @@
-//! Servers that others wrote, whose tools ask in one era alone, behind `anyport bridge` without `--revision`: each tool is
-//! called twice in a row by a client of either era.
+//! Servers that others wrote, whose tools ask in one era alone, behind `anyport bridge` without `--revision`, or among the
+//! servers of a gateway: each tool is called twice in a row by a client of either era.
 
 use std::fmt;
 
@@ -15,8 +15,17 @@ pub(super) struct Asking {
     pub(super) client: Client,
     /// The era of the client.
     pub(super) era: Era,
-    /// How the client reaches the bridge, and the bridge the server.
+    /// How the client reaches the bridge or gateway, and that the server.
     pub(super) over: Over,
+    pub(super) between: Between,
+}
+
+/// What stands between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Between {
+    Bridge,
+    /// `anyport serve --config`, where the server keeps its names among two others.
+    Gateway,
 }
 
 /// What the server is written with.
@@ -46,8 +55,10 @@ pub(super) fn all() -> Vec<Asking> {
                 continue;
             }
             for client in [Client::Python2, Client::TypeScript2] {
-                let eras = client.eras(over).iter();
-                all.extend(eras.map(|&era| Asking { server, client, era, over }));
+                for between in [Between::Bridge, Between::Gateway] {
+                    let eras = client.eras(over).iter();
+                    all.extend(eras.map(|&era| Asking { server, client, era, over, between }));
+                }
             }
         }
     }
@@ -56,8 +67,14 @@ pub(super) fn all() -> Vec<Asking> {
 
 impl Parts for Asking {
     fn parts(&self) -> Vec<String> {
-        let Self { server, client, era, over } = self;
-        vec![format!("{server:?}"), format!("{client:?}"), era.to_string(), over.to_string()]
+        let Self { server, client, era, over, between } = self;
+        vec![
+            format!("{server:?}"),
+            format!("{client:?}"),
+            era.to_string(),
+            over.to_string(),
+            format!("{between:?}"),
+        ]
     }
 }
 
@@ -78,14 +95,19 @@ impl Asking {
 
     /// A name for its files.
     pub(super) fn file(&self) -> String {
-        format!("asking-{:?}-{}-{}-{}", self.server, self.client.argument(), self.era, self.over)
+        let Self { server, client, era, over, between } = self;
+        format!("asking-{server:?}-{}-{era}-{over}-{between:?}", client.argument())
     }
 }
 
 impl fmt::Display for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, client, era, over } = self;
-        write!(f, "{}, {era}, asked over {over} through a bridge by {server:?}", client.name())
+        let Self { server, client, era, over, between } = self;
+        let between = match between {
+            Between::Bridge => "bridge",
+            Between::Gateway => "gateway",
+        };
+        write!(f, "{}, {era}, asked over {over} through a {between} by {server:?}", client.name())
     }
 }
 
@@ -96,7 +118,7 @@ mod tests {
     #[test]
     fn every_server_asks_clients_of_both_eras() {
         let all = all();
-        assert_eq!(all.len(), 28);
+        assert_eq!(all.len(), 56);
         for server in Sdk::ALL {
             for era in [Era::Modern, Era::Legacy] {
                 assert!(all.iter().any(|asking| (asking.server, asking.era) == (server, era)));

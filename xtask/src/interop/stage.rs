@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    asking::{Asking, Sdk},
+    asking::{Asking, Between, Sdk},
     dialogue::{Client, Dialogue, Era, Outcome, Over, Script},
     meeting::{Behind, Meeting, Server},
     program,
@@ -260,30 +260,62 @@ impl<'a> Stage<'a> {
         let mut client = self.client(asking.client);
         client.args(asking.arguments());
         let file = asking.file();
-        let state = self.workspace.target(&format!("interop/state/{file}")).display().to_string();
-        let bridge = [&self.anyport, "bridge", "--state-dir", &state].map(str::to_owned).to_vec();
         let outcome = match asking.over {
             Over::Http => {
                 let server = self.start(&format!("{file}-server"), server, &["--http"], &[])?;
                 let port = process::free_port()?;
-                let mut program = Command::new(&bridge[0]);
-                let at = format!("http://127.0.0.1:{}/mcp", server.port);
-                program.args(&bridge[1..]).args(["--port", &port.to_string(), &at]);
+                let between =
+                    self.between(asking, &Reached::At(format!("http://127.0.0.1:{}/mcp", server.port)))?;
+                let mut program = Command::new(&between[0]);
+                program.args(&between[1..]).args(["--port", &port.to_string()]);
                 let running = process::Server::start(&mut program, port, &self.log(&file)?)?;
                 let outcome = Outcome::of(reach(&mut client, Over::Http, port, &[]));
                 outcome.map_err(|failure| {
-                    Failure::from(format!("{failure}\nthe bridge wrote:\n{}", running.last_words()))
+                    Failure::from(format!("{failure}\nwhat stands between wrote:\n{}", running.last_words()))
                 })?
             }
             over => {
-                let command = [bridge, vec!["--stdio".into(), "--".into()], server].concat();
-                Outcome::of(reach(&mut client, over, 0, &command))?
+                let between = self.between(asking, &Reached::By(server))?;
+                Outcome::of(reach(&mut client, over, 0, &between))?
             }
         };
         match Asking::CHECKS.iter().find(|check| !outcome.works.iter().any(|works| works == *check)) {
             Some(check) => Err(format!("`{check}` was not checked").into()),
             None => Ok(outcome),
         }
+    }
+
+    /// The command of what stands between, on standard streams where the server is a program.
+    fn between(&self, asking: &Asking, server: &Reached) -> Result<Vec<String>, Failure> {
+        let file = asking.file();
+        let state = self.workspace.target(&format!("interop/state/{file}"));
+        let (word, target) = match (asking.between, server) {
+            (Between::Bridge, Reached::At(url)) => ("bridge", vec![url.clone()]),
+            (Between::Bridge, Reached::By(command)) => ("bridge", [&["--".to_owned()], &**command].concat()),
+            (Between::Gateway, server) => {
+                let other = &self.rmcp_asking;
+                let time = self.python.installed("mcp-server-time");
+                let server = match server {
+                    Reached::At(url) => format!("url = {url:?}"),
+                    Reached::By(command) => format!("command = {command:?}"),
+                };
+                let text = format!(
+                    "[upstreams.asked]\n{server}\nprefix = \"\"\n[upstreams.other]\ncommand = [{other:?}]\n\
+                     [upstreams.time]\ncommand = [{time:?}]\n"
+                );
+                fs::create_dir_all(&state)?;
+                let path = state.join("anyport.toml");
+                fs::write(&path, text)?;
+                ("serve", vec!["--config".to_owned(), path.display().to_string()])
+            }
+        };
+        let mut all =
+            vec![self.anyport.clone(), word.into(), "--state-dir".into(), state.display().to_string()];
+        if matches!(server, Reached::By(_)) {
+            all.push("--stdio".into());
+        }
+        all.extend(target);
+        Ok(all)
     }
 
     /// Lets the program's commands talk to a server of others.
@@ -333,6 +365,14 @@ impl<'a> Stage<'a> {
         };
         self.subjects.iter().chain(self.servers.iter().map(|(_, running)| running)).map(words).collect()
     }
+}
+
+/// How a server is reached by what stands before it.
+enum Reached {
+    /// At a URL.
+    At(String),
+    /// By starting a command.
+    By(Vec<String>),
 }
 
 /// Says where the server is.

@@ -4,6 +4,8 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+#[cfg(unix)]
+pub(crate) mod gateway;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod prompt;

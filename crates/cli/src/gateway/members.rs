@@ -158,6 +158,32 @@ impl Members {
         }
     }
 
+    /// All but the server `name`; `None` if it is not there.
+    pub(super) fn except(&self, name: &str) -> Option<Self> {
+        if !self.upstreams.contains_key(name) && !self.documents.contains_key(name) {
+            return None;
+        }
+        let (mut upstreams, mut documents) = (self.upstreams.clone(), self.documents.clone());
+        upstreams.shift_remove(name);
+        documents.shift_remove(name);
+        Some(Self { upstreams, documents })
+    }
+
+    /// Says in `value` how the server `name` is reached, and what it speaks.
+    #[cfg(unix)]
+    pub(super) fn describe(&self, name: &str, value: &mut serde_json::Value) {
+        let Some(member) = self.upstreams.get(name) else {
+            value["transport"] = "documents".into();
+            return;
+        };
+        value["transport"] = member.server.transport().into();
+        value["server"] = member.server.to_string().into();
+        let known = member.bridge.upstream().server_info().borrow().clone();
+        let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]
+            .map(|revision| known.for_callers_of(revision).cloned());
+        value["revision"] = info.into_iter().flatten().next().map(|info| info.revision.as_str()).into();
+    }
+
     /// What `successor` does not have.
     pub(super) fn without(&self, successor: &Self) -> Self {
         let upstreams = self.upstreams.iter().filter(|(name, _)| !self.shares(successor, name));

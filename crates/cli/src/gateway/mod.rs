@@ -4,10 +4,13 @@
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different.
 //! - [`ancestors`]: the gateways that started this program.
+//! - `control`: the local socket for `anyport status` and `anyport restart`.
 //! - [`banner`]: what is served, and where.
 
 mod ancestors;
 mod banner;
+#[cfg(unix)]
+mod control;
 mod file;
 mod members;
 mod reload;
@@ -18,7 +21,10 @@ use anyhow::{Context as _, Result};
 use anyport_config::{Surroundings, gateway::GatewayConfig};
 use anyport_gateway::federation::{Federation, VirtualServer};
 use anyport_transport::http::FurtherEndpoint;
+use tokio::sync::mpsc;
 
+#[cfg(unix)]
+pub(crate) use self::control::{Command, folder as control_folder, sockets as control_sockets};
 pub(crate) use self::{ancestors::nearest_file, file::GatewayFile};
 use self::{
     banner::Banner,
@@ -80,14 +86,27 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         .on_stopped(async move || stopped.shut_down().await);
     let (supported, buffers) = (behind.supported().clone(), behind.buffers.clone());
     let settings = listen::Settings { supported, limits, buffers, further };
+    let (restart, restarts) = mpsc::channel(1);
+    #[cfg(unix)]
+    let control = control::Control::open(arguments.listen.state_dir.clone()).map(Arc::new);
+    #[cfg(unix)]
+    if let Some(control) = &control {
+        tokio::spawn(control.clone().serve(running.clone(), restart));
+    }
+    #[cfg(not(unix))]
+    let _restart = restart;
     let served = listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (terminal, file) = (std::io::stderr().is_terminal(), running.file());
+        #[cfg(unix)]
+        if let Some(control) = &control {
+            control.listens(address);
+        }
         logging::notice(Banner { file: &file, arguments, address, path, terminal });
     });
     tokio::select! {
         served = served => served,
         // It never ends by itself.
-        never = running.follow(hangup, arguments, &behind) => match never {},
+        never = running.follow((hangup, restarts), arguments, &behind) => match never {},
     }
 }
 

@@ -8,8 +8,13 @@ use std::{convert::Infallible, io::IsTerminal as _, path::PathBuf, sync::Arc, ti
 use anyhow::Result;
 use anyport_config::Surroundings;
 use anyport_gateway::federation::{Federation, RetiredMember};
+#[cfg(unix)]
+use anyport_gateway::federation::{MemberState, MemberStatus};
 use anyport_service::sync::Lock;
+#[cfg(unix)]
+use serde_json::{Value, json};
 use tokio::{
+    sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
@@ -29,6 +34,9 @@ pub(super) struct Running {
 const RETIRE: Duration = Duration::from_secs(60);
 /// The time between looks at the calls in flight.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// A server that is to be connected anew, and where it is said whether it was there.
+pub(super) type Restart = (String, oneshot::Sender<Result<(), String>>);
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,7 +73,7 @@ impl Running {
     /// Reads the file again whenever it has changed.
     pub(super) async fn follow(
         &self,
-        mut hangup: Hangup,
+        (mut hangup, mut restarts): (Hangup, mpsc::Receiver<Restart>),
         arguments: &Arguments,
         behind: &Arc<Behind>,
     ) -> Infallible {
@@ -75,6 +83,11 @@ impl Running {
             let is_forced = tokio::select! {
                 () = hangup.next() => true,
                 () = sleep(LOOK) => false,
+                Some((name, done)) = restarts.recv() => {
+                    // Whoever wanted it may be gone.
+                    let _ = done.send(self.restart(&name, arguments, behind).await);
+                    continue;
+                }
             };
             let found = texts(&paths);
             if !is_forced && found == seen {
@@ -101,8 +114,6 @@ impl Running {
         file.limits()?;
         let old = self.members();
         let members = Arc::new(Members::new(&file, Some(&old), arguments, behind)?);
-        let gone = self.federation.set_members(members.all()).map_err(anyhow::Error::new)?;
-        members.start().await?;
         let changes = members.changes(&old);
         for (what, is_different) in [
             ("[servers]", file.config.servers != old_file.config.servers),
@@ -113,10 +124,62 @@ impl Running {
                 tracing::warn!("{what} has changed, which takes a restart of the gateway");
             }
         }
-        *self.now.lock() = (Arc::new(file), members.clone());
+        self.replace(Arc::new(file), members).await?;
         logging::notice(format!("the file was read again: {changes}"));
+        Ok(())
+    }
+
+    /// Connects a server anew, with the secrets that are in their places now.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    async fn restart(&self, name: &str, arguments: &Arguments, behind: &Arc<Behind>) -> Result<(), String> {
+        let (file, old) = (self.file(), self.members());
+        let Some(others) = old.except(name) else { return Err(format!("the gateway has no server {name}")) };
+        let members =
+            Members::new(&file, Some(&others), arguments, behind).map_err(|error| error.to_string())?;
+        self.replace(file, Arc::new(members)).await.map_err(|error| error.to_string())?;
+        logging::notice(format!("restarted {}", safe::line(name)));
+        Ok(())
+    }
+
+    /// Serves `members` from now on.
+    async fn replace(&self, file: Arc<GatewayFile>, members: Arc<Members>) -> Result<()> {
+        let gone = self.federation.set_members(members.all()).map_err(anyhow::Error::new)?;
+        members.start().await?;
+        let (_, old) = std::mem::replace(&mut *self.now.lock(), (file, members.clone()));
         self.retire(old.without(&members), gone);
         Ok(())
+    }
+
+    /// The servers and their states, for `anyport status`.
+    #[cfg(unix)]
+    pub(super) fn servers(&self) -> Vec<Value> {
+        let members = self.members();
+        let state = |state| match state {
+            MemberState::Up => "up",
+            MemberState::Down => "down",
+            _ => "unused",
+        };
+        let one = |status: MemberStatus| {
+            let mut value = json!({
+                "name": status.name,
+                "title": status.title,
+                "state": state(status.state),
+                "since": status.since.to_string(),
+                "last_error": status.last_error,
+                "tools": status.tools,
+                "prompts": status.prompts,
+                "resources": status.resources,
+                "templates": status.templates,
+                "calls": status.calls,
+                "errors": status.errors,
+                "in_flight": status.in_flight,
+            });
+            members.describe(&status.name, &mut value);
+            value
+        };
+        self.federation.status().into_iter().map(one).collect()
     }
 }
 

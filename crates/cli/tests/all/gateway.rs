@@ -15,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    Program, anyport, documents, folder,
+    Ended, Program, anyport, documents, folder,
     http::Server,
     initialize, legacy, modern,
     scripted::{self, Scripted},
@@ -265,4 +265,73 @@ fn no_call_fails_while_the_file_changes() {
     for caller in callers {
         caller.join().unwrap();
     }
+}
+
+/// Runs a command of this program in `home`.
+#[cfg(unix)]
+fn ran(home: &Path, arguments: &[&str]) -> Ended {
+    let mut command = anyport(home);
+    command.args(arguments);
+    to_the_end(command)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_running_gateway_is_described_and_connects_a_server_anew() {
+    let remote = Scripted::start(scripted::modern);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!(
+        "[upstreams.program]\n{}\n[upstreams.remote]\nurl = {:?}\n[upstreams.gone]\nurl = \"http://{free}/mcp\"\n",
+        program(),
+        remote.url()
+    );
+    let home = folder(&[("anyport.toml", &text)]);
+    let none = ran(home.path(), &["status"]);
+    assert_eq!(none.code, Some(1));
+    assert!(
+        none.stderr.contains("no gateway is running") && none.stderr.contains("anyport serve --config"),
+        "{}",
+        none.stderr
+    );
+    let (mut gateway, server) = serve(home.path());
+    assert!(tools(&server).contains(&"remote_look".to_owned()));
+    let status = || {
+        let ended = ran(home.path(), &["status", "--json"]);
+        let status: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
+        assert_eq!(ended.code, Some(1), "one of them is down: {status}");
+        status["gateways"][0].clone()
+    };
+    let known = until(status, |status| status["servers"][2]["state"] == "down");
+    assert_eq!(known["pid"], gateway.id());
+    let [program, remote, gone] = [0, 1, 2].map(|number| known["servers"][number].clone());
+    assert_eq!(
+        (&program["state"], &program["transport"], &program["revision"]),
+        (&json!("up"), &json!("stdio"), &json!("2026-07-28"))
+    );
+    assert_eq!((&remote["tools"], &remote["calls"]), (&json!(1), &json!(0)));
+    assert!(gone["last_error"].as_str().unwrap().contains("refuses the connection"), "{gone}");
+    let shown = ran(home.path(), &["status"]).stdout;
+    assert!(shown.contains("program") && shown.contains("gone: "), "{shown}");
+
+    let restarted = ran(home.path(), &["restart", "program"]);
+    assert_eq!(
+        (restarted.code, restarted.stdout.as_str()),
+        (Some(0), "restarted program\n"),
+        "{}",
+        restarted.stderr
+    );
+    assert!(
+        server.call("program_get_stdlib", &json!({"language": "python", "domain": "testing"})).is_object()
+    );
+    let unknown = ran(home.path(), &["restart", "progam"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(
+        unknown.stderr.contains("no server progam") && unknown.stderr.contains("did you mean program?"),
+        "{}",
+        unknown.stderr
+    );
+    gateway.kill();
+    // What a killed gateway has left is no gateway.
+    assert_eq!(ran(home.path(), &["status"]).code, Some(1));
+    assert_eq!(std::fs::read_dir(home.path().join("state/anyport/gateways")).unwrap().count(), 0);
 }

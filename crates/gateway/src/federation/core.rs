@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use anyport_protocol::{Error, Raw, json::Splice, jsonrpc::Reason};
 use anyport_service::{Outcome, Service, sync::Lock};
 
 use super::{health::Health, list_kind::ListKind, member_list::MemberList};
@@ -47,6 +48,15 @@ impl MemberCore {
             lists.push(Arc::downgrade(&list));
             list
         })
+    }
+
+    /// The error of a request that found nothing, while this member could have it and has not been read. `found` says what
+    /// was found.
+    pub(super) fn unread(&self, found: &str) -> Error {
+        let why = self.health.known().last_error.unwrap_or_else(|| "it has not answered yet".into());
+        let message = format!("{found}, as far as is known; what {} offers is not known: {why}", self.name);
+        let data = Splice::new().with("upstream", &Raw::string(&self.name)).finish();
+        Error::internal(message).with_data(data).with_reason(Reason::UpstreamDown)
     }
 
     /// Counts the end of a call, and notes what it says about the member.

@@ -15,7 +15,9 @@ use super::{
     in_flight,
     list_kind::ListKind,
     listen,
+    member::MemberEntry,
     naming::NameKind,
+    uris::is_web,
     view::View,
 };
 
@@ -57,7 +59,7 @@ fn list(endpoint: &Arc<Endpoint>, kind: ListKind, request: &Request, context: &C
     }
     let endpoint = endpoint.clone();
     Reply::future(async move {
-        view.first(kind).await;
+        view.first(kind, endpoint.shared.limits.first_list_wait).await;
         view.page(kind, cursor.as_ref(), &endpoint.meta).into()
     })
 }
@@ -130,6 +132,20 @@ impl Destination {
         }
     }
 
+    /// The refusal of what no member is known to have.
+    fn not_found(&self, view: &View) -> Error {
+        let unread = self.lists().iter().flat_map(|list| view.unknown(*list));
+        let may_have = |member: &Arc<MemberEntry>| match self {
+            Self::Name(..) => member.naming.keeps_names(),
+            Self::Resource(uri) | Self::Template(uri) => is_web(uri) || member.alias.keeps(),
+        };
+        // Nobody knows yet whether it is the member's, so that it is not wrong to use it again.
+        match unread.into_iter().find(may_have) {
+            Some(member) => member.core.unread(&self.unknown().message),
+            None => self.unknown(),
+        }
+    }
+
     /// The refusal of what no member has.
     fn unknown(&self) -> Error {
         match self {
@@ -152,19 +168,20 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
         return forward(endpoint, target, request, context);
     }
     let lists = destination.lists();
-    if lists.iter().all(|list| view.is_settled(*list) && view.unknown(*list).is_empty()) {
-        return Reply::error(destination.unknown());
+    if lists.iter().all(|list| view.is_settled(*list)) {
+        return Reply::error(destination.not_found(&view));
     }
     let endpoint = endpoint.clone();
     emit::reply(|emitter| async move {
         // All are requested before the first is waited for.
         lists.iter().for_each(|list| view.request(*list));
         for list in lists {
-            view.first(*list).await;
+            // A list goes out without a late member; but this may be that member's.
+            view.first(*list, endpoint.shared.limits.catalog_timeout).await;
         }
         match destination.target(&endpoint, &view) {
             Some(target) => emitter.relay(forward(&endpoint, target, request, context)).await,
-            None => Outcome::Error(destination.unknown()),
+            None => Outcome::Error(destination.not_found(&view)),
         }
     })
 }

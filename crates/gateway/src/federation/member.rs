@@ -95,7 +95,7 @@ impl Members {
                 let core = Arc::new(MemberCore::new(&member.name, member.service));
                 (core, Arc::default())
             });
-            let alias = if member.naming.keeps_uris() { alias.keeping() } else { alias };
+            let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
             entries.push(Arc::new(MemberEntry {
                 title: member.title.as_deref().unwrap_or(&member.name).into(),
                 naming: member.naming,

@@ -98,8 +98,8 @@ impl Naming {
         self.selection.has(own) && !self.item(kind, own).is_some_and(|item| item.hidden)
     }
 
-    /// Whether URIs stay as they are, as names without a prefix do.
-    pub(super) fn keeps_uris(&self) -> bool {
+    /// Whether names and URIs have no prefix.
+    pub(super) fn keeps_names(&self) -> bool {
         self.prefix.as_deref() == Some("")
     }
 

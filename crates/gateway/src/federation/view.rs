@@ -118,11 +118,10 @@ impl View {
         self.members().iter().for_each(|(_, catalog)| _ = catalog.list(kind));
     }
 
-    /// Requests a list of every member, and waits for those that were never read, up to `first_list_wait` after they were
-    /// first requested.
-    pub(super) async fn first(&self, kind: ListKind) {
+    /// Requests a list of every member, and waits for those that were never read, up to `wait` after they were first
+    /// requested.
+    pub(super) async fn first(&self, kind: ListKind, wait: Duration) {
         let members = self.members();
-        let wait = self.shared.limits.first_list_wait;
         // All are requested before the first is waited for.
         self.request(kind);
         for (_, catalog) in &*members {

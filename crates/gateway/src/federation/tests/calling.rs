@@ -34,6 +34,24 @@ async fn a_call_waits_for_no_list_if_its_name_says_whose_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_a_slow_member_may_have_is_not_unknown() {
+    let (a, slow) = (Fake::new(&["a"]), Fake::new(&["bare"]).slow(seconds(20)));
+    let bare = |fake: &Fake| member("b", fake).naming(Naming::default().prefix(""));
+    let fleet = federation([member("a", &a), bare(&slow)]);
+    // A list waits for 5 s, a call for the list that may have its tool.
+    let begun = Instant::now();
+    assert_eq!(tools(&fleet).await, ["a_a"]);
+    assert_eq!(begun.elapsed(), seconds(5));
+    result(&fleet, tool("bare", json!({}))).await;
+    let hanging = federation([member("a", &a), bare(&Fake::new(&["bare"]).slow(seconds(2_000)))]);
+    let refused = error(&hanging, tool("bare", json!({}))).await;
+    let data: Value = refused.data.as_ref().unwrap().decode().unwrap();
+    assert_eq!((refused.code, data["upstream"].as_str()), (-32603, Some("b")), "{}", refused.message);
+    // Names with a prefix are nobody else's.
+    assert_eq!(error(&hanging, tool("a_b", json!({}))).await.code, -32603);
+}
+
+#[tokio::test(start_paused = true)]
 async fn tools_are_renamed_described_fixed_and_hidden() {
     let fake = Fake::new(&["read", "drop", "raw"]);
     fake.set("tools", json!([

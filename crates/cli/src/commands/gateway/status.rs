@@ -1,0 +1,68 @@
+//! `anyport status`: running gateways, and the state of their servers.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Which;
+use crate::{
+    client_session::output::{self, Output},
+    exit::Exit,
+    gateway::Command,
+    render::{safe, table::whole},
+};
+
+/// The arguments of `anyport status`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(after_help = "Examples:\n  anyport status\n  anyport status --json")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    pub(crate) output: output::Options,
+}
+
+/// Shows every running gateway with its servers.
+///
+/// Ends with exit code 1 if a server cannot be reached.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let gateways = arguments.which.ask(&Command::Status)?;
+    let is_down = |gateway: &Value| servers(gateway).any(|server| server["state"] == "down");
+    let exit = if gateways.iter().any(is_down) { Exit::Failed } else { Exit::Done };
+    let mut output = Output::stdout(&arguments.output);
+    let text =
+        |output: &Output| Ok(gateways.iter().map(|gateway| shown(gateway, output)).collect::<String>());
+    output.show(|| json!({ "gateways": gateways }), text)?;
+    Ok(exit.into())
+}
+
+fn servers(gateway: &Value) -> impl Iterator<Item = &Value> {
+    gateway["servers"].as_array().into_iter().flatten()
+}
+
+fn shown(gateway: &Value, output: &Output) -> String {
+    let word = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let address = gateway["address"].as_str().map(|address| format!(", http://{address}/mcp"));
+    let head = format!(
+        "{} (process {}, since {}{})\n",
+        word(&gateway["file"]),
+        gateway["pid"],
+        word(&gateway["since"]),
+        address.unwrap_or_default()
+    );
+    let keys = ["name", "state", "transport", "revision", "tools", "calls", "errors", "since"];
+    let rows = servers(gateway).map(|server| keys.iter().map(|key| word(&server[*key])).collect());
+    let rows: Vec<Vec<String>> = rows.collect();
+    let mut text = safe::text(&head) + &whole(&keys, &rows, output.screen);
+    for server in servers(gateway).filter(|server| server["state"] == "down") {
+        text += &safe::line(&format!("{}: {}", word(&server["name"]), word(&server["last_error"])));
+        text.push('\n');
+    }
+    text
+}
