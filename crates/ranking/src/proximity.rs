@@ -2,7 +2,8 @@
 
 use crate::SENTENCE_GAP;
 
-/// What nearness adds to the score of a text, as a factor: 1 if the text has none, at most 2.2.
+/// What nearness adds to the score of a text, as a factor: 1 if the text has none, at most 2.2, and 5.5 if the text has the
+/// whole query, which is longer than a name, word for word.
 ///
 /// `occurrences` are the positions of the words of the query, in any order, each with the number of its word in the query;
 /// `information` is that of each word. A sentence that has several words of the query speaks for the text, and so do words
@@ -15,7 +16,28 @@ pub fn proximity(occurrences: &mut [(u32, usize)], information: &[f32]) -> f32 {
     occurrences.sort_unstable();
     let passage = best_passage(occurrences, information) / all;
     let pairs = pairs(occurrences, information) / all;
-    1.0 + OF_PASSAGE * passage * passage + OF_PAIRS * pairs
+    let near = 1.0 + OF_PASSAGE * passage * passage + OF_PAIRS * pairs;
+    // Who copies a sentence looks for where it stands, wherever else its words are titles.
+    let is_quotation = information.len() >= QUOTATION && has_verbatim(occurrences, information.len());
+    if is_quotation { near * OF_QUOTATION } else { near }
+}
+
+/// Whether all words of the query, `words` of them, follow each other somewhere.
+fn has_verbatim(occurrences: &[(u32, usize)], words: usize) -> bool {
+    // How many words of the query end at the last position seen, from its first one on.
+    let (mut run, mut last) = (0, None);
+    // A word is there once for each of its forms.
+    for same in occurrences.chunk_by(|one, other| one == other) {
+        let (at, word) = same[0];
+        // A number such as 1.20 has a position for each part.
+        let follows = last.is_some_and(|last| (1..=2).contains(&(at - last))) && word == run;
+        run = if follows { run + 1 } else { usize::from(word == 0) };
+        if run == words {
+            return true;
+        }
+        last = Some(at);
+    }
+    false
 }
 
 /// The information of the words in the passage that has most of it, if it has more than one word.
@@ -57,6 +79,10 @@ const WINDOW: u32 = SENTENCE_GAP as u32;
 const OF_PASSAGE: f32 = 0.6;
 /// What the words of the query add if all of them follow each other.
 const OF_PAIRS: f32 = 0.6;
+/// So many words are no name or title, but a sentence or most of one.
+const QUOTATION: usize = 4;
+/// What a text is more that has all of them word for word.
+const OF_QUOTATION: f32 = 2.5;
 /// The nearness of two words in the wrong order, relative to the right one.
 const REVERSED: f32 = 0.5;
 
@@ -66,6 +92,19 @@ mod tests {
 
     fn near(occurrences: &[(u32, usize)]) -> f32 {
         proximity(&mut occurrences.to_vec(), &[2.0, 2.0, 2.0])
+    }
+
+    #[test]
+    fn a_long_query_that_stands_there_word_for_word_is_a_quotation() {
+        let near = |positions: &[u32]| {
+            let mut all: Vec<(u32, usize)> = positions.iter().copied().zip(0..).collect();
+            proximity(&mut all, &vec![1.0; positions.len()])
+        };
+        assert!(near(&[7, 8, 9, 11]) > 2.0 * near(&[7, 8, 9, 12]));
+        assert!(near(&[7, 8, 9]) < 2.2, "three words may be a name");
+        let mut twice = vec![(1, 0), (2, 1), (5, 0), (6, 1), (6, 1), (7, 2), (8, 3)];
+        let twice = proximity(&mut twice, &[1.0; 4]);
+        assert!(twice > 4.0, "{twice}");
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Error {
         Self::Fault(cause.into())
     }
 
+    /// What became of a task that does not end: the runtime is shutting down, or it panicked.
+    pub(crate) fn of_task(error: tokio::task::JoinError) -> Self {
+        if error.is_cancelled() { Self::Unreachable } else { Self::fault(error) }
+    }
+
     /// The same error again, for one more write of a group that failed.
     pub(crate) fn again(&self) -> Self {
         match self {

@@ -2,6 +2,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use anyport_protocol::{Raw, Revision};
 use anyport_service::sync::Lock;
+use anyport_store::Error;
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
@@ -43,6 +44,8 @@ impl CatalogCache {
         if let Some(record) = &self.0.record {
             match record.read().await {
                 Ok(stored) => self.0.contents.lock().add(stored),
+                // The program ends, or the store is away, of which it tells by itself.
+                Err(Error::Unreachable) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the cached description of the server cannot be read; it is requested again");
                 }

@@ -169,7 +169,7 @@ impl Inner {
                     let writer = Writer::start(layout, setup, connection, readers.clone(), presence)?;
                     Ok(Opened { readers, writer })
                 });
-                let opened = opened.await.map_err(Error::fault)?;
+                let opened = opened.await.map_err(Error::of_task)?;
                 self.setup.report(opened.as_ref().err());
                 opened
             })

@@ -57,7 +57,7 @@ impl Readers {
             drop(slot);
             result
         });
-        result.await.map_err(Error::fault)?.map_err(failure)
+        result.await.map_err(Error::of_task)?.map_err(failure)
     }
 
     /// Has all connections be opened again: those that are idle are closed.
