@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyport_metrics::Metrics;
 use anyport_protocol::types::{Prompt, Resource, Tool};
-use anyport_store::{Bucket, Collection, Place};
+use anyport_store::Collection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -14,12 +14,6 @@ use crate::{
     state_dir, store,
     target::{Options, Surroundings},
 };
-
-/// The lists of servers, for completions. Those that are not written for 90 days are removed.
-pub(crate) static LISTS: Bucket = Bucket::new("completion")
-    .place(Place::Local)
-    .max_age(Duration::from_secs(90 * 24 * 60 * 60))
-    .max_bytes(64 << 20);
 
 /// The names of what a server offers, each list as it was last read.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -112,7 +106,7 @@ impl Lists {
         let key = state_dir::key(&state).ok()?;
         let target = Options::default().resolve_quietly(Some(target), &Surroundings::here()).ok()?;
         let store = store::open(&state, &Metrics::new());
-        let records = Collection::new(Arc::new(store), &LISTS, 1);
+        let records = Collection::new(Arc::new(store), &store::COMPLETION_LISTS, 1);
         Some(Self { records, id: server_id(&target.server, &key) })
     }
 }

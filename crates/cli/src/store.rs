@@ -1,12 +1,19 @@
 //! Where the program keeps what outlives it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyport_gateway::CATALOGS;
 use anyport_metrics::Metrics;
-use anyport_store::{BLOB, Options, SqliteStore};
+use anyport_store::{BLOB, Bucket, Options, Place, SqliteStore};
 
-use crate::list_cache;
+/// The lists of servers, for completions. Those that are not written for 90 days are removed.
+pub(crate) static COMPLETION_LISTS: Bucket = Bucket::new("completion")
+    .place(Place::Local)
+    .max_age(Duration::from_secs(90 * 24 * 60 * 60))
+    .max_bytes(64 << 20);
 
 /// The folder of the store in the folder of the program's state.
 pub(crate) fn folder(state: &Path) -> PathBuf {
@@ -15,6 +22,6 @@ pub(crate) fn folder(state: &Path) -> PathBuf {
 
 /// The store in the folder of the program's state. It is opened when it is first needed.
 pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
-    let buckets = [&CATALOGS, &list_cache::LISTS, &BLOB];
+    let buckets = [&CATALOGS, &COMPLETION_LISTS, &BLOB];
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))
 }

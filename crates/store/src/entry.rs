@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Key};
+use crate::Key;
 
 /// A version of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,18 +86,6 @@ impl Entry {
     /// Whether it has expired at `now`.
     pub(crate) fn is_expired(&self, now: SystemTime) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
-    }
-}
-
-impl Expect {
-    /// Checks the newest version of a key, which is `None` if it is absent.
-    pub(crate) fn check(self, newest: Option<&Entry>) -> Result<(), Error> {
-        let holds = match self {
-            Self::Anything => true,
-            Self::Absent => newest.is_none(),
-            Self::Version(version) => newest.is_some_and(|newest| newest.version == version),
-        };
-        if holds { Ok(()) } else { Err(Error::Conflict(newest.cloned())) }
     }
 }
 

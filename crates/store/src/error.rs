@@ -1,3 +1,5 @@
+use std::{future::Future, pin::Pin};
+
 use crate::Entry;
 
 /// The cause of a fault.
@@ -64,3 +66,6 @@ impl Error {
         }
     }
 }
+
+/// The future result of an operation of a [`Store`](crate::Store).
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;

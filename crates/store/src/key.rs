@@ -7,7 +7,8 @@ use std::{
 
 use bytestring::ByteString;
 
-use crate::{Error, store::KEY_MAX};
+/// The largest id of a key in bytes.
+pub const KEY_MAX: usize = 256;
 
 /// The name of a value: a bucket, and an id in it.
 ///
@@ -86,7 +87,7 @@ impl Bucket {
         self
     }
 
-    /// Sets the size of all ids and values together, in bytes. A write beyond it is [`Error::Full`].
+    /// Sets the size of all ids and values together, in bytes. A write beyond it is [`Error::Full`](crate::Error::Full).
     #[must_use]
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
@@ -137,15 +138,6 @@ impl Key {
                 Some(rest) => self.id.is_empty() || rest.is_empty() || rest.starts_with('/'),
                 None => false,
             }
-    }
-
-    /// Checks that a value can be stored under the key.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.id.len() {
-            0 => Err(Error::fault("a key without an id names a whole bucket")),
-            length if length > KEY_MAX => Err(Error::TooLarge { limit: KEY_MAX }),
-            _ => Ok(()),
-        }
     }
 }
 

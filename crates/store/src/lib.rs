@@ -19,6 +19,7 @@
 //!
 //! It knows bytes and JSON, not MCP.
 
+mod checks;
 mod clock;
 mod collection;
 mod entry;
@@ -37,12 +38,12 @@ mod watch;
 pub use clock::Clock;
 pub use collection::{BLOB, Collection, Record, Sealer};
 pub use entry::{Change, Entry, Expect, Version, Write};
-pub use error::{BoxError, Error};
-pub use key::{Bucket, Keep, Key, Place};
+pub use error::{Answer, BoxError, Error};
+pub use key::{Bucket, KEY_MAX, Keep, Key, Place};
 pub use lease::Lease;
 pub use members::{Liveness, Member, MemberChange, MemberChanges, Members};
 pub use memory::MemoryStore;
 pub use sqlite::{Options, SqliteStore, maintenance};
 pub use status::{Durability, Outage, Status};
-pub use store::{Answer, KEY_MAX, Store, VALUE_MAX};
+pub use store::{Store, VALUE_MAX};
 pub use watch::Watch;

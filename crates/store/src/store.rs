@@ -1,14 +1,7 @@
-use std::{future::Future, pin::Pin};
-
 use bytes::Bytes;
 
-use crate::{Entry, Error, Expect, Key, Members, Status, Version, Watch, Write};
+use crate::{Answer, Entry, Expect, Key, Members, Status, Version, Watch, Write};
 
-/// The future result of an operation of a [`Store`].
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
-
-/// The largest id of a key in bytes.
-pub const KEY_MAX: usize = 256;
 /// The largest value in bytes. A [`Collection`](crate::Collection) compresses and divides larger records.
 pub const VALUE_MAX: usize = 512 << 10;
 

@@ -4,8 +4,8 @@ use anyport_protocol::{Raw, Revision, json::Splice};
 use anyport_seal::{Key, Sealer};
 
 use super::{
-    Federation, FederationLimits, Member, endpoint::Endpoint, error::FederationError, member::Members,
-    pattern::Selection, shared::Shared,
+    FederationLimits, Member, endpoint::Endpoint, error::FederationError, member::Members,
+    pattern::Selection, service::Federation, shared::Shared,
 };
 
 /// Builds a [`Federation`].

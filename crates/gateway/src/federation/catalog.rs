@@ -155,18 +155,24 @@ impl Catalog {
         *self.used.lock() = Instant::now();
         let mut watcher = self.watcher.lock();
         if watcher.as_ref().is_none_or(AbortHandle::is_finished) {
-            *watcher = Some(tokio::spawn(watch::run(self)).abort_handle());
+            let (core, context, covered) = (self.core.clone(), self.context.clone(), self.covered.clone());
+            *watcher = Some(tokio::spawn(watch::run(self, core, context, covered)).abort_handle());
         }
-    }
-
-    /// Whether the lists are not used.
-    fn is_idle(&self) -> bool {
-        self.holds.load(Ordering::Relaxed) == 0 && self.used.lock().elapsed() >= self.limits.catalog_idle
     }
 
     /// Whether the member notifies of changes of a list.
     fn is_covered(&self, kind: ListKind) -> bool {
         self.covered.load(Ordering::Relaxed) & (1 << kind as u8) != 0
+    }
+}
+
+impl watch::Watched for Catalog {
+    fn list(&self, kind: ListKind) -> &Arc<Cached<MemberList>> {
+        self.peek(kind)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.holds.load(Ordering::Relaxed) == 0 && self.used.lock().elapsed() >= self.limits.catalog_idle
     }
 
     /// Reads those lists again that are old and that somebody wants to be notified of. Returns when the next one will be.

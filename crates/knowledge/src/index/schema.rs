@@ -20,8 +20,6 @@ const STEMS: &str = "stems";
 
 /// The name of the field with the hash of the text.
 pub(super) const TEXT_KEY: &str = "text_key";
-/// The name of the field that says whether a document is about others.
-pub(super) const SECONDARY: &str = "secondary";
 /// How many names of a path weigh more than the others: the document's, and that of its folder.
 const NAMES: usize = 2;
 
@@ -88,7 +86,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         path_key: schema.add_u64_field("path_key", INDEXED),
         title_key: schema.add_u64_field("title_key", INDEXED),
         text_key: schema.add_u64_field(TEXT_KEY, INDEXED | FAST),
-        secondary: schema.add_bool_field(SECONDARY, FAST),
+        secondary: schema.add_bool_field(secondary::FIELD, FAST),
         language: schema.add_text_field("language", STRING),
         domain: schema.add_text_field("domain", STRING),
         tag: schema.add_text_field("tag", STRING),

@@ -5,8 +5,10 @@
 use anyport_ranking::stem;
 use tantivy::{DocAddress, Searcher, SegmentOrdinal, TantivyError};
 
-use super::schema::SECONDARY;
 use crate::path::DocumentPath;
+
+/// The name of the field that says whether a document is about others.
+pub(super) const FIELD: &str = "secondary";
 
 /// What the score of a secondary document is multiplied with.
 pub(super) const SECONDARY_WEIGHT: f32 = 0.5;
@@ -43,7 +45,7 @@ pub(super) fn which(searcher: &Searcher, documents: &[DocAddress]) -> Result<Vec
     let mut which = Vec::with_capacity(documents.len());
     for segment in documents.chunk_by(|a, b| a.segment_ord == b.segment_ord) {
         let ordinal: SegmentOrdinal = segment[0].segment_ord;
-        let column = searcher.segment_reader(ordinal).fast_fields().bool(SECONDARY)?;
+        let column = searcher.segment_reader(ordinal).fast_fields().bool(FIELD)?;
         which.extend(segment.iter().map(|document| column.first(document.doc_id) == Some(true)));
     }
     Ok(which)

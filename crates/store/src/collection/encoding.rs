@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{BoxError, Bucket, Error, Key, Place, Store, VALUE_MAX, Write, store::KEY_MAX};
+use crate::{BoxError, Bucket, Error, KEY_MAX, Key, Place, Store, VALUE_MAX, Write};
 
 /// The parts of records that are larger than a value may be, under their SHA-256.
 ///

@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Liveness, Member};
+use super::member::{Liveness, Member};
 
 /// The locked file of this process. It is removed when this is dropped.
 #[derive(Debug)]

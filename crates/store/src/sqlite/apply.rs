@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::{
+    job::{Job, Operation},
     rows::{self, milliseconds},
-    writer::{Job, Operation},
 };
 use crate::{Change, Entry, Error, Keep, Key, Version};
 

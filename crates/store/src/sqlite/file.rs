@@ -11,7 +11,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Setup, failure};
+use super::setup::{Setup, failure};
 use crate::{
     Bucket, Error, Member,
     members::{self, Presence},

@@ -8,8 +8,8 @@ use std::{
 use rusqlite::{Connection, backup::Backup};
 
 use super::{
-    failure,
     file::{self, Layout},
+    setup::failure,
 };
 use crate::{Error, Member, collection::unreadable, members};
 

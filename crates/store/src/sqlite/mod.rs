@@ -3,32 +3,34 @@
 mod apply;
 mod file;
 mod foreign;
+mod job;
 pub mod maintenance;
 mod readers;
 mod rows;
+mod setup;
 mod writer;
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
-use anyport_metrics::{Counter, Metrics};
+use anyport_metrics::Metrics;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use self::{
     file::Layout,
+    job::{Job, Operation},
     readers::Readers,
-    writer::{Job, Operation, Writer},
+    setup::{Counters, Setup, lock},
+    writer::Writer,
 };
 use crate::{
-    Answer, Bucket, Clock, Durability, Entry, Error, Expect, Key, Members, Outage, Status, Store, VALUE_MAX,
-    Version, Watch, Write,
-    memory::undeclared,
-    watch::{Pages, Watchers},
+    Answer, Bucket, Clock, Durability, Entry, Error, Expect, Key, Members, Status, Store, VALUE_MAX, Version,
+    Watch, Write, watch::Pages,
 };
 
 /// A [`Store`] in a SQLite file of a folder, for all processes that open this folder. Clones are the same store.
@@ -52,25 +54,6 @@ struct Inner {
     setup: Setup,
     members: Members,
     opened: OnceCell<Opened>,
-}
-
-/// What the parts of an open store share.
-#[derive(Clone)]
-struct Setup {
-    buckets: Arc<[&'static Bucket]>,
-    clock: Clock,
-    max_pages: Option<u32>,
-    watchers: Arc<Watchers>,
-    outage: Arc<Mutex<Option<Outage>>>,
-    counters: Counters,
-}
-
-#[derive(Clone)]
-struct Counters {
-    writes: Counter,
-    commits: Counter,
-    failed_commits: Counter,
-    full: Counter,
 }
 
 /// An open file.
@@ -191,31 +174,6 @@ impl Inner {
     }
 }
 
-impl Setup {
-    fn declares(&self, key: &Key) -> Result<(), Error> {
-        match self.bucket(key.bucket.name) {
-            Some(_) => Ok(()),
-            None => Err(undeclared(key.bucket.name)),
-        }
-    }
-
-    fn bucket(&self, name: &str) -> Option<&'static Bucket> {
-        self.buckets.iter().copied().find(|bucket| bucket.name == name)
-    }
-
-    /// Notes whether writes succeed.
-    fn report(&self, error: Option<&Error>) {
-        let mut outage = lock(&self.outage);
-        *outage = match (error, outage.take()) {
-            (None, _) => None,
-            (Some(error), known) => Some(Outage {
-                since: known.map_or_else(|| self.clock.now(), |known| known.since),
-                why: error.to_string(),
-            }),
-        };
-    }
-}
-
 impl Store for SqliteStore {
     fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Entry>> {
         Box::pin(async move {
@@ -293,19 +251,6 @@ impl Pages for Inner {
             }
             self.list(prefix.clone(), after.cloned(), limit).await
         })
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What an error of SQLite outside of a commit means. Nothing was written.
-fn failure(error: rusqlite::Error) -> Error {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => Error::Full,
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => Error::Unreachable,
-        _ => Error::fault(error),
     }
 }
 

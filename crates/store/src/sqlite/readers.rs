@@ -11,7 +11,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{failure, file, lock};
+use super::{
+    file,
+    setup::{failure, lock},
+};
 use crate::Error;
 
 /// A pool of connections, each for one short read at a time.

@@ -9,41 +9,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
-    Setup,
     apply::{self, Done},
-    failure,
     file::{self, Layout},
     foreign::{Missed, read_missed, read_since},
+    job::{Job, Operation},
     readers::Readers,
     rows::{self, Foreign},
+    setup::{Setup, failure},
 };
-use crate::{Change, Error, Expect, Key, Version, members::Presence};
+use crate::{Change, Error, Key, Version, members::Presence};
 
 /// The queue of the writing thread, which ends when this is dropped.
 pub(super) struct Writer {
     commands: Sender<Command>,
     /// The bytes that may wait, in KiB.
     room: Arc<Semaphore>,
-}
-
-/// One write.
-pub(super) struct Job {
-    pub(super) key: Key,
-    pub(super) operation: Operation,
-    pub(super) expect: Expect,
-}
-
-/// What a write does.
-pub(super) enum Operation {
-    /// Appends a version that lives for `life`.
-    Put { value: Bytes, life: Option<Duration> },
-    /// Ends the key.
-    Delete,
 }
 
 enum Command {

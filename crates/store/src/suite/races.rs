@@ -1,6 +1,6 @@
 //! Writers of one key, and leases.
 
-use super::{Subject, get, key, put, text};
+use super::subject::{Subject, get, key, put, text};
 use crate::{Error, Expect, Lease, Write};
 
 /// Of 1,000 writers, a hundred for each version, one wins per version.

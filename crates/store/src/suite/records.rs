@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{RECORDS, SECRETS, Subject, get, ids, key, put, text};
+use super::subject::{RECORDS, SECRETS, Subject, get, ids, key, put, text};
 use crate::{BLOB, BoxError, Collection, Error, Key, Sealer, Store, VALUE_MAX, Write};
 
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]

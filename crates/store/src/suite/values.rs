@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{AGED, HISTORY, LOG, RECORDS, SMALL, Subject, get, ids, key, put, stored, text};
+use super::subject::{AGED, HISTORY, LOG, RECORDS, SMALL, Subject, get, ids, key, put, stored, text};
 use crate::{Bucket, Entry, Error, Expect, KEY_MAX, Key, Liveness, VALUE_MAX, Version, Write};
 
 /// Nothing is there that was never written.

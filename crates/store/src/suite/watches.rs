@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{HISTORY, RECORDS, Subject, key, put, text};
+use super::subject::{HISTORY, RECORDS, Subject, key, put, text};
 use crate::{Change, Expect, Key, Watch, Write};
 
 /// The next change, within ten seconds.

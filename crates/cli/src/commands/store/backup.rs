@@ -9,7 +9,7 @@ use anyhow::Result;
 use anyport_store::maintenance;
 use serde_json::json;
 
-use super::{Common, failed, report};
+use super::common::{Common, failed, report};
 use crate::exit::Exit;
 
 /// The arguments of `anyport store backup`.

@@ -12,7 +12,6 @@ use anyport_protocol::{Method, subscription::SubscriptionFilter};
 use anyport_service::{Backoff, Context, Event, Outcome, Reply, Request};
 use tokio::time::{Instant, sleep_until};
 
-use super::Catalog;
 use crate::federation::{cached::Cached, core::MemberCore, list_kind::ListKind, member_list::MemberList};
 
 /// The pause before a member is listened to again.
@@ -22,10 +21,25 @@ const REFUSED: Duration = Duration::from_secs(600);
 /// A stream that was open for so long was good: the next attempt comes soon.
 const GOOD: Duration = Duration::from_secs(60);
 
-/// Listens to the member of `catalog` until the catalog is dropped, or idle.
-pub(super) fn run(catalog: &Arc<Catalog>) -> impl Future<Output = ()> + Send + use<> {
-    let (weak, core) = (Arc::downgrade(catalog), catalog.core.clone());
-    let (context, covered) = (catalog.context.clone(), Covered(catalog.covered.clone()));
+/// What is watched: the lists of a catalog.
+pub(super) trait Watched: Send + Sync + 'static {
+    /// A list.
+    fn list(&self, kind: ListKind) -> &Arc<Cached<MemberList>>;
+    /// Reads old lists again. Returns when to look again.
+    fn refresh_old(&self) -> Instant;
+    /// Whether the lists are not used.
+    fn is_idle(&self) -> bool;
+}
+
+/// Listens to the member `core` for `catalog` until the catalog is dropped, or idle. `covered` says meanwhile of which lists the
+/// member notifies.
+pub(super) fn run<W: Watched>(
+    catalog: &Arc<W>,
+    core: Arc<MemberCore>,
+    context: Context,
+    covered: Arc<AtomicU8>,
+) -> impl Future<Output = ()> + Send + use<W> {
+    let (weak, covered) = (Arc::downgrade(catalog), Covered(covered));
     async move {
         let (mut failures, mut is_first) = (0, true);
         loop {
@@ -74,8 +88,8 @@ enum End {
 }
 
 /// Listens once.
-async fn listen(
-    catalog: &Weak<Catalog>,
+async fn listen<W: Watched>(
+    catalog: &Weak<W>,
     core: &MemberCore,
     context: &Context,
     covered: &Covered,
@@ -118,9 +132,9 @@ fn request(core: &MemberCore, context: &Context) -> Reply {
 }
 
 /// Reads those lists again that may have changed.
-fn refresh(catalog: &Weak<Catalog>, may_have_changed: impl Fn(&Cached<MemberList>) -> bool) {
+fn refresh(catalog: &Weak<impl Watched>, may_have_changed: impl Fn(&Cached<MemberList>) -> bool) {
     let Some(catalog) = catalog.upgrade() else { return };
-    for list in ListKind::ALL.map(|kind| catalog.peek(kind)) {
+    for list in ListKind::ALL.map(|kind| catalog.list(kind)) {
         if may_have_changed(list) {
             list.refresh();
         }
@@ -128,15 +142,15 @@ fn refresh(catalog: &Weak<Catalog>, may_have_changed: impl Fn(&Cached<MemberList
 }
 
 /// Reads the lists again that the notification `change` is about.
-fn refresh_kind(catalog: &Weak<Catalog>, change: Method) {
+fn refresh_kind(catalog: &Weak<impl Watched>, change: Method) {
     let Some(catalog) = catalog.upgrade() else { return };
     for kind in ListKind::ALL.into_iter().filter(|kind| kind.change() == change) {
-        catalog.peek(kind).refresh();
+        catalog.list(kind).refresh();
     }
 }
 
 /// Reads old lists again. Returns when to look again; `None` if nobody uses the catalog.
-fn refresh_old(catalog: &Weak<Catalog>) -> Option<Instant> {
+fn refresh_old(catalog: &Weak<impl Watched>) -> Option<Instant> {
     let catalog = catalog.upgrade().filter(|catalog| !catalog.is_idle())?;
     Some(catalog.refresh_old())
 }
