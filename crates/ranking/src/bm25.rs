@@ -25,7 +25,7 @@ impl Field {
 }
 
 /// The evidence of all fields together: nearly the sum as long as it is small, and never more than
-/// [`MOST_EVIDENCE`] and a bit.
+/// `MOST_EVIDENCE` and a bit.
 pub fn damped(evidence: f32) -> f32 {
     evidence * (1.0 + MOST_EVIDENCE) / (MOST_EVIDENCE + evidence)
 }
