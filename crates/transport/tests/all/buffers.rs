@@ -74,8 +74,17 @@ struct Program {
 
 impl Program {
     async fn start(limits: http::Limits) -> Self {
+        Self::waiting(limits, Duration::from_millis(200)).await
+    }
+
+    /// One whose answers wait as long as a busy machine may take to read others: nothing is to be refused.
+    async fn patient() -> Self {
+        Self::waiting(http::Limits::default(), Duration::from_secs(60)).await
+    }
+
+    async fn waiting(limits: http::Limits, wait: Duration) -> Self {
         let metrics = Metrics::new();
-        let budget = BufferLimits::default().bytes(1 << 20).wait(Duration::from_millis(200));
+        let budget = BufferLimits::default().bytes(1 << 20).wait(wait);
         let buffers = BufferedBytes::new(budget, &metrics);
         let websocket = websocket::Config::default();
         let config = http::Config::default().sse(true).rest(true).websocket(websocket).limits(limits);
@@ -397,7 +406,7 @@ async fn the_answers_of_a_server_are_read_as_clients_read_theirs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_read_at_once_do_not_wait_for_one_another_for_ever() {
-    let program = Program::start(http::Limits::default()).await;
+    let program = Program::patient().await;
     for as_events in [false, true] {
         let script = large_answers(2 << 20, as_events).await;
         let connection = connected(&program, &script).await;
@@ -444,7 +453,7 @@ async fn no_server_takes_the_whole_budget_of_answers_that_are_read() {
         },
     ];
     for begin in begins {
-        let program = Program::start(http::Limits::default()).await;
+        let program = Program::patient().await;
         let slow = stalling(begin).await;
         let stalled = connected(&program, &slow).await;
         let calls: Vec<_> =
