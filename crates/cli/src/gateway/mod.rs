@@ -19,7 +19,11 @@ use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use anyport_config::{Surroundings, gateway::GatewayConfig};
-use anyport_gateway::federation::{Federation, VirtualServer};
+use anyport_gateway::{
+    ToolSearch,
+    federation::{Federation, VirtualServer},
+};
+use anyport_service::Service;
 use anyport_transport::http::FurtherEndpoint;
 use tokio::sync::mpsc;
 
@@ -64,11 +68,20 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let silent = arguments.given_timeout().unwrap_or(CALL_TIMEOUT);
     let (limits, metrics) = (&behind.limits, &behind.metrics);
     let further = file.config.servers.keys().zip(virtual_servers(&file.config)).map(|(name, selection)| {
-        let service = behind::layered(federation.virtual_server(selection), silent, limits, metrics);
-        FurtherEndpoint::new(virtual_path(name), service)
+        let has_search = file.config.servers[name].tool_search;
+        let service = searched(federation.virtual_server(selection), has_search);
+        FurtherEndpoint::new(virtual_path(name), behind::layered(service, silent, limits, metrics))
     });
     let further: Vec<_> = further.collect();
-    let (service, ended) = (behind::layered(federation.clone(), silent, limits, metrics), federation.clone());
+    let (service, ended) = (
+        behind::layered(
+            searched(federation.clone(), file.config.gateway.tool_search),
+            silent,
+            limits,
+            metrics,
+        ),
+        federation.clone(),
+    );
     let running = Arc::new(Running::new(file, federation, members));
     let (closing, stopped) = (running.clone(), running.clone());
     let hangup = Hangup::new();
@@ -108,6 +121,11 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         // It never ends by itself.
         never = running.follow((hangup, restarts), arguments, &behind) => match never {},
     }
+}
+
+/// The federation, with tool search before it if that is wanted.
+fn searched(federation: Federation, has_search: bool) -> Arc<dyn Service> {
+    if has_search { Arc::new(ToolSearch::new(federation)) } else { Arc::new(federation) }
 }
 
 /// The federation of `members`.

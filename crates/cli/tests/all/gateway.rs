@@ -77,7 +77,8 @@ fn servers_of_a_file_are_one_server_for_clients_of_either_era() {
          [upstreams.remote]\nurl = {url:?}\nprefix = \"\"\n\
          [upstreams.off]\ncommand = \"never\"\ndisabled = true\n\
          [knowledge.book]\ndocs = [{:?}]\n\
-         [servers.readonly]\ninclude = [\"look\", \"book_list*\"]\ninstructions = \"Only look.\"\n",
+         [servers.readonly]\ninclude = [\"look\", \"book_list*\"]\ninstructions = \"Only look.\"\n\
+         [servers.few]\ntool_search = true\n",
         program(),
         documents()
     );
@@ -87,6 +88,7 @@ fn servers_of_a_file_are_one_server_for_clients_of_either_era() {
     assert_eq!(all[..3], ["program_get_stdlib", "program_get_doc", "look"]);
     assert!(all[3..].iter().all(|name| name.starts_with("book_")) && all.len() > 5, "{all:?}");
     assert_eq!(tools_at(&server, "/s/readonly/mcp"), ["look", "book_list_docs"]);
+    assert_eq!(tools_at(&server, "/s/few/mcp"), ["search_tools", "describe_tool", "call_tool"]);
     assert!(
         server.call("program_get_stdlib", &json!({"language": "python", "domain": "testing"})).is_object()
     );

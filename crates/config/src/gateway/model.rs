@@ -34,6 +34,8 @@ pub struct GatewaySettings {
     pub name: Option<String>,
     /// What models are told before the instructions of the upstreams.
     pub instructions: Option<String>,
+    /// Whether clients see three tools that search, describe and call the others, in place of them.
+    pub tool_search: bool,
 }
 
 /// A server behind the gateway: a program (`command`) or a URL (`url`).
@@ -108,6 +110,8 @@ pub struct VirtualServerConfig {
     pub exclude: Vec<String>,
     /// What models are told, instead of the gateway's instructions.
     pub instructions: Option<String>,
+    /// Whether clients see three tools that search, describe and call the others, in place of them.
+    pub tool_search: bool,
 }
 
 /// Folders of documents.
