@@ -158,14 +158,15 @@ impl Members {
         }
     }
 
+    /// Whether `name` is a folder of documents.
+    pub(super) fn has_documents(&self, name: &str) -> bool {
+        self.documents.contains_key(name)
+    }
+
     /// All but the server `name`; `None` if it is not there.
     pub(super) fn except(&self, name: &str) -> Option<Self> {
-        if !self.upstreams.contains_key(name) && !self.documents.contains_key(name) {
-            return None;
-        }
-        let (mut upstreams, mut documents) = (self.upstreams.clone(), self.documents.clone());
-        upstreams.shift_remove(name);
-        documents.shift_remove(name);
+        let (mut upstreams, documents) = (self.upstreams.clone(), self.documents.clone());
+        upstreams.shift_remove(name)?;
         Some(Self { upstreams, documents })
     }
 
@@ -281,7 +282,11 @@ fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server,
         let source = text.parse::<SecretSource>().ok().filter(|_| is_value)?;
         Some(source.read_text(surroundings))
     })?;
-    if let target::Server::Command { environment, .. } = &mut server {
+    if let target::Server::Command { environment, cwd, .. } = &mut server {
+        // Clients start the programs of their files wherever they are themselves.
+        if !file.config.is_of_client {
+            cwd.get_or_insert_with(|| surroundings.cwd.clone());
+        }
         environment.push((SERVED_FILES.into(), SecretValue(served_files(&file.path))));
     }
     let Some(place) = &config.bearer else { return Ok(server) };

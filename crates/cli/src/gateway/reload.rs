@@ -110,6 +110,10 @@ impl Running {
     /// Reads the file, and replaces what is different.
     async fn reload(&self, arguments: &Arguments, behind: &Arc<Behind>) -> Result<()> {
         let old_file = self.file();
+        if !old_file.path.is_file() {
+            let problem = format!("{} is no file, and cannot be read again", old_file.path.display());
+            return Err(UserError::failed(problem, "write it anew, or start the gateway with another file"));
+        }
         let file = GatewayFile::read(&old_file.path, &Surroundings::here())?;
         file.limits()?;
         let old = self.members();
@@ -135,6 +139,9 @@ impl Running {
     /// Why that cannot be.
     async fn restart(&self, name: &str, arguments: &Arguments, behind: &Arc<Behind>) -> Result<(), String> {
         let (file, old) = (self.file(), self.members());
+        if old.has_documents(name) {
+            return Err(format!("{name} is a folder of documents, which are read again when they change"));
+        }
         let Some(others) = old.except(name) else { return Err(format!("the gateway has no server {name}")) };
         let members =
             Members::new(&file, Some(&others), arguments, behind).map_err(|error| error.to_string())?;
@@ -214,9 +221,10 @@ async fn idle(gone: &[RetiredMember]) {
     }
 }
 
-/// The texts at `paths`, as far as they can be read.
+/// The texts at `paths`, as far as they can be read. What is no file, such as a pipe, gives its text only once.
 fn texts(paths: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
-    paths.iter().map(|path| std::fs::read(path).ok()).collect()
+    let text = |path: &PathBuf| if path.is_file() { std::fs::read(path).ok() } else { None };
+    paths.iter().map(text).collect()
 }
 
 /// SIGHUP, where there is such a signal, and nobody has a terminal whose end it would mean.

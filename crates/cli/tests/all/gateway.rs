@@ -119,6 +119,21 @@ fn the_file_of_a_client_is_served_as_it_is() {
 
 #[cfg(unix)]
 #[test]
+fn programs_run_in_the_folder_of_the_file() {
+    let start = format!(
+        "touch here; exec '{}' serve --stdio --docs '{}'",
+        env!("CARGO_BIN_EXE_anyport"),
+        documents().display()
+    );
+    let text = format!("[upstreams.a]\ncommand = [\"sh\", \"-c\", {start:?}]\n");
+    let home = folder(&[("sub/anyport.toml", &text)]);
+    let (_gateway, server) = started(anyport(home.path()), &["--config", "sub/anyport.toml"]);
+    assert!(tools(&server).contains(&"a_get_doc".to_owned()));
+    assert!(home.path().join("sub/here").exists() && !home.path().join("here").exists());
+}
+
+#[cfg(unix)]
+#[test]
 fn secrets_come_from_their_places_and_are_not_shown() {
     let remote = Scripted::start(scripted::modern);
     let text = format!(

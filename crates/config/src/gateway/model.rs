@@ -24,6 +24,9 @@ pub struct GatewayConfig {
     pub knowledge: IndexMap<String, KnowledgeConfig>,
     /// Limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: IndexMap<String, u32>,
+    /// Whether the servers are those of a client's file.
+    #[serde(skip)]
+    pub is_of_client: bool,
 }
 
 /// How the gateway presents itself.

@@ -25,7 +25,7 @@ pub fn read(path: &Path, cwd: &Path) -> Result<GatewayConfig, GatewayError> {
     }
     let file = ConfigFile::parse(path, &text, cwd)?;
     let names: Vec<String> = file.names().map(str::to_owned).collect();
-    let mut config = GatewayConfig::default();
+    let mut config = GatewayConfig { is_of_client: true, ..GatewayConfig::default() };
     for own in names {
         let Some(server) = file.server(&own) else { continue };
         // Clients allow more in a name than may stand before those of tools.
