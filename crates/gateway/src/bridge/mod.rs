@@ -106,13 +106,7 @@ impl Bridge {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
             bridge.cache.loaded().await;
-            let mut reply = bridge.call(request, context);
-            loop {
-                match reply.next().await {
-                    Event::Outcome(outcome) => return outcome,
-                    event => emitter.emit(event).await,
-                }
-            }
+            emitter.relay(bridge.call(request, context)).await
         })
     }
 
