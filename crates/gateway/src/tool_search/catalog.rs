@@ -73,7 +73,11 @@ pub(super) async fn read<S: Service>(
         }
         match pages::next(&page) {
             Some(cursor) if lists.len() < PAGES => params = Raw::from(serde_json::json!({"cursor": cursor})),
-            _ => return Ok((lists, meta)),
+            Some(_) => {
+                tracing::warn!(pages = PAGES, "the list of tools is longer than is searched");
+                return Ok((lists, meta));
+            }
+            None => return Ok((lists, meta)),
         }
     }
 }
