@@ -79,8 +79,8 @@ fn is_name(word: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Whether `text` consists of references to variables and to what its client asks for, in any client's syntax, and of nothing else. The
-/// default of a reference is a text of its own: one with a default is none here.
+/// Whether `text` consists of references to variables and to what its client asks for, in any client's syntax, and of nothing else. A
+/// reference with a default does not count: the default is text.
 pub fn is_reference(text: &str) -> bool {
     let text = from_braces(text);
     let is_id = |id: &str| {

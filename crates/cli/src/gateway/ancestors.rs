@@ -18,7 +18,7 @@ pub(super) const SERVED_FILES: &str = "ANYPORT_SERVED_FILES";
 /// The value of the variable for a program of the file at `path`.
 pub(super) fn served_files(path: &Path) -> String {
     let all = known().into_iter().chain([path.to_owned()]);
-    // A path that has the separator in it cannot be told apart; it is then not guarded.
+    // A path that contains the separator cannot be in the list, and the check does not find it.
     env::join_paths(all).unwrap_or_default().to_string_lossy().into_owned()
 }
 

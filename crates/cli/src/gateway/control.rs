@@ -80,7 +80,7 @@ impl Control {
         *self.address.lock() = address;
     }
 
-    /// Answers requests. Restarts are done by whoever reads `restarts`.
+    /// Answers requests. A restart is sent to `restarts`, and its receiver carries it out.
     pub(super) async fn serve(self: Arc<Self>, running: Arc<Running>, restarts: mpsc::Sender<Restart>) {
         let room = Arc::new(Semaphore::new(AT_ONCE));
         loop {

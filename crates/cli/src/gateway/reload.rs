@@ -227,7 +227,7 @@ fn texts(paths: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
     paths.iter().map(text).collect()
 }
 
-/// SIGHUP, where there is such a signal, and nobody has a terminal whose end it would mean.
+/// SIGHUP, on systems that have it. In a terminal it means that the terminal is closed, and is not caught here.
 pub(super) struct Hangup {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,

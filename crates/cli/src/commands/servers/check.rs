@@ -65,7 +65,7 @@ fn era(revision: Revision) -> &'static str {
 }
 
 /// Checks every server, each within `limit`. Those that a command would not use are not started, nor those of a project unless
-/// `projects`: somebody else may have written its file, and would have programs started that nobody named.
+/// `projects`: another person may have written the project's file, and would choose which programs are started here.
 pub(super) async fn all(
     servers: &[Known],
     surroundings: &Surroundings,

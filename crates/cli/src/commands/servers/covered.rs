@@ -102,8 +102,8 @@ fn may_be_secret(name: &str) -> bool {
     PARTS.iter().any(|part| name.contains(part))
 }
 
-/// Whether a text consists of references to variables, with nothing but the scheme of a token before them. The default of a
-/// reference may be secret: one with a default is none here.
+/// Whether a text consists of references to variables, with nothing but the scheme of a token before them. A reference with
+/// a default does not count: the default may be a secret.
 fn is_reference(text: &str) -> bool {
     const SCHEMES: [&str; 3] = ["Bearer", "Basic", "token"];
     let rest = match text.split_once(' ') {

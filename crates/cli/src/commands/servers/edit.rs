@@ -227,7 +227,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("\"a\"") && text.contains("\"b\""), "{text}");
 
-        // Another server of the same name is not replaced by one that nobody has seen.
+        // A server of the same name that another program has just written is not replaced.
         let mut edit = begin();
         assert!(edit.set(client, "c", &entry("c"), false).unwrap());
         let other = "{\"mcpServers\": {\"c\": {\"command\": \"other\"}}}";

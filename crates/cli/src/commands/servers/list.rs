@@ -26,8 +26,8 @@ pub(crate) struct Arguments {
     /// Connect to each server, all at once, and say which revision it speaks and how many tools it has, or what is wrong.
     #[arg(long)]
     check: bool,
-    /// With --check, connect to servers of the project's files, too: whoever wrote the project chose what they start and which
-    /// variables they receive.
+    /// With --check, connect to servers of the project's files, too. The authors of the project choose which programs these
+    /// start and which variables they receive.
     #[arg(long, requires = "check")]
     project: bool,
     /// Seconds that --check gives each server.
