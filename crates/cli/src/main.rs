@@ -3,7 +3,6 @@
 //! This crate assembles concrete parts: it reads the options, builds, runs, and drains at the end. All parts are in the
 //! libraries.
 
-mod behind;
 mod bridge;
 mod client_session;
 mod commands;
@@ -28,6 +27,7 @@ mod state_dir;
 mod store;
 mod target;
 mod tool_args;
+mod upstream_factory;
 mod usage;
 mod user_error;
 

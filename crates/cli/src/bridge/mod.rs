@@ -17,11 +17,11 @@ use self::{
     probe::{Probe, ServerState},
 };
 use crate::{
-    behind::{self, Behind, ServerBehind},
     listen::{self, Limits, Transport},
     logging,
     program::{self, Missing},
     target::{Server, Surroundings, Target},
+    upstream_factory::{self, UpstreamFactory, UpstreamOptions},
 };
 
 /// Bridges until a stop is requested.
@@ -41,9 +41,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
-    let behind = Behind::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
-    let limits = &behind.limits;
-    let bridge = behind.bridge(ServerBehind {
+    let factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
+    let limits = &factory.limits;
+    let bridge = factory.bridge(UpstreamOptions {
         name: &target.name,
         server: &target.server,
         target: arguments.server.destination(&target.server)?,
@@ -55,11 +55,11 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);
-    let serving = anyport::serve::serve_service(behind::layered(
+    let serving = anyport::serve::serve_service(upstream_factory::layered(
         bridge,
         arguments.server.call_timeout(),
         limits,
-        &behind.metrics,
+        &factory.metrics,
     ))
     // Ends the listen streams, which have no end of their own.
     .on_stopping(move |_| closed.close())
@@ -78,7 +78,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         )),
         false => None,
     };
-    let (supported, buffers) = (behind.supported().clone(), behind.buffers.clone());
+    let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
     let settings = listen::Settings { supported, limits, buffers, further: Vec::new() };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);

@@ -21,12 +21,12 @@ use super::{
     file::GatewayFile,
 };
 use crate::{
-    behind::{Behind, ServerBehind},
     program::{self, Missing},
     secret_source::SecretSource,
     serve::Arguments,
     state_dir,
     target::{self, SecretValue},
+    upstream_factory::{UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
 
@@ -67,7 +67,7 @@ impl Members {
         file: &GatewayFile,
         old: Option<&Self>,
         arguments: &Arguments,
-        behind: &Behind,
+        factory: &UpstreamFactory,
     ) -> Result<Self> {
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new() };
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
@@ -76,7 +76,7 @@ impl Members {
             let member =
                 match known.filter(|known| known.server == server && known.config.connects_like(config)) {
                     Some(known) => UpstreamMember { config: config.clone(), ..known.clone() },
-                    None => UpstreamMember::new(file, (name, config), server, arguments, behind)?,
+                    None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
                 };
             members.upstreams.insert(name.clone(), member);
         }
@@ -84,7 +84,7 @@ impl Members {
             let known = old.and_then(|old| old.documents.get(name));
             let member = match known.filter(|known| known.config.docs == config.docs) {
                 Some(known) => DocumentsMember { config: config.clone(), ..known.clone() },
-                None => DocumentsMember::new(file, (name, config), arguments, behind)?,
+                None => DocumentsMember::new(file, (name, config), arguments, factory)?,
             };
             members.documents.insert(name.clone(), member);
         }
@@ -237,7 +237,7 @@ impl UpstreamMember {
         (name, config): (&str, &UpstreamConfig),
         server: target::Server,
         arguments: &Arguments,
-        behind: &Behind,
+        factory: &UpstreamFactory,
     ) -> Result<Self> {
         // The clients receive the error as well. The program may be installed meanwhile.
         if let target::Server::Command { program, environment, cwd, .. } = &server
@@ -252,7 +252,7 @@ impl UpstreamMember {
         })?;
         let open_timeout =
             config.timeout.map_or(target::TIMEOUT, |seconds| Duration::from_secs(seconds.into()));
-        let bridge = behind.bridge(ServerBehind {
+        let bridge = factory.bridge(UpstreamOptions {
             name,
             target: server.destination()?,
             server: &server,
@@ -334,25 +334,25 @@ impl DocumentsMember {
         file: &GatewayFile,
         (name, config): (&str, &KnowledgeConfig),
         arguments: &Arguments,
-        behind: &Behind,
+        factory: &UpstreamFactory,
     ) -> Result<Self> {
         let mut folders = config.docs.iter().map(|folder| file.surroundings.cwd.join(folder));
         let Some(first) = folders.next() else {
             let problem = format!("the documents {name} in {} have no `docs`", file.path.display());
             return Err(UserError::usage(problem, "name a folder of documents"));
         };
-        let loading = behind.limits.of_documents(Folders::new(first));
+        let loading = factory.limits.of_documents(Folders::new(first));
         let loading = folders.fold(loading, |loading, folder| loading.and(folder));
         let state = state_dir::folder(arguments.listen.state_dir.clone());
         let index = state.map(|folder| folder.join("index"));
-        let opened = Knowledge::open(loading, behind.limits.of_knowledge(index));
+        let opened = Knowledge::open(loading, factory.limits.of_knowledge(index));
         let knowledge = opened.map_err(|error| {
             let help = format!("{}: `docs` of [knowledge.{name}]", FolderError::help(&error));
             UserError::failed(error.to_string(), help)
         })?;
-        let options = Options::default().max_answer_chars(behind.limits.documents.max_answer_chars);
-        let server = anyport_knowledge::builder_with(&knowledge, name, behind.supported(), None, options);
-        let server = behind.limits.of_server(server).build().context("the documents cannot be served")?;
+        let options = Options::default().max_answer_chars(factory.limits.documents.max_answer_chars);
+        let server = anyport_knowledge::builder_with(&knowledge, name, factory.supported(), None, options);
+        let server = factory.limits.of_server(server).build().context("the documents cannot be served")?;
         Ok(Self { config: config.clone(), knowledge, service: Arc::new(server.clone()), server })
     }
 }

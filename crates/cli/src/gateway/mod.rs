@@ -37,11 +37,11 @@ use self::{
     reload::{Hangup, Running},
 };
 use crate::{
-    behind::{self, Behind},
     listen::{self, Limits},
     logging,
     serve::Arguments,
     target::CALL_TIMEOUT,
+    upstream_factory::{self, UpstreamFactory},
     user_error::UserError,
 };
 
@@ -61,20 +61,20 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
 
 async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
-    let behind = Arc::new(Behind::new(&arguments.listen, limits)?);
-    let members = Members::new(&file, None, arguments, &behind)?;
-    let federation = federation(&file.config, arguments, &members, &behind)?;
+    let factory = UpstreamFactory::new(&arguments.listen, limits)?;
+    let members = Members::new(&file, None, arguments, &factory)?;
+    let federation = federation(&file.config, arguments, &members, &factory)?;
     members.start().await?;
     let silent = arguments.given_timeout().unwrap_or(CALL_TIMEOUT);
-    let (limits, metrics) = (&behind.limits, &behind.metrics);
+    let (limits, metrics) = (&factory.limits, &factory.metrics);
     let further = file.config.servers.keys().zip(virtual_servers(&file.config)).map(|(name, selection)| {
         let has_search = file.config.servers[name].tool_search;
         let service = searched(federation.virtual_server(selection), has_search);
-        FurtherEndpoint::new(virtual_path(name), behind::layered(service, silent, limits, metrics))
+        FurtherEndpoint::new(virtual_path(name), upstream_factory::layered(service, silent, limits, metrics))
     });
     let further: Vec<_> = further.collect();
     let (service, ended) = (
-        behind::layered(
+        upstream_factory::layered(
             searched(federation.clone(), file.config.gateway.tool_search),
             silent,
             limits,
@@ -97,7 +97,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         })
         // What was started for us ends with us.
         .on_stopped(async move || stopped.shut_down().await);
-    let (supported, buffers) = (behind.supported().clone(), behind.buffers.clone());
+    let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
     let settings = listen::Settings { supported, limits, buffers, further };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]
@@ -119,7 +119,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     tokio::select! {
         served = served => served,
         // It never ends by itself.
-        never = running.follow((hangup, restarts), arguments, &behind) => match never {},
+        never = running.follow((hangup, restarts), arguments, &factory) => match never {},
     }
 }
 
@@ -133,13 +133,13 @@ fn federation(
     config: &GatewayConfig,
     arguments: &Arguments,
     members: &Members,
-    behind: &Behind,
+    factory: &UpstreamFactory,
 ) -> Result<Federation> {
     let name = config.gateway.name.as_deref().unwrap_or(&arguments.name);
     let mut builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
-        .revisions(behind.supported().clone())
-        .limits(behind.limits.federation)
-        .sealer(behind.sealer());
+        .revisions(factory.supported().clone())
+        .limits(factory.limits.federation)
+        .sealer(factory.sealer());
     if let Some(instructions) = &config.gateway.instructions {
         builder = builder.instructions(instructions);
     }

@@ -20,7 +20,9 @@ use tokio::{
 };
 
 use super::{file::GatewayFile, members::Members};
-use crate::{behind::Behind, logging, render::safe, serve::Arguments, user_error::UserError};
+use crate::{
+    logging, render::safe, serve::Arguments, upstream_factory::UpstreamFactory, user_error::UserError,
+};
 
 /// A gateway that runs.
 pub(super) struct Running {
@@ -75,7 +77,7 @@ impl Running {
         &self,
         (mut hangup, mut restarts): (Hangup, mpsc::Receiver<Restart>),
         arguments: &Arguments,
-        behind: &Arc<Behind>,
+        factory: &UpstreamFactory,
     ) -> Infallible {
         let paths = self.file().watched();
         let mut seen = texts(&paths);
@@ -85,7 +87,7 @@ impl Running {
                 () = sleep(LOOK) => false,
                 Some((name, done)) = restarts.recv() => {
                     // Whoever wanted it may be gone.
-                    let _ = done.send(self.restart(&name, arguments, behind).await);
+                    let _ = done.send(self.restart(&name, arguments, factory).await);
                     continue;
                 }
             };
@@ -94,7 +96,7 @@ impl Running {
                 continue;
             }
             seen = found;
-            if let Err(error) = self.reload(arguments, behind).await {
+            if let Err(error) = self.reload(arguments, factory).await {
                 let help = error.downcast_ref().map_or("correct the file", |error: &UserError| &error.help);
                 // The place of the fault has lines of its own.
                 let problem: Vec<_> = error.to_string().lines().map(safe::text).collect();
@@ -108,7 +110,7 @@ impl Running {
     }
 
     /// Reads the file, and replaces what is different.
-    async fn reload(&self, arguments: &Arguments, behind: &Arc<Behind>) -> Result<()> {
+    async fn reload(&self, arguments: &Arguments, factory: &UpstreamFactory) -> Result<()> {
         let old_file = self.file();
         if !old_file.path.is_file() {
             let problem = format!("{} is no file, and cannot be read again", old_file.path.display());
@@ -117,7 +119,7 @@ impl Running {
         let file = GatewayFile::read(&old_file.path, &Surroundings::here())?;
         file.limits()?;
         let old = self.members();
-        let members = Arc::new(Members::new(&file, Some(&old), arguments, behind)?);
+        let members = Arc::new(Members::new(&file, Some(&old), arguments, factory)?);
         let changes = members.changes(&old);
         for (what, is_different) in [
             ("[servers]", file.config.servers != old_file.config.servers),
@@ -137,14 +139,19 @@ impl Running {
     ///
     /// # Errors
     /// Why that cannot be.
-    async fn restart(&self, name: &str, arguments: &Arguments, behind: &Arc<Behind>) -> Result<(), String> {
+    async fn restart(
+        &self,
+        name: &str,
+        arguments: &Arguments,
+        factory: &UpstreamFactory,
+    ) -> Result<(), String> {
         let (file, old) = (self.file(), self.members());
         if old.has_documents(name) {
             return Err(format!("{name} is a folder of documents, which are read again when they change"));
         }
         let Some(others) = old.except(name) else { return Err(format!("the gateway has no server {name}")) };
         let members =
-            Members::new(&file, Some(&others), arguments, behind).map_err(|error| error.to_string())?;
+            Members::new(&file, Some(&others), arguments, factory).map_err(|error| error.to_string())?;
         self.replace(file, Arc::new(members)).await.map_err(|error| error.to_string())?;
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())

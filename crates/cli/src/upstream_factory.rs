@@ -1,4 +1,4 @@
-//! The servers behind a bridge or a gateway: their connections, and what is cached of them.
+//! How a bridge and a gateway make the upstreams of their servers: connections, the key of sealed states, and the cached lists.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,8 +24,8 @@ use crate::{
     target::Server,
 };
 
-/// What all servers behind one program share.
-pub(crate) struct Behind {
+/// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
+pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) buffers: BufferedBytes,
@@ -36,8 +36,8 @@ pub(crate) struct Behind {
     guard: guard::Guard,
 }
 
-/// One of the servers, and how it is connected.
-pub(crate) struct ServerBehind<'a> {
+/// One server, and how it is connected.
+pub(crate) struct UpstreamOptions<'a> {
     /// Its name in errors and logs.
     pub(crate) name: &'a str,
     /// How to reach it.
@@ -55,7 +55,7 @@ pub(crate) struct ServerBehind<'a> {
     pub(crate) isolation: IsolationPolicy,
 }
 
-impl Behind {
+impl UpstreamFactory {
     /// Prepares for servers whose clients are served as `arguments` say.
     ///
     /// # Errors
@@ -85,8 +85,8 @@ impl Behind {
     }
 
     /// Puts a server behind a bridge of its own. Nothing is connected before somebody calls.
-    pub(crate) fn bridge(&self, behind: ServerBehind<'_>) -> Bridge {
-        let ServerBehind {
+    pub(crate) fn bridge(&self, options: UpstreamOptions<'_>) -> Bridge {
+        let UpstreamOptions {
             name,
             server,
             target,
@@ -95,7 +95,7 @@ impl Behind {
             call_timeout,
             connections,
             isolation,
-        } = behind;
+        } = options;
         // What a client does not read is not read from the server either.
         let opening = client::ConnectOptions::default()
             .revision(revision)
