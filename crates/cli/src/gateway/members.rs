@@ -271,7 +271,10 @@ impl UpstreamMember {
 }
 
 /// How an upstream is reached, with its secrets.
-fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
     let surroundings = &file.surroundings;
     let described = config.server().map_err(|(key, reason)| match key {
         "" => reason,
