@@ -52,6 +52,8 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         call_timeout: arguments.server.call_timeout(),
         connections: None,
         isolation: IsolationPolicy::default(),
+        handshakes: 1,
+        idle_stop: None,
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);

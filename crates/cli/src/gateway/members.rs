@@ -14,7 +14,7 @@ use anyport_server::Server;
 use anyport_service::{Context, Principal, Service};
 use anyport_upstream::IsolationPolicy;
 use indexmap::IndexMap;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::{
     ancestors::{SERVED_FILES, served_files},
@@ -55,8 +55,8 @@ struct DocumentsMember {
     service: Arc<dyn Service>,
 }
 
-/// How many servers are started at once by `start = "eager"`.
-const COLD_STARTS: usize = 4;
+/// How often a server is connected that goes away before its handshake is over; then its callers receive the error.
+const HANDSHAKES: u32 = 3;
 
 impl Members {
     /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected.
@@ -95,7 +95,9 @@ impl Members {
     pub(super) fn all(&self) -> impl Iterator<Item = Member> {
         let upstreams = self.upstreams.iter().map(|(name, upstream)| {
             let title = upstream.config.title.as_deref().unwrap_or(name);
-            Member::new(name, upstream.service.clone()).naming(naming(&upstream.config)).title(title)
+            let bridge = upstream.bridge.clone();
+            let member = Member::new(name, upstream.service.clone()).naming(naming(&upstream.config));
+            member.title(title).resting(move || bridge.is_resting())
         });
         let documents = self.documents.iter().map(|(name, documents)| {
             let naming = Naming::default();
@@ -113,11 +115,9 @@ impl Members {
         for documents in self.documents.values() {
             documents.server.start().await.context("the documents cannot be served")?;
         }
-        let places = Arc::new(Semaphore::new(COLD_STARTS));
         for member in self.upstreams.values().filter(|member| member.config.start == Start::Eager) {
-            let (upstream, places) = (member.bridge.upstream().clone(), places.clone());
+            let upstream = member.bridge.upstream().clone();
             tokio::spawn(async move {
-                let Ok(_place) = places.acquire().await else { return };
                 let context = Context::new(Principal::anonymous(), Revision::NEWEST);
                 if upstream.is_connected(&context) {
                     return;
@@ -177,6 +177,9 @@ impl Members {
             value["transport"] = "documents".into();
             return;
         };
+        if member.bridge.is_resting() && value["state"] == "up" {
+            value["state"] = "idle".into();
+        }
         value["transport"] = member.server.transport().into();
         value["server"] = member.server.to_string().into();
         let known = member.bridge.upstream().server_info().borrow().clone();
@@ -265,6 +268,8 @@ impl UpstreamMember {
                 Isolation::Shared => IsolationPolicy::Shared,
                 Isolation::Caller => IsolationPolicy::Caller,
             },
+            handshakes: HANDSHAKES,
+            idle_stop: config.idle_stop.map(|seconds| Duration::from_secs(seconds.into())),
         });
         Ok(Self { config: config.clone(), server, service: Arc::new(bridge.clone()), bridge })
     }

@@ -5,7 +5,11 @@ use std::{collections::HashSet, sync::Arc};
 use anyport_service::Service;
 
 use super::{
-    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, uris::UriAlias,
+    catalog::CatalogTable,
+    core::{IsResting, MemberCore},
+    error::FederationError,
+    naming::Naming,
+    uris::UriAlias,
 };
 
 /// One server of a federation, under a name.
@@ -18,13 +22,21 @@ pub struct Member {
     service: Arc<dyn Service>,
     naming: Naming,
     per_principal: bool,
+    is_resting: Option<IsResting>,
 }
 
 impl Member {
     /// The member `name`, served by `service`. The name is that of the configuration: it stands in errors, logs and, by
     /// default, in the names of its tools. Two members with the same service and name are the same member.
     pub fn new(name: impl Into<String>, service: Arc<dyn Service>) -> Self {
-        Self { name: name.into(), title: None, service, naming: Naming::default(), per_principal: false }
+        Self {
+            name: name.into(),
+            title: None,
+            service,
+            naming: Naming::default(),
+            per_principal: false,
+            is_resting: None,
+        }
     }
 
     /// Sets what people call it, in questions to the user and in instructions. Default: its name.
@@ -38,6 +50,14 @@ impl Member {
     #[must_use]
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = naming;
+        self
+    }
+
+    /// Answers its lists as they were last read while `is_resting` returns true: reading them again would start the server
+    /// ([`Bridge::is_resting`](crate::Bridge::is_resting)).
+    #[must_use]
+    pub fn resting(mut self, is_resting: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_resting = Some(Arc::new(is_resting));
         self
     }
 
@@ -92,7 +112,7 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let core = Arc::new(MemberCore::new(&member.name, member.service));
+                let core = Arc::new(MemberCore::new(&member.name, member.service, member.is_resting));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
