@@ -8,7 +8,7 @@ use std::sync::{
 use anyport_protocol::{Error, Raw, json::Splice, jsonrpc::Reason};
 use anyport_service::{Outcome, Service, sync::Lock};
 
-use super::{health::Health, list_kind::ListKind, member_list::MemberList};
+use super::{health::Health, list_kind::ListKind, member_list::MemberList, pins::Pins};
 
 /// Says whether a member was ended for want of use.
 pub(super) type IsResting = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -17,6 +17,8 @@ pub(super) type IsResting = Arc<dyn Fn() -> bool + Send + Sync>;
 pub(super) struct MemberCore {
     pub(super) name: Arc<str>,
     pub(super) service: Arc<dyn Service>,
+    /// What its definitions are compared with, if they are.
+    pub(super) pins: Option<Pins>,
     pub(super) health: Health,
     /// The number of calls that were forwarded.
     pub(super) calls: AtomicU64,
@@ -30,10 +32,16 @@ pub(super) struct MemberCore {
 }
 
 impl MemberCore {
-    pub(super) fn new(name: &str, service: Arc<dyn Service>, is_resting: Option<IsResting>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        service: Arc<dyn Service>,
+        pins: Option<Pins>,
+        is_resting: Option<IsResting>,
+    ) -> Self {
         Self {
             name: name.into(),
             service,
+            pins,
             health: Health::default(),
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -46,6 +54,11 @@ impl MemberCore {
     /// Whether it was ended for want of use.
     pub(super) fn is_resting(&self) -> bool {
         self.is_resting.as_ref().is_some_and(|is_resting| is_resting())
+    }
+
+    /// Whether items can be held back until their definitions are accepted.
+    pub(super) fn is_strict(&self) -> bool {
+        self.pins.as_ref().is_some_and(Pins::is_strict)
     }
 
     /// A list, which is that of other callers if both are equal: most members offer the same to all.
