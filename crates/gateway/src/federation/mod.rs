@@ -34,6 +34,7 @@ mod list_kind;
 mod listen;
 mod member;
 mod member_list;
+mod member_service;
 mod merged;
 mod names;
 mod naming;
@@ -57,6 +58,7 @@ pub use self::{
     health::MemberState,
     limits::FederationLimits,
     member::Member,
+    member_service::MemberService,
     names::Collision,
     naming::{ItemOverride, Naming},
     retired::RetiredMember,
