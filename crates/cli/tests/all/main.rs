@@ -27,6 +27,8 @@ mod gateway;
 mod interrupted;
 mod json;
 mod logs;
+#[cfg(unix)]
+mod named_upstreams;
 mod parked;
 mod plain;
 mod rmcp;

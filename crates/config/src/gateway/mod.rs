@@ -15,7 +15,7 @@ pub use model::{
     GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, Start, ToolConfig, UpstreamConfig,
     VirtualServerConfig, Words,
 };
-pub use read::{FaultPlace, GatewayError, read};
+pub use read::{FaultPlace, GatewayError, is_gateway_file, read};
 
 /// The JSON Schema of `anyport.toml`.
 pub fn schema() -> serde_json::Value {

@@ -3,18 +3,14 @@
 pub(crate) mod restart;
 pub(crate) mod status;
 
-use std::{
-    io::{self, BufRead as _, BufReader, Write as _},
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Result;
 use serde_json::Value;
 
 use crate::{
-    gateway::{Command, control_folder, control_sockets},
+    gateway::socket::{self, Request},
+    state_dir,
     user_error::UserError,
 };
 
@@ -31,43 +27,17 @@ pub(crate) struct Which {
 const PATIENCE: Duration = Duration::from_secs(35);
 
 impl Which {
-    /// Sends `command` to every running gateway. The answers, at least one.
+    /// Sends `request` to every running gateway. The answers, at least one.
     ///
     /// # Errors
     /// When none runs.
-    fn ask(&self, command: &Command) -> Result<Vec<Value>> {
-        let folder = control_folder(self.state_dir.clone());
-        let sockets = folder.iter().flat_map(|folder| control_sockets(folder));
-        let answers: Vec<Value> = sockets.filter_map(|socket| answer_of(&socket, command)).collect();
+    fn ask(&self, request: &Request) -> Result<Vec<Value>> {
+        let state = state_dir::folder(self.state_dir.clone());
+        let answers = state.map(|state| socket::ask_all(&socket::folder(&state), request, PATIENCE));
+        let answers: Vec<Value> = answers.into_iter().flatten().map(|(_, answer)| answer).collect();
         if answers.is_empty() {
             return Err(UserError::failed("no gateway is running", "start one: anyport serve --config FILE"));
         }
         Ok(answers)
     }
-}
-
-/// The answer of the gateway at `socket`; `None` if none is there. What an earlier one has left is removed.
-fn answer_of(socket: &Path, command: &Command) -> Option<Value> {
-    match asked(socket, command) {
-        Ok(answer) => Some(answer),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let _ = std::fs::remove_file(socket);
-            None
-        }
-        Err(error) => {
-            tracing::warn!(socket = %socket.display(), %error, "a gateway does not answer");
-            None
-        }
-    }
-}
-
-fn asked(socket: &Path, command: &Command) -> io::Result<Value> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let request = serde_json::to_string(command).map_err(io::Error::other)?;
-    stream.write_all(format!("{request}\n").as_bytes())?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    serde_json::from_str(&line).map_err(io::Error::other)
 }
