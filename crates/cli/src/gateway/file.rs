@@ -18,7 +18,7 @@ pub(crate) struct GatewayFile {
     pub(crate) path: PathBuf,
     pub(crate) config: GatewayConfig,
     /// The environment, and the variables of the `.env` beside the file.
-    pub(crate) surroundings: Surroundings,
+    pub(super) surroundings: Surroundings,
 }
 
 impl GatewayFile {
@@ -61,6 +61,11 @@ impl GatewayFile {
         });
         let documents = self.config.knowledge.keys().map(|name| ServerName { name: name.clone(), own: None });
         upstreams.chain(documents).collect()
+    }
+
+    /// The environment, and the variables of the `.env` beside the file.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// The files whose changes matter: the file, and the `.env` beside it.

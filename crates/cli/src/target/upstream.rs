@@ -13,7 +13,7 @@ use crate::{
 /// # Errors
 /// What has no value, or is not how a server is reached.
 pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result<Server, String> {
-    let surroundings = &file.surroundings;
+    let surroundings = file.surroundings();
     let described = config.server().map_err(|(key, reason)| match key {
         "" => reason,
         key => format!("`{key}`: {reason}"),
@@ -48,13 +48,13 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
 /// When this program is not found.
 pub(super) fn of_documents(config: &KnowledgeConfig, file: &GatewayFile) -> Result<Server, String> {
     let program = std::env::current_exe().map_err(|error| format!("this program is not found: {error}"))?;
-    let folders = config.docs.iter().map(|folder| file.surroundings.cwd.join(folder));
+    let folders = config.docs.iter().map(|folder| file.surroundings().cwd.join(folder));
     let folders = folders.flat_map(|folder| ["--docs".to_owned(), folder.to_string_lossy().into_owned()]);
     Ok(Server::Command {
         program: program.to_string_lossy().into_owned(),
         arguments: ["serve", "--stdio"].map(str::to_owned).into_iter().chain(folders).collect(),
         environment: vec![served(file)],
-        cwd: Some(file.surroundings.cwd.clone()),
+        cwd: Some(file.surroundings().cwd.clone()),
     })
 }
 

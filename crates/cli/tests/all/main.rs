@@ -24,6 +24,7 @@ mod findable;
 mod first_ten_minutes;
 mod flags;
 mod gateway;
+mod gateway_file;
 mod interrupted;
 mod json;
 mod logs;

@@ -3,7 +3,10 @@
 pub(crate) mod restart;
 pub(crate) mod status;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -40,4 +43,17 @@ impl Which {
         }
         Ok(answers)
     }
+}
+
+/// The URL of the running gateway that serves the file at `path`, if one does so over HTTP.
+pub(crate) fn url_of(path: &Path) -> Option<String> {
+    let state_dir = std::env::var_os("ANYPORT_STATE_DIR").map(PathBuf::from);
+    let path = path.canonicalize().ok()?;
+    let is_same = |gateway: &Value| {
+        let file = gateway["file"].as_str().map(Path::new);
+        file.and_then(|file| file.canonicalize().ok()).is_some_and(|file| file == path)
+    };
+    let gateways = Which { state_dir }.ask(&Request::Status).ok()?;
+    let address = gateways.into_iter().find(is_same)?["address"].as_str()?.to_owned();
+    Some(format!("http://{address}/mcp"))
 }
