@@ -14,12 +14,13 @@ use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
-use anyport_upstream::{IsolationPolicy, TransportConnector, Upstream};
+use anyport_upstream::{IsolationPolicy, Upstream};
 
 use crate::{
     guard,
     listen::{self, Limits},
     server_id::server_id,
+    server_log::{LoggedConnector, ServerLogs},
     state_dir, store,
     target::Server,
 };
@@ -29,6 +30,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) buffers: BufferedBytes,
+    /// The logs of the servers for which [`UpstreamOptions::is_logged`] says so.
+    pub(crate) logs: ServerLogs,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -53,6 +56,8 @@ pub(crate) struct UpstreamOptions<'a> {
     /// The number of its connections.
     pub(crate) connections: Option<usize>,
     pub(crate) isolation: IsolationPolicy,
+    /// Whether what it writes and logs is kept, for `anyport logs`.
+    pub(crate) is_logged: bool,
 }
 
 impl UpstreamFactory {
@@ -71,7 +76,8 @@ impl UpstreamFactory {
         };
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
-        Ok(Self { limits, metrics, buffers, supported, key, store, guard: guard::Guard::default() })
+        let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
+        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard: guard::Guard::default() })
     }
 
     /// The revisions that clients may speak.
@@ -95,6 +101,7 @@ impl UpstreamFactory {
             call_timeout,
             connections,
             isolation,
+            is_logged,
         } = options;
         // What a client does not read is not read from the server either.
         let opening = client::ConnectOptions::default()
@@ -109,7 +116,9 @@ impl UpstreamFactory {
         };
         let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
         let longest = limits.bridge.call_timeout_max.max(call_timeout);
-        let upstream = Upstream::builder(name, TransportConnector::new(self.guard.guarded(target), opening))
+        let log = is_logged.then(|| self.logs.of(name));
+        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log);
+        let upstream = Upstream::builder(name, connector)
             .limits(limits.upstream.connections(connections))
             .dialogues(limits.legacy_clients)
             .park(self.sealer(), limits.park.call_timeout_max(longest))

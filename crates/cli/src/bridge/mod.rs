@@ -52,6 +52,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         call_timeout: arguments.server.call_timeout(),
         connections: None,
         isolation: IsolationPolicy::default(),
+        is_logged: false,
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);

@@ -17,8 +17,9 @@ use super::{
     direct::DirectAccess,
     reload::{Restart, Running},
     socket::{self, Introduction, Request},
+    stream_logs::stream_logs,
 };
-use crate::state_dir;
+use crate::{server_log::ServerLogs, state_dir};
 
 /// The longest request in bytes.
 const LONGEST: u64 = 64 << 10;
@@ -40,11 +41,12 @@ pub(super) struct Control {
     address: Lock<Option<SocketAddr>>,
     /// The servers, each alone.
     direct: DirectAccess,
+    logs: ServerLogs,
 }
 
 impl Control {
     /// Opens the socket of this process, which leads to each of the servers of `direct`. A gateway without one serves all the same.
-    pub(super) fn open(state_dir: Option<PathBuf>, direct: DirectAccess) -> Option<Self> {
+    pub(super) fn open(state_dir: Option<PathBuf>, direct: DirectAccess, logs: ServerLogs) -> Option<Self> {
         let folder = socket::folder(&state_dir::folder(state_dir)?);
         let path = folder.join(format!("{}.sock", std::process::id()));
         // A process with the same number may have left it.
@@ -58,7 +60,7 @@ impl Control {
             tracing::warn!(path = %path.display(), %error, "commands such as `anyport status` do not find this gateway");
         };
         let (listener, owner) = bind().inspect_err(warn).ok()?;
-        Some(Self { path, listener, owner, began: Timestamp::now(), address: Lock::default(), direct })
+        Some(Self { path, listener, owner, began: Timestamp::now(), address: Lock::default(), direct, logs })
     }
 
     /// Notes where the gateway listens.
@@ -103,6 +105,10 @@ impl Control {
             Ok(Request::Restart { name }) => {
                 let restarted = timeout(PATIENCE, restart(name, restarts)).await?;
                 restarted.map_or_else(|why| json!({"error": why}), |()| json!({"ok": true}))
+            }
+            Ok(Request::Logs(request)) => {
+                timeout(PATIENCE, respond(&mut stream, &json!({"ok": true}))).await??;
+                return stream_logs(stream, &request, &self.logs).await;
             }
             Ok(Request::Connect { name }) => return self.connect(stream, running, &name).await,
             Err(why) => json!({"error": why}),

@@ -198,6 +198,11 @@ impl Members {
         }
     }
 
+    /// The names of the servers.
+    pub(super) fn upstream_names(&self) -> Vec<&str> {
+        self.upstreams.keys().map(String::as_str).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.upstreams.is_empty() && self.documents.is_empty()
     }
@@ -296,6 +301,7 @@ impl UpstreamMember {
                 Isolation::Shared => IsolationPolicy::Shared,
                 Isolation::Caller => IsolationPolicy::Caller,
             },
+            is_logged: true,
         });
         Ok(Self {
             config: config.clone(),

@@ -6,6 +6,7 @@
 //! - [`ancestors`]: the gateways that started this program.
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
 //! - `control`: answers what comes on that socket.
+//! - `stream_logs`: writes the logs of servers to those commands.
 //! - `direct`: one server of the gateway, by itself, for those commands.
 //! - [`banner`]: what is served, and where.
 
@@ -20,6 +21,8 @@ mod members;
 mod reload;
 #[cfg(unix)]
 pub(crate) mod socket;
+#[cfg(unix)]
+mod stream_logs;
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
@@ -113,7 +116,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let settings = listen::Settings { supported, limits, buffers, further };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]
-    let control = control::Control::open(arguments.listen.state_dir.clone(), direct).map(Arc::new);
+    let control = control::Control::open(arguments.listen.state_dir.clone(), direct, factory.logs.clone()).map(Arc::new);
     #[cfg(unix)]
     if let Some(control) = &control {
         tokio::spawn(control.clone().serve(running.clone(), restart));

@@ -141,6 +141,7 @@ impl Running {
                 tracing::warn!("{what} has changed, which takes a restart of the gateway");
             }
         }
+        factory.logs.retain(&members.upstream_names());
         self.replace(Arc::new(file), members).await?;
         logging::notice(format!("the file was read again: {changes}"));
         Ok(())
@@ -164,6 +165,7 @@ impl Running {
         let members =
             Members::new(&file, Some(&others), arguments, factory).map_err(|error| error.to_string())?;
         self.replace(file, Arc::new(members)).await.map_err(|error| error.to_string())?;
+        factory.logs.of(name).event("restarted");
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! The protocol of a running gateway's socket, and its client.
 //!
 //! The socket is a Unix socket in the state folder, `gateways/PID.sock`, which only its user can open. A request is one line of
-//! JSON, and so is its response: `{"command":"status"}`, `{"command":"restart","name":"files"}`. After the response to
-//! `{"command":"connect","name":"files"}` the connection speaks MCP with that server, a message a line.
+//! JSON, and so is its response: `{"command":"status"}`, `{"command":"restart","name":"files"}`. The response to a request that
+//! opens a connection is `{"ok":true}`, or says why not. After it the connection speaks MCP with a server, a message a line
+//! (`{"command":"connect","name":"files"}`), or has further lines of JSON (`{"command":"logs","follow":true}`).
 
 use std::{
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt as _};
 
 /// The folder of the sockets, in the state folder.
 const FOLDER: &str = "gateways";
@@ -35,11 +36,24 @@ pub(crate) enum Request {
         /// The name of the server in the file.
         name: String,
     },
+    /// Writes the logs of servers, an entry a line.
+    Logs(LogsRequest),
     /// Speaks MCP with a server from then on.
     Connect {
         /// The name of the server in the file.
         name: String,
     },
+}
+
+/// Which entries of the logs are meant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LogsRequest {
+    /// The name of the server in the file; `None`: all.
+    pub(crate) name: Option<String>,
+    /// Whether entries go on to be written as they come.
+    pub(crate) follow: bool,
+    /// The number of the newest entries that are wanted of those that are there.
+    pub(crate) lines: Option<usize>,
 }
 
 /// Which gateway this is, and the names of its servers.
@@ -139,12 +153,32 @@ pub(crate) async fn open(
     let mut stream = tokio::io::BufReader::new(stream);
     stream.write_all(&line(request)?).await?;
     let mut response = String::new();
-    (&mut stream).take(LONGEST).read_line(&mut response).await?;
+    AsyncBufReadExt::read_line(&mut AsyncReadExt::take(&mut stream, LONGEST), &mut response).await?;
+    accepted(&response)?;
+    Ok(stream)
+}
+
+/// The same, for commands without a runtime.
+///
+/// # Errors
+/// The same.
+pub(crate) fn open_blocking(socket: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(&line(request)?)?;
+    let mut stream = BufReader::new(stream);
+    let mut response = String::new();
+    (&mut stream).take(LONGEST).read_line(&mut response)?;
+    accepted(&response)?;
+    Ok(stream)
+}
+
+/// Checks the first line of a response, after which the connection goes on.
+fn accepted(response: &str) -> io::Result<()> {
     let response: Value =
-        serde_json::from_str(&response).map_err(|_| io::Error::other("the gateway went away"))?;
+        serde_json::from_str(response).map_err(|_| io::Error::other("the gateway went away"))?;
     match response["error"].as_str() {
         Some(why) => Err(io::Error::other(why.to_owned())),
-        None => Ok(stream),
+        None => Ok(()),
     }
 }
 

@@ -361,7 +361,7 @@ impl Search {
         let mut problem = format!("no server is called {name}");
         problem += &match looked.is_empty() {
             true => {
-                "; no gateway runs, and no anyport.toml or mcp.json was found in this project or of this user"
+                "; no gateway runs, no anyport.toml and no mcp.json was found in this project or of this user"
                     .to_owned()
             }
             false => format!("; looked in {}", looked.join(", ")),

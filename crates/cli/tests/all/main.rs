@@ -35,6 +35,8 @@ mod plain;
 mod rmcp;
 mod secrets;
 mod serve;
+#[cfg(unix)]
+mod server_logs;
 mod signals;
 mod stdio;
 mod store;

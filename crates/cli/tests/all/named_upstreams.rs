@@ -27,7 +27,7 @@ while read -r line; do
     *'"name":"ask"'*) asked=$id; printf '{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"Which colour?","requestedSchema":{"type":"object","properties":{"colour":{"type":"string"}}}}}\n' ;;
     *'"id":"q"'*) text "$asked" "answered" ;;
     *'"name":"hang"'*) ;;
-    *tools/call*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32602,"message":"no such tool"}}\n' "$id" ;;
+    *'"id":'*'"method":'*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}\n' "$id" ;;
   esac
 done
 "#;

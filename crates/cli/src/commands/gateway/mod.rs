@@ -1,18 +1,26 @@
-//! Running gateways: `anyport status` and `anyport restart`.
+//! Running gateways: `anyport status`, `anyport restart` and `anyport logs`.
+//!
+//! - [`stream`]: what gateways send line by line.
 
+pub(crate) mod logs;
 pub(crate) mod restart;
 pub(crate) mod status;
+mod stream;
 
 use std::{
+    io::BufReader,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Error, Result};
+use anyport_protocol::suggest::did_you_mean;
 use serde_json::Value;
 
 use crate::{
     gateway::socket::{self, Request},
+    render::safe,
     state_dir,
     user_error::UserError,
 };
@@ -39,10 +47,48 @@ impl Which {
         let answers = state.map(|state| socket::ask_all(&socket::folder(&state), request, PATIENCE));
         let answers: Vec<Value> = answers.into_iter().flatten().map(|(_, answer)| answer).collect();
         if answers.is_empty() {
-            return Err(UserError::failed("no gateway is running", "start one: anyport serve --config FILE"));
+            return Err(none());
         }
         Ok(answers)
     }
+
+    /// Opens a connection to every running gateway that has the servers `names`, all if there are none, which begins with `request`.
+    ///
+    /// # Errors
+    /// When no gateway runs, or none has one of them.
+    fn open(&self, names: &[String], request: &Request) -> Result<Vec<BufReader<UnixStream>>> {
+        let state = state_dir::folder(self.state_dir.clone());
+        let gateways: Vec<_> = state.iter().flat_map(|state| socket::introductions(state)).collect();
+        if gateways.is_empty() {
+            return Err(none());
+        }
+        let all: Vec<&str> =
+            gateways.iter().flat_map(|(_, gateway)| &gateway.servers).map(|server| &*server.name).collect();
+        if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
+            let near = did_you_mean(unknown, all.iter().copied());
+            let help = near.unwrap_or_else(|| format!("there are {}", all.join(", ")));
+            return Err(UserError::failed(
+                safe::line(&format!("no running gateway has a server {unknown}")),
+                safe::line(&help),
+            ));
+        }
+        let is_meant = |gateway: &socket::Introduction| {
+            names.is_empty() || gateway.servers.iter().any(|server| names.contains(&server.name))
+        };
+        let meant = gateways.iter().filter(|(_, gateway)| is_meant(gateway));
+        meant
+            .map(|(socket, gateway)| {
+                socket::open_blocking(socket, request).map_err(|error| {
+                    let problem = format!("the gateway of {} does not answer: {error}", gateway.file.display());
+                    UserError::failed(problem, "`anyport status` shows the running gateways")
+                })
+            })
+            .collect()
+    }
+}
+
+fn none() -> Error {
+    UserError::failed("no gateway is running", "start one: anyport serve --config FILE")
 }
 
 /// The URL of the running gateway that serves the file at `path`, if one does so over HTTP.
