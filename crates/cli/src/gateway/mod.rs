@@ -116,7 +116,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let settings = listen::Settings { supported, limits, buffers, further };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]
-    let control = control::Control::open(arguments.listen.state_dir.clone(), direct, factory.logs.clone()).map(Arc::new);
+    let control = control::Control::open(arguments.listen.state_dir.clone(), direct, factory.logs.clone())
+        .map(Arc::new);
     #[cfg(unix)]
     if let Some(control) = &control {
         tokio::spawn(control.clone().serve(running.clone(), restart));

@@ -37,7 +37,8 @@ impl Connector for LoggedConnector {
         let connecting = self.inner.connect(client);
         let Some(log) = self.log.clone() else { return connecting };
         Box::pin(async move {
-            let connected = connecting.await.inspect_err(|error| log.event(format!("not connected: {error}")))?;
+            let connected =
+                connecting.await.inspect_err(|error| log.event(format!("not connected: {error}")))?;
             log.event(connected_words(&connected));
             let closed = connected.peer.closed();
             tokio::spawn(async move { log.event(closed_words(&closed.await)) });

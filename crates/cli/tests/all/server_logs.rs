@@ -64,8 +64,7 @@ fn what_a_server_writes_logs_and_how_its_connections_end_is_shown_without_secret
     until(
         || texts(home, "files", "stderr").into(),
         |texts| {
-            let expected =
-                ["key: <hidden>", "\u{1b}[33mwarming up\u{1b}[0m\u{1b}]0;title\u{7}", "call 1"];
+            let expected = ["key: <hidden>", "\u{1b}[33mwarming up\u{1b}[0m\u{1b}]0;title\u{7}", "call 1"];
             texts == &serde_json::json!(expected)
         },
     );
@@ -76,7 +75,8 @@ fn what_a_server_writes_logs_and_how_its_connections_end_is_shown_without_secret
     }
     assert!(!shown.contains(['\u{1b}', '\u{7}']) && !shown.contains("not-for-everybody"), "{shown:?}");
     assert_eq!(ran(home, &["call", "files", "end"]).code, Some(4));
-    let events = until(|| texts(home, "files", "event").into(), |events| events.as_array().unwrap().len() > 1);
+    let events =
+        until(|| texts(home, "files", "event").into(), |events| events.as_array().unwrap().len() > 1);
     assert!(events[1].as_str().unwrap().starts_with("lost: the process ended (exit status: 3"), "{events}");
     assert_eq!(ran(home, &["restart", "files"]).code, Some(0));
     assert_eq!(texts(home, "files", "event").last().unwrap(), "restarted");

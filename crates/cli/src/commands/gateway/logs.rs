@@ -75,10 +75,8 @@ mod tests {
 
     #[test]
     fn entries_are_lines_that_command_no_terminal() {
-        let entry = |kind: &str, text: &str| {
-            json!({"at": "T", "server": "files", "kind": kind, "text": text, "level": "warning", "logger": "db"})
-        };
-        assert_eq!(shown(&entry("stderr", "\u{1b}[33mwarm\u{1b}[0m\u{7}"), true), "T  warm\\u{7}\n");
+        let entry = |kind: &str, text: &str| json!({"at": "T", "server": "files", "kind": kind, "text": text, "level": "warning", "logger": "db"});
+        assert_eq!(shown(&entry("stderr", "\u{1b}[33mwarm\u{1b}[0m\u{202e}"), true), "T  warm\\u{202e}\n");
         assert_eq!(shown(&entry("event", "closed"), false), "files  T  * closed\n");
         assert_eq!(shown(&entry("message", "two\nlines"), true), "T  [warning] db: two\\nlines\n");
         assert_eq!(shown(&json!({"server": "a", "missed": 3}), false), "a  (3 lines were left out)\n");

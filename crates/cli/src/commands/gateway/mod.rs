@@ -79,7 +79,8 @@ impl Which {
         meant
             .map(|(socket, gateway)| {
                 socket::open_blocking(socket, request).map_err(|error| {
-                    let problem = format!("the gateway of {} does not answer: {error}", gateway.file.display());
+                    let problem =
+                        format!("the gateway of {} does not answer: {error}", gateway.file.display());
                     UserError::failed(problem, "`anyport status` shows the running gateways")
                 })
             })

@@ -1,11 +1,6 @@
 //! What running gateways send line by line, as it comes.
 
-use std::{
-    io::BufRead as _,
-    os::unix::net::UnixStream,
-    sync::mpsc,
-    thread,
-};
+use std::{io::BufRead as _, os::unix::net::UnixStream, sync::mpsc, thread};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -28,7 +23,8 @@ pub(super) fn each_line(
     for stream in streams {
         let send = send.clone();
         thread::spawn(move || {
-            let values = stream.lines().map_while(Result::ok).map_while(|line| serde_json::from_str(&line).ok());
+            let values =
+                stream.lines().map_while(Result::ok).map_while(|line| serde_json::from_str(&line).ok());
             for value in values {
                 if send.send(value).is_err() {
                     return;
@@ -43,7 +39,10 @@ pub(super) fn each_line(
         }
     }
     match is_endless {
-        true => Err(UserError::new(Exit::Unreachable, "the gateway has ended", "start it again: anyport serve").into()),
+        true => {
+            Err(UserError::new(Exit::Unreachable, "the gateway has ended", "start it again: anyport serve")
+                .into())
+        }
         false => Ok(()),
     }
 }
