@@ -38,7 +38,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use self::{
     ancestors::{SERVED_FILES, nearest_file, serve as is_served_above, served_files, trusted_nearest_file},
-    file::GatewayFile,
+    file::{GatewayFile, pinned_as},
 };
 use self::{
     banner::Banner,

@@ -31,6 +31,7 @@ mod logs;
 #[cfg(unix)]
 mod named_upstreams;
 mod parked;
+mod pins;
 mod plain;
 mod rmcp;
 mod secrets;

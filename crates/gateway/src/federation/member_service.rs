@@ -24,7 +24,7 @@ impl Service for MemberService {
     fn call(&self, request: Request, context: Context) -> Reply {
         match request.known() {
             Some(Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete) => {
-                in_flight::pass(self.0.clone(), request, context)
+                in_flight::pass(self.0.clone(), None, request, context)
             }
             _ => self.0.core.service.call(request, context).relay(Noted(self.0.clone())),
         }
