@@ -119,7 +119,10 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ),
     ("Commands that serve", &["serve", "bridge"]),
     ("Commands on running gateways", &["status", "restart"]),
-    ("Commands on configured servers", &["servers", "add", "get", "remove", "import", "install"]),
+    (
+        "Commands on configured servers",
+        &["servers", "add", "get", "remove", "enable", "disable", "import", "install"],
+    ),
 ];
 
 /// Every command with its options; those of a whole group stand once.

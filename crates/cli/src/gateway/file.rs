@@ -48,9 +48,19 @@ impl GatewayFile {
         Ok(Self { path, config, surroundings })
     }
 
+    /// The environment, and the variables of the `.env` beside the file.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     /// The files whose changes matter: the file, and the `.env` beside it.
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         vec![self.path.clone(), self.surroundings.cwd.join(".env")]
+    }
+
+    /// The name of the file under which definitions are pinned.
+    pub(crate) fn pinned_as(&self) -> String {
+        pinned_as(&self.path)
     }
 
     /// The limits of the file.
@@ -69,6 +79,11 @@ impl GatewayFile {
         });
         limits.collect()
     }
+}
+
+/// The name under which the definitions of the upstreams of a file are pinned: its path, whatever way it was named in.
+pub(crate) fn pinned_as(path: &Path) -> String {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
 /// The path of a virtual server.

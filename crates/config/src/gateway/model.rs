@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A gateway: the servers behind it, and what it serves to whom.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "anyport.toml")]
 pub struct GatewayConfig {
@@ -30,7 +30,7 @@ pub struct GatewayConfig {
 }
 
 /// How the gateway presents itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewaySettings {
     /// The name that clients see. Default: anyport.
@@ -39,10 +39,12 @@ pub struct GatewaySettings {
     pub instructions: Option<String>,
     /// Whether clients see three tools that search, describe and call the others, in place of them.
     pub tool_search: bool,
+    /// What becomes of a definition that is not as it was first seen, at upstreams that do not say.
+    pub pin: Pin,
 }
 
 /// A server behind the gateway: a program (`command`) or a URL (`url`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
     /// The program and its arguments.
@@ -83,10 +85,12 @@ pub struct UpstreamConfig {
     pub exclude: Vec<String>,
     /// Changes of single tools, by their own names.
     pub tools: IndexMap<String, ToolConfig>,
+    /// What becomes of a definition that is not as it was first seen. Default: what `[gateway]` says.
+    pub pin: Option<Pin>,
 }
 
 /// One tool, as the gateway offers it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ToolConfig {
     /// The whole name under which it is offered, without the prefix of its upstream.
@@ -104,7 +108,7 @@ pub struct ToolConfig {
 }
 
 /// A selection of what the gateway offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VirtualServerConfig {
     /// The names of tools and prompts that are offered, as the gateway writes them; `*` stands for any letters. Default: all.
@@ -118,7 +122,7 @@ pub struct VirtualServerConfig {
 }
 
 /// Folders of documents.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KnowledgeConfig {
     /// The folders, relative to the folder of the file.
@@ -128,7 +132,7 @@ pub struct KnowledgeConfig {
 }
 
 /// A program with its arguments: one text for the program alone, or a list.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "a text or a list of texts")]
 pub enum Words {
     /// The program.
@@ -138,7 +142,7 @@ pub enum Words {
 }
 
 /// Who shares a connection to a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// All callers, unless the server is seen to send requests that could belong to any of them.
@@ -150,8 +154,21 @@ pub enum Isolation {
     Caller,
 }
 
+/// What becomes of the definition of a tool, prompt or resource that is not as it was first seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pin {
+    /// Nothing: definitions are not compared.
+    Off,
+    /// It is reported, and served.
+    #[default]
+    Report,
+    /// It is reported and quarantined until `anyport pins accept`; so is a new tool, prompt or template.
+    Strict,
+}
+
 /// When a server is connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// When somebody needs it.

@@ -48,7 +48,10 @@ fn free(name: String, config: &GatewayConfig) -> String {
 }
 
 /// Reads `text`, which is that of the `anyport.toml` at `path`.
-fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
+///
+/// # Errors
+/// When it cannot be parsed, has a key that is not known, or one that contradicts another.
+pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
     let fault = |range: Option<Range<usize>>, reason: String, expected: Vec<String>| GatewayError::Fault {
         place: FaultPlace::new(path, text, range.unwrap_or(0..0)),
         reason,
@@ -178,7 +181,7 @@ impl fmt::Display for FaultPlace {
 mod tests {
     use super::*;
     use crate::{
-        gateway::{Isolation, Start, Words},
+        gateway::{Isolation, Pin, Start, Words},
         server::Endpoint,
     };
 
@@ -197,6 +200,7 @@ mod tests {
             [upstreams.files]
             command = ["npx", "-y", "files", "."]
             start = "eager"
+            pin = "strict"
             [upstreams.a]
             command = "a"
             args = ["b"]
@@ -220,6 +224,7 @@ mod tests {
         let [files, a, tracker] = ["files", "a", "tracker"].map(|name| &config.upstreams[name]);
         assert_eq!(files.command, Some(Words::List(["npx", "-y", "files", "."].map(str::to_owned).into())));
         assert_eq!((files.start, tracker.isolation), (Start::Eager, Isolation::Caller));
+        assert_eq!((config.gateway.pin, files.pin, tracker.pin), (Pin::Report, Some(Pin::Strict), None));
         let Endpoint::Command { program, args, .. } = a.server().unwrap().endpoint else { panic!("{a:?}") };
         assert_eq!((program.as_str(), &*args), ("a", &["b".to_owned()][..]));
         assert_eq!(a.tools["write"].arguments["depth"], 3);

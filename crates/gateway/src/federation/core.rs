@@ -8,12 +8,14 @@ use std::sync::{
 use anyport_protocol::{Error, Raw, json::Splice, jsonrpc::Reason};
 use anyport_service::{Outcome, Service, sync::Lock};
 
-use super::{health::Health, list_kind::ListKind, member_list::MemberList};
+use super::{health::Health, list_kind::ListKind, member_list::MemberList, pins::Pins};
 
 /// The part of a member that outlives a change of its naming: its service, and what is known of it.
 pub(super) struct MemberCore {
     pub(super) name: Arc<str>,
     pub(super) service: Arc<dyn Service>,
+    /// What its definitions are compared with, if they are.
+    pub(super) pins: Option<Pins>,
     pub(super) health: Health,
     /// The number of calls that were forwarded.
     pub(super) calls: AtomicU64,
@@ -26,16 +28,22 @@ pub(super) struct MemberCore {
 }
 
 impl MemberCore {
-    pub(super) fn new(name: &str, service: Arc<dyn Service>) -> Self {
+    pub(super) fn new(name: &str, service: Arc<dyn Service>, pins: Option<Pins>) -> Self {
         Self {
             name: name.into(),
             service,
+            pins,
             health: Health::default(),
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             lists: Default::default(),
         }
+    }
+
+    /// Whether items can be held back until their definitions are accepted.
+    pub(super) fn is_strict(&self) -> bool {
+        self.pins.as_ref().is_some_and(Pins::is_strict)
     }
 
     /// A list, which is that of other callers if both are equal: most members offer the same to all.

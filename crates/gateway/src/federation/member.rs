@@ -3,9 +3,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use anyport_service::Service;
+use tokio::sync::watch;
 
 use super::{
-    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, uris::UriAlias,
+    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, pins::Pins,
+    uris::UriAlias,
 };
 
 /// One server of a federation, under a name.
@@ -18,13 +20,15 @@ pub struct Member {
     service: Arc<dyn Service>,
     naming: Naming,
     per_principal: bool,
+    pins: Option<Pins>,
 }
 
 impl Member {
     /// The member `name`, served by `service`. The name is that of the configuration: it stands in errors, logs and, by
     /// default, in the names of its tools. Two members with the same service and name are the same member.
     pub fn new(name: impl Into<String>, service: Arc<dyn Service>) -> Self {
-        Self { name: name.into(), title: None, service, naming: Naming::default(), per_principal: false }
+        let (name, naming) = (name.into(), Naming::default());
+        Self { name, title: None, service, naming, per_principal: false, pins: None }
     }
 
     /// Sets what people call it, in questions to the user and in instructions. Default: its name.
@@ -38,6 +42,13 @@ impl Member {
     #[must_use]
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = naming;
+        self
+    }
+
+    /// Compares its definitions with `pins`. Without this, whatever it offers is served.
+    #[must_use]
+    pub fn pins(mut self, pins: Pins) -> Self {
+        self.pins = Some(pins);
         self
     }
 
@@ -92,7 +103,7 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let core = Arc::new(MemberCore::new(&member.name, member.service));
+                let core = Arc::new(MemberCore::new(&member.name, member.service, member.pins));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
@@ -119,10 +130,10 @@ impl Members {
         self.entries.iter().find(|entry| !entry.alias.keeps() && entry.alias.as_str() == alias)
     }
 
-    /// The only member, if its names stay as they are.
+    /// The only member, if its names stay as they are and nothing of it can be held back.
     pub(super) fn sole(&self) -> Option<&Arc<MemberEntry>> {
         match &*self.entries {
-            [sole] if sole.naming.is_identity() => Some(sole),
+            [sole] if sole.naming.is_identity() && !sole.core.is_strict() => Some(sole),
             _ => None,
         }
     }
@@ -132,10 +143,20 @@ impl Members {
         self.entries.len() > 1
     }
 
-    /// What is known of the member with the same name and service.
+    /// Sets what is notified when pins change.
+    pub(super) fn notify(&self, changes: &watch::Sender<u64>) {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.core.pins.as_ref())
+            .for_each(|pins| pins.notify(changes));
+    }
+
+    /// What is known of the member with the same name, service and pins.
     fn same(&self, member: &Member) -> Option<(Arc<MemberCore>, Arc<CatalogTable>)> {
         let same = self.entries.iter().find(|entry| {
-            *entry.core.name == *member.name && Arc::ptr_eq(&entry.core.service, &member.service)
+            *entry.core.name == *member.name
+                && Arc::ptr_eq(&entry.core.service, &member.service)
+                && entry.core.pins == member.pins
         });
         same.map(|entry| (entry.core.clone(), entry.catalogs.clone()))
     }
