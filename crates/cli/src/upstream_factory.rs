@@ -17,12 +17,13 @@ use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
-use anyport_upstream::{ColdStarts, IsolationPolicy, TransportConnector, Upstream};
+use anyport_upstream::{ColdStarts, IsolationPolicy, Upstream};
 
 use crate::{
     guard,
     listen::{self, Limits},
     server_id::server_id,
+    server_log::{LoggedConnector, ServerLogs},
     state_dir, store,
     target::Server,
 };
@@ -32,6 +33,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) buffers: BufferedBytes,
+    /// The logs of the servers for which [`UpstreamOptions::is_logged`] says so.
+    pub(crate) logs: ServerLogs,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -57,6 +60,8 @@ pub(crate) struct UpstreamOptions<'a> {
     /// The number of its connections.
     pub(crate) connections: Option<usize>,
     pub(crate) isolation: IsolationPolicy,
+    /// Whether what it writes and logs is kept, for `anyport logs`.
+    pub(crate) is_logged: bool,
     /// How often a server is connected that goes away before its handshake is over.
     pub(crate) handshakes: u32,
     /// The time without use after which its connections are closed.
@@ -80,8 +85,9 @@ impl UpstreamFactory {
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
         let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
+        let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
         let guard = guard::Guard::default();
-        Ok(Self { limits, metrics, buffers, supported, key, store, guard, cold_starts })
+        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard, cold_starts })
     }
 
     /// The revisions that clients may speak.
@@ -115,6 +121,7 @@ impl UpstreamFactory {
             call_timeout,
             connections,
             isolation,
+            is_logged,
             handshakes,
             idle_stop,
         } = options;
@@ -131,7 +138,8 @@ impl UpstreamFactory {
         };
         let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
         let longest = limits.bridge.call_timeout_max.max(call_timeout);
-        let connector = TransportConnector::new(self.guard.guarded(target), opening).handshakes(handshakes);
+        let log = is_logged.then(|| self.logs.of(name));
+        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log).handshakes(handshakes);
         let builder = match server {
             Server::Command { .. } => Upstream::builder(name, self.cold_starts.bounded(connector)),
             _ => Upstream::builder(name, connector),

@@ -64,6 +64,13 @@ limits! {
             beyond = "further ones start as places become free"
         )]
         pub(crate) max_cold_starts: usize,
+        /// The size in bytes of the log of each server of a gateway.
+        #[default(256 KiB)]
+        #[limit(
+            Bytes "server_log", note = " of the log of each server of a gateway, in memory",
+            beyond = "the oldest entries are dropped; `anyport logs -f` says how many it missed"
+        )]
+        pub(crate) server_log: usize,
     }
 }
 
