@@ -27,6 +27,7 @@ mod gateway;
 mod gateway_file;
 mod interrupted;
 mod json;
+mod large_results;
 mod logs;
 mod parked;
 mod pins;
