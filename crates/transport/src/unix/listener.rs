@@ -159,7 +159,7 @@ fn reject_overloaded(stream: &UnixStream, limits: &Limits) {
     let message =
         format!("{} connections are open (max_connections); try again later", limits.max_connections);
     let error = Error::internal(message).with_reason(Reason::Overloaded);
-    let mut text = refusal(None, &error, false).text.to_vec();
+    let mut text = refusal(None, &error, false).text.into_bytes().to_vec();
     text.push(b'\n');
     let _ = stream.try_write(&text);
 }
@@ -181,7 +181,7 @@ async fn serve(
         let end = ServerConnection::new(service, connection, out).run(receive, stop).await;
         if let ConnectionEnd::Silent(_) | ConnectionEnd::Idle(_) = end {
             let error = Error::invalid_request(format!("the connection is closed: {end}"));
-            let _ = farewell.try_send(refusal(None, &error, false).text);
+            let _ = farewell.try_send(refusal(None, &error, false).text.into_bytes());
         }
         // The last sender: the writer ends once everything is written.
         drop(farewell);
