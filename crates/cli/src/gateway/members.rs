@@ -16,18 +16,17 @@ use anyport_server::Server;
 use anyport_service::{Context, Principal, Service};
 use anyport_upstream::IsolationPolicy;
 use indexmap::IndexMap;
-use tokio::{sync::Semaphore, task::JoinSet};
+#[cfg(unix)]
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::{
-    ancestors::{SERVED_FILES, served_files},
-    file::GatewayFile,
-};
+#[cfg(unix)]
+use super::direct::DirectConnections;
+use super::file::GatewayFile;
 use crate::{
     program::{self, Missing},
-    secret_source::SecretSource,
     serve::Arguments,
-    state_dir,
-    target::{self, SecretValue},
+    state_dir, target,
     upstream_factory::{UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
@@ -51,6 +50,8 @@ struct UpstreamMember {
     server: target::Server,
     bridge: Bridge,
     service: Arc<dyn Service>,
+    #[cfg(unix)]
+    direct: Arc<DirectConnections>,
 }
 
 /// Documents behind the gateway.
@@ -61,10 +62,12 @@ struct DocumentsMember {
     knowledge: Knowledge,
     server: Server,
     service: Arc<dyn Service>,
+    #[cfg(unix)]
+    direct: Arc<DirectConnections>,
 }
 
-/// How many servers are started at once by `start = "eager"`.
-const COLD_STARTS: usize = 4;
+/// How often a server is connected that goes away before its handshake is over; then its callers receive the error.
+const HANDSHAKES: u32 = 3;
 
 impl Members {
     /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected.
@@ -80,7 +83,7 @@ impl Members {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
-            let server = server(config, file).map_err(|reason| wrong(file, name, &reason))?;
+            let server = target::of_upstream(config, file).map_err(|reason| wrong(file, name, &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
             let member =
                 match known.filter(|known| known.server == server && known.config.connects_like(config)) {
@@ -117,7 +120,8 @@ impl Members {
     pub(super) fn all(&self) -> impl Iterator<Item = Member> {
         let upstreams = self.upstreams.iter().map(|(name, upstream)| {
             let title = upstream.config.title.as_deref().unwrap_or(name);
-            let member = Member::new(name, upstream.service.clone());
+            let bridge = upstream.bridge.clone();
+            let member = Member::new(name, upstream.service.clone()).resting(move || bridge.is_resting());
             let member = member.naming(naming(&upstream.config)).title(title);
             let member = limited(member, upstream.result_limit);
             match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
@@ -146,11 +150,9 @@ impl Members {
         for documents in self.documents.values() {
             documents.server.start().await.context("the documents cannot be served")?;
         }
-        let places = Arc::new(Semaphore::new(COLD_STARTS));
         for member in self.upstreams.values().filter(|member| member.config.start == Start::Eager) {
-            let (upstream, places) = (member.bridge.upstream().clone(), places.clone());
+            let upstream = member.bridge.upstream().clone();
             tokio::spawn(async move {
-                let Ok(_place) = places.acquire().await else { return };
                 let context = Context::new(Principal::anonymous(), Revision::NEWEST);
                 if upstream.is_connected(&context) {
                     return;
@@ -210,6 +212,9 @@ impl Members {
             value["transport"] = "documents".into();
             return;
         };
+        if member.bridge.is_resting() && value["state"] == "up" {
+            value["state"] = "idle".into();
+        }
         value["transport"] = member.server.transport().into();
         value["pin"] = match member.pin {
             None => "off",
@@ -235,8 +240,41 @@ impl Members {
         }
     }
 
+    /// The names of the servers.
+    pub(super) fn upstream_names(&self) -> Vec<&str> {
+        self.upstreams.keys().map(String::as_str).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.upstreams.is_empty() && self.documents.is_empty()
+    }
+
+    /// When a connection to the server `name` alone must end; `None` if there is no such server.
+    #[cfg(unix)]
+    pub(super) fn connect(&self, name: &str) -> Option<watch::Receiver<bool>> {
+        let upstream = self.upstreams.get(name).map(|member| &member.direct);
+        let direct = upstream.or_else(|| self.documents.get(name).map(|member| &member.direct));
+        direct.map(|direct| direct.connect())
+    }
+
+    #[cfg(unix)]
+    fn all_direct(&self) -> impl Iterator<Item = &DirectConnections> {
+        let upstreams = self.upstreams.values().map(|member| &*member.direct);
+        upstreams.chain(self.documents.values().map(|member| &*member.direct))
+    }
+
+    /// Ends the connections to single servers once their calls in flight have ended.
+    pub(super) fn retire(&self) {
+        #[cfg(unix)]
+        self.all_direct().for_each(DirectConnections::retire);
+    }
+
+    /// Whether no connection leads to one of the servers alone.
+    pub(super) fn are_unconnected(&self) -> bool {
+        #[cfg(unix)]
+        return self.all_direct().all(|direct| direct.count() == 0);
+        #[cfg(not(unix))]
+        return true;
     }
 
     /// Takes no more calls; those under way go on.
@@ -305,6 +343,9 @@ impl UpstreamMember {
                 Isolation::Shared => IsolationPolicy::Shared,
                 Isolation::Caller => IsolationPolicy::Caller,
             },
+            is_logged: true,
+            handshakes: HANDSHAKES,
+            idle_stop: config.idle_stop.map(|seconds| Duration::from_secs(seconds.into())),
         });
         let pin = pin_mode(file, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
@@ -312,9 +353,17 @@ impl UpstreamMember {
                 "the upstream {name} has `pin = \"strict\"`, and there is no folder for the program's state: its definitions are trusted anew at each start"
             );
         }
-        let (config, service) = (config.clone(), Arc::new(bridge.clone()));
-        let result_limit = result_limit(&file.config.gateway, Some(&config));
-        Ok(Self { config, pin, result_limit, server, service, bridge })
+        let result_limit = result_limit(&file.config.gateway, Some(config));
+        Ok(Self {
+            config: config.clone(),
+            pin,
+            result_limit,
+            server,
+            service: Arc::new(bridge.clone()),
+            #[cfg(unix)]
+            direct: Arc::default(),
+            bridge,
+        })
     }
 }
 
@@ -345,40 +394,6 @@ fn pin_mode(file: &GatewayFile, config: &UpstreamConfig) -> Option<PinMode> {
         Pin::Report => Some(PinMode::Report),
         Pin::Strict => Some(PinMode::Strict),
     }
-}
-
-/// How an upstream is reached, with its secrets.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
-    let surroundings = &file.surroundings;
-    let described = config.server().map_err(|(key, reason)| match key {
-        "" => reason,
-        key => format!("`{key}`: {reason}"),
-    })?;
-    let mut server = target::resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {
-        let is_value = key.starts_with("env.") || key.starts_with("headers.");
-        let source = text.parse::<SecretSource>().ok().filter(|_| is_value)?;
-        Some(source.read_text(surroundings))
-    })?;
-    if let target::Server::Command { environment, cwd, .. } = &mut server {
-        // Clients start the programs of their files wherever they are themselves.
-        if !file.config.is_of_client {
-            cwd.get_or_insert_with(|| surroundings.cwd.clone());
-        }
-        environment.push((SERVED_FILES.into(), SecretValue(served_files(&file.path))));
-    }
-    let Some(place) = &config.bearer else { return Ok(server) };
-    let source = place.parse::<SecretSource>();
-    let source =
-        source.map_err(|_| "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND")?;
-    let token = source.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
-    if let target::Server::Http { headers, .. } | target::Server::WebSocket { headers, .. } = &mut server {
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-        headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
-    }
-    Ok(server)
 }
 
 /// How the tools and prompts of an upstream are named.
@@ -433,8 +448,15 @@ impl DocumentsMember {
         let options = Options::default().max_answer_chars(factory.limits.documents.max_answer_chars);
         let server = anyport_knowledge::builder_with(&knowledge, name, factory.supported(), None, options);
         let server = factory.limits.of_server(server).build().context("the documents cannot be served")?;
-        let (config, service) = (config.clone(), Arc::new(server.clone()));
         let result_limit = result_limit(&file.config.gateway, None);
-        Ok(Self { config, result_limit, knowledge, service, server })
+        Ok(Self {
+            config: config.clone(),
+            result_limit,
+            knowledge,
+            service: Arc::new(server.clone()),
+            #[cfg(unix)]
+            direct: Arc::default(),
+            server,
+        })
     }
 }

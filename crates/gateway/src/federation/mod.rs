@@ -38,6 +38,7 @@ mod list_kind;
 mod listen;
 mod member;
 mod member_list;
+mod member_service;
 mod merged;
 mod names;
 mod naming;
@@ -63,6 +64,7 @@ pub use self::{
     large_result::{OnLargeResult, ResultLimit, estimated_tokens},
     limits::FederationLimits,
     member::Member,
+    member_service::MemberService,
     names::Collision,
     naming::{ItemOverride, Naming},
     pins::{
