@@ -108,7 +108,10 @@ fn a_program_has_no_more_than_its_limits() {
     assert!(answer["error"]["message"].is_string(), "{answer}");
     gateway.close_input();
     let (_home, mut gateway, server) = serve("");
-    assert!(may(&server, large) && may(&server, "bash -c 'exec 16< /dev/null'"), "nothing is limited without limits");
+    assert!(
+        may(&server, large) && may(&server, "bash -c 'exec 16< /dev/null'"),
+        "nothing is limited without limits"
+    );
     gateway.close_input();
 }
 
