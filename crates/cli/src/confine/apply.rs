@@ -7,7 +7,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{Confinement, Sandbox, WORD};
+use super::confinement::{Confinement, Sandbox, WORD};
 
 /// The exit code of a program that could not be started, as shells have it.
 const NOT_STARTED: u8 = 126;

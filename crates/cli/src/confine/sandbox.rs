@@ -12,7 +12,7 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, path_beneath_rules,
 };
 
-use super::Sandbox;
+use super::confinement::Sandbox;
 
 /// What every program may read: programs, libraries, settings of the system, and what the kernel says of it and of the program itself. Not all
 /// of `/proc`: an administrator could read the environments of other processes there, with their secrets.
