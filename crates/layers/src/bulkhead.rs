@@ -7,13 +7,36 @@ use std::{
 };
 
 use anyport_metrics::{Counter, Metrics};
-use anyport_protocol::{Method, failure::Failure};
+use anyport_protocol::{Method, failure::Failure, limits};
 use anyport_service::{Context, Outcome, Relay, Reply, Request, Service, emit};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tower_layer::Layer;
+
+limits! {
+    /// The limits of a [`Bulkhead`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BulkheadLimits {
+        /// The number of calls of one upstream server that run at once (`max_concurrent_calls` of the server).
+        #[default("half of `max_concurrent_calls`" = None)]
+        #[limit(
+            Count "max_calls_per_upstream", note = "half of `max_concurrent_calls`",
+            beyond = "further calls to the server wait"
+        )]
+        #[set(into)]
+        pub max_calls: Option<usize>,
+        /// The number of further calls that wait (`max_queued_calls` of the server).
+        #[default(128)]
+        #[limit(Count "max_queued_per_upstream", beyond = "-32603 `overloaded`, 503")]
+        pub max_queued: usize,
+        /// The time that such a call waits.
+        #[default(5 s)]
+        #[limit(Seconds "queue_timeout", beyond = "-32603 `overloaded`, 503")]
+        pub queue_timeout: Duration,
+    }
+}
 
 /// Limits the calls that one upstream server has at once, with a bounded queue: makes a [`Bulkhead`].
 #[derive(Clone, Debug)]

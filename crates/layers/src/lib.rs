@@ -28,7 +28,7 @@ mod rate_limit;
 mod timeout;
 mod trace;
 
-pub use bulkhead::{Bulkhead, BulkheadLayer};
+pub use bulkhead::{Bulkhead, BulkheadLayer, BulkheadLimits};
 #[cfg(feature = "cache")]
 pub use cache::{Cache, CacheHandle, CacheLayer, CacheLimits};
 pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};

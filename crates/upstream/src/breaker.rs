@@ -106,7 +106,7 @@ impl Pool {
         loop {
             let due = match &*state.borrow_and_update() {
                 State::Down(down) if down.attempts > 0 => Some(down.retry_at),
-                State::Connecting | State::Probing(_) => None,
+                State::Connecting | State::Reconnecting(_) => None,
                 State::Down(_) | State::Idle | State::Up(_) | State::Moved => return,
             };
             let due = async {

@@ -54,9 +54,12 @@ impl Pool {
                 self.due(hold.slot()).await;
             }
             self.begin(hold.slot(), context);
-            match hold.slot().settled_for_call().await {
+            let limits = &self.0.limits;
+            // Then there is a task that tries again, and each call would wait for as long as connecting may take.
+            let at_most = limits.background_probes.then_some(limits.breaker_failures);
+            match hold.slot().settled_for_call(at_most).await {
                 State::Up(up) => return Ok((hold, up)),
-                State::Down(down) | State::Probing(down) => return Err(self.down(&down)),
+                State::Down(down) | State::Reconnecting(down) => return Err(self.down(&down)),
                 // It is gone already, or somewhere else now.
                 State::Idle | State::Connecting | State::Moved => {}
             }
@@ -87,12 +90,11 @@ impl Pool {
             let may = match state {
                 State::Idle => true,
                 State::Down(down) => down.retry_at <= Instant::now(),
-                State::Connecting | State::Probing(_) | State::Up(_) | State::Moved => false,
+                State::Connecting | State::Reconnecting(_) | State::Up(_) | State::Moved => false,
             };
             if may && let State::Down(down) = std::mem::replace(state, State::Connecting) {
-                let limits = &self.0.limits;
-                if limits.background_probes && down.attempts >= limits.breaker_failures {
-                    *state = State::Probing(down.clone());
+                if down.attempts > 0 {
+                    *state = State::Reconnecting(down.clone());
                 }
                 failed = Some(down);
             }
@@ -117,7 +119,7 @@ impl Pool {
         let why =
             ConnectError("connecting failed in a way that it should not, which is a fault to report".into());
         slot.state.send_if_modified(|state| {
-            let connects = matches!(state, State::Connecting | State::Probing(_));
+            let connects = matches!(state, State::Connecting | State::Reconnecting(_));
             if connects {
                 *state = State::Down(self.unreachable(&why, None, 1));
             }

@@ -47,7 +47,7 @@ impl Pool {
                     };
                     health = UpstreamHealth::Connected { since };
                 }
-                State::Down(down) | State::Probing(down) if health == UpstreamHealth::Idle => {
+                State::Down(down) | State::Reconnecting(down) if health == UpstreamHealth::Idle => {
                     health = down_since(down).unwrap_or(health);
                 }
                 _ => {}

@@ -64,8 +64,8 @@ pub(crate) enum State {
     Connecting,
     Up(Arc<Up>),
     Down(Down),
-    /// Connecting in the background, after so many failures that calls do not wait for it.
-    Probing(Down),
+    /// Connecting again, after failures.
+    Reconnecting(Down),
     /// The server turned out to be of the other era: the connection is in another slot.
     Moved,
 }
@@ -283,7 +283,7 @@ impl Slot {
         let state = self.state.borrow();
         let open = match &*state {
             State::Idle | State::Moved => false,
-            State::Connecting | State::Probing(_) | State::Up(_) => true,
+            State::Connecting | State::Reconnecting(_) | State::Up(_) => true,
             State::Down(down) => down.retry_at > Instant::now(),
         };
         open || self.listen.is_heard()
@@ -292,14 +292,20 @@ impl Slot {
     /// How an attempt to connect ended, when one is under way; else how things are.
     pub(crate) async fn settled(&self) -> State {
         let mut state = self.state.subscribe();
-        let settled = state.wait_for(|state| !matches!(state, State::Connecting | State::Probing(_))).await;
+        let settled =
+            state.wait_for(|state| !matches!(state, State::Connecting | State::Reconnecting(_))).await;
         settled.map_or(State::Moved, |state| state.clone())
     }
 
-    /// The same for a call, which does not wait for the end of [`State::Probing`].
-    pub(crate) async fn settled_for_call(&self) -> State {
+    /// The same for a call. With `at_most`, it does not wait after so many failures in a row.
+    pub(crate) async fn settled_for_call(&self, at_most: Option<u32>) -> State {
         let mut state = self.state.subscribe();
-        let settled = state.wait_for(|state| !matches!(state, State::Connecting)).await;
+        let is_settled = |state: &State| match state {
+            State::Connecting => false,
+            State::Reconnecting(down) => at_most.is_some_and(|most| down.attempts >= most),
+            _ => true,
+        };
+        let settled = state.wait_for(is_settled).await;
         settled.map_or(State::Moved, |state| state.clone())
     }
 

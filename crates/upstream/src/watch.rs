@@ -195,7 +195,7 @@ impl Pool {
                 // Overloaded is told without a time to wait.
                 State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + DISCONNECT_GRACE)).await,
                 State::Idle => tokio::task::yield_now().await,
-                State::Up(_) | State::Connecting | State::Probing(_) | State::Moved => return true,
+                State::Up(_) | State::Connecting | State::Reconnecting(_) | State::Moved => return true,
             }
         }
         false

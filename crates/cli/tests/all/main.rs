@@ -24,6 +24,8 @@ mod findable;
 mod first_ten_minutes;
 mod flags;
 mod gateway;
+#[cfg(unix)]
+mod gateway_faults;
 mod interrupted;
 mod json;
 mod logs;

@@ -16,7 +16,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use anyport_upstream::{ServerInfo, Upstream, pages};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 pub use self::catalog_record::{CATALOGS, CatalogRecord};
 use self::{
@@ -240,8 +240,10 @@ impl Bridge {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
             let mut listener = ListenerState::of(&request);
+            let mut connections = bridge.upstream.server_info();
             loop {
                 let begun = Instant::now();
+                connections.mark_unchanged();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
                 let outcome = bridge.forward_changes(reply, &context, &mut listener, &emitter).await;
                 let waits = match &outcome {
@@ -266,7 +268,8 @@ impl Bridge {
                     emitter.emit(Event::Notification(listener.acknowledgement())).await;
                 }
                 if begun.elapsed() < AGAIN {
-                    sleep(AGAIN).await;
+                    // A new connection says that the server is there again.
+                    let _ = timeout(AGAIN, connections.changed()).await;
                 }
             }
         })

@@ -7,6 +7,8 @@ use std::sync::{
 
 use anyport_protocol::{Error, Raw, json::Splice, jsonrpc::Reason};
 use anyport_service::{Outcome, Service, sync::Lock};
+use anyport_upstream::KnownServer;
+use tokio::sync::watch;
 
 use super::{health::Health, list_kind::ListKind, member_list::MemberList};
 
@@ -15,6 +17,8 @@ pub(super) struct MemberCore {
     pub(super) name: Arc<str>,
     pub(super) service: Arc<dyn Service>,
     pub(super) health: Health,
+    /// Changes with each connection of its server, if that is known.
+    pub(super) connections: Option<watch::Receiver<KnownServer>>,
     /// The number of calls that were forwarded.
     pub(super) calls: AtomicU64,
     /// The number of those that ended with an error or a failure.
@@ -26,10 +30,15 @@ pub(super) struct MemberCore {
 }
 
 impl MemberCore {
-    pub(super) fn new(name: &str, service: Arc<dyn Service>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        service: Arc<dyn Service>,
+        connections: Option<watch::Receiver<KnownServer>>,
+    ) -> Self {
         Self {
             name: name.into(),
             service,
+            connections,
             health: Health::default(),
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),

@@ -3,6 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use anyport_service::Service;
+use anyport_upstream::KnownServer;
+use tokio::sync::watch;
 
 use super::{
     catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, uris::UriAlias,
@@ -18,13 +20,21 @@ pub struct Member {
     service: Arc<dyn Service>,
     naming: Naming,
     per_principal: bool,
+    connections: Option<watch::Receiver<KnownServer>>,
 }
 
 impl Member {
     /// The member `name`, served by `service`. The name is that of the configuration: it stands in errors, logs and, by
     /// default, in the names of its tools. Two members with the same service and name are the same member.
     pub fn new(name: impl Into<String>, service: Arc<dyn Service>) -> Self {
-        Self { name: name.into(), title: None, service, naming: Naming::default(), per_principal: false }
+        Self {
+            name: name.into(),
+            title: None,
+            service,
+            naming: Naming::default(),
+            per_principal: false,
+            connections: None,
+        }
     }
 
     /// Sets what people call it, in questions to the user and in instructions. Default: its name.
@@ -38,6 +48,14 @@ impl Member {
     #[must_use]
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = naming;
+        self
+    }
+
+    /// Reads its lists again whenever `connections` changes: [`Upstream::server_info`](anyport_upstream::Upstream::server_info) of
+    /// its server. Without this, a member that was away is looked for now and then.
+    #[must_use]
+    pub fn connections(mut self, connections: watch::Receiver<KnownServer>) -> Self {
+        self.connections = Some(connections);
         self
     }
 
@@ -92,7 +110,7 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let core = Arc::new(MemberCore::new(&member.name, member.service));
+                let core = Arc::new(MemberCore::new(&member.name, member.service, member.connections));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
