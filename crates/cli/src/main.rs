@@ -87,13 +87,21 @@ enum Command {
     /// List the configured servers, and check whether they answer.
     #[command(visible_alias = "list")]
     Servers(Box<commands::servers::list::Arguments>),
-    /// Add a server to Anyport's own configuration, under a name.
+    /// Add a server to the gateway's file, or to Anyport's own, under a name.
     Add(Box<commands::servers::add::Arguments>),
     /// Show what is configured under a name.
     Get(Box<commands::servers::get::Arguments>),
     /// Remove a server from a configuration.
     Remove(Box<commands::servers::remove::Arguments>),
-    /// Copy the servers of a client into Anyport's own configuration.
+    /// Let a configured server be used again.
+    #[command(after_help = "Examples:\n  anyport enable linear\n  anyport enable files --client codex")]
+    Enable(Box<commands::servers::enable::Arguments>),
+    /// Leave a configured server out, and keep its entry.
+    #[command(
+        after_help = "Examples:\n  anyport disable linear\n  anyport disable files --config other/anyport.toml"
+    )]
+    Disable(Box<commands::servers::enable::Arguments>),
+    /// Copy the servers of a client into the gateway's file, or into Anyport's own.
     Import(Box<commands::servers::import::Arguments>),
     /// Write a server, or the bridge before it, into the configuration of a client.
     Install(Box<commands::servers::install::Arguments>),
@@ -103,7 +111,7 @@ enum Command {
     /// Connect a server of a running gateway anew.
     #[cfg(unix)]
     Restart(Box<commands::gateway::restart::Arguments>),
-    /// Check the file of a gateway, anyport.toml, or write its JSON Schema.
+    /// Check or show the file of a gateway, anyport.toml, or write its JSON Schema.
     Config(Box<commands::config::Arguments>),
     /// Check, back up and restore what outlives a process.
     Store(commands::store::Arguments),
@@ -130,6 +138,7 @@ impl Command {
             Self::Add(arguments) => return Some(&arguments.output),
             Self::Get(arguments) => return Some(&arguments.output),
             Self::Remove(arguments) => return Some(&arguments.output),
+            Self::Enable(arguments) | Self::Disable(arguments) => return Some(&arguments.output),
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
@@ -189,6 +198,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Add(arguments) => commands::servers::add::run(&arguments),
         Command::Get(arguments) => commands::servers::get::run(&arguments),
         Command::Remove(arguments) => commands::servers::remove::run(&arguments),
+        Command::Enable(arguments) => commands::servers::enable::enable(&arguments),
+        Command::Disable(arguments) => commands::servers::enable::disable(&arguments),
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
         #[cfg(unix)]

@@ -4,10 +4,12 @@
 //! key for different things.
 
 use indexmap::IndexMap;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::{
-    references::{from_braces, from_dollar, from_dollar_env},
+    gateway::model::UpstreamConfig,
+    references::{from_braces, from_dollar, from_dollar_env, from_source},
     server::{Endpoint, ServerConfig},
 };
 
@@ -23,12 +25,14 @@ pub(crate) enum Dialect {
     Mcporter,
     /// `{env:NAME}`.
     OpenCode,
+    /// `env:NAME`, in the keys of `anyport.toml`.
+    Gateway,
 }
 
 impl Dialect {
     fn read(self, text: &str) -> String {
         match self {
-            Self::Usual => text.to_owned(),
+            Self::Usual | Self::Gateway => text.to_owned(),
             Self::Gemini => from_dollar(text),
             Self::Mcporter => from_dollar_env(text),
             Self::OpenCode => from_braces(text),
@@ -55,7 +59,7 @@ const URL_KEYS: [&str; 8] =
     ["url", "httpUrl", "serverUrl", "baseUrl", "http_url", "server_url", "base_url", "uri"];
 
 /// The keys that say how to reach a server.
-pub(crate) const REACHING: [&str; 31] = [
+pub(crate) const REACHING: [&str; 33] = [
     "type",
     "transportType",
     "transport",
@@ -69,6 +73,7 @@ pub(crate) const REACHING: [&str; 31] = [
     "env_vars",
     "env_keys",
     "envFile",
+    "env_file",
     "cwd",
     "url",
     "httpUrl",
@@ -86,6 +91,7 @@ pub(crate) const REACHING: [&str; 31] = [
     "bearer_token_env",
     "bearerToken",
     "bearer_token",
+    "bearer",
     "settings",
 ];
 
@@ -110,7 +116,29 @@ pub(crate) fn server(entry: &Value, dialect: Dialect) -> Result<ServerConfig, St
     let Value::Object(entry) = entry else {
         return Err(format!("it is {}, and an object was expected", kind(entry)));
     };
-    Reader { entry, dialect }.server()
+    match dialect {
+        Dialect::Gateway => of_gateway(entry),
+        _ => Reader { entry, dialect }.server(),
+    }
+}
+
+/// The server of an upstream in `anyport.toml`. Sources of secrets that are variables become references; others (`file:PATH`,
+/// `cmd:COMMAND`) stay as they are, and a token stands in its header.
+fn of_gateway(entry: &Map<String, Value>) -> Result<ServerConfig, String> {
+    let upstream = UpstreamConfig::deserialize(entry).map_err(|error| error.to_string())?;
+    let mut server = upstream.server().map_err(|(key, reason)| match key {
+        "" => reason,
+        key => format!("its `{key}`: {reason}"),
+    })?;
+    let texts = match &mut server.endpoint {
+        Endpoint::Command { env, .. } => env,
+        Endpoint::Url { headers, .. } => headers,
+    };
+    texts.values_mut().for_each(|text| *text = from_source(text));
+    if let Some(source) = &upstream.bearer {
+        texts.insert("Authorization".into(), format!("Bearer {}", from_source(source)));
+    }
+    Ok(server)
 }
 
 /// The kind of a value, for messages.

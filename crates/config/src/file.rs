@@ -102,6 +102,9 @@ impl ConfigFile {
             }
         }
         sections.take("", &root).map_err(|(key, value)| shape(&key, value, "an object"))?;
+        if let Some(upstreams) = upstreams(path, &root) {
+            sections.add("upstreams", upstreams.iter());
+        }
         if let Some(inner) = root.get("mcp").and_then(Value::as_object) {
             // opencode has servers among its own settings there, and version 2 of it one level down, as VS Code's settings do.
             sections.take("mcp.", inner).map_err(|(key, value)| shape(&key, value, "an object"))?;
@@ -138,6 +141,11 @@ impl ConfigFile {
     }
 }
 
+/// The servers of a gateway, if the file is one's.
+fn upstreams<'a>(path: &Path, root: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
+    root.get("upstreams").filter(|_| Language::of(path) == Language::Toml)?.as_object()
+}
+
 /// The dialect of the references in a file, by its name and its keys.
 fn dialect(path: &Path, root: &Map<String, Value>) -> Dialect {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
@@ -149,6 +157,7 @@ fn dialect(path: &Path, root: &Map<String, Value>) -> Dialect {
             .any(|kind| kind == "local" || kind == "remote")
     };
     match root.get("mcp") {
+        _ if upstreams(path, root).is_some() => Dialect::Gateway,
         _ if name.starts_with("opencode.json") => Dialect::OpenCode,
         _ if name.starts_with("mcporter.json") => Dialect::Mcporter,
         _ if folder == Some(".gemini") => Dialect::Gemini,

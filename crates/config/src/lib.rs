@@ -34,7 +34,7 @@ mod store;
 mod trust;
 mod variables;
 
-pub use clients::{CLIENTS, McpClient, NotWritable, Scope, client};
+pub use clients::{CLIENTS, GATEWAY, McpClient, NotWritable, Scope, client};
 pub use document::Language;
 pub use error::{ConfigError, MAX_FILE_BYTES};
 pub use file::ConfigFile;
@@ -44,7 +44,7 @@ pub use name::{
     is_valid as is_valid_name, of_command as name_of_command, of_url as name_of_url, valid as valid_name,
 };
 pub use private::{private_file, private_folder};
-pub use references::is_reference;
+pub use references::{is_reference, variables_of};
 pub use server::{Endpoint, ServerConfig};
 pub use store::{ConfigStore, Written};
 pub use trust::{Distrust, check_trust};

@@ -99,6 +99,16 @@ pub fn is_reference(text: &str) -> bool {
     !text.is_empty() && parts(&text).iter().all(is_one)
 }
 
+/// The names of the variables of the environment that `text` refers to, as `${NAME}` or, as a whole, as `env:NAME`.
+pub fn variables_of(text: &str) -> Vec<String> {
+    let text = from_source(text);
+    let name = |part: Part<'_>| match part {
+        Part::Variable { name, .. } => Some(name.to_owned()),
+        Part::Text(_) => None,
+    };
+    parts(&text).into_iter().filter_map(name).collect()
+}
+
 /// The variable that `text` consists of, if it is one reference without a default.
 pub(crate) fn only_variable(text: &str) -> Option<&str> {
     match *parts(text) {
@@ -130,6 +140,14 @@ pub(crate) fn from_dollar_env(text: &str) -> String {
 /// Rewrites `$NAME` of Gemini CLI as `${NAME}`.
 pub(crate) fn from_dollar(text: &str) -> String {
     dollar(text, "$")
+}
+
+/// Rewrites `env:NAME`, the source of a secret in `anyport.toml`, as `${NAME}`.
+pub(crate) fn from_source(text: &str) -> String {
+    match text.strip_prefix("env:").filter(|name| is_name(name)) {
+        Some(name) => format!("${{{name}}}"),
+        None => text.to_owned(),
+    }
 }
 
 fn dollar(text: &str, mark: &str) -> String {

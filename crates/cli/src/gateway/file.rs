@@ -48,6 +48,11 @@ impl GatewayFile {
         Ok(Self { path, config, surroundings })
     }
 
+    /// The environment, and the variables of the `.env` beside the file.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     /// The files whose changes matter: the file, and the `.env` beside it.
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         vec![self.path.clone(), self.surroundings.cwd.join(".env")]

@@ -323,7 +323,10 @@ fn seconds(number: NonZeroU32) -> Duration {
 }
 
 /// How an upstream is reached, with its secrets.
-fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
     let surroundings = &file.surroundings;
     let described = config.server().map_err(|(key, reason)| match key {
         "" => reason,

@@ -16,6 +16,13 @@ pub(crate) struct Limit {
     value: u32,
 }
 
+impl Limit {
+    /// The name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl FromStr for Limit {
     type Err = String;
 

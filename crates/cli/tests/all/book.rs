@@ -266,6 +266,7 @@ fn every_flag_that_the_book_names_exists() {
         "remove",
         "import",
         "install",
+        "config",
     ];
     let commands = commands.map(|name| vec![name]).into_iter();
     for words in commands.chain([vec!["store", "check"]]) {

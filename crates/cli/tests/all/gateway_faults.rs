@@ -2,7 +2,10 @@
 //! notice, and they are back with their first handshake.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -62,6 +65,11 @@ fn message(answer: &Answer) -> String {
     answer["error"]["message"].as_str().unwrap_or_else(|| panic!("no error: {answer}")).to_owned()
 }
 
+fn pause(time: Duration) {
+    let (_keep, nothing) = mpsc::channel::<()>();
+    let _ = nothing.recv_timeout(time);
+}
+
 /// The server `name`, as `anyport status` shows it.
 fn status(home: &tempfile::TempDir, name: &str) -> Value {
     let mut command = anyport(home.path());
@@ -104,7 +112,7 @@ fn deadlines_of_an_upstream() {
     asked["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {}});
     let question = server.post(&asked, &[]).json();
     assert_eq!(question["result"]["resultType"], "input_required", "{question}");
-    thread::sleep(Duration::from_millis(1_500));
+    pause(Duration::from_millis(1_500));
     let questions = question["result"]["inputRequests"].as_object().unwrap().keys();
     asked["params"]["inputResponses"] =
         questions.map(|key| (key.clone(), json!({"action": "decline"}))).collect();
@@ -189,7 +197,7 @@ fn bad_upstreams_do_not_harm_the_others() {
                     let answer = call(server, bad).json();
                     if answer["error"]["data"]["reason"] == "upstream_down" {
                         opened.fetch_add(1, Ordering::Relaxed);
-                        thread::sleep(Duration::from_millis(20));
+                        pause(Duration::from_millis(20));
                     }
                 }
             });
@@ -202,7 +210,7 @@ fn bad_upstreams_do_not_harm_the_others() {
             let listed = names();
             let has = |number: usize| listed.as_array().unwrap().contains(&json!(format!("good{number}")));
             assert!((0..GOOD).all(has), "{listed}");
-            thread::sleep(Duration::from_millis(100));
+            pause(Duration::from_millis(100));
         }
         over.store(true, Ordering::Relaxed);
     });

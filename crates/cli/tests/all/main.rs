@@ -26,6 +26,7 @@ mod flags;
 mod gateway;
 #[cfg(unix)]
 mod gateway_faults;
+mod gateway_file;
 mod interrupted;
 mod json;
 mod logs;

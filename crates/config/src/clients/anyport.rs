@@ -3,7 +3,7 @@
 //! Texts are written as they are: every form of reference is read.
 
 use super::{
-    client::{McpClient, Supports},
+    client::{McpClient, Supports, Switch},
     places::Place,
     write::typed,
 };
@@ -20,5 +20,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::settings("anyport/mcp.json")],
     syntax: Syntax::Any,
     supports: Supports { url: true, sse: true, cwd: true, env_file: true },
+    switch: Some(Switch::Disabled),
     entry: |_, server, values| typed(server, values),
 };

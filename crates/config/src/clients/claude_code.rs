@@ -21,5 +21,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::home(".claude.json")],
     syntax: Syntax::Shell,
     supports: Supports { url: true, sse: true, cwd: false, env_file: false },
+    switch: None,
     entry: |_, server, values| typed(server, values),
 };

@@ -19,5 +19,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::settings("Claude/claude_desktop_config.json")],
     syntax: Syntax::None,
     supports: Supports { url: false, sse: false, cwd: false, env_file: false },
+    switch: None,
     entry: |_, server, values| usual(server, values),
 };

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     document::{EditError, Language, lookup},
-    entry::is_itself_server,
+    entry::{Dialect, is_itself_server},
     error::ConfigError,
     references::Syntax,
     server::{Endpoint, ServerConfig},
@@ -41,6 +41,8 @@ pub struct McpClient {
     pub(crate) syntax: Syntax,
     /// What it can express.
     pub(crate) supports: Supports,
+    /// Its key of a server that is not used, if it has one.
+    pub(crate) switch: Option<Switch>,
     /// Writes the entry of a server.
     pub(crate) entry: WriteEntry,
 }
@@ -60,6 +62,15 @@ pub(crate) struct Supports {
     pub(crate) cwd: bool,
     /// A file of variables.
     pub(crate) env_file: bool,
+}
+
+/// The key with which a client leaves a server out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Switch {
+    /// `disabled = true`.
+    Disabled,
+    /// `enabled = false`.
+    Enabled,
 }
 
 /// For whom a file is.
@@ -95,7 +106,7 @@ impl McpClient {
                 return lacks("speaks no HTTP+SSE of 2024-11-05");
             }
             Endpoint::Url { url, .. }
-                if self.id != "anyport" && !url.starts_with("http") && !url.starts_with("${") =>
+                if !self.is_own() && !url.starts_with("http") && !url.starts_with("${") =>
             {
                 return lacks("only reaches URLs of http and https");
             }
@@ -135,11 +146,11 @@ impl McpClient {
         let old = lookup(&root, section, name);
         let mut merged = entry.clone();
         if let Some(old) = old {
-            if write::is_same(old, entry) {
+            if write::is_same(old, entry, self.dialect()) {
                 return Ok(None);
             }
             if !replace {
-                let is_disabled = write::is_disabled(old, entry);
+                let is_disabled = write::is_disabled(old, entry, self.dialect());
                 return Err(ConfigError::Taken { name: name.to_owned(), path: path.to_owned(), is_disabled });
             }
             merged = write::merged(old, entry);
@@ -159,6 +170,62 @@ impl McpClient {
             return Ok(None);
         }
         self.language.edit(text, section, name, None).map(Some).map_err(|error| self.failed(path, error))
+    }
+
+    /// Whether a server can be disabled in its files.
+    pub fn can_disable(&self) -> bool {
+        self.switch.is_some()
+    }
+
+    /// `text`, the content of the file at `path`, with a server enabled or disabled; `None` if it is so already, if the file has no such
+    /// server, or if the client has no key for it.
+    ///
+    /// # Errors
+    /// When `text` cannot be parsed or edited.
+    pub fn enable(
+        &self,
+        path: &Path,
+        text: &str,
+        name: &str,
+        is_enabled: bool,
+    ) -> Result<Option<String>, ConfigError> {
+        let root = self.language.parse(text).map_err(|error| self.failed(path, EditError::Syntax(error)))?;
+        let section = self.section_in(&root);
+        let (Some(Value::Object(old)), Some(switch)) = (lookup(&root, section, name), self.switch) else {
+            return Ok(None);
+        };
+        // Both keys are read in every file.
+        let flag = |key| old.get(key).and_then(Value::as_bool);
+        let was_enabled = flag("disabled") != Some(true) && flag("enabled") != Some(false);
+        if was_enabled == is_enabled {
+            return Ok(None);
+        }
+        let mut entry = old.clone();
+        match (switch, is_enabled) {
+            (_, true) => {
+                entry.shift_remove("disabled");
+                if let Some(flag) = entry.get_mut("enabled") {
+                    *flag = true.into();
+                }
+            }
+            (Switch::Disabled, false) => drop(entry.insert("disabled".into(), true.into())),
+            (Switch::Enabled, false) => drop(entry.insert("enabled".into(), false.into())),
+        }
+        let edited = self.language.edit(text, section, name, Some(&entry));
+        edited.map(Some).map_err(|error| self.failed(path, error))
+    }
+
+    /// Whether it is Anyport itself, which reaches servers over every transport.
+    fn is_own(&self) -> bool {
+        ["anyport", "gateway"].contains(&self.id)
+    }
+
+    /// How the entries of its files are read.
+    fn dialect(&self) -> Dialect {
+        match self.id {
+            "gateway" => Dialect::Gateway,
+            _ => Dialect::Usual,
+        }
     }
 
     fn failed(&self, path: &Path, error: EditError) -> ConfigError {

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::{
-    client::{McpClient, Supports},
+    client::{McpClient, Supports, Switch},
     places::Place,
     write::typed,
 };
@@ -26,6 +26,7 @@ pub(super) const CLIENT: McpClient = McpClient {
     ],
     syntax: Syntax::None,
     supports: Supports { url: true, sse: true, cwd: true, env_file: false },
+    switch: Some(Switch::Disabled),
     entry: |_, server, values| {
         let mut entry = typed(server, values)?;
         if entry.get("type") == Some(&json!("http")) {

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    client::{McpClient, Supports},
+    client::{McpClient, Supports, Switch},
     places::{Folder, Place, Systems},
     values::{NotWritable, Values},
     write::{renamed, usual},
@@ -33,6 +33,7 @@ pub(super) const CLIENT: McpClient = McpClient {
     }],
     syntax: Syntax::None,
     supports: Supports { url: true, sse: false, cwd: true, env_file: false },
+    switch: Some(Switch::Enabled),
     entry,
 };
 

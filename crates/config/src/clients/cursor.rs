@@ -21,5 +21,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::home(".cursor/mcp.json")],
     syntax: Syntax::Env,
     supports: Supports { url: true, sse: true, cwd: false, env_file: true },
+    switch: None,
     entry: |_, server, values| usual(server, values),
 };

@@ -21,6 +21,7 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::home(".gemini/settings.json")],
     syntax: Syntax::Shell,
     supports: Supports { url: true, sse: true, cwd: true, env_file: false },
+    switch: None,
     entry: |_, server, values| {
         let entry = usual(server, values)?;
         Ok(match server.endpoint {

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    client::{McpClient, Supports},
+    client::{McpClient, Supports, Switch},
     places::{Place, Systems},
     values::{NotWritable, Values},
 };
@@ -32,6 +32,7 @@ pub(super) const CLIENT: McpClient = McpClient {
     ],
     syntax: Syntax::None,
     supports: Supports { url: true, sse: false, cwd: false, env_file: false },
+    switch: Some(Switch::Enabled),
     entry,
 };
 

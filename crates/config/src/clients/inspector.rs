@@ -18,5 +18,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::home(".mcp-inspector/mcp.json")],
     syntax: Syntax::None,
     supports: Supports { url: true, sse: true, cwd: false, env_file: false },
+    switch: None,
     entry: |_, server, values| typed(server, values),
 };

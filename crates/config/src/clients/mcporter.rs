@@ -26,5 +26,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     ],
     syntax: Syntax::Shell,
     supports: Supports { url: true, sse: true, cwd: true, env_file: false },
+    switch: None,
     entry: |_, server, values| Ok(renamed(usual(server, values)?, "url", "baseUrl")),
 };

@@ -7,6 +7,7 @@ mod client;
 mod cline;
 mod codex;
 mod cursor;
+mod gateway;
 mod gemini;
 mod goose;
 mod inspector;
@@ -41,6 +42,10 @@ pub const CLIENTS: [&McpClient; 13] = [
     &gemini::CLIENT,
     &mcporter::CLIENT,
 ];
+
+/// The gateway, whose `anyport.toml` is written as the file of a client is. It is none of the [`CLIENTS`]: what those are installed in
+/// is its file.
+pub const GATEWAY: &McpClient = &gateway::CLIENT;
 
 /// The clients whose files are only read.
 pub(crate) const READ_ONLY: [&McpClient; 1] = [&inspector::CLIENT];

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    client::{McpClient, Supports},
+    client::{McpClient, Supports, Switch},
     places::Place,
     values::{NotWritable, Values},
 };
@@ -27,6 +27,7 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::config("opencode/opencode.json"), Place::config("opencode/opencode.jsonc")],
     syntax: Syntax::Braces,
     supports: Supports { url: true, sse: true, cwd: false, env_file: false },
+    switch: Some(Switch::Enabled),
     entry,
 };
 

@@ -21,5 +21,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::settings("Code/User/mcp.json")],
     syntax: Syntax::Env,
     supports: Supports { url: true, sse: true, cwd: true, env_file: true },
+    switch: None,
     entry: |_, server, values| typed(server, values),
 };

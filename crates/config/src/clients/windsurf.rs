@@ -2,7 +2,7 @@
 //! `args`, `env`, `serverUrl` and `headers`.
 
 use super::{
-    client::{McpClient, Supports},
+    client::{McpClient, Supports, Switch},
     places::Place,
     write::{renamed, usual},
 };
@@ -19,5 +19,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     user: &[Place::home(".codeium/windsurf/mcp_config.json")],
     syntax: Syntax::Env,
     supports: Supports { url: true, sse: true, cwd: false, env_file: false },
+    switch: Some(Switch::Disabled),
     entry: |_, server, values| Ok(renamed(usual(server, values)?, "url", "serverUrl")),
 };

@@ -58,17 +58,17 @@ pub(super) fn renamed(entry: Map<String, Value>, from: &str, to: &str) -> Map<St
 }
 
 /// Whether two entries describe the same server, and both or none of them is disabled.
-pub(super) fn is_same(old: &Value, new: &Map<String, Value>) -> bool {
-    let read = |entry: &Value| entry::server(entry, Dialect::Usual).ok();
+pub(super) fn is_same(old: &Value, new: &Map<String, Value>, dialect: Dialect) -> bool {
+    let read = |entry: &Value| entry::server(entry, dialect).ok();
     let new = Value::Object(new.clone());
     *old == new || read(old).is_some_and(|old| Some(old) == read(&new))
 }
 
 /// Whether `old` describes the server of `new`, disabled.
-pub(super) fn is_disabled(old: &Value, new: &Map<String, Value>) -> bool {
+pub(super) fn is_disabled(old: &Value, new: &Map<String, Value>, dialect: Dialect) -> bool {
     let mut disabled = new.clone();
     disabled.insert("disabled".into(), true.into());
-    is_same(old, &disabled)
+    is_same(old, &disabled, dialect)
 }
 
 /// `new`, with the keys of `old` that say nothing about how to reach the server or whether it is disabled.

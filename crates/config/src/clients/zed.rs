@@ -5,7 +5,7 @@
 //! servers that another program could start. Nothing is expanded.
 
 use super::{
-    client::{McpClient, Supports},
+    client::{McpClient, Supports, Switch},
     places::{Place, Systems},
     write::usual,
 };
@@ -25,5 +25,6 @@ pub(super) const CLIENT: McpClient = McpClient {
     ],
     syntax: Syntax::None,
     supports: Supports { url: true, sse: false, cwd: false, env_file: false },
+    switch: Some(Switch::Enabled),
     entry: |_, server, values| usual(server, values),
 };

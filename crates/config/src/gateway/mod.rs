@@ -4,18 +4,21 @@
 //! - `read`: reads it, or the configuration file of any client in its place, and names the place of a fault.
 //! - `upstream`: from an upstream of the file to a server.
 //! - `find`: the nearest `anyport.toml`.
+//! - `lines`: the lines of its keys.
 
 mod find;
-mod model;
+mod lines;
+pub(crate) mod model;
 mod read;
 mod upstream;
 
 pub use find::{FILE_NAME, find};
+pub use lines::lines;
 pub use model::{
     GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, Start, ToolConfig, UpstreamConfig,
     VirtualServerConfig, Words,
 };
-pub use read::{FaultPlace, GatewayError, read};
+pub use read::{FaultPlace, GatewayError, parse, read};
 
 /// The JSON Schema of `anyport.toml`.
 pub fn schema() -> serde_json::Value {

@@ -6,11 +6,11 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A gateway: the servers behind it, and what it serves to whom.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "anyport.toml")]
 pub struct GatewayConfig {
@@ -30,7 +30,7 @@ pub struct GatewayConfig {
 }
 
 /// How the gateway presents itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewaySettings {
     /// The name that clients see. Default: anyport.
@@ -42,7 +42,7 @@ pub struct GatewaySettings {
 }
 
 /// A server behind the gateway: a program (`command`) or a URL (`url`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
     /// The program and its arguments.
@@ -99,7 +99,7 @@ pub struct UpstreamConfig {
 }
 
 /// One tool, as the gateway offers it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ToolConfig {
     /// The whole name under which it is offered, without the prefix of its upstream.
@@ -117,7 +117,7 @@ pub struct ToolConfig {
 }
 
 /// A selection of what the gateway offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VirtualServerConfig {
     /// The names of tools and prompts that are offered, as the gateway writes them; `*` stands for any letters. Default: all.
@@ -131,7 +131,7 @@ pub struct VirtualServerConfig {
 }
 
 /// Folders of documents.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KnowledgeConfig {
     /// The folders, relative to the folder of the file.
@@ -141,7 +141,7 @@ pub struct KnowledgeConfig {
 }
 
 /// A program with its arguments: one text for the program alone, or a list.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "a text or a list of texts")]
 pub enum Words {
     /// The program.
@@ -151,7 +151,7 @@ pub enum Words {
 }
 
 /// Who shares a connection to a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// All callers, unless the server is seen to send requests that could belong to any of them.
@@ -164,7 +164,7 @@ pub enum Isolation {
 }
 
 /// When a server is connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// When somebody needs it.

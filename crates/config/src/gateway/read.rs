@@ -48,7 +48,10 @@ fn free(name: String, config: &GatewayConfig) -> String {
 }
 
 /// Reads `text`, which is that of the `anyport.toml` at `path`.
-fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
+///
+/// # Errors
+/// When it cannot be parsed, has a key that is not known, or one that contradicts another.
+pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
     let fault = |range: Option<Range<usize>>, reason: String, expected: Vec<String>| GatewayError::Fault {
         place: FaultPlace::new(path, text, range.unwrap_or(0..0)),
         reason,

@@ -46,6 +46,19 @@ impl Which {
     }
 }
 
+/// The URL of the running gateway that serves the file at `path`, if one does so over HTTP.
+pub(crate) fn url_of(path: &Path) -> Option<String> {
+    let state_dir = std::env::var_os("ANYPORT_STATE_DIR").map(PathBuf::from);
+    let path = path.canonicalize().ok()?;
+    let is_same = |gateway: &Value| {
+        let file = gateway["file"].as_str().map(Path::new);
+        file.and_then(|file| file.canonicalize().ok()).is_some_and(|file| file == path)
+    };
+    let gateways = Which { state_dir }.ask(&Command::Status).ok()?;
+    let address = gateways.into_iter().find(is_same)?["address"].as_str()?.to_owned();
+    Some(format!("http://{address}/mcp"))
+}
+
 /// The answer of the gateway at `socket`; `None` if none is there. What an earlier one has left is removed.
 fn answer_of(socket: &Path, command: &Command) -> Option<Value> {
     match asked(socket, command) {

@@ -1,17 +1,17 @@
-//! `anyport add`: a server of one's own, under a name.
+//! `anyport add`: a server of the gateway or of one's own, under a name.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use anyport_config::{Scope, Surroundings, is_valid_name, valid_name};
+use anyport_config::{Surroundings, is_valid_name, valid_name};
 use serde_json::json;
 
 use super::{
-    WhichScope,
     covered::has_secret,
-    edit::{Edit, as_json, backup_line, failed, warn_of_readers},
+    edit::{as_json, backup_line, failed, warn_of_readers},
     given::Given,
     known::short,
+    place::Place,
     report,
 };
 use crate::{
@@ -25,16 +25,15 @@ use crate::{
 #[group(skip)]
 #[command(
     override_usage = "anyport add [OPTIONS] NAME URL\n       anyport add [OPTIONS] NAME -- COMMAND [ARGS]...",
-    after_help = "Examples:\n  anyport add linear https://mcp.linear.app/mcp --bearer env:LINEAR_TOKEN\n  anyport add everything -- npx -y @modelcontextprotocol/server-everything"
+    after_help = "Examples:\n  anyport add linear https://mcp.linear.app/mcp --bearer env:LINEAR_TOKEN\n  anyport add everything -- npx -y @modelcontextprotocol/server-everything\n  anyport add files --scope gateway -- npx -y @modelcontextprotocol/server-filesystem ."
 )]
 pub(crate) struct Arguments {
     /// The name: letters, digits, - and _.
     name: String,
     /// The URL of the server, unless a command stands after --.
     url: Option<String>,
-    /// Whose file the server is added to.
-    #[arg(long, value_enum, default_value = "user")]
-    scope: WhichScope,
+    #[command(flatten)]
+    place: Place,
     /// Replace another server of this name.
     #[arg(long)]
     force: bool,
@@ -44,17 +43,17 @@ pub(crate) struct Arguments {
     pub(crate) output: output::Options,
 }
 
-/// Adds a server to Anyport's own configuration.
+/// Adds a server to the file of the gateway, or to Anyport's own.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = Surroundings::here();
     let name = &arguments.name;
     check_name(name)?;
     let server = arguments.given.server(arguments.url.as_deref(), &surroundings)?;
-    let mut edit = begin(arguments.scope, &surroundings)?;
-    let (entry, _) = super::own()?
+    let (owner, mut edit) = arguments.place.begin(&surroundings)?;
+    let (entry, _) = owner
         .entry(name, &server, &surroundings)
         .map_err(|error| UserError::usage(error.to_string(), "leave out what it lacks"))?;
-    let changed = edit.set(super::own()?, name, &entry, arguments.force).map_err(|error| failed(&error))?;
+    let changed = edit.set(owner, name, &entry, arguments.force).map_err(|error| failed(&error))?;
     let location = edit.location().clone();
     let written = edit.save()?;
     let file = short(&location.path, &surroundings);
@@ -69,11 +68,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut value = as_json(&location, written.as_ref());
     value["name"] = json!(name);
     report(&mut Output::stdout(&arguments.output), &lines, value)
-}
-
-/// Begins to change Anyport's own file.
-pub(super) fn begin(scope: WhichScope, surroundings: &Surroundings) -> Result<Edit> {
-    Edit::begin(super::own()?, Scope::from(scope), surroundings)
 }
 
 /// Refuses a name that some client refuses.

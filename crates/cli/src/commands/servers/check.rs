@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyport_client::Client;
-use anyport_config::{Scope, Surroundings};
+use anyport_config::{GATEWAY, Scope, Surroundings};
 use anyport_protocol::Revision;
 use anyport_transport::client::{self, ConnectOptions};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use super::known::{Known, SHADOWED};
 use crate::{
     client_session::{self, connect::hurried},
     commands::list::some,
+    gateway::{GatewayFile, server_of},
     target::{Server, redacted, resolved},
 };
 
@@ -79,6 +80,9 @@ pub(super) async fn all(
             _ if known.is_shadowed => Err(Health::Skipped(SHADOWED)),
             _ if !projects && known.location.scope == Scope::Project => Err(Health::Skipped(OF_PROJECT)),
             Ok(server) if server.disabled => Err(Health::Skipped("disabled")),
+            Ok(_) if known.location.client.id == GATEWAY.id => {
+                of_gateway(known, surroundings).map_err(Health::Failed)
+            }
             Ok(server) => resolved(server, surroundings, &known.location.workspace).map_err(Health::Failed),
             Err(error) => Err(Health::Failed(error.to_string())),
         };
@@ -96,6 +100,13 @@ pub(super) async fn all(
         }
     }
     found
+}
+
+/// How a gateway reaches one of its servers.
+fn of_gateway(known: &Known, surroundings: &Surroundings) -> Result<Server, String> {
+    let file = GatewayFile::read(&known.location.path, surroundings).map_err(|error| error.to_string())?;
+    let config = file.config.upstreams.get(&known.name).ok_or("the file has changed")?;
+    server_of(config, &file)
 }
 
 async fn one(server: Server, limit: Duration) -> Health {

@@ -3,12 +3,21 @@
 use serde_json::{Map, Value, json};
 
 /// The value of a header or a variable, if it consists of references; else it may be secret.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     if is_reference(text) { text.to_owned() } else { COVER.to_owned() }
 }
 
+/// The same, of the file of a gateway, where `file:PATH` and `cmd:COMMAND` are sources of a secret.
+pub(crate) fn shown_source(text: &str) -> String {
+    let source = text.strip_prefix("Bearer ").unwrap_or(text);
+    match source.starts_with("file:") || source.starts_with("cmd:") {
+        true => text.to_owned(),
+        false => shown(text),
+    }
+}
+
 /// The arguments of a command, without the values of options and variables that may be secret.
-pub(super) fn shown_arguments<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn shown_arguments<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut before = "";
     let mut all = Vec::new();
     for word in words {
@@ -96,7 +105,7 @@ fn shown_pair(word: &str, is_secret: bool) -> String {
 }
 
 /// Whether the value of an option or a variable of this name may be secret.
-fn may_be_secret(name: &str) -> bool {
+pub(crate) fn may_be_secret(name: &str) -> bool {
     const PARTS: [&str; 8] = ["key", "token", "secret", "password", "passwd", "auth", "header", "bearer"];
     let name = name.to_ascii_lowercase();
     PARTS.iter().any(|part| name.contains(part))

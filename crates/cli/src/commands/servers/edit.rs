@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Error, Result};
 use anyport_config::{
-    ConfigError, ConfigFile, ConfigLocation, ConfigStore, EditLock, McpClient, Scope, Surroundings, Written,
+    ConfigError, ConfigFile, ConfigLocation, ConfigStore, EditLock, GATEWAY, McpClient, Scope, Surroundings,
+    Written, gateway,
 };
 use serde_json::{Map, Value, json};
 
@@ -25,17 +26,27 @@ pub(super) struct Edit {
 struct Change {
     client: &'static McpClient,
     name: String,
-    /// The new entry, and whether it may replace another one; `None` removes the server.
-    entry: Option<(Map<String, Value>, bool)>,
+    what: What,
     /// Whether the text differs since.
     is_new: bool,
 }
 
+/// What a change does with a server.
+enum What {
+    /// Sets its entry; the flag says whether it may replace another one.
+    Set(Map<String, Value>, bool),
+    /// Removes it.
+    Remove,
+    /// Enables or disables it.
+    Enable(bool),
+}
+
 impl Change {
     fn apply(&self, path: &Path, text: &str) -> Result<Option<String>, ConfigError> {
-        match &self.entry {
-            Some((entry, replace)) => self.client.set(path, text, &self.name, entry, *replace),
-            None => self.client.remove(path, text, &self.name),
+        match &self.what {
+            What::Set(entry, replace) => self.client.set(path, text, &self.name, entry, *replace),
+            What::Remove => self.client.remove(path, text, &self.name),
+            What::Enable(is_enabled) => self.client.enable(path, text, &self.name, *is_enabled),
         }
     }
 }
@@ -57,6 +68,11 @@ impl Edit {
             ),
             Scope::User => UserError::usage("there is no home folder", "set HOME"),
         })?;
+        Self::of(location)
+    }
+
+    /// Begins with the file at a location.
+    pub(super) fn of(location: ConfigLocation) -> Result<Self> {
         Self::at(location, ConfigStore::new(state_dir::folder(None)))
     }
 
@@ -84,21 +100,35 @@ impl Edit {
         entry: &Map<String, Value>,
         replace: bool,
     ) -> Result<bool, ConfigError> {
-        self.change(client, name, Some((entry.clone(), replace)))
+        self.change(client, name, What::Set(entry.clone(), replace))
     }
 
     /// Removes a server; `false` if it is not there.
     pub(super) fn remove(&mut self, client: &'static McpClient, name: &str) -> Result<bool> {
-        self.change(client, name, None).map_err(|error| failed(&error))
+        self.change(client, name, What::Remove).map_err(|error| failed(&error))
     }
 
-    fn change(
+    /// Enables or disables a server; `false` if it is so already.
+    pub(super) fn enable(
         &mut self,
         client: &'static McpClient,
         name: &str,
-        entry: Option<(Map<String, Value>, bool)>,
-    ) -> Result<bool, ConfigError> {
-        let mut change = Change { client, name: name.to_owned(), entry, is_new: false };
+        is_enabled: bool,
+    ) -> Result<bool> {
+        self.change(client, name, What::Enable(is_enabled)).map_err(|error| failed(&error))
+    }
+
+    /// Whether the file has a server of this name.
+    pub(super) fn has(&self, name: &str, surroundings: &Surroundings) -> Result<bool> {
+        if self.text.trim().is_empty() {
+            return Ok(false);
+        }
+        let file = ConfigFile::parse(&self.location.path, &self.text, &surroundings.cwd);
+        Ok(file.map_err(|error| failed(&error))?.names().any(|known| known == name))
+    }
+
+    fn change(&mut self, client: &'static McpClient, name: &str, what: What) -> Result<bool, ConfigError> {
+        let mut change = Change { client, name: name.to_owned(), what, is_new: false };
         if let Some(text) = change.apply(&self.location.path, &self.text)? {
             (self.text, change.is_new) = (text, true);
         }
@@ -110,16 +140,34 @@ impl Edit {
     /// Writes the file, if it is to be changed. Where another program has written it meanwhile, the changes are made to its text.
     pub(super) fn save(mut self) -> Result<Option<Written>> {
         for _ in 1..ATTEMPTS {
+            self.check()?;
             match self.write() {
                 Err(ConfigError::Changed(_)) => self.again().map_err(|error| failed(&error))?,
                 written => return written.map_err(|error| failed(&error)),
             }
         }
+        self.check()?;
         self.write().map_err(|error| failed(&error))
     }
 
+    /// Checks that a gateway can read its changed file: a running one would refuse it as a whole.
+    fn check(&self) -> Result<()> {
+        if self.location.client.id != GATEWAY.id || self.is_unchanged() {
+            return Ok(());
+        }
+        let read = gateway::parse(&self.location.path, &self.text);
+        read.map(drop).map_err(|error| {
+            let problem = format!("nothing was written, since the gateway could not read it: {error}");
+            UserError::usage(problem, "correct the file, or choose another name")
+        })
+    }
+
+    fn is_unchanged(&self) -> bool {
+        self.old.as_deref().unwrap_or_default() == self.text
+    }
+
     fn write(&self) -> Result<Option<Written>, ConfigError> {
-        if self.old.as_deref().unwrap_or_default() == self.text {
+        if self.is_unchanged() {
             return Ok(None);
         }
         self.store.write(&self.location.path, self.old.as_deref(), &self.text).map(Some)

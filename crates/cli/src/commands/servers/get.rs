@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use anyport_config::{Endpoint, ServerConfig, Surroundings};
+use anyport_config::{Endpoint, GATEWAY, ServerConfig, Surroundings};
 use anyport_protocol::suggest::did_you_mean;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::{
-    covered::{shown, shown_arguments},
+    covered::{shown, shown_arguments, shown_source},
     edit,
     known::{self, Known, short},
     report,
@@ -47,9 +47,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "name": known.name, "client": known.location.client.title, "file": known.location.path, "key": known.key,
         "disabled": server.disabled,
     });
-    describe(server, &mut rows, &mut value);
+    let is_of_gateway = known.location.client.id == GATEWAY.id;
+    let show = if is_of_gateway { shown_source } else { shown };
+    describe(server, show, &mut rows, &mut value);
     if server.disabled {
-        rows.push(("disabled", "its client does not use it".into()));
+        let user = if is_of_gateway { "the gateway" } else { "its client" };
+        rows.push(("disabled", format!("{user} does not use it")));
     }
     let mut lines = vec![known.name.clone()];
     lines.extend(rows.into_iter().map(|(what, text)| format!("  {what:<10} {text}")));
@@ -70,13 +73,19 @@ pub(super) fn find(name: &str, surroundings: &Surroundings) -> Result<Known> {
     })
 }
 
-fn describe(server: &ServerConfig, rows: &mut Vec<(&'static str, String)>, value: &mut Value) {
+/// Adds what `server` is to `rows` and `value`, with values of headers and variables as `show` shows them.
+fn describe(
+    server: &ServerConfig,
+    show: fn(&str) -> String,
+    rows: &mut Vec<(&'static str, String)>,
+    value: &mut Value,
+) {
     let mut texts = |what: &'static str, key: &str, texts: &IndexMap<String, String>| {
         if !texts.is_empty() {
             let pairs: Vec<String> =
-                texts.iter().map(|(name, text)| format!("{name}={}", shown(text))).collect();
+                texts.iter().map(|(name, text)| format!("{name}={}", show(text))).collect();
             rows.push((what, pairs.join(", ")));
-            value[key] = texts.iter().map(|(name, text)| (name.clone(), Value::from(shown(text)))).collect();
+            value[key] = texts.iter().map(|(name, text)| (name.clone(), Value::from(show(text)))).collect();
         }
     };
     match &server.endpoint {

@@ -1,4 +1,4 @@
-//! `anyport import`: copies a client's servers into Anyport's own configuration.
+//! `anyport import`: copies a client's servers into the file of the gateway, or into Anyport's own.
 
 use std::{path::Path, process::ExitCode};
 
@@ -7,10 +7,11 @@ use anyport_config::{ConfigError, Endpoint, ServerConfig, Surroundings, expand_p
 use serde_json::json;
 
 use super::{
-    WhichScope, add, client, client_help,
+    client, client_help,
     covered::has_secret,
     edit::{as_json, backup_line, failed, warn_of_readers},
     known::{self, short},
+    place::Place,
     report,
 };
 use crate::{
@@ -23,16 +24,15 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
-    after_help = "Examples:\n  anyport import claude-desktop\n  anyport import vscode files search --scope project"
+    after_help = "Examples:\n  anyport import claude-desktop\n  anyport import vscode files search --scope gateway"
 )]
 pub(crate) struct Arguments {
     #[arg(help = client_help())]
     client: String,
     /// The servers to copy; all unless given.
     names: Vec<String>,
-    /// Whose file they are copied to.
-    #[arg(long, value_enum, default_value = "user")]
-    scope: WhichScope,
+    #[command(flatten)]
+    place: Place,
     /// Replace other servers of these names.
     #[arg(long)]
     force: bool,
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let problem = format!("{} has no server {absent}", source.title);
         return Err(UserError::usage(problem, format!("it has {}", names.join(", "))));
     }
-    let mut edit = add::begin(arguments.scope, &surroundings)?;
+    let (owner, mut edit) = arguments.place.begin(&surroundings)?;
     let location = edit.location().clone();
     let file = short(&location.path, &surroundings);
     let (mut lines, mut done) = (Vec::new(), Vec::new());
@@ -96,14 +96,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
             Ok(server) => {
                 taken.push((name.clone(), known.name.as_str()));
-                let own = super::own()?;
-                let (mut entry, _) = own
+                let (mut entry, _) = owner
                     .entry(&name, &server, &surroundings)
                     .map_err(|error| UserError::usage(error.to_string(), "correct the entry"))?;
                 if server.disabled {
                     entry.insert("disabled".into(), true.into());
                 }
-                let changed = edit.set(own, &name, &entry, arguments.force);
+                let changed = edit.set(owner, &name, &entry, arguments.force);
                 is_secret |= matches!(changed, Ok(true)) && has_secret(&entry);
                 match changed {
                     Ok(true) if server.disabled => {

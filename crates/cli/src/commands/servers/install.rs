@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Result;
 use anyport_config::{
-    ConfigFile, Endpoint, McpClient, NotWritable, Scope, ServerConfig, Surroundings, name_of_command,
-    name_of_url, valid_name,
+    ConfigFile, ConfigLocation, Endpoint, GATEWAY, Language, McpClient, NotWritable, Scope, ServerConfig,
+    Surroundings, name_of_command, name_of_url, valid_name,
 };
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -23,8 +23,11 @@ use super::{
     known::{self, short},
     report,
 };
+#[cfg(unix)]
+use crate::commands::gateway::url_of;
 use crate::{
     client_session::output::{self, Output},
+    gateway::{GatewayFile, nearest_file},
     logging,
     render::safe,
     user_error::UserError,
@@ -35,12 +38,13 @@ use crate::{
 #[group(skip)]
 #[command(
     override_usage = "anyport install [OPTIONS] CLIENT [SERVER]\n       anyport install [OPTIONS] CLIENT -- COMMAND [ARGS]...",
-    after_help = "Examples:\n  anyport install cursor linear\n  anyport install claude-desktop https://mcp.linear.app/mcp --bearer env:LINEAR_TOKEN\n  anyport install codex -- npx -y @modelcontextprotocol/server-everything"
+    after_help = "Examples:\n  anyport install cursor linear\n  anyport install vscode anyport.toml\n  anyport install claude-desktop https://mcp.linear.app/mcp --bearer env:LINEAR_TOKEN\n  anyport install codex -- npx -y @modelcontextprotocol/server-everything"
 )]
 pub(crate) struct Arguments {
     #[arg(help = client_help())]
     client: String,
-    /// The server: a URL, FILE#NAME or NAME; every server of Anyport's own file unless given.
+    /// The server: a URL, FILE#NAME or NAME, or the anyport.toml of a gateway. Else the gateway of the nearest anyport.toml, or every
+    /// server of Anyport's own file.
     server: Option<String>,
     /// The name in the client's file; else its own, or one of its package, its script or its host.
     #[arg(long, value_name = "NAME")]
@@ -121,6 +125,10 @@ fn wanted(arguments: &Arguments, surroundings: &Surroundings) -> Result<Vec<Want
             };
             vec![Wanted { name, server, file: None }]
         }
+        Some(path) if !path.contains('#') && Language::of(Path::new(path)) == Language::Toml => {
+            vec![of_gateway(Path::new(path), arguments, surroundings)?]
+        }
+        None if let Some(path) = nearest_file() => vec![of_gateway(&path, arguments, surroundings)?],
         _ if given.says_something() => {
             return Err(UserError::usage(
                 "options of a server were given for one that is configured already",
@@ -140,6 +148,46 @@ fn wanted(arguments: &Arguments, surroundings: &Surroundings) -> Result<Vec<Want
     }
 }
 
+/// The gateway that serves the file at `path`, as one server: at its URL while it runs, else as a program that the client starts.
+fn of_gateway(path: &Path, arguments: &Arguments, surroundings: &Surroundings) -> Result<Wanted> {
+    let file = GatewayFile::read(path, surroundings)?;
+    let name = valid_name(file.config.gateway.name.as_deref().unwrap_or("anyport"));
+    #[cfg(unix)]
+    if let Some(url) = url_of(&file.path) {
+        return Ok(Wanted { name, server: arguments.given.server(Some(&url), surroundings)?, file: None });
+    }
+    if arguments.given.says_something() {
+        return Err(UserError::usage(
+            format!(
+                "no gateway that serves {} is running, and options of a URL were given",
+                file.path.display()
+            ),
+            format!("start it: anyport serve --config {}", file.path.display()),
+        ));
+    }
+    logging::notice(safe::line(&format!(
+        "note: the gateway is not running, and {} will start one of its own; to share one, start it first: anyport serve --config {}",
+        arguments.client,
+        file.path.display()
+    )));
+    let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+    let args = ["serve", "--stdio", "--config"].map(str::to_owned).into_iter();
+    let args = args.chain([path.display().to_string()]).collect();
+    let read = ConfigFile::read(&path, &surroundings.cwd).map_err(|error| failed(&error))?;
+    let servers = read.names().filter_map(|name| read.server(name)?.ok()).filter(|server| !server.disabled);
+    let names = servers.flat_map(|server| server.variables());
+    // Those of the `.env` beside the file are read by the gateway.
+    let names = names.filter(|name| surroundings.variable(name).is_some());
+    let env = names.map(|name| (name.clone(), format!("${{env:{name}}}"))).collect();
+    let server = Endpoint::Command { program: own_program(), args, env, env_file: None, cwd: None };
+    Ok(Wanted { name, server: server.into(), file: None })
+}
+
+/// This program, by its path.
+fn own_program() -> String {
+    std::env::current_exe().map_or_else(|_| "anyport".into(), |path| path.display().to_string())
+}
+
 /// A server of a configuration file: FILE#NAME, or the nearest of a name.
 fn configured(word: &str, surroundings: &Surroundings) -> Result<Wanted> {
     let known = match word.rsplit_once('#') {
@@ -147,9 +195,14 @@ fn configured(word: &str, surroundings: &Surroundings) -> Result<Wanted> {
         Some((path, name)) => {
             let path = surroundings.cwd.join(path);
             let file = ConfigFile::read(&path, &surroundings.cwd).map_err(|error| failed(&error))?;
-            let mut location = super::own()?.file(Scope::User, surroundings).ok_or_else(no_home)?;
-            location.workspace = path.parent().unwrap_or(Path::new("/")).to_owned();
-            location.path = path;
+            let location = match Language::of(&path) {
+                Language::Toml => known::of_gateway(path),
+                _ => ConfigLocation {
+                    workspace: path.parent().unwrap_or(Path::new("/")).to_owned(),
+                    path,
+                    ..super::own()?.file(Scope::User, surroundings).ok_or_else(no_home)?
+                },
+            };
             known::of_file(&file, &location).find(|known| known.name == name).ok_or_else(|| {
                 let names: Vec<&str> = file.names().collect();
                 let problem = format!("{} has no server {}", location.path.display(), safe::line(name));
@@ -162,9 +215,15 @@ fn configured(word: &str, surroundings: &Surroundings) -> Result<Wanted> {
 
 fn from_known(known: known::Known, surroundings: &Surroundings) -> Result<Wanted> {
     let server = known.server.as_ref().map_err(failed)?;
-    let server = portable(server, surroundings, &known.location.workspace).map_err(|reason| {
+    let mut server = portable(server, surroundings, &known.location.workspace).map_err(|reason| {
         UserError::usage(format!("the server {}: {reason}", known.name), "correct the file")
     })?;
+    // The programs of a gateway run in the folder of its file.
+    if let Endpoint::Command { cwd, .. } = &mut server.endpoint
+        && known.location.client.id == GATEWAY.id
+    {
+        cwd.get_or_insert_with(|| known.location.workspace.display().to_string());
+    }
     let path = std::path::absolute(&known.location.path).unwrap_or(known.location.path);
     Ok(Wanted { name: valid_name(&known.name), server, file: Some((path, known.name)) })
 }
@@ -224,8 +283,7 @@ fn entry(
 /// The bridge before a server, as a program that the client starts. Secrets stay where they are: in the file of the server, or in
 /// variables that the client hands on.
 fn bridge(one: &Wanted, arguments: &Arguments) -> Result<ServerConfig> {
-    let program =
-        std::env::current_exe().map_or_else(|_| "anyport".into(), |path| path.display().to_string());
+    let program = own_program();
     let mut args = vec!["bridge".to_owned(), "--stdio".to_owned()];
     let mut env = IndexMap::new();
     let add_first = || {

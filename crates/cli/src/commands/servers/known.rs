@@ -1,10 +1,10 @@
 //! Every configured server, the nearest first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyport_config::{
-    ConfigError, ConfigFile, ConfigLocation, Endpoint, ServerConfig, Surroundings, config_locations,
-    name_of_command,
+    ConfigError, ConfigFile, ConfigLocation, Endpoint, GATEWAY, Scope, ServerConfig, Surroundings,
+    config_locations, gateway, name_of_command,
 };
 
 /// An entry of a configuration file.
@@ -25,7 +25,8 @@ pub(super) const SHADOWED: &str = "not used: an earlier file has this name";
 /// The configured servers, and the files that cannot be read.
 pub(super) fn all(surroundings: &Surroundings) -> (Vec<Known>, Vec<(ConfigLocation, ConfigError)>) {
     let (mut servers, mut broken): (Vec<Known>, _) = (Vec::new(), Vec::new());
-    for location in config_locations(surroundings) {
+    let of_gateway = gateway::find(&surroundings.cwd).map(of_gateway);
+    for location in of_gateway.into_iter().chain(config_locations(surroundings)) {
         match location.read(surroundings) {
             Ok(None) => {}
             Err(error) => broken.push((location, error)),
@@ -41,6 +42,12 @@ pub(super) fn all(surroundings: &Surroundings) -> (Vec<Known>, Vec<(ConfigLocati
         }
     }
     (servers, broken)
+}
+
+/// The location of the file of a gateway.
+pub(super) fn of_gateway(path: PathBuf) -> ConfigLocation {
+    let workspace = path.parent().unwrap_or(Path::new("/")).to_owned();
+    ConfigLocation { client: GATEWAY, scope: Scope::Project, path, workspace }
 }
 
 /// The servers of one file.

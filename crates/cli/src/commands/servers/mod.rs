@@ -1,22 +1,25 @@
-//! Servers in configuration files: `anyport servers`, `add`, `get`, `remove`, `import` and `install`.
+//! Servers in configuration files: `anyport servers`, `add`, `get`, `remove`, `enable`, `disable`, `import` and `install`.
 //!
 //! - [`known`]: every configured server.
 //! - [`list`], [`check`]: what is configured, and whether it answers.
 //! - [`given`]: a server that the command line describes.
 //! - [`edit`]: one change of one file.
 //! - [`covered`]: values without what may be secret.
-//! - [`add`], [`get`], [`remove`], [`import`], [`install`]: a command each.
+//! - [`place`]: which file is changed.
+//! - [`add`], [`get`], [`remove`], [`enable`], [`import`], [`install`]: a command each.
 
 pub(crate) mod add;
 mod check;
-mod covered;
+pub(crate) mod covered;
 mod edit;
+pub(crate) mod enable;
 pub(crate) mod get;
 mod given;
 pub(crate) mod import;
 pub(crate) mod install;
 mod known;
 pub(crate) mod list;
+mod place;
 pub(crate) mod remove;
 
 use std::process::ExitCode;

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use anyport_config::{McpClient, Scope, Surroundings};
+use anyport_config::{GATEWAY, McpClient, Scope, Surroundings};
 use serde_json::json;
 
 use super::{
-    WhichScope, client,
-    edit::{Edit, as_json, backup_line},
+    client,
+    edit::{as_json, backup_line},
     get::find,
     known::short,
+    place::Place,
     report,
 };
 use crate::{
@@ -26,12 +27,11 @@ use crate::{
 pub(crate) struct Arguments {
     /// The name.
     name: String,
-    /// The client whose file it is removed from; Anyport's own unless given.
+    /// The client whose file it is removed from; else the gateway's file or Anyport's own.
     #[arg(long, value_name = "CLIENT")]
     client: Option<String>,
-    /// Whose file it is removed from.
-    #[arg(long, value_enum, default_value = "user")]
-    scope: WhichScope,
+    #[command(flatten)]
+    place: Place,
     #[command(flatten)]
     pub(crate) output: output::Options,
 }
@@ -40,15 +40,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = Surroundings::here();
     let name = &arguments.name;
-    let owner = match &arguments.client {
-        Some(id) => client(id)?,
-        None => super::own()?,
+    let (owner, mut edit) = match &arguments.client {
+        Some(id) => arguments.place.begin_of(client(id)?, &surroundings)?,
+        None => arguments.place.begin(&surroundings)?,
     };
-    let mut edit = Edit::begin(owner, Scope::from(arguments.scope), &surroundings)?;
     let location = edit.location().clone();
     let file = short(&location.path, &surroundings);
     if !edit.remove(owner, name)? {
-        return Err(absent(name, &file, owner, &surroundings));
+        return Err(absent("remove", name, &file, owner, &surroundings));
     }
     let written = edit.save()?;
     let mut lines = vec![format!("removed {name} from {file}")];
@@ -58,17 +57,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     report(&mut Output::stdout(&arguments.output), &lines, value)
 }
 
-/// It may be in the file of another client.
-fn absent(name: &str, file: &str, owner: &McpClient, surroundings: &Surroundings) -> anyhow::Error {
+/// The error for a server that `file` does not have, and with which arguments of `command` it is found.
+pub(super) fn absent(
+    command: &str,
+    name: &str,
+    file: &str,
+    owner: &McpClient,
+    surroundings: &Surroundings,
+) -> anyhow::Error {
     let problem = format!("{file} has no server {}", safe::line(name));
     match find(name, surroundings) {
         Ok(known) => {
             let mut help = format!(
-                "it is in {}; remove it there with: anyport remove {name}",
+                "it is in {}; {command} it there with: anyport {command} {name}",
                 short(&known.location.path, surroundings)
             );
+            if known.location.client.id == GATEWAY.id {
+                return UserError::usage(problem, help + " --scope gateway");
+            }
+            let is_own = known.location.client.id == "anyport";
+            // Without a scope, the file of the gateway comes first.
+            if is_own && owner.id == GATEWAY.id && known.location.scope == Scope::User {
+                help += " --scope user";
+            }
             // Anyport's own file in a project is that of Claude Code.
-            if known.location.client.id != owner.id
+            if !is_own
+                && known.location.client.id != owner.id
                 && known.location.client.file(Scope::User, surroundings).is_some()
             {
                 help += &format!(" --client {}", known.location.client.id);

@@ -1,6 +1,11 @@
-//! `anyport config`: the file of a gateway, checked without serving it, and its JSON Schema.
+//! `anyport config`: the file of a gateway, checked and shown without serving it, and its JSON Schema.
 
-use std::{path::PathBuf, process::ExitCode};
+mod show;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use anyport_config::{
@@ -14,6 +19,7 @@ use crate::{
     client_session::output::{self, Output},
     exit::Exit,
     gateway::{GatewayFile, nearest_file},
+    listen::Limit,
     render::safe,
     user_error::UserError,
 };
@@ -22,7 +28,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
-    after_help = "Examples:\n  anyport config check\n  anyport config check other/anyport.toml --json\n  anyport config schema > anyport.schema.json"
+    after_help = "Examples:\n  anyport config check\n  anyport config check other/anyport.toml --json\n  anyport config show --origin\n  anyport config schema > anyport.schema.json"
 )]
 pub(crate) struct Arguments {
     /// What to do.
@@ -30,6 +36,12 @@ pub(crate) struct Arguments {
     action: Action,
     /// The file: an anyport.toml, or the mcp.json of a client. The nearest anyport.toml unless given.
     file: Option<PathBuf>,
+    /// With show: say where each value comes from.
+    #[arg(long)]
+    origin: bool,
+    /// With show: a limit that serve would be given; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    limit: Vec<Limit>,
     #[command(flatten)]
     pub(crate) output: output::Options,
 }
@@ -39,6 +51,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Action {
     /// Read the file as serve does, and say what it describes or what is wrong with it.
     Check,
+    /// Show every value that serve would have. Secrets are hidden; references to them are not.
+    Show,
     /// Write the JSON Schema of anyport.toml, for editors.
     Schema,
 }
@@ -46,8 +60,15 @@ pub(crate) enum Action {
 /// Checks the file, or writes its schema.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut output = Output::stdout(&arguments.output);
+    if arguments.action != Action::Show {
+        let of_show = [("--origin", arguments.origin), ("--limit", !arguments.limit.is_empty())];
+        if let Some((option, _)) = of_show.into_iter().find(|(_, given)| *given) {
+            return Err(UserError::usage(format!("{option} is for anyport config show"), "leave it out"));
+        }
+    }
     match arguments.action {
-        Action::Check => check(arguments.file.clone(), &mut output)?,
+        Action::Check => check(&path(arguments)?, &mut output)?,
+        Action::Show => show::show(&path(arguments)?, &arguments.limit, arguments.origin, &mut output)?,
         Action::Schema => {
             if arguments.file.is_some() {
                 return Err(UserError::usage(
@@ -61,12 +82,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-fn check(named: Option<PathBuf>, output: &mut Output) -> Result<()> {
-    let path = named.or_else(nearest_file).ok_or_else(|| {
+/// The file that is named, or the nearest.
+fn path(arguments: &Arguments) -> Result<PathBuf> {
+    arguments.file.clone().or_else(nearest_file).ok_or_else(|| {
         let problem = format!("there is no {FILE_NAME} in this folder or above it");
-        UserError::usage(problem, "name the file: anyport config check FILE")
-    })?;
-    let file = GatewayFile::read(&path, &Surroundings::here())?;
+        UserError::usage(problem, "name the file, as in: anyport config check FILE")
+    })
+}
+
+fn check(path: &Path, output: &mut Output) -> Result<()> {
+    let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
     let config = &file.config;
     let used = config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);

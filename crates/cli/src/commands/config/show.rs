@@ -1,0 +1,262 @@
+//! `anyport config show`: the configuration that `serve` would have, and where each value comes from.
+
+use std::{collections::HashMap, env, path::Path};
+
+use anyhow::Result;
+use anyport_config::{ConfigFile, Surroundings, gateway};
+use anyport_transport::client::http::without_secrets;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    client_session::output::Output,
+    commands::servers::covered::{may_be_secret, shown, shown_arguments, shown_source},
+    gateway::GatewayFile,
+    listen::{Limit, Limits},
+    render::safe,
+    secret_source::SecretSource,
+    target::TIMEOUT,
+    user_error::UserError,
+};
+
+/// A value of the configuration.
+struct Setting {
+    /// The keys that lead to it.
+    keys: Vec<String>,
+    /// The value, without secrets.
+    value: Value,
+    origin: Origin,
+    /// The variables that it refers to, each with the place that sets it.
+    variables: Vec<(String, &'static str)>,
+}
+
+/// Where a value comes from.
+enum Origin {
+    Default,
+    /// The file, and the line of its key where that is known.
+    File(Option<usize>),
+    /// The option `--limit`.
+    Option,
+    /// The variable `ANYPORT_LIMIT`.
+    Environment,
+}
+
+/// Shows the configuration that the file at `path` and `limits`, of the command line, come to.
+pub(super) fn show(path: &Path, limits: &[Limit], with_origin: bool, output: &mut Output) -> Result<()> {
+    let here = Surroundings::here();
+    let file = GatewayFile::read(path, &here)?;
+    let settings = settings(&file, limits, &here)?;
+    let value = || {
+        let values: Vec<Value> = settings.iter().map(Setting::as_json).collect();
+        json!({"file": file.path, "values": values})
+    };
+    let text = |_: &Output| {
+        let lines = settings.iter().map(|setting| {
+            let line = format!("{} = {}", setting.key(), setting.value);
+            match with_origin {
+                true => format!("{line}  # {}", setting.origin(&file.path)),
+                false => line,
+            }
+        });
+        Ok(lines.map(|line| safe::line(&line) + "\n").collect())
+    };
+    output.show(value, text)
+}
+
+fn settings(file: &GatewayFile, given: &[Limit], here: &Surroundings) -> Result<Vec<Setting>> {
+    let text = ConfigFile::text(&file.path).ok().flatten().unwrap_or_default();
+    let lines = if file.config.is_of_client { HashMap::new() } else { gateway::lines(&text) };
+    let of_variable = limits_of_variable()?;
+    let (limits, origin) = match given.is_empty() {
+        true => (&*of_variable, Origin::Environment),
+        false => (given, Origin::Option),
+    };
+    let mut whole = serde_json::to_value(&file.config)?;
+    fill(&mut whole, file);
+    let mut all = Settings { file, here, lines: &lines, found: Vec::new() };
+    let Value::Object(whole) = &whole else { return Ok(Vec::new()) };
+    for (key, value) in whole.iter().filter(|(key, _)| *key != "limits") {
+        all.add(&mut vec![key.clone()], value);
+    }
+    let mut found = all.found;
+    found.extend(limit_settings(file, limits, origin, &lines)?);
+    Ok(found)
+}
+
+/// The limits of `ANYPORT_LIMIT`.
+fn limits_of_variable() -> Result<Vec<Limit>> {
+    let all = env::var("ANYPORT_LIMIT").unwrap_or_default();
+    let wrong = |reason: String| {
+        UserError::usage(format!("ANYPORT_LIMIT: {reason}"), "correct the variable, or take it away")
+    };
+    all.split(',').filter(|limit| !limit.is_empty()).map(|limit| limit.parse().map_err(wrong)).collect()
+}
+
+/// Writes the defaults into `whole` that are no constants.
+fn fill(whole: &mut Value, file: &GatewayFile) {
+    let set = |object: &mut Value, key: &str, value: Value| {
+        if object[key].is_null() {
+            object[key] = value;
+        }
+    };
+    set(&mut whole["gateway"], "name", json!("anyport"));
+    for (name, upstream) in &file.config.upstreams {
+        let object = &mut whole["upstreams"][name];
+        set(object, "title", json!(name));
+        set(object, "prefix", json!(name));
+        set(object, "timeout", json!(TIMEOUT.as_secs()));
+        set(object, "connections", json!(if upstream.command.is_some() { 8 } else { 64 }));
+        if upstream.command.is_some() && !file.config.is_of_client {
+            set(object, "cwd", json!(file.path.parent()));
+        }
+    }
+    for name in file.config.knowledge.keys() {
+        set(&mut whole["knowledge"][name], "prefix", json!(name));
+    }
+}
+
+/// Finds the settings in a configuration as a value.
+struct Settings<'a> {
+    file: &'a GatewayFile,
+    here: &'a Surroundings,
+    lines: &'a HashMap<Vec<String>, usize>,
+    found: Vec<Setting>,
+}
+
+impl Settings<'_> {
+    fn add(&mut self, keys: &mut Vec<String>, value: &Value) {
+        match value {
+            Value::Null => {}
+            Value::Array(entries) if entries.is_empty() => {}
+            Value::Object(inner) => {
+                for (key, value) in inner {
+                    keys.push(key.clone());
+                    self.add(keys, value);
+                    keys.pop();
+                }
+            }
+            _ => {
+                let origin = match self.lines.get(keys) {
+                    Some(line) => Origin::File(Some(*line)),
+                    None if self.file.config.is_of_client && is_reaching(keys) => Origin::File(None),
+                    None => Origin::Default,
+                };
+                let variables = self.variables(value);
+                self.found.push(Setting {
+                    keys: keys.clone(),
+                    value: covered(keys, value),
+                    origin,
+                    variables,
+                });
+            }
+        }
+    }
+
+    /// The variables that a text refers to, and where each is set.
+    fn variables(&self, value: &Value) -> Vec<(String, &'static str)> {
+        let texts: Vec<&str> = match value {
+            Value::String(text) => vec![text],
+            Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let place = |name: String| {
+            let place = match (self.here.variables.get(&name), self.file.surroundings().variables.get(&name))
+            {
+                (Some(_), _) => "the environment",
+                (None, Some(_)) => ".env",
+                (None, None) => "not set",
+            };
+            (name, place)
+        };
+        texts.into_iter().flat_map(anyport_config::variables_of).map(place).collect()
+    }
+}
+
+/// Whether the file of a client can have said it: how a server is reached, its title, and whether it is disabled.
+fn is_reaching(keys: &[String]) -> bool {
+    const KEYS: [&str; 9] =
+        ["command", "args", "env", "env_file", "cwd", "url", "headers", "title", "disabled"];
+    keys.first().is_some_and(|key| key == "upstreams")
+        && keys.get(2).is_some_and(|key| KEYS.contains(&key.as_str()))
+}
+
+/// `value`, with what may be secret covered.
+fn covered(keys: &[String], value: &Value) -> Value {
+    let last = keys.last().map_or("", String::as_str);
+    let parent = keys.iter().rev().nth(1).map_or("", String::as_str);
+    let is_fixed = keys.iter().any(|key| key == "arguments");
+    match value {
+        Value::String(text) if ["env", "headers"].contains(&parent) => shown_source(text).into(),
+        Value::String(text) if last == "bearer" && text.parse::<SecretSource>().is_ok() => {
+            text.clone().into()
+        }
+        Value::String(text) if last == "bearer" || (is_fixed && may_be_secret(last)) => shown(text).into(),
+        Value::String(text) if last == "url" => without_secrets(text).into(),
+        Value::Array(words) if ["command", "args"].contains(&last) => {
+            json!(shown_arguments(words.iter().filter_map(Value::as_str)))
+        }
+        _ => value.clone(),
+    }
+}
+
+fn limit_settings(
+    file: &GatewayFile,
+    given: &[Limit],
+    origin: Origin,
+    lines: &HashMap<Vec<String>, usize>,
+) -> Result<Vec<Setting>> {
+    let mut limits = Limits::with(&[&*file.limits()?, given].concat());
+    let mut found: Vec<Setting> = Vec::new();
+    limits.each(|_, field| {
+        let keys = vec!["limits".to_owned(), field.spec.name.to_owned()];
+        let Some(number) = field.value.number() else { return };
+        if found.iter().any(|earlier| earlier.keys == keys) {
+            return;
+        }
+        let is_given = given.iter().any(|limit| limit.name() == field.spec.name);
+        let origin = match (is_given, lines.get(&keys), &origin) {
+            (true, _, Origin::Option) => Origin::Option,
+            (true, ..) => Origin::Environment,
+            (false, Some(line), _) => Origin::File(Some(*line)),
+            (false, None, _) => Origin::Default,
+        };
+        found.push(Setting { keys, value: number.into(), origin, variables: Vec::new() });
+    });
+    Ok(found)
+}
+
+impl Setting {
+    /// The key, as it could stand in TOML.
+    fn key(&self) -> String {
+        let is_bare =
+            |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let word = |key: &String| if is_bare(key) { key.clone() } else { json!(key).to_string() };
+        self.keys.iter().map(word).collect::<Vec<_>>().join(".")
+    }
+
+    fn origin(&self, file: &Path) -> String {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let mut text = match self.origin {
+            Origin::Default => "default".to_owned(),
+            Origin::File(Some(line)) => format!("{name}:{line}"),
+            Origin::File(None) => name.into_owned(),
+            Origin::Option => "--limit".to_owned(),
+            Origin::Environment => "ANYPORT_LIMIT".to_owned(),
+        };
+        for (variable, place) in &self.variables {
+            text += &format!("; {variable}: {place}");
+        }
+        text
+    }
+
+    fn as_json(&self) -> Value {
+        let (origin, line) = match self.origin {
+            Origin::Default => ("default", None),
+            Origin::File(line) => ("file", line),
+            Origin::Option => ("option", None),
+            Origin::Environment => ("environment", None),
+        };
+        let variables: Map<String, Value> =
+            self.variables.iter().map(|(name, place)| (name.clone(), (*place).into())).collect();
+        json!({"key": self.key(), "value": self.value, "origin": origin, "line": line, "variables": variables})
+    }
+}
