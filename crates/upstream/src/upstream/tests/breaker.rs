@@ -8,7 +8,8 @@ fn probing(farm: &Farm, failures: u32) -> Upstream {
     let limits = UpstreamLimits::default()
         .background_probes(true)
         .first_byte_timeout(Duration::from_secs(1))
-        .breaker_failures(failures);
+        .breaker_failures(failures)
+        .breaker_window(Duration::from_secs(60));
     Upstream::builder("farm", farm.clone()).limits(limits).build()
 }
 
