@@ -113,6 +113,8 @@ enum Command {
     Restart(Box<commands::gateway::restart::Arguments>),
     /// Check or show the file of a gateway, anyport.toml, or write its JSON Schema.
     Config(Box<commands::config::Arguments>),
+    /// Show the pinned definitions of a gateway's servers, compare those that differ, and accept them.
+    Pins(Box<commands::pins::Arguments>),
     /// Check, back up and restore what outlives a process.
     Store(commands::store::Arguments),
     /// Write a script that completes commands, options, servers and tools in a shell.
@@ -146,6 +148,7 @@ impl Command {
             #[cfg(unix)]
             Self::Restart(arguments) => return Some(&arguments.output),
             Self::Config(arguments) => return Some(&arguments.output),
+            Self::Pins(arguments) => return Some(arguments.output()),
             Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
@@ -207,6 +210,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         #[cfg(unix)]
         Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
+        Command::Pins(arguments) => commands::pins::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())

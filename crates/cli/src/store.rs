@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_gateway::CATALOGS;
+use anyport_gateway::{CATALOGS, federation::PINS};
 use anyport_metrics::Metrics;
 use anyport_store::{BLOB, Bucket, Options, Place, SqliteStore};
 
@@ -22,6 +22,6 @@ pub(crate) fn folder(state: &Path) -> PathBuf {
 
 /// The store in the folder of the program's state. It is opened when it is first needed.
 pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
-    let buckets = [&CATALOGS, &COMPLETION_LISTS, &BLOB];
+    let buckets = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))
 }

@@ -7,7 +7,10 @@ use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
-use anyport_gateway::{Bridge, CatalogRecord};
+use anyport_gateway::{
+    Bridge, CatalogRecord,
+    federation::{PinMode, PinRecords, Pins},
+};
 use anyport_layers::BulkheadLayer;
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
@@ -94,6 +97,16 @@ impl UpstreamFactory {
     /// Seals what travels through clients.
     pub(crate) fn sealer(&self) -> Sealer {
         Sealer::new(&self.key)
+    }
+
+    /// The pins of the upstream `name` of the file `file`.
+    pub(crate) fn pins(&self, file: &str, name: &str, mode: PinMode) -> Pins {
+        Pins::new(name, mode, (self.store.clone().map(PinRecords::new), file), &self.metrics)
+    }
+
+    /// Whether what is stored outlives the program.
+    pub(crate) fn has_store(&self) -> bool {
+        self.store.is_some()
     }
 
     /// Puts a server behind a bridge of its own. Nothing is connected before somebody calls.

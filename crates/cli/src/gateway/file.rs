@@ -58,6 +58,11 @@ impl GatewayFile {
         vec![self.path.clone(), self.surroundings.cwd.join(".env")]
     }
 
+    /// The name of the file under which definitions are pinned.
+    pub(crate) fn pinned_as(&self) -> String {
+        pinned_as(&self.path)
+    }
+
     /// The limits of the file.
     ///
     /// # Errors
@@ -74,6 +79,11 @@ impl GatewayFile {
         });
         limits.collect()
     }
+}
+
+/// The name under which the definitions of the upstreams of a file are pinned: its path, whatever way it was named in.
+pub(crate) fn pinned_as(path: &Path) -> String {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
 /// The path of a virtual server.

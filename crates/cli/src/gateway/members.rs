@@ -4,10 +4,10 @@ use std::{num::NonZeroU32, str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::layer::{Layer as _, ServiceBuilder, TimeoutLayer};
-use anyport_config::gateway::{Isolation, KnowledgeConfig, Start, ToolConfig, UpstreamConfig};
+use anyport_config::gateway::{Isolation, KnowledgeConfig, Pin, Start, ToolConfig, UpstreamConfig};
 use anyport_gateway::{
     Bridge,
-    federation::{ItemOverride, Member, Naming},
+    federation::{ItemOverride, Member, Naming, PinMode, Pins},
 };
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
@@ -41,12 +41,16 @@ use crate::{
 pub(super) struct Members {
     upstreams: IndexMap<String, UpstreamMember>,
     documents: IndexMap<String, DocumentsMember>,
+    /// The pinned definitions by upstream. Those of an upstream that is gone stay, since it may come back.
+    pins: IndexMap<String, Pins>,
 }
 
 /// A server behind the gateway.
 #[derive(Clone)]
 struct UpstreamMember {
     config: UpstreamConfig,
+    /// What becomes of changed definitions; `None` if these are not compared.
+    pin: Option<PinMode>,
     /// How it is reached, with its secrets.
     server: target::Server,
     bridge: Bridge,
@@ -76,15 +80,23 @@ impl Members {
         arguments: &Arguments,
         factory: &UpstreamFactory,
     ) -> Result<Self> {
-        let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new() };
+        let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
+        let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
             let server = server(config, file).map_err(|reason| wrong(file, name, &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
-            let member =
-                match known.filter(|known| known.server == server && known.config.connects_like(config)) {
-                    Some(known) => UpstreamMember { config: config.clone(), ..known.clone() },
-                    None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
-                };
+            let member = match known
+                .filter(|known| known.server == server && known.config.connects_like(config))
+            {
+                Some(known) => {
+                    UpstreamMember { config: config.clone(), pin: pin_mode(file, config), ..known.clone() }
+                }
+                None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
+            };
+            if let Some(mode) = member.pin {
+                let new = || factory.pins(&file.pinned_as(), name, mode);
+                members.pins.entry(name.clone()).or_insert_with(new);
+            }
             members.upstreams.insert(name.clone(), member);
         }
         for (name, config) in &file.config.knowledge {
@@ -102,10 +114,14 @@ impl Members {
     pub(super) fn all(&self) -> impl Iterator<Item = Member> {
         let upstreams = self.upstreams.iter().map(|(name, upstream)| {
             let title = upstream.config.title.as_deref().unwrap_or(name);
-            Member::new(name, upstream.service.clone())
+            let member = Member::new(name, upstream.service.clone())
                 .naming(naming(&upstream.config))
                 .title(title)
-                .connections(upstream.bridge.upstream().server_info())
+                .connections(upstream.bridge.upstream().server_info());
+            match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
+                Some(pins) => member.pins(pins.clone()),
+                None => member,
+            }
         });
         let documents = self.documents.iter().map(|(name, documents)| {
             let naming = Naming::default();
@@ -120,6 +136,11 @@ impl Members {
 
     /// Starts the documents, and connects the servers that are to be connected now. What has started already stays as it is.
     pub(super) async fn start(&self) -> Result<()> {
+        for (name, upstream) in &self.upstreams {
+            if let Some((pins, mode)) = self.pins.get(name).zip(upstream.pin) {
+                pins.set_mode(mode);
+            }
+        }
         for documents in self.documents.values() {
             documents.server.start().await.context("the documents cannot be served")?;
         }
@@ -177,7 +198,7 @@ impl Members {
     pub(super) fn except(&self, name: &str) -> Option<Self> {
         let (mut upstreams, documents) = (self.upstreams.clone(), self.documents.clone());
         upstreams.shift_remove(name)?;
-        Some(Self { upstreams, documents })
+        Some(Self { upstreams, documents, pins: self.pins.clone() })
     }
 
     /// Says in `value` how the server `name` is reached, and what it speaks.
@@ -188,6 +209,12 @@ impl Members {
             return;
         };
         value["transport"] = member.server.transport().into();
+        value["pin"] = match member.pin {
+            None => "off",
+            Some(PinMode::Report) => "report",
+            Some(PinMode::Strict) => "strict",
+        }
+        .into();
         value["server"] = member.server.to_string().into();
         let known = member.bridge.upstream().server_info().borrow().clone();
         let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]
@@ -220,6 +247,7 @@ impl Members {
         Self {
             upstreams: upstreams.map(|(name, member)| (name.clone(), member.clone())).collect(),
             documents: documents.map(|(name, member)| (name.clone(), member.clone())).collect(),
+            pins: IndexMap::new(),
         }
     }
 
@@ -303,13 +331,28 @@ impl UpstreamMember {
                 Isolation::Caller => IsolationPolicy::Caller,
             },
         });
+        let pin = pin_mode(file, config);
+        if pin == Some(PinMode::Strict) && !factory.has_store() {
+            tracing::warn!(
+                "the upstream {name} has `pin = \"strict\"`, and there is no folder for the program's state: its definitions are trusted anew at each start"
+            );
+        }
         let service = ServiceBuilder::new()
             // A server that hangs takes its own places only.
             .layer(factory.bulkhead(name, bulkhead))
             // A call that hangs is ended. The time in the queue does not count.
             .layer(factory.timeout(&bridge, deadlines))
             .service(bridge.clone());
-        Ok(Self { config: config.clone(), server, service: Arc::new(service), bridge })
+        Ok(Self { config: config.clone(), pin, server, service: Arc::new(service), bridge })
+    }
+}
+
+/// What becomes of changed definitions of an upstream.
+fn pin_mode(file: &GatewayFile, config: &UpstreamConfig) -> Option<PinMode> {
+    match config.pin.unwrap_or(file.config.gateway.pin) {
+        Pin::Off => None,
+        Pin::Report => Some(PinMode::Report),
+        Pin::Strict => Some(PinMode::Strict),
     }
 }
 

@@ -29,7 +29,11 @@ use tokio::sync::mpsc;
 
 #[cfg(unix)]
 pub(crate) use self::control::{Command, folder as control_folder, sockets as control_sockets};
-pub(crate) use self::{ancestors::nearest_file, file::GatewayFile, members::server as server_of};
+pub(crate) use self::{
+    ancestors::nearest_file,
+    file::{GatewayFile, pinned_as},
+    members::server as server_of,
+};
 use self::{
     banner::Banner,
     file::virtual_path,

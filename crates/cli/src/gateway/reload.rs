@@ -189,6 +189,9 @@ impl Running {
                 "calls": status.calls,
                 "errors": status.errors,
                 "in_flight": status.in_flight,
+                "changed": status.pending.iter().map(|one| json!({
+                    "list": one.list, "name": one.name, "new": one.is_new,
+                })).collect::<Vec<_>>(),
             });
             members.describe(&status.name, &mut value);
             value

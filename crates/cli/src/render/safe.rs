@@ -15,6 +15,25 @@ pub(crate) fn line(text: &str) -> String {
     escape(text, |_| false)
 }
 
+/// Text that must stay on its line, with every sign that people do not see written out.
+pub(crate) fn revealed(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_invisible(c) {
+            true => _ = write!(out, "\\u{{{:x}}}", u32::from(c)),
+            false => out.push(c),
+        }
+    }
+    line(&out)
+}
+
+/// Whether the sign has no width: a text with it reads like one without it.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+        | '\u{e0100}'..='\u{e01ef}')
+}
+
 fn escape(text: &str, stays: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut signs = text.chars().peekable();
@@ -56,6 +75,15 @@ mod tests {
         assert_eq!(text("over\rwritten"), "over\\rwritten");
         assert_eq!(text("a\u{202e}b\u{2066}c"), "a\\u{202e}b\\u{2066}c");
         assert_eq!(line("one\ntwo\tthree"), "one\\ntwo\\tthree");
+    }
+
+    #[test]
+    fn what_people_do_not_see_is_written_out() {
+        assert_eq!(
+            revealed("a\u{200b}b\u{feff}c\u{202e}d\u{e0041}"),
+            "a\\u{200b}b\\u{feff}c\\u{202e}d\\u{e0041}"
+        );
+        assert_eq!(revealed("größer \u{1f468}\u{200d}\u{1f469}"), "größer \u{1f468}\u{200d}\u{1f469}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod interrupted;
 mod json;
 mod logs;
 mod parked;
+mod pins;
 mod plain;
 mod rmcp;
 mod secrets;

@@ -15,7 +15,7 @@ mod upstream;
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{
-    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, Start, ToolConfig, UpstreamConfig,
+    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, Pin, Start, ToolConfig, UpstreamConfig,
     VirtualServerConfig, Words,
 };
 pub use read::{FaultPlace, GatewayError, parse, read};

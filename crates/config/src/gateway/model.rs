@@ -39,6 +39,8 @@ pub struct GatewaySettings {
     pub instructions: Option<String>,
     /// Whether clients see three tools that search, describe and call the others, in place of them.
     pub tool_search: bool,
+    /// What becomes of a definition that is not as it was first seen, at upstreams that do not say.
+    pub pin: Pin,
 }
 
 /// A server behind the gateway: a program (`command`) or a URL (`url`).
@@ -96,6 +98,8 @@ pub struct UpstreamConfig {
     pub exclude: Vec<String>,
     /// Changes of single tools, by their own names.
     pub tools: IndexMap<String, ToolConfig>,
+    /// What becomes of a definition that is not as it was first seen. Default: what `[gateway]` says.
+    pub pin: Option<Pin>,
 }
 
 /// One tool, as the gateway offers it.
@@ -161,6 +165,19 @@ pub enum Isolation {
     Shared,
     /// Each caller has a connection of its own.
     Caller,
+}
+
+/// What becomes of the definition of a tool, prompt or resource that is not as it was first seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pin {
+    /// Nothing: definitions are not compared.
+    Off,
+    /// It is reported, and served.
+    #[default]
+    Report,
+    /// It is reported and quarantined until `anyport pins accept`; so is a new tool, prompt or template.
+    Strict,
 }
 
 /// When a server is connected.

@@ -181,7 +181,7 @@ impl fmt::Display for FaultPlace {
 mod tests {
     use super::*;
     use crate::{
-        gateway::{Isolation, Start, Words},
+        gateway::{Isolation, Pin, Start, Words},
         server::Endpoint,
     };
 
@@ -200,6 +200,7 @@ mod tests {
             [upstreams.files]
             command = ["npx", "-y", "files", "."]
             start = "eager"
+            pin = "strict"
             [upstreams.a]
             command = "a"
             args = ["b"]
@@ -223,6 +224,7 @@ mod tests {
         let [files, a, tracker] = ["files", "a", "tracker"].map(|name| &config.upstreams[name]);
         assert_eq!(files.command, Some(Words::List(["npx", "-y", "files", "."].map(str::to_owned).into())));
         assert_eq!((files.start, tracker.isolation), (Start::Eager, Isolation::Caller));
+        assert_eq!((config.gateway.pin, files.pin, tracker.pin), (Pin::Report, Some(Pin::Strict), None));
         let Endpoint::Command { program, args, .. } = a.server().unwrap().endpoint else { panic!("{a:?}") };
         assert_eq!((program.as_str(), &*args), ("a", &["b".to_owned()][..]));
         assert_eq!(a.tools["write"].arguments["depth"], 3);

@@ -31,6 +31,7 @@ impl UpstreamConfig {
             exclude: Vec::new(),
             tools: IndexMap::new(),
             start: Start::OnDemand,
+            pin: None,
             ..config.clone()
         };
         bare(self) == bare(other)

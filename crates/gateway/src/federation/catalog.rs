@@ -15,6 +15,7 @@ use std::{
 use anyport_protocol::{Raw, Revision};
 use anyport_service::{Context, Principal, sync::Lock};
 use anyport_upstream::Upstream;
+use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch::Sender, task::AbortHandle, time::Instant};
 
 use super::{
@@ -23,6 +24,7 @@ use super::{
     limits::FederationLimits,
     list_kind::ListKind,
     member_list::MemberList,
+    pins::{Caller, Era, Pins},
     reading::{discover, in_time, read_list},
 };
 
@@ -50,6 +52,21 @@ impl CatalogKey {
         Self { principal: self.principal.clone().filter(|_| per_principal), ..self.clone() }
     }
 
+    /// Its callers, as pins tell them apart.
+    pub(super) fn caller(&self) -> Caller {
+        let era = if self.is_stateless { Era::Modern } else { Era::Legacy };
+        let principal = self.principal.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut hash = Sha256::new();
+        for part in
+            [&[u8::from(self.is_stateless)], self.capabilities.as_str().as_bytes(), principal.as_bytes()]
+        {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        Caller { era, tag: digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into() }
+    }
+
     /// Whether its callers are modern ones.
     pub(super) fn is_stateless(&self) -> bool {
         self.is_stateless
@@ -70,6 +87,8 @@ pub(super) struct Catalog {
     context: Context,
     limits: FederationLimits,
     lists: [Arc<Cached<MemberList>>; 4],
+    /// The lists with what is held back, of members that hold items back.
+    marked: [Lock<Option<Marked>>; 4],
     description: Arc<Cached<Raw>>,
     used: Lock<Instant>,
     /// The number of listeners who are to be notified of changes.
@@ -77,6 +96,15 @@ pub(super) struct Catalog {
     /// The lists of whose changes the member notifies: a bit for each, by its number.
     covered: Arc<AtomicU8>,
     watcher: Lock<Option<AbortHandle>>,
+}
+
+/// A list whose held entries are marked.
+struct Marked {
+    /// The list as it was read.
+    read: Arc<MemberList>,
+    /// The version of the pins.
+    version: u64,
+    list: Arc<MemberList>,
 }
 
 impl Catalog {
@@ -89,10 +117,11 @@ impl Catalog {
         changes: &Sender<u64>,
     ) -> Arc<Self> {
         let context = key.context(client_info);
+        let caller = key.caller();
         let lists = ListKind::ALL.map(|kind| {
-            let (core, context) = (core.clone(), context.clone());
+            let (core, context, caller) = (core.clone(), context.clone(), caller.clone());
             let fetch = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
-                let list = read_list(core.clone(), kind, context.clone(), limits.catalog_ttl);
+                let list = read_list(core.clone(), kind, context.clone(), limits.catalog_ttl, caller.clone());
                 Box::pin(in_time(core.clone(), limits.catalog_timeout, list))
             };
             Cached::new(changes.clone(), Box::new(fetch))
@@ -107,6 +136,7 @@ impl Catalog {
             context,
             limits,
             lists,
+            marked: Default::default(),
             description: Cached::new(changes.clone(), Box::new(describe)),
             used: Lock::new(Instant::now()),
             holds: AtomicUsize::new(0),
@@ -135,6 +165,31 @@ impl Catalog {
     /// A list, without a request to the member.
     pub(super) fn peek(&self, kind: ListKind) -> &Arc<Cached<MemberList>> {
         &self.lists[kind as usize]
+    }
+
+    /// A list as it is known, with what is held back.
+    pub(super) fn known(&self, kind: ListKind) -> Option<Arc<MemberList>> {
+        let read = self.peek(kind).value()?;
+        let Some(pins) = self.core.pins.as_ref().filter(|pins| pins.is_strict()) else { return Some(read) };
+        // Read before the list is marked: a change after that is marked next time.
+        let version = pins.version();
+        let mut marked = self.marked[kind as usize].lock();
+        if let Some(known) =
+            marked.as_ref().filter(|known| known.version == version && Arc::ptr_eq(&known.read, &read))
+        {
+            return Some(known.list.clone());
+        }
+        let mut list = MemberList::clone(&read);
+        pins.mark(kind, &mut list.entries);
+        let list = self.core.stored_once(kind, list);
+        *marked = Some(Marked { read, version, list: list.clone() });
+        Some(list)
+    }
+
+    /// The number of changes of a list, and of what is held back.
+    pub(super) fn generation(&self, kind: ListKind) -> u64 {
+        let pins = self.core.pins.as_ref().map_or(0, Pins::version);
+        self.peek(kind).generation().wrapping_add(pins)
     }
 
     /// The member's `DiscoverResult`.

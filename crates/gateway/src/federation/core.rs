@@ -10,12 +10,14 @@ use anyport_service::{Outcome, Service, sync::Lock};
 use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
-use super::{health::Health, list_kind::ListKind, member_list::MemberList};
+use super::{health::Health, list_kind::ListKind, member_list::MemberList, pins::Pins};
 
 /// The part of a member that outlives a change of its naming: its service, and what is known of it.
 pub(super) struct MemberCore {
     pub(super) name: Arc<str>,
     pub(super) service: Arc<dyn Service>,
+    /// What its definitions are compared with, if they are.
+    pub(super) pins: Option<Pins>,
     pub(super) health: Health,
     /// Changes with each connection of its server, if that is known.
     pub(super) connections: Option<watch::Receiver<KnownServer>>,
@@ -33,11 +35,13 @@ impl MemberCore {
     pub(super) fn new(
         name: &str,
         service: Arc<dyn Service>,
+        pins: Option<Pins>,
         connections: Option<watch::Receiver<KnownServer>>,
     ) -> Self {
         Self {
             name: name.into(),
             service,
+            pins,
             connections,
             health: Health::default(),
             calls: AtomicU64::new(0),
@@ -45,6 +49,11 @@ impl MemberCore {
             in_flight: AtomicU64::new(0),
             lists: Default::default(),
         }
+    }
+
+    /// Whether items can be held back until their definitions are accepted.
+    pub(super) fn is_strict(&self) -> bool {
+        self.pins.as_ref().is_some_and(Pins::is_strict)
     }
 
     /// A list, which is that of other callers if both are equal: most members offer the same to all.

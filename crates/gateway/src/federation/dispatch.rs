@@ -26,7 +26,7 @@ pub(super) fn call(endpoint: &Arc<Endpoint>, request: Request, context: Context)
     if let Some(sole) = endpoint.sole() {
         return match request.known() {
             Some(Method::Listen) => listen::reply_of_sole(endpoint, &sole, request, context),
-            _ => in_flight::pass(sole, request, context),
+            known => in_flight::pass(sole, known.and_then(ListKind::of), request, context),
         };
     }
     let context = match extensions::relayed(context.capabilities()) {
@@ -110,15 +110,18 @@ enum Destination {
 impl Destination {
     /// Where it leads, as far as the lists are known. It looks again if a list was read meanwhile: it may have looked into
     /// the list before that, and into those that are not known after it.
-    fn target(&self, endpoint: &Endpoint, view: &View) -> Option<Target> {
+    ///
+    /// # Errors
+    /// If it is held back.
+    fn target(&self, endpoint: &Endpoint, view: &View) -> Result<Option<Target>, Error> {
         loop {
             let changes = endpoint.shared.changes();
             let found = match self {
-                Self::Name(kind, name) => endpoint.named(view, *kind, name),
-                Self::Resource(uri) | Self::Template(uri) => endpoint.resource(view, uri),
+                Self::Name(kind, name) => endpoint.named(view, *kind, name)?,
+                Self::Resource(uri) | Self::Template(uri) => endpoint.resource(view, uri)?,
             };
             if found.is_some() || endpoint.shared.changes() == changes {
-                return found;
+                return Ok(found);
             }
         }
     }
@@ -136,7 +139,10 @@ impl Destination {
     fn not_found(&self, view: &View) -> Error {
         let unread = self.lists().iter().flat_map(|list| view.unknown(*list));
         let may_have = |member: &Arc<MemberEntry>| match self {
-            Self::Name(..) => member.naming.keeps_names(),
+            Self::Name(kind, name) => {
+                let naming = &member.naming;
+                naming.keeps_names() || naming.own_name(*kind, &member.core.name, name).is_some()
+            }
             Self::Resource(uri) | Self::Template(uri) => is_web(uri) || member.alias.keeps(),
         };
         // Nobody knows yet whether it is the member's, so that it is not wrong to use it again.
@@ -164,8 +170,10 @@ impl Destination {
 /// no other member has it.
 fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, context: Context) -> Reply {
     let view = endpoint.view(&context);
-    if let Some(target) = destination.target(endpoint, &view) {
-        return forward(endpoint, target, request, context);
+    match destination.target(endpoint, &view) {
+        Ok(Some(target)) => return forward(endpoint, target, request, context),
+        Ok(None) => {}
+        Err(held) => return Reply::error(held),
     }
     let lists = destination.lists();
     if lists.iter().all(|list| view.is_settled(*list)) {
@@ -180,8 +188,9 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
             view.first(*list, endpoint.shared.limits.catalog_timeout).await;
         }
         match destination.target(&endpoint, &view) {
-            Some(target) => emitter.relay(forward(&endpoint, target, request, context)).await,
-            None => Outcome::Error(destination.not_found(&view)),
+            Ok(Some(target)) => emitter.relay(forward(&endpoint, target, request, context)).await,
+            Ok(None) => Outcome::Error(destination.not_found(&view)),
+            Err(held) => Outcome::Error(held),
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyport_protocol::{Raw, Revision, json::Splice, meta::key::SERVER_INFO};
+use anyport_protocol::{Error, Raw, Revision, json::Splice, meta::key::SERVER_INFO};
 use anyport_service::Context;
 use bytestring::ByteString;
 
@@ -65,39 +65,55 @@ impl Endpoint {
     /// Where the name of a tool or prompt leads, as far as the lists are known.
     ///
     /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item.
-    pub(super) fn named(&self, view: &View, kind: NameKind, name: &str) -> Option<Target> {
+    ///
+    /// # Errors
+    /// If the tool or prompt is held back.
+    pub(super) fn named(&self, view: &View, kind: NameKind, name: &str) -> Result<Option<Target>, Error> {
         let list = match kind {
             NameKind::Tool => ListKind::Tools,
             NameKind::Prompt => ListKind::Prompts,
         };
-        if let Some(route) = view.route(list, name) {
-            return Some(Target { member: route.member, own: route.own, listed: Some(route.text) });
+        if let Some(route) = view.route(list, name)? {
+            return Ok(Some(Target { member: route.member, own: route.own, listed: Some(route.text) }));
         }
         if !view.offers(name) {
-            return None;
+            return Ok(None);
         }
-        view.unknown(list).into_iter().find_map(|member| {
+        // Only its list says whether an item is held back.
+        let open = view.unknown(list).into_iter().filter(|member| !member.core.is_strict());
+        Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
             Some(Target { member, own: own.into(), listed: None })
-        })
+        }))
     }
 
     /// Where the URI of a resource, or a URI template, leads, as far as the lists are known.
-    pub(super) fn resource(&self, view: &View, uri: &str) -> Option<Target> {
+    ///
+    /// # Errors
+    /// If the resource or template is held back.
+    pub(super) fn resource(&self, view: &View, uri: &str) -> Result<Option<Target>, Error> {
+        const LISTS: [ListKind; 2] = [ListKind::Resources, ListKind::Templates];
         if !view.offers(uri) {
-            return None;
+            return Ok(None);
         }
         if !is_web(uri)
             && let Some((alias, own)) = resolve(uri)
             && let Some(member) = self.shared.members().with_alias(alias).cloned()
         {
-            return Some(Target { member, own: own.into(), listed: None });
+            if member.core.is_strict() {
+                for kind in LISTS {
+                    view.route(kind, uri)?;
+                }
+            }
+            return Ok(Some(Target { member, own: own.into(), listed: None }));
         }
-        let lists = [ListKind::Resources, ListKind::Templates];
-        let listed = lists.into_iter().find_map(|kind| view.route(kind, uri)).map(|route| route.member);
+        let mut listed = None;
+        for kind in LISTS {
+            listed = listed.or(view.route(kind, uri)?.map(|route| route.member));
+        }
         let listed = listed.or_else(|| view.template_member(uri));
-        let member = listed.or_else(|| if is_web(uri) { None } else { self.keeping(view) })?;
-        Some(Target { member, own: uri.into(), listed: None })
+        let member = listed.or_else(|| if is_web(uri) { None } else { self.keeping(view) });
+        Ok(member.map(|member| Target { member, own: uri.into(), listed: None }))
     }
 
     /// The member whose URIs stay as they are: servers may have resources that they do not list. Of several, the first one,

@@ -4,7 +4,9 @@ use std::sync::{Arc, atomic::Ordering};
 
 use anyport_service::{Context, Outcome, Relay, Reply, Request};
 
-use super::member::MemberEntry;
+use super::{
+    catalog::CatalogKey, list_kind::ListKind, member::MemberEntry, pins::Caller, reading::observe_page,
+};
 
 /// A call of a member, which is in flight until this value is dropped.
 pub(super) struct InFlight(Arc<MemberEntry>);
@@ -29,18 +31,33 @@ impl Drop for InFlight {
     }
 }
 
-/// Passes a request on to a member as it is.
-pub(super) fn pass(member: Arc<MemberEntry>, request: Request, context: Context) -> Reply {
+/// Passes a request on to a member as it is. `list` is the list that it requests.
+pub(super) fn pass(
+    member: Arc<MemberEntry>,
+    list: Option<ListKind>,
+    request: Request,
+    context: Context,
+) -> Reply {
     let service = member.core.service.clone();
-    service.call(request, context).relay(Passed(InFlight::begin(member)))
+    let pinned = list.filter(|_| member.core.pins.is_some());
+    let pinned = pinned.map(|list| (list, CatalogKey::of(&context, member.per_principal).caller()));
+    service.call(request, context).relay(Passed { in_flight: InFlight::begin(member), pinned })
 }
 
 /// Counts a call that is passed on.
-struct Passed(InFlight);
+struct Passed {
+    in_flight: InFlight,
+    /// The list whose definitions are compared with pins, and its callers.
+    pinned: Option<(ListKind, Caller)>,
+}
 
 impl Relay for Passed {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        self.0.member().core.ended(&outcome);
+        let core = &self.in_flight.member().core;
+        core.ended(&outcome);
+        if let (Outcome::Result(page), Some((list, caller))) = (&outcome, self.pinned.take()) {
+            tokio::spawn(observe_page(core.clone(), list, caller, page.clone()));
+        }
         outcome
     }
 }

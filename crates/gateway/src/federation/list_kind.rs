@@ -47,6 +47,16 @@ impl ListKind {
         }
     }
 
+    /// An entry of the list, in words.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Prompts => "prompt",
+            Self::Resources => "resource",
+            Self::Templates => "resource template",
+        }
+    }
+
     /// The member of an entry that identifies it.
     pub(super) fn key(self) -> &'static str {
         match self {

@@ -7,7 +7,8 @@ use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
 use super::{
-    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, uris::UriAlias,
+    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, pins::Pins,
+    uris::UriAlias,
 };
 
 /// One server of a federation, under a name.
@@ -21,6 +22,7 @@ pub struct Member {
     naming: Naming,
     per_principal: bool,
     connections: Option<watch::Receiver<KnownServer>>,
+    pins: Option<Pins>,
 }
 
 impl Member {
@@ -34,6 +36,7 @@ impl Member {
             naming: Naming::default(),
             per_principal: false,
             connections: None,
+            pins: None,
         }
     }
 
@@ -56,6 +59,13 @@ impl Member {
     #[must_use]
     pub fn connections(mut self, connections: watch::Receiver<KnownServer>) -> Self {
         self.connections = Some(connections);
+        self
+    }
+
+    /// Compares its definitions with `pins`. Without this, whatever it offers is served.
+    #[must_use]
+    pub fn pins(mut self, pins: Pins) -> Self {
+        self.pins = Some(pins);
         self
     }
 
@@ -110,7 +120,8 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let core = Arc::new(MemberCore::new(&member.name, member.service, member.connections));
+                let core = MemberCore::new(&member.name, member.service, member.pins, member.connections);
+                let core = Arc::new(core);
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
@@ -137,10 +148,10 @@ impl Members {
         self.entries.iter().find(|entry| !entry.alias.keeps() && entry.alias.as_str() == alias)
     }
 
-    /// The only member, if its names stay as they are.
+    /// The only member, if its names stay as they are and nothing of it can be held back.
     pub(super) fn sole(&self) -> Option<&Arc<MemberEntry>> {
         match &*self.entries {
-            [sole] if sole.naming.is_identity() => Some(sole),
+            [sole] if sole.naming.is_identity() && !sole.core.is_strict() => Some(sole),
             _ => None,
         }
     }
@@ -150,10 +161,20 @@ impl Members {
         self.entries.len() > 1
     }
 
-    /// What is known of the member with the same name and service.
+    /// Sets what is notified when pins change.
+    pub(super) fn notify(&self, changes: &watch::Sender<u64>) {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.core.pins.as_ref())
+            .for_each(|pins| pins.notify(changes));
+    }
+
+    /// What is known of the member with the same name, service and pins.
     fn same(&self, member: &Member) -> Option<(Arc<MemberCore>, Arc<CatalogTable>)> {
         let same = self.entries.iter().find(|entry| {
-            *entry.core.name == *member.name && Arc::ptr_eq(&entry.core.service, &member.service)
+            *entry.core.name == *member.name
+                && Arc::ptr_eq(&entry.core.service, &member.service)
+                && entry.core.pins == member.pins
         });
         same.map(|entry| (entry.core.clone(), entry.catalogs.clone()))
     }

@@ -11,6 +11,7 @@ use bytestring::ByteString;
 
 use super::{
     cursor, definition,
+    held::HeldItem,
     list_kind::ListKind,
     member::MemberEntry,
     member_list::MemberList,
@@ -26,6 +27,9 @@ pub(super) struct Merged {
     pub(super) lines: Vec<(ByteString, Raw)>,
     /// The member of each name, URI or template.
     pub(super) routes: HashMap<ByteString, Route>,
+    /// The items that are held back, by the names, URIs or templates under which clients would see them. No other item gets
+    /// one of these meanwhile: it would be called in place of the one that people know.
+    pub(super) held: HashMap<ByteString, HeldItem>,
     pub(super) collisions: Vec<Collision>,
     /// The smallest `ttlMs` of the members.
     ttl: Duration,
@@ -86,6 +90,10 @@ impl Merged {
         });
         for (_, member, entry, name) in named {
             let Some(name) = name.filter(|name| selection.has(name)).map(ByteString::from) else { continue };
+            if let Some(held) = HeldItem::of(member, entry) {
+                merged.held.insert(name, held);
+                continue;
+            }
             let change = member.naming.item(kind, &entry.key);
             merged.lines.push((name.clone(), definition::exposed(&entry.text, &name, change, &member.alias)));
             merged.routes.insert(name, Route::new(member, entry.key.clone(), &entry.text));
@@ -93,7 +101,12 @@ impl Merged {
         for (alias, number, item) in aliases.into_iter().filter(|(alias, ..)| selection.has(alias)) {
             let (member, list) = &lists[number];
             let Some(entry) = list.as_ref().and_then(|list| list.entries.get(item)) else { continue };
-            merged.routes.insert(alias.into(), Route::new(member, entry.key.clone(), &entry.text));
+            match HeldItem::of(member, entry) {
+                Some(held) => _ = merged.held.insert(alias.into(), held),
+                None => {
+                    merged.routes.insert(alias.into(), Route::new(member, entry.key.clone(), &entry.text));
+                }
+            }
         }
         merged
     }
@@ -107,9 +120,14 @@ impl Merged {
                     continue;
                 }
                 // Some URIs stay as they are, so that two members may have the same: the first one wins.
-                if let Some(other) = merged.routes.get(&uri) {
+                let listed = merged.routes.get(&uri).map(|route| &route.member);
+                if let Some(other) = listed.or_else(|| merged.held.get(&uri).map(|held| &held.member)) {
                     let lost = (&*member.core.name, &*entry.key);
-                    merged.collisions.push(collision(&uri, &other.member.core.name, lost, None));
+                    merged.collisions.push(collision(&uri, &other.core.name, lost, None));
+                    continue;
+                }
+                if let Some(held) = HeldItem::of(member, entry) {
+                    merged.held.insert(uri, held);
                     continue;
                 }
                 let line = definition::exposed_uri(&entry.text, kind.key(), &member.alias);

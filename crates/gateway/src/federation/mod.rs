@@ -7,6 +7,7 @@
 //!   without [`Collision`]s; `uris`: the same for resources; `pattern`: which items are offered.
 //! - `core`, `health`: what is known of a member; `catalog`, `member_list`: what it offers to callers of one kind;
 //!   `reading`, `cached`: how that is requested, and when again; `shared`: the members of all endpoints.
+//! - [`Pins`]: what a member was first seen to offer, and what becomes of definitions that differ.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `endpoint`: where names and URIs lead; `dispatch`: which methods are answered; `forward`, `in_flight`: calls; `discover`, `listen`:
 //!   descriptions and subscriptions; `extensions`; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
@@ -28,6 +29,7 @@ mod error;
 mod extensions;
 mod forward;
 mod health;
+mod held;
 mod in_flight;
 mod limits;
 mod list_kind;
@@ -38,6 +40,7 @@ mod merged;
 mod names;
 mod naming;
 mod pattern;
+mod pins;
 mod questions;
 mod reading;
 mod retired;
@@ -59,6 +62,9 @@ pub use self::{
     member::Member,
     names::Collision,
     naming::{ItemOverride, Naming},
+    pins::{
+        AcceptedDefinition, Definition, PINS, PendingDefinition, Pin, PinMode, PinRecords, PinnedList, Pins,
+    },
     retired::RetiredMember,
     service::Federation,
     status::MemberStatus,

@@ -16,6 +16,7 @@ use super::{
     core::MemberCore,
     list_kind::ListKind,
     member_list::{ListEntry, MemberList},
+    pins::{Caller, Pins},
 };
 
 /// The most entries of a list that are read.
@@ -59,6 +60,7 @@ pub(super) async fn read_list(
     kind: ListKind,
     context: Context,
     default_ttl: Duration,
+    caller: Caller,
 ) -> Option<Fetched<MemberList>> {
     let (mut entries, mut bytes, mut ttl) = (Vec::new(), 0, LONGEST_TTL);
     let mut cursors: HashSet<String> = HashSet::new();
@@ -80,7 +82,7 @@ pub(super) async fn read_list(
             _ => return None,
         };
         ttl = ttl.min(ttl_of(&page));
-        add(&page, kind, &mut entries, &mut bytes);
+        add(&page, kind, core.pins.is_some(), &mut entries, &mut bytes);
         let Some(cursor) = pages::next(&page) else { break };
         if !cursors.insert(cursor.to_string()) {
             tracing::warn!(
@@ -102,6 +104,10 @@ pub(super) async fn read_list(
         }
         params = Splice::new().with("cursor", &cursor).finish();
     }
+    if let Some(pins) = &core.pins {
+        pins.loaded().await;
+        pins.observe(kind, &caller, &entries, true);
+    }
     let holds = if ttl.is_zero() { default_ttl } else { ttl };
     Some(Fetched { value: core.stored_once(kind, MemberList { entries, ttl }), ttl: holds })
 }
@@ -118,14 +124,24 @@ fn ttl_of(page: &Raw) -> Duration {
     ttl.min(LONGEST_TTL)
 }
 
+/// Compares a page that passes as it is with the pins of its member.
+pub(super) async fn observe_page(core: Arc<MemberCore>, kind: ListKind, caller: Caller, page: Raw) {
+    let Some(pins) = &core.pins else { return };
+    let mut entries = Vec::new();
+    add(&page, kind, true, &mut entries, &mut 0);
+    pins.loaded().await;
+    pins.observe(kind, &caller, &entries, false);
+}
+
 /// Adds the entries of a page. One without a name or URI cannot be used, and is left out.
-fn add(page: &Raw, kind: ListKind, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
+fn add(page: &Raw, kind: ListKind, are_pinned: bool, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
     let Some(list) = page.member(kind.entries()).filter(Raw::is_array) else { return };
     for entry in Elements::of(list.as_str()) {
         let text = list.slice(entry).compact();
         let key = Object::find(text.as_str(), kind.key()).and_then(|key| text.slice(key).as_string());
         let Some(key) = key.filter(|_| entries.len() < ENTRIES) else { continue };
         *bytes += entry.len();
-        entries.push(ListEntry { key, text });
+        let hash = are_pinned.then(|| Pins::hash(kind, &text));
+        entries.push(ListEntry { key, text, hash, held: None });
     }
 }

@@ -39,12 +39,14 @@ const COLLISIONS: usize = 1_000;
 
 impl Shared {
     pub(super) fn new(members: Members, limits: FederationLimits, sealer: Sealer, client_info: Raw) -> Self {
+        let changes = watch::Sender::new(0);
+        members.notify(&changes);
         Self {
             limits,
             sealer,
             client_info,
             members: Lock::new(Arc::new(members)),
-            changes: watch::Sender::new(0),
+            changes,
             closed: watch::Sender::new(false),
             collisions: Lock::default(),
         }
@@ -61,6 +63,7 @@ impl Shared {
     ) -> Result<Vec<RetiredMember>, E> {
         let mut members = self.members.lock();
         let new = Arc::new(change(&members)?);
+        new.notify(&self.changes);
         let gone = retired::between(&members, &new);
         *members = new;
         drop(members);

@@ -4,7 +4,13 @@ use std::sync::{Arc, atomic::Ordering};
 
 use jiff::Timestamp;
 
-use super::{catalog::Catalog, health::MemberState, list_kind::ListKind, member::MemberEntry};
+use super::{
+    catalog::Catalog,
+    health::MemberState,
+    list_kind::ListKind,
+    member::MemberEntry,
+    pins::{PendingDefinition, Pins},
+};
 
 /// The state of a member.
 #[derive(Clone, Debug)]
@@ -34,6 +40,10 @@ pub struct MemberStatus {
     pub errors: u64,
     /// The number of those in flight.
     pub in_flight: u64,
+    /// The definitions that differ from the pinned ones and are not accepted.
+    pub pending: Vec<PendingDefinition>,
+    /// Whether these are quarantined.
+    pub is_strict: bool,
 }
 
 /// The state of `member`.
@@ -53,6 +63,8 @@ pub(super) fn of(member: &MemberEntry) -> MemberStatus {
         calls: core.calls.load(Ordering::Relaxed),
         errors: core.errors.load(Ordering::Relaxed),
         in_flight: core.in_flight.load(Ordering::Relaxed),
+        pending: core.pins.as_ref().map(Pins::pending).unwrap_or_default(),
+        is_strict: core.is_strict(),
     }
 }
 

@@ -142,8 +142,15 @@ impl View {
     }
 
     /// Where the entry `name` of a list leads, as far as the lists are known.
-    pub(super) fn route(&self, kind: ListKind, name: &str) -> Option<Route> {
-        self.merged(kind).routes.get(name).cloned()
+    ///
+    /// # Errors
+    /// If the entry is held back.
+    pub(super) fn route(&self, kind: ListKind, name: &str) -> Result<Option<Route>, Error> {
+        let merged = self.merged(kind);
+        match merged.routes.get(name) {
+            Some(route) => Ok(Some(route.clone())),
+            None => merged.held.get(name).map_or(Ok(None), |held| Err(held.refusal(kind))),
+        }
     }
 
     /// The first member with a template that begins like `uri`, up to the template's first expression.
@@ -206,11 +213,11 @@ impl View {
     /// Merges the lists of the members, unless they are those of which the merged list is made.
     fn merge(&self, kind: ListKind, list: &mut ViewList) {
         let Catalogs { generation, members } = self.catalogs();
-        let parts = (generation, members.iter().map(|(_, catalog)| catalog.peek(kind).generation()).sum());
+        let parts = (generation, members.iter().map(|(_, catalog)| catalog.generation(kind)).sum());
         if list.merged.is_some() && list.parts == parts {
             return;
         }
-        let known = members.iter().map(|(member, catalog)| (member.clone(), catalog.peek(kind).value()));
+        let known = members.iter().map(|(member, catalog)| (member.clone(), catalog.known(kind)));
         let known: Vec<_> = known.collect();
         let merged = self.stored.find(kind, &known).unwrap_or_else(|| {
             let merged = Arc::new(Merged::of(kind, &known, &self.selection, self.shared.limits.page_size));

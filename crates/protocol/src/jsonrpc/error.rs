@@ -99,6 +99,8 @@ pub enum Reason {
     Declined,
     /// The server cannot be reached.
     UpstreamDown,
+    /// The definition of the tool, prompt or resource has changed, and nobody has accepted it.
+    Quarantined,
     /// The connection to the server broke while the call was open.
     UpstreamLost,
     /// The server may or may not have processed the call: the response was lost, and a repetition is not safe.
@@ -129,6 +131,7 @@ impl Reason {
             Self::TooLarge => "too_large",
             Self::Declined => "declined",
             Self::UpstreamDown => "upstream_down",
+            Self::Quarantined => "quarantined",
             Self::UpstreamLost => "upstream_lost",
             Self::OutcomeUnknown => "outcome_unknown",
         }

@@ -66,5 +66,31 @@ fn shown(gateway: &Value, output: &Output) -> String {
         text += &safe::line(&(why + &next.unwrap_or_default()));
         text.push('\n');
     }
+    for server in servers(gateway) {
+        text += &changed(server);
+    }
     text
 }
+
+/// The definitions of a server that are not accepted.
+fn changed(server: &Value) -> String {
+    let all = server["changed"].as_array().into_iter().flatten();
+    let names: Vec<&str> = all.filter_map(|one| one["name"].as_str()).collect();
+    let name = server["name"].as_str().unwrap_or_default();
+    let (verb, quarantined) = match names.len() {
+        0 => return String::new(),
+        1 => ("1 definition differs", "it is quarantined"),
+        _ => ("definitions differ", "they are quarantined"),
+    };
+    let count = if names.len() == 1 { String::new() } else { format!("{} ", names.len()) };
+    let state = if server["pin"] == "strict" { quarantined } else { "served all the same" };
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    let line = format!(
+        "{name}: {count}{verb} from what was pinned ({shown}{more}), {state}; to compare: anyport pins diff {name}"
+    );
+    safe::line(&line) + "\n"
+}
+
+/// The most names of changed definitions that are shown of a server.
+const SHOWN: usize = 5;

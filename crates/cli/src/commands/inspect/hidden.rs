@@ -7,15 +7,9 @@ use crate::render::safe;
 
 /// Whether there is a character that people do not see: without width, or one that turns the direction of text.
 pub(super) fn has_hidden_characters(text: &str) -> bool {
-    text.chars()
-        .any(|sign| is_invisible(sign) || (safe::is_unsafe(sign) && !matches!(sign, '\n' | '\r' | '\t')))
-}
-
-/// Unicode's characters without width, and those of private use that carry text for models alone.
-fn is_invisible(sign: char) -> bool {
-    matches!(sign,
-        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
-        | '\u{e0100}'..='\u{e01ef}')
+    text.chars().any(|sign| {
+        safe::is_invisible(sign) || (safe::is_unsafe(sign) && !matches!(sign, '\n' | '\r' | '\t'))
+    })
 }
 
 /// Words that read like orders to a model, in small letters.

@@ -130,7 +130,7 @@ impl Updates {
     fn subscribe(&mut self, endpoint: &Endpoint, view: &View, uris: Vec<ByteString>, was_granted: bool) {
         let mut members: Vec<(Arc<MemberEntry>, HashMap<ByteString, ByteString>)> = Vec::new();
         for uri in uris {
-            let Some(Target { member, own, .. }) = endpoint.resource(view, &uri) else { continue };
+            let Ok(Some(Target { member, own, .. })) = endpoint.resource(view, &uri) else { continue };
             match members.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &member)) {
                 Some((_, uris)) => _ = uris.insert(own, uri),
                 None => members.push((member, HashMap::from([(own, uri)]))),

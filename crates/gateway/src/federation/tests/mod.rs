@@ -5,6 +5,7 @@ mod fake;
 mod fleet;
 mod listening;
 mod lists;
+mod pinning;
 mod replacing;
 
 use std::{sync::Arc, time::Duration};
