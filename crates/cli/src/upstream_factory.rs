@@ -18,12 +18,13 @@ use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
-use anyport_upstream::{IsolationPolicy, TransportConnector, Upstream};
+use anyport_upstream::{IsolationPolicy, Upstream};
 
 use crate::{
     guard,
     listen::{self, Limits},
     server_id::server_id,
+    server_log::{LoggedConnector, ServerLogs},
     state_dir, store,
     target::Server,
 };
@@ -33,6 +34,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) buffers: BufferedBytes,
+    /// The logs of the servers for which [`UpstreamOptions::is_logged`] says so.
+    pub(crate) logs: ServerLogs,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -57,6 +60,8 @@ pub(crate) struct UpstreamOptions<'a> {
     /// The number of its connections.
     pub(crate) connections: Option<usize>,
     pub(crate) isolation: IsolationPolicy,
+    /// Whether what it writes and logs is kept, for `anyport logs`.
+    pub(crate) is_logged: bool,
 }
 
 /// The deadlines of the calls of a server. The time in which somebody answers a question counts for none of them.
@@ -86,7 +91,8 @@ impl UpstreamFactory {
         };
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
-        Ok(Self { limits, metrics, buffers, supported, key, store, guard: guard::Guard::default() })
+        let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
+        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard: guard::Guard::default() })
     }
 
     /// The revisions that clients may speak.
@@ -120,6 +126,7 @@ impl UpstreamFactory {
             deadlines,
             connections,
             isolation,
+            is_logged,
         } = options;
         // What a client does not read is not read from the server either.
         let opening = client::ConnectOptions::default()
@@ -136,7 +143,9 @@ impl UpstreamFactory {
         let first_byte = deadlines.first_byte.or(limits.upstream.first_byte_timeout);
         let of_upstream = limits.upstream.connections(connections).first_byte_timeout(first_byte);
         let longest = self.longest(deadlines);
-        let upstream = Upstream::builder(name, TransportConnector::new(self.guard.guarded(target), opening))
+        let log = is_logged.then(|| self.logs.of(name));
+        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log);
+        let upstream = Upstream::builder(name, connector)
             // A server that is away is connected again by itself, so that what is said of it is true.
             .limits(of_upstream.background_probes(true))
             .dialogues(limits.legacy_clients)

@@ -1,5 +1,5 @@
 //! The cost of `tools/call` over HTTP: our server beside bare hyper and the official Rust SDK, in one run; the cost
-//! through the bridge, beside a reverse proxy; and the cost of full-text search.
+//! through the bridge, beside a reverse proxy; the cost through a gateway, beside the bridge; and the cost of full-text search.
 //!
 //! Instructions are counted and repeat to a thousandth; everything else is compared within the run, on the same
 //! machine, in turns. None of it is a test's assertion: what can be held exactly, the allocations, is an ordinary
@@ -17,6 +17,7 @@ use crate::{
 mod bridge;
 mod client;
 mod figures;
+mod fleet;
 mod instructions;
 mod knowledge;
 mod load;
@@ -47,6 +48,7 @@ pub(crate) struct Effort {
 enum Part {
     Calls,
     Bridge,
+    Fleet,
     Knowledge,
 }
 
@@ -65,7 +67,7 @@ const QUICK: Effort =
     Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], program: Profile::Release, ..FULL };
 
 impl Effort {
-    /// Reads `[--quick] [--peers] [--only calls|bridge|knowledge]`.
+    /// Reads `[--quick] [--peers] [--only calls|bridge|fleet|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -91,13 +93,18 @@ impl Effort {
                     effort.only = Some(Part::Bridge);
                     rest
                 }
+                ["--only", "fleet", rest @ ..] => {
+                    effort.only = Some(Part::Fleet);
+                    rest
+                }
                 ["--only", "knowledge", rest @ ..] => {
                     effort.only = Some(Part::Knowledge);
                     rest
                 }
                 other => {
                     let other = other.join(" ");
-                    let known = "--quick, --peers, --only calls, --only bridge and --only knowledge";
+                    let known =
+                        "--quick, --peers, --only calls, --only bridge, --only fleet and --only knowledge";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -118,14 +125,19 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
     if effort.has(Part::Calls) {
         gates.extend(calls(workspace, effort)?);
     }
+    let bridged = bridge::Effort {
+        rounds: effort.rounds,
+        starts: effort.starts,
+        peers: effort.peers,
+        profile: effort.program,
+    };
     if effort.has(Part::Bridge) {
-        let effort = bridge::Effort {
-            rounds: effort.rounds,
-            starts: effort.starts,
-            peers: effort.peers,
-            profile: effort.program,
-        };
-        let (tables, promised) = bridge::measure(workspace, effort)?;
+        let (tables, promised) = bridge::measure(workspace, bridged)?;
+        print!("\n{tables}");
+        gates.extend(promised);
+    }
+    if effort.has(Part::Fleet) {
+        let (tables, promised) = fleet::measure(workspace, bridged)?;
         print!("\n{tables}");
         gates.extend(promised);
     }

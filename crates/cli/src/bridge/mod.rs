@@ -49,11 +49,12 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         name: &target.name,
         server: &target.server,
         target: arguments.server.destination(&target.server)?,
-        revision: arguments.server.revision,
+        revision: arguments.server.revision.or(target.revision),
         open_timeout: arguments.server.timeout(),
         deadlines,
         connections: None,
         isolation: IsolationPolicy::default(),
+        is_logged: false,
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);

@@ -21,18 +21,17 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 #[cfg(unix)]
 use serde_json::Value;
+#[cfg(unix)]
+use tokio::sync::watch;
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{
-    ancestors::{SERVED_FILES, served_files},
-    file::GatewayFile,
-};
+#[cfg(unix)]
+use super::direct::DirectConnections;
+use super::file::GatewayFile;
 use crate::{
     program::{self, Missing},
-    secret_source::SecretSource,
     serve::Arguments,
-    state_dir,
-    target::{self, SecretValue},
+    state_dir, target,
     upstream_factory::{BulkheadOptions, CallDeadlines, UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
@@ -55,6 +54,8 @@ struct UpstreamMember {
     server: target::Server,
     bridge: Bridge,
     service: Arc<dyn Service>,
+    #[cfg(unix)]
+    direct: Arc<DirectConnections>,
 }
 
 /// Documents behind the gateway.
@@ -64,6 +65,8 @@ struct DocumentsMember {
     knowledge: Knowledge,
     server: Server,
     service: Arc<dyn Service>,
+    #[cfg(unix)]
+    direct: Arc<DirectConnections>,
 }
 
 /// How many servers are started at once by `start = "eager"`.
@@ -83,7 +86,7 @@ impl Members {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
-            let server = server(config, file).map_err(|reason| wrong(file, name, &reason))?;
+            let server = target::of_upstream(config, file).map_err(|reason| wrong(file, name, &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
             let member = match known
                 .filter(|known| known.server == server && known.config.connects_like(config))
@@ -251,8 +254,41 @@ impl Members {
         }
     }
 
+    /// The names of the servers.
+    pub(super) fn upstream_names(&self) -> Vec<&str> {
+        self.upstreams.keys().map(String::as_str).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.upstreams.is_empty() && self.documents.is_empty()
+    }
+
+    /// When a connection to the server `name` alone must end; `None` if there is no such server.
+    #[cfg(unix)]
+    pub(super) fn connect(&self, name: &str) -> Option<watch::Receiver<bool>> {
+        let upstream = self.upstreams.get(name).map(|member| &member.direct);
+        let direct = upstream.or_else(|| self.documents.get(name).map(|member| &member.direct));
+        direct.map(|direct| direct.connect())
+    }
+
+    #[cfg(unix)]
+    fn all_direct(&self) -> impl Iterator<Item = &DirectConnections> {
+        let upstreams = self.upstreams.values().map(|member| &*member.direct);
+        upstreams.chain(self.documents.values().map(|member| &*member.direct))
+    }
+
+    /// Ends the connections to single servers once their calls in flight have ended.
+    pub(super) fn retire(&self) {
+        #[cfg(unix)]
+        self.all_direct().for_each(DirectConnections::retire);
+    }
+
+    /// Whether no connection leads to one of the servers alone.
+    pub(super) fn are_unconnected(&self) -> bool {
+        #[cfg(unix)]
+        return self.all_direct().all(|direct| direct.count() == 0);
+        #[cfg(not(unix))]
+        return true;
     }
 
     /// Takes no more calls; those under way go on.
@@ -330,6 +366,7 @@ impl UpstreamMember {
                 Isolation::Shared => IsolationPolicy::Shared,
                 Isolation::Caller => IsolationPolicy::Caller,
             },
+            is_logged: true,
         });
         let pin = pin_mode(file, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
@@ -343,7 +380,15 @@ impl UpstreamMember {
             // A call that hangs is ended. The time in the queue does not count.
             .layer(factory.timeout(&bridge, deadlines))
             .service(bridge.clone());
-        Ok(Self { config: config.clone(), pin, server, service: Arc::new(service), bridge })
+        Ok(Self {
+            config: config.clone(),
+            pin,
+            server,
+            service: Arc::new(service),
+            #[cfg(unix)]
+            direct: Arc::default(),
+            bridge,
+        })
     }
 }
 
@@ -363,40 +408,6 @@ fn silent(arguments: &Arguments) -> Duration {
 
 fn seconds(number: NonZeroU32) -> Duration {
     Duration::from_secs(number.get().into())
-}
-
-/// How an upstream is reached, with its secrets.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
-    let surroundings = &file.surroundings;
-    let described = config.server().map_err(|(key, reason)| match key {
-        "" => reason,
-        key => format!("`{key}`: {reason}"),
-    })?;
-    let mut server = target::resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {
-        let is_value = key.starts_with("env.") || key.starts_with("headers.");
-        let source = text.parse::<SecretSource>().ok().filter(|_| is_value)?;
-        Some(source.read_text(surroundings))
-    })?;
-    if let target::Server::Command { environment, cwd, .. } = &mut server {
-        // Clients start the programs of their files wherever they are themselves.
-        if !file.config.is_of_client {
-            cwd.get_or_insert_with(|| surroundings.cwd.clone());
-        }
-        environment.push((SERVED_FILES.into(), SecretValue(served_files(&file.path))));
-    }
-    let Some(place) = &config.bearer else { return Ok(server) };
-    let source = place.parse::<SecretSource>();
-    let source =
-        source.map_err(|_| "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND")?;
-    let token = source.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
-    if let target::Server::Http { headers, .. } | target::Server::WebSocket { headers, .. } = &mut server {
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-        headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
-    }
-    Ok(server)
 }
 
 /// How the tools and prompts of an upstream are named.
@@ -452,7 +463,13 @@ impl DocumentsMember {
         let server = anyport_knowledge::builder_with(&knowledge, name, factory.supported(), None, options);
         let server = factory.limits.of_server(server).build().context("the documents cannot be served")?;
         let timeout = TimeoutLayer::new(silent(arguments), &factory.metrics);
-        let service = Arc::new(timeout.layer(server.clone()));
-        Ok(Self { config: config.clone(), knowledge, service, server })
+        Ok(Self {
+            config: config.clone(),
+            knowledge,
+            service: Arc::new(timeout.layer(server.clone())),
+            #[cfg(unix)]
+            direct: Arc::default(),
+            server,
+        })
     }
 }

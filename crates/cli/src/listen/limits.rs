@@ -58,6 +58,13 @@ limits! {
             beyond = "-32603 `timeout`, and the server receives a cancellation"
         )]
         pub(crate) call_timeout_max: Duration,
+        /// The size in bytes of the log of each server of a gateway.
+        #[default(256 KiB)]
+        #[limit(
+            Bytes "server_log", note = " of the log of each server of a gateway, in memory",
+            beyond = "the oldest entries are dropped; `anyport logs -f` says how many it missed"
+        )]
+        pub(crate) server_log: usize,
     }
 }
 

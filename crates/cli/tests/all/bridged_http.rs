@@ -88,6 +88,11 @@ impl Upstream {
                         )),
                     )
                 }
+                (_, "tools/list") => {
+                    let echo = json!({"name": "echo", "inputSchema": {"type": "object"}});
+                    let list = json!({"resultType": "complete", "tools": [echo], "ttlMs": 60_000, "cacheScope": "private"});
+                    ("200 OK", Some(answer("result", list)))
+                }
                 (_, "tools/call") => {
                     let content = json!([{"type": "text", "text": "here"}]);
                     ("200 OK", Some(answer("result", json!({"resultType": "complete", "content": content}))))
@@ -183,6 +188,34 @@ fn a_plain_call_is_one_request_to_the_server() {
             let sent = upstream.asked("POST") + upstream.asked("GET") - connected;
             assert_eq!(sent, CALLS, "{pair}: {:?}", upstream.asked.lock().unwrap());
         }
+    }
+}
+
+/// Invariant: A plain call through a gateway is one request to its server.
+#[test]
+fn a_federated_call_is_one_request_to_its_server() {
+    const CALLS: usize = 20;
+    for server_is_modern in [true, false] {
+        let (upstream, address) = Upstream::start(server_is_modern);
+        let (other, others_address) = Upstream::start(true);
+        let urls = [("up", address), ("other", others_address)];
+        let text =
+            urls.map(|(name, address)| format!("[upstreams.{name}]\nurl = \"http://{address}/mcp\"\n"));
+        let home = folder(&[("anyport.toml", &text.concat())]);
+        let mut command = anyport(home.path());
+        command.args(["serve", "--stdio"]);
+        let mut gateway = Program::start(command);
+        let listed = gateway.call(&modern(1, "tools/list", json!({})));
+        assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 2, "{listed}");
+        for id in 2..2 + CALLS {
+            let answer = gateway.call(&modern(id, "tools/call", json!({"name": "up_echo", "arguments": {}})));
+            assert_eq!(answer["result"]["content"][0]["text"], "here", "{answer}");
+        }
+        assert_eq!(upstream.asked("tools/call"), CALLS);
+        for once in ["tools/list", if server_is_modern { "server/discover" } else { "initialize" }] {
+            assert_eq!(upstream.asked(once), 1, "{once}: {:?}", upstream.asked.lock().unwrap());
+        }
+        assert_eq!(other.asked("tools/call"), 0);
     }
 }
 

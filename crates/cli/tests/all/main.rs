@@ -30,12 +30,16 @@ mod gateway_file;
 mod interrupted;
 mod json;
 mod logs;
+#[cfg(unix)]
+mod named_upstreams;
 mod parked;
 mod pins;
 mod plain;
 mod rmcp;
 mod secrets;
 mod serve;
+#[cfg(unix)]
+mod server_logs;
 mod signals;
 mod stdio;
 mod store;

@@ -36,6 +36,7 @@ mod list_kind;
 mod listen;
 mod member;
 mod member_list;
+mod member_service;
 mod merged;
 mod names;
 mod naming;
@@ -60,6 +61,7 @@ pub use self::{
     health::MemberState,
     limits::FederationLimits,
     member::Member,
+    member_service::MemberService,
     names::Collision,
     naming::{ItemOverride, Naming},
     pins::{

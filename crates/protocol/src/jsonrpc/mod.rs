@@ -12,4 +12,4 @@ pub use id::Id;
 pub use kind::ErrorKind;
 pub use message::{Incoming, Malformed, Message, Notification, Request, Response, RpcResult, read};
 pub use params::Params;
-pub use write::{write_error, write_notification, write_request, write_result};
+pub use write::{write_error, write_notification, write_request, write_result, write_result_head};

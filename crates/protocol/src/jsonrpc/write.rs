@@ -5,16 +5,23 @@ use crate::json::{Raw, string};
 
 /// Appends a response that carries `result`.
 pub fn write_result(out: &mut Vec<u8>, id: &Id, result: &Raw) {
-    const ID: &[u8] = br#"{"jsonrpc":"2.0","id":"#;
-    const RESULT: &[u8] = br#","result":"#;
-    let (id, result) = (id.as_raw().as_str(), result.as_str());
+    write_around(out, id, result.as_str(), "}");
+}
+
+/// Appends a response up to its result. Whoever writes the result behind it, without a copy, adds the final brace.
+pub fn write_result_head(out: &mut Vec<u8>, id: &Id) {
+    write_around(out, id, "", "");
+}
+
+fn write_around(out: &mut Vec<u8>, id: &Id, result: &str, end: &str) {
+    const ID: &str = r#"{"jsonrpc":"2.0","id":"#;
+    const RESULT: &str = r#","result":"#;
+    let parts = [ID, id.as_raw().as_str(), RESULT, result, end];
     // To the byte: a `Vec` without room to spare becomes `Bytes` as it is.
-    out.reserve_exact(ID.len() + id.len() + RESULT.len() + result.len() + 1);
-    out.extend_from_slice(ID);
-    out.extend_from_slice(id.as_bytes());
-    out.extend_from_slice(RESULT);
-    out.extend_from_slice(result.as_bytes());
-    out.push(b'}');
+    out.reserve_exact(parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// Appends a response that carries `error`.

@@ -111,12 +111,19 @@ impl BufferedBytes {
 
     /// Counts `text` until its last clone is dropped.
     pub(crate) fn hold(&self, text: Bytes) -> Bytes {
-        if text.len() <= LARGE {
-            return text;
+        match self.count(text.len()) {
+            Some(unread) => unread.until_dropped(text),
+            None => text,
         }
-        self.0.used.lock().unread += text.len();
-        let unread = Unread { _gauge: self.0.gauge.hold_many(text.len()), text, budget: self.clone() };
-        Bytes::from_owner(unread)
+    }
+
+    /// Counts `bytes` bytes, if an answer of that size is counted.
+    pub(crate) fn count(&self, bytes: usize) -> Option<Unread> {
+        if bytes <= LARGE {
+            return None;
+        }
+        self.0.used.lock().unread += bytes;
+        Some(Unread { bytes, budget: self.clone(), _gauge: self.0.gauge.hold_many(bytes) })
     }
 
     /// Waits until there is room for an answer of `bytes` bytes, which is in memory already.
@@ -179,23 +186,37 @@ impl fmt::Debug for BufferedBytes {
     }
 }
 
-/// An answer that its client has not read yet.
-struct Unread {
-    text: Bytes,
+/// The bytes of an answer that its client has not read yet. They are counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    bytes: usize,
     budget: BufferedBytes,
     _gauge: Held,
 }
 
-impl AsRef<[u8]> for Unread {
-    fn as_ref(&self) -> &[u8] {
-        &self.text
+impl Unread {
+    /// Counts them until the last clone of `text` is dropped.
+    pub(crate) fn until_dropped(self, text: Bytes) -> Bytes {
+        Bytes::from_owner(Counted { text, _unread: self })
     }
 }
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        self.budget.0.used.lock().unread -= self.text.len();
+        self.budget.0.used.lock().unread -= self.bytes;
         self.budget.0.freed.notify_waiters();
+    }
+}
+
+/// A text whose bytes are counted.
+struct Counted {
+    text: Bytes,
+    _unread: Unread,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
     }
 }
 

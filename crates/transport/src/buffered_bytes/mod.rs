@@ -9,9 +9,7 @@ mod read_gate;
 #[cfg(feature = "client-http")]
 mod reads;
 
-#[cfg(feature = "http")]
-pub(crate) use budget::LARGE;
-pub(crate) use budget::RoomWait;
 pub use budget::{BufferLimits, BufferedBytes};
+pub(crate) use budget::{LARGE, RoomWait, Unread};
 #[cfg(feature = "client-http")]
 pub(crate) use read_gate::ReadGate;

@@ -211,7 +211,7 @@ impl ServerConnection {
             Frame::TooLong(_) => {
                 let limit = self.config.limits.bytes;
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
-                return self.send(refusal(None, &error, self.session.has_null_ids()).text).await;
+                return self.send(refusal(None, &error, self.session.has_null_ids()).text.into_bytes()).await;
             }
             Frame::Read(read) => return self.incoming(*read).await,
         };
@@ -225,7 +225,7 @@ impl ServerConnection {
             Ok(Incoming::Batch(batch)) => self.batch(batch).await,
             // A malformed message does not end the connection.
             Err(Malformed { error, id }) => {
-                self.send(refusal(id.as_ref(), &error, self.session.has_null_ids()).text).await;
+                self.send(refusal(id.as_ref(), &error, self.session.has_null_ids()).text.into_bytes()).await;
             }
         }
     }
@@ -239,7 +239,7 @@ impl ServerConnection {
         match message {
             Message::Request(request) => {
                 if let Some(response) = self.begin(request, None) {
-                    self.send(response.text).await;
+                    self.send(response.text.into_bytes()).await;
                 }
             }
             Message::Notification(notification) => self.session.notification(&notification),
@@ -315,7 +315,7 @@ impl ServerConnection {
     /// Answers a batch. Its requests run at once, and their responses come back as one array.
     async fn batch(&mut self, batch: Vec<Result<Message, Malformed>>) {
         if let Err(error) = self.session.admit_batch() {
-            return self.send(refusal(None, &error, self.session.has_null_ids()).text).await;
+            return self.send(refusal(None, &error, self.session.has_null_ids()).text.into_bytes()).await;
         }
         // Room for every response, so that none waits for the collector.
         let (responses, mut collected) = mpsc::channel(batch.len());
@@ -331,7 +331,7 @@ impl ServerConnection {
                 }
             };
             if let Some(response) = response {
-                let _ = responses.send(response.text).await;
+                let _ = responses.send(response.text.into_bytes()).await;
             }
         }
         let (out, buffers) = (self.out.clone(), self.config.buffers.clone());
@@ -377,7 +377,7 @@ async fn answer(
                 }
             }
             ResponseEvent::Response(response) => {
-                let _ = responses.send(response.text).await;
+                let _ = responses.send(response.text.into_bytes()).await;
                 return;
             }
             ResponseEvent::Disconnect(_) => {}

@@ -28,4 +28,4 @@ pub(crate) use text::one_line;
 #[cfg(any(feature = "http", feature = "unix"))]
 pub(crate) use text::refusal;
 #[cfg(feature = "http")]
-pub(crate) use text::{EncodedResponse, ErrorFacts, array};
+pub(crate) use text::{EncodedResponse, ErrorFacts, MessageText, array};

@@ -11,7 +11,6 @@ use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
     failure::Failure,
     json::Splice,
-    jsonrpc::{write_error, write_result},
     meta::key,
     session::{
         cancelled_params,
@@ -24,7 +23,7 @@ use tokio::task::coop::consume_budget;
 
 use super::{
     session::{BegunReply, LegacySession},
-    text::{EncodedResponse, ErrorFacts, cancellation_text, notification_text, one_line},
+    text::{EncodedResponse, cancellation_text, notification_text, refusal, success},
 };
 use crate::buffered_bytes::{BufferedBytes, RoomWait};
 
@@ -283,16 +282,11 @@ impl Encoding {
             }
             (Self::Legacy(legacy), outcome) => legacy.lower(outcome),
         };
-        let mut text = Vec::new();
         match outcome {
-            Ok(result) => {
-                write_result(&mut text, id, &result);
-                EncodedResponse { text: buffers.hold(one_line(text)), error: None }
-            }
+            Ok(result) => success(id, result, buffers),
             Err(error) => {
-                write_error(&mut text, Some(id), &error, false);
-                let error = ErrorFacts { code: error.code, reason: error.reason };
-                EncodedResponse { text: buffers.hold(one_line(text)), error: Some(error) }
+                let refused = refusal(Some(id), &error, false);
+                EncodedResponse { text: buffers.hold(refused.text.into_bytes()).into(), ..refused }
             }
         }
     }

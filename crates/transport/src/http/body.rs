@@ -12,27 +12,29 @@ use futures_util::Stream;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::dialogue::MessageText;
+
 /// A response as hyper takes it.
 pub(super) type Response = http::Response<Body>;
 
-/// The body of a response: whole, in parts, or a stream of events.
+/// The body of a response: one message, a stream of parts, or a stream of events.
 #[derive(Debug)]
 pub struct Body(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Whole(Option<Bytes>),
+    Message([Bytes; 3]),
     Events(Box<Events>),
     Parts(Parts),
 }
 
 impl Body {
     pub(super) fn empty() -> Self {
-        Self(Kind::Whole(None))
+        Self(Kind::Message([const { Bytes::new() }; 3]))
     }
 
-    pub(super) fn full(bytes: Bytes) -> Self {
-        Self(Kind::Whole(Some(bytes)))
+    pub(super) fn full(text: impl Into<MessageText>) -> Self {
+        Self(Kind::Message(text.into().into_parts()))
     }
 
     /// What `parts` yields, one after the other. It is polled when the connection has room, and dropped when the client
@@ -77,8 +79,8 @@ pub(super) struct SseEvent {
     pub(super) id: Option<String>,
     /// How long the client is to wait before it comes back.
     pub(super) retry: Option<Duration>,
-    /// A message on one line; empty for an event that only carries the above.
-    pub(super) data: Bytes,
+    /// A message; empty for an event that only carries the above.
+    pub(super) data: MessageText,
 }
 
 struct Events {
@@ -138,11 +140,15 @@ impl Events {
         }
         head.put_slice(b"data: ");
         if whole {
-            head.put_slice(&event.data);
+            for part in event.data.into_parts() {
+                head.put_slice(&part);
+            }
             head.put_slice(b"\n\n");
             self.frames.push_back(head.freeze());
         } else {
-            self.frames.extend([head.freeze(), event.data, Bytes::from_static(b"\n\n")]);
+            self.frames.push_back(head.freeze());
+            self.frames.extend(event.data.into_parts().into_iter().filter(|part| !part.is_empty()));
+            self.frames.push_back(Bytes::from_static(b"\n\n"));
         }
     }
 }
@@ -158,7 +164,7 @@ impl http_body::Body for Body {
         task: &mut Task<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = match &mut self.0 {
-            Kind::Whole(bytes) => bytes.take(),
+            Kind::Message(parts) => parts.iter_mut().find(|part| !part.is_empty()).map(std::mem::take),
             Kind::Events(events) => std::task::ready!(events.poll_frame(task)),
             Kind::Parts(parts) => std::task::ready!(parts.0.as_mut().poll_next(task)),
         };
@@ -166,12 +172,12 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.0, Kind::Whole(None))
+        matches!(&self.0, Kind::Message(parts) if parts.iter().all(Bytes::is_empty))
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Message(parts) => SizeHint::with_exact(parts.iter().map(|part| part.len() as u64).sum()),
             Kind::Events(_) | Kind::Parts(_) => SizeHint::default(),
         }
     }

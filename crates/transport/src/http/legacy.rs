@@ -272,7 +272,7 @@ async fn carry_on(messages: &mut ResponseStream, stream: &StreamWriter) {
         match messages.next().await {
             ResponseEvent::Message(text) => stream.log.push(text).await,
             ResponseEvent::Disconnect(retry) => stream.log.hangup(retry),
-            ResponseEvent::Response(answer) => return stream.log.push(answer.text).await,
+            ResponseEvent::Response(answer) => return stream.log.push(answer.text.into_bytes()).await,
         }
     }
 }
@@ -286,7 +286,7 @@ async fn answer_alone(mut messages: ResponseStream, mut running: Running) -> Opt
             event = messages.next() => event,
         };
         match event {
-            ResponseEvent::Response(answer) => return Some(answer.text),
+            ResponseEvent::Response(answer) => return Some(answer.text.into_bytes()),
             _ => messages.withdraw_requests(),
         }
     }
@@ -313,12 +313,14 @@ pub(super) async fn batch(
     for message in batch {
         match message {
             Ok(Message::Request(request)) => match member(state, &session, request, &presence) {
-                Ok(answer) => answers.push(answer.text),
+                Ok(answer) => answers.push(answer.text.into_bytes()),
                 Err(call) => open.push(call),
             },
             Ok(Message::Notification(notification)) => session.dialogue.notification(&notification),
             Ok(Message::Response(answer)) => session.dialogue.response(answer),
-            Err(Malformed { error, id }) => answers.push(refusal(id.as_ref(), &error, true).text),
+            Err(Malformed { error, id }) => {
+                answers.push(refusal(id.as_ref(), &error, true).text.into_bytes())
+            }
         }
     }
     match (open.is_empty(), accept.events) {
@@ -445,7 +447,7 @@ impl Source for Pushes {
             return std::task::Poll::Ready(None);
         }
         let data = std::task::ready!(self.session.dialogue.poll_push(task));
-        std::task::Poll::Ready(data.map(|data| SseEvent { data, ..SseEvent::default() }))
+        std::task::Poll::Ready(data.map(|data| SseEvent { data: data.into(), ..SseEvent::default() }))
     }
 }
 

@@ -249,12 +249,12 @@ impl Streaming {
 impl Source for Streaming {
     fn poll_event(&mut self, task: &mut Task<'_>) -> Poll<Option<SseEvent>> {
         if let Some(data) = self.first.take() {
-            return Poll::Ready(Some(SseEvent { data, ..SseEvent::default() }));
+            return Poll::Ready(Some(SseEvent { data: data.into(), ..SseEvent::default() }));
         }
         let Some(messages) = &mut self.messages else { return Poll::Ready(None) };
         loop {
             let data = match std::task::ready!(messages.poll_next(task)) {
-                ResponseEvent::Message(text) => text,
+                ResponseEvent::Message(text) => text.into(),
                 ResponseEvent::Response(EncodedResponse { text, .. }) => {
                     self.messages = None;
                     text

@@ -210,7 +210,8 @@ impl Source for Reader {
             log.waker = Some(task.waker().clone());
             return Poll::Pending;
         };
-        let event = SseEvent { id, retry: entry.hangup, data: entry.data.clone(), ..SseEvent::default() };
+        let event =
+            SseEvent { id, retry: entry.hangup, data: entry.data.clone().into(), ..SseEvent::default() };
         self.next += 1;
         log.read = self.next;
         log.shrink();
@@ -250,7 +251,7 @@ mod tests {
 
     async fn next(reader: &mut Reader) -> Option<(String, Bytes)> {
         let event = poll_fn(|task| reader.poll_event(task)).await?;
-        Some((event.id.unwrap(), event.data))
+        Some((event.id.unwrap(), event.data.into_bytes()))
     }
 
     #[tokio::test]

@@ -4,11 +4,10 @@ use anyport_protocol::{
     Error,
     jsonrpc::{Reason, code},
 };
-use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::body::{Body, Response};
-use crate::dialogue::{EncodedResponse, ErrorFacts, refusal};
+use crate::dialogue::{EncodedResponse, ErrorFacts, MessageText, refusal};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -21,7 +20,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
 }
 
 /// JSON.
-pub(super) fn json(status: StatusCode, text: Bytes) -> Response {
+pub(super) fn json(status: StatusCode, text: impl Into<MessageText>) -> Response {
     let mut response = http::Response::new(Body::full(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);

@@ -228,13 +228,17 @@ impl Source for Stream {
         if let Some(address) = self.address.take() {
             return Poll::Ready(Some(SseEvent {
                 event: Some("endpoint"),
-                data: address,
+                data: address.into(),
                 ..SseEvent::default()
             }));
         }
         // "Server messages are sent as SSE `message` events, with the message content encoded as JSON".
         let next = ready!(self.queue.poll_recv(task));
-        Poll::Ready(next.map(|(data, _)| SseEvent { event: Some("message"), data, ..SseEvent::default() }))
+        Poll::Ready(next.map(|(data, _)| SseEvent {
+            event: Some("message"),
+            data: data.into(),
+            ..SseEvent::default()
+        }))
     }
 }
 

@@ -69,6 +69,21 @@ impl Listener {
     }
 }
 
+/// Serves one client on a connection that the caller has accepted, as [`Listener::serve`] serves each of its own; who the client is
+/// was found out by the caller. Of `config`, the permissions of a file and the users who may connect have no meaning here.
+///
+/// Serves until the client is gone, or `stop` holds `true`; then running calls may finish within the drain time.
+pub async fn serve_connection(
+    stream: UnixStream,
+    service: Arc<dyn Service>,
+    config: &Config,
+    principal: Principal,
+    stop: watch::Receiver<bool>,
+) {
+    let connection = connection_config(config, principal);
+    serve(stream, service, connection, config.limits.write_timeout, stop).await;
+}
+
 /// The socket of a [`Listener`] that serves.
 struct UnixAcceptor {
     listener: UnixListener,
@@ -159,7 +174,7 @@ fn reject_overloaded(stream: &UnixStream, limits: &Limits) {
     let message =
         format!("{} connections are open (max_connections); try again later", limits.max_connections);
     let error = Error::internal(message).with_reason(Reason::Overloaded);
-    let mut text = refusal(None, &error, false).text.to_vec();
+    let mut text = refusal(None, &error, false).text.into_bytes().to_vec();
     text.push(b'\n');
     let _ = stream.try_write(&text);
 }
@@ -181,7 +196,7 @@ async fn serve(
         let end = ServerConnection::new(service, connection, out).run(receive, stop).await;
         if let ConnectionEnd::Silent(_) | ConnectionEnd::Idle(_) = end {
             let error = Error::invalid_request(format!("the connection is closed: {end}"));
-            let _ = farewell.try_send(refusal(None, &error, false).text);
+            let _ = farewell.try_send(refusal(None, &error, false).text.into_bytes());
         }
         // The last sender: the writer ends once everything is written.
         drop(farewell);

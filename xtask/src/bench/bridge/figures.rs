@@ -11,7 +11,7 @@ use crate::{
 
 /// The subjects that are measured in turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::bench) enum Step {
     /// Calls one after the other.
     Wait,
     /// Many calls at once.
@@ -21,20 +21,20 @@ pub(super) enum Step {
 }
 
 /// The cost of one way; `None` if this machine could not measure it, or the way failed.
-pub(super) struct Figures {
+pub(in crate::bench) struct Figures {
     name: String,
-    pub(super) between: Between,
-    pub(super) client: Era,
+    pub(in crate::bench) between: Between,
+    pub(in crate::bench) client: Era,
     /// Microseconds that a lone client waits for an answer: the median.
-    pub(super) wait: Option<f64>,
+    pub(in crate::bench) wait: Option<f64>,
     /// Microseconds that what stands between spends on a call, the kernel's work for it included.
-    pub(super) time: Option<f64>,
+    pub(in crate::bench) time: Option<f64>,
     /// Megabytes of large answers that pass in a second.
-    pub(super) large: Option<f64>,
+    pub(in crate::bench) large: Option<f64>,
     /// Megabytes of large answers in a second on a core.
-    pub(super) large_on_core: Option<f64>,
+    pub(in crate::bench) large_on_core: Option<f64>,
     /// Instructions of its own code for a call.
-    pub(super) instructions: Option<f64>,
+    pub(in crate::bench) instructions: Option<f64>,
     /// How many calls the shortest turn of each step had.
     made: Vec<(Step, usize)>,
     /// The steps that were given up, and why.
@@ -42,7 +42,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn of(way: &Way) -> Self {
+    pub(in crate::bench) fn of(way: &Way) -> Self {
         Self {
             name: way.name(),
             between: way.between,
@@ -57,8 +57,17 @@ impl Figures {
         }
     }
 
+    pub(in crate::bench) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name, as it can stand in the name of a file.
+    pub(in crate::bench) fn file_name(&self) -> String {
+        self.name.replace(", ", "-").replace(' ', "-")
+    }
+
     /// That a turn had so many calls.
-    pub(super) fn made(&mut self, step: Step, calls: usize) {
+    pub(in crate::bench) fn made(&mut self, step: Step, calls: usize) {
         match self.made.iter_mut().find(|(made, _)| *made == step) {
             Some((_, fewest)) => *fewest = calls.min(*fewest),
             None => self.made.push((step, calls)),
@@ -66,12 +75,12 @@ impl Figures {
     }
 
     /// That a step could not be done.
-    pub(super) fn fail(&mut self, step: Step, failure: &Failure) {
+    pub(in crate::bench) fn fail(&mut self, step: Step, failure: &Failure) {
         self.failed.push((step, failure.to_string()));
     }
 
     /// Whether a step could not be done.
-    pub(super) fn failed(&self, step: Step) -> bool {
+    pub(in crate::bench) fn failed(&self, step: Step) -> bool {
         self.failed.iter().any(|(failed, _)| *failed == step)
     }
 
@@ -97,13 +106,13 @@ fn alone(all: &[Figures], client: Era) -> Option<f64> {
 }
 
 /// Microseconds that are added to what the server alone takes.
-fn added(all: &[Figures], figures: &Figures) -> Option<f64> {
+pub(in crate::bench) fn added(all: &[Figures], figures: &Figures) -> Option<f64> {
     let between = figures.between != Between::Nothing;
     Some(figures.wait? - alone(all, figures.client).filter(|_| between)?)
 }
 
 /// Notes on the figures of other projects: their number of calls, and failures.
-pub(super) fn notes(all: &[Figures]) -> Vec<String> {
+pub(in crate::bench) fn notes(all: &[Figures]) -> Vec<String> {
     let mut notes = Vec::new();
     for figures in all.iter().filter(|figures| figures.between.is_peer()) {
         let made = figures.made.iter().filter(|(step, _)| !figures.failed(*step));
@@ -122,7 +131,7 @@ pub(super) fn notes(all: &[Figures]) -> Vec<String> {
 }
 
 /// The figures as a table of Markdown.
-pub(super) fn table(all: &[Figures]) -> String {
+pub(in crate::bench) fn table(all: &[Figures]) -> String {
     let mut table = String::from(
         "| from | p50 µs | added µs | CPU µs | calls per second and core | instructions | MB/s | MB/s and core |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|\n",
@@ -143,7 +152,7 @@ pub(super) fn table(all: &[Figures]) -> String {
 }
 
 /// The promises.
-pub(super) fn gates(all: &[Figures]) -> Vec<Gate> {
+pub(in crate::bench) fn gates(all: &[Figures]) -> Vec<Gate> {
     let bridged = all.iter().filter(|figures| matches!(figures.between, Between::Bridge(_)));
     let mut gates = Vec::new();
     for figures in bridged {

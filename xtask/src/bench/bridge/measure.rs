@@ -1,6 +1,9 @@
 //! How the figures are measured.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use super::{
     figures::{Figures, Step},
@@ -32,12 +35,13 @@ const COUNTED: [usize; 2] = [200, 700];
 ///
 /// # Errors
 /// When an answer of ours is wrong.
-pub(super) fn waits(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
+pub(in crate::bench) fn waits(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     eprintln!("{CALLS} calls on one connection each way, {rounds} times in turns");
     let waits = turns(ways, rounds, figures, Step::Wait, |way, _| {
         // Connections that wait for their turn some servers close.
-        let mut client = way.client(Tool::Echo)?;
-        let (expected, mut times) = (Expected::Says(Tool::Echo), Vec::with_capacity(CALLS));
+        let echo = way.between.echo();
+        let mut client = way.client(echo)?;
+        let (expected, mut times) = (Expected::Says(echo), Vec::with_capacity(CALLS));
         for id in Turn::within(CALLS, way.between.time()).ids(2_000_000, 1).flatten() {
             let start = Instant::now();
             client.call(&expected, id)?;
@@ -57,7 +61,7 @@ pub(super) fn waits(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Resu
 ///
 /// # Errors
 /// When an answer of ours is wrong.
-pub(super) fn load(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
+pub(in crate::bench) fn load(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     if !procfs::is_here() {
         eprintln!("no time per call: it is read from /proc, which this system does not have");
         return Ok(());
@@ -65,10 +69,11 @@ pub(super) fn load(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Resul
     eprintln!("{LOADED} calls on {CONNECTIONS} connections each way, {rounds} times in turns");
     let times = turns(ways, rounds, figures, Step::Load, |way, figures| {
         let connections = connections(way, figures.wait);
-        let clients: Result<Vec<_>, _> = (0..connections).map(|_| way.client(Tool::Echo)).collect();
+        let echo = way.between.echo();
+        let clients: Result<Vec<_>, _> = (0..connections).map(|_| way.client(echo)).collect();
         let mut clients = clients?;
         let turn = Turn::within(LOADED, way.between.time());
-        let counted = load::per_call(way.process, &mut clients, &Expected::Says(Tool::Echo), turn)?;
+        let counted = load::per_call(way.process, &mut clients, &Expected::Says(echo), turn)?;
         clients.into_iter().try_for_each(Client::close)?;
         Ok(counted)
     })?;
@@ -92,7 +97,7 @@ const SEVERAL: f64 = 8.0;
 ///
 /// # Errors
 /// When an answer of ours is wrong.
-pub(super) fn large(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
+pub(in crate::bench) fn large(ways: &Ways, rounds: usize, figures: &mut [Figures]) -> Result<(), Failure> {
     eprintln!("{LARGE_CALLS} answers of {LARGE} bytes each way, {rounds} times in turns");
     let rates = turns(ways, rounds, figures, Step::Large, |way, _| {
         let mut client = way.client(Tool::Large)?;
@@ -156,38 +161,38 @@ fn middle(values: Vec<f64>) -> Option<f64> {
     (!values.is_empty()).then(|| median(values))
 }
 
-/// How many instructions the proxy and the bridge need for a call, of their own code.
+/// How many instructions the programs that `command` makes need for a call, of their own code. `command` takes what stands
+/// between, the port of the server and its own port.
 ///
 /// # Errors
 /// When something does not start or gives a wrong answer.
-pub(super) fn instructions(
+pub(in crate::bench) fn instructions(
     workspace: &Workspace,
     programs: &Programs,
     figures: &mut [Figures],
+    command: impl Fn(Between, u16, u16) -> Result<Option<Command>, Failure>,
 ) -> Result<(), Failure> {
     if !instructions::can_be_counted()? {
         return Ok(());
     }
     let [few, many] = COUNTED;
-    eprintln!("{few} and {many} calls through proxy and bridge under valgrind");
+    eprintln!("{few} and {many} calls through each of ours under valgrind");
     let (server, port) = ways::upstream(workspace, programs)?;
     for figures in figures {
-        let name = match figures.between {
-            Between::Proxy => "proxy".to_owned(),
-            Between::Bridge(spoken) => format!("bridge to {}", spoken.revision()),
-            _ => continue,
-        };
-        let name = format!("{} through {name}", figures.client.revision()).replace(' ', "-");
+        let (between, echo) = (figures.between, figures.between.echo());
+        if command(between, port, process::free_port()?)?.is_none() {
+            continue;
+        }
+        let name = figures.file_name();
         let each = instructions::per_call(workspace, &name, COUNTED, |valgrind| {
             let own = process::free_port()?;
-            let command = match figures.between {
-                Between::Bridge(spoken) => ways::bridge(programs, port, spoken, own),
-                _ => ways::proxy(programs, port, own),
-            };
+            let command = command(between, port, own)?.ok_or("no command")?;
             let log = workspace.target("bench").join("valgrind.log");
             let running = Server::start(&mut process::below(valgrind, &command), own, &log)?;
-            let client = Client::connect(own, figures.client, Tool::Echo, PATIENCE)?;
-            Ok((running, client, Expected::Says(Tool::Echo)))
+            let mut client = Client::connect(own, figures.client, echo, PATIENCE)?;
+            // What a gateway does for its first list is no part of a call.
+            client.tools()?;
+            Ok((running, client, Expected::Says(echo)))
         })?;
         figures.instructions = Some(each);
     }

@@ -6,13 +6,13 @@
 //! the machine change little, and as instructions, which repeat.
 
 mod commands;
-mod figures;
-mod measure;
-mod peers;
+pub(super) mod figures;
+pub(super) mod measure;
+pub(super) mod peers;
 mod stopped;
-mod ways;
+pub(super) mod ways;
 
-use self::{figures::Figures, peers::Peers};
+use self::{figures::Figures, peers::Peers, ways::Between};
 use super::figures::Gate;
 use crate::{
     Failure,
@@ -21,7 +21,7 @@ use crate::{
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Effort {
+pub(in crate::bench) struct Effort {
     /// How often each way has its turn.
     pub(super) rounds: usize,
     /// How often each command is started.
@@ -47,7 +47,13 @@ pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, 
     let mut notes = ways.absent.clone();
     drop(ways);
     let stopped = stopped::measure(workspace, &programs)?;
-    measure::instructions(workspace, &programs, &mut figures)?;
+    measure::instructions(workspace, &programs, &mut figures, |between, to, own| {
+        Ok(match between {
+            Between::Proxy => Some(ways::proxy(&programs, to, own)),
+            Between::Bridge(spoken) => Some(ways::bridge(&programs, to, spoken, own)),
+            _ => None,
+        })
+    })?;
     let commands = commands::measure(&programs, effort.starts)?;
     let mut gates = figures::gates(&figures);
     gates.extend(stopped.iter().map(stopped::Figures::gate));

@@ -1,6 +1,6 @@
 //! Other people's proxies, installed as the repository pins them.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use super::ways::Programs;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Those that can be started.
-pub(super) struct Peers {
+pub(in crate::bench) struct Peers {
     python: Python,
     supergateway: Supergateway,
 }
@@ -22,7 +22,7 @@ impl Peers {
     ///
     /// # Errors
     /// When Python or npm is missing, or cannot reach its registry.
-    pub(super) fn install(workspace: &Workspace) -> Result<Self, Failure> {
+    pub(in crate::bench) fn install(workspace: &Workspace) -> Result<Self, Failure> {
         Ok(Self {
             python: Python::install(workspace, Packages::Newest)?,
             supergateway: Supergateway::install(workspace)?,
@@ -33,7 +33,7 @@ impl Peers {
     ///
     /// # Errors
     /// When one does not tell.
-    pub(super) fn versions(&self) -> Result<String, Failure> {
+    pub(in crate::bench) fn versions(&self) -> Result<String, Failure> {
         let said = |command: &mut Command| {
             process::stdout(command).map(|said| String::from_utf8_lossy(&said).trim().to_owned())
         };
@@ -45,7 +45,7 @@ impl Peers {
     }
 
     /// FastMCP's proxy on port `own` before the server on port `to`.
-    pub(super) fn fastmcp(&self, to: u16, own: u16) -> Command {
+    pub(in crate::bench) fn fastmcp(&self, to: u16, own: u16) -> Command {
         let mut command = Command::new(self.python.installed("fastmcp"));
         command.args(["run", &format!("http://127.0.0.1:{to}/mcp"), "--transport", "http"]);
         // Neither of them is to spend its time on logs.
@@ -54,8 +54,16 @@ impl Peers {
         command
     }
 
+    /// FastMCP on port `own` before the servers of a file of clients.
+    pub(in crate::bench) fn fastmcp_fleet(&self, file: &Path, own: u16) -> Command {
+        let mut command = Command::new(self.python.installed("fastmcp"));
+        command.arg("run").arg(file).args(["--transport", "http", "--host", "127.0.0.1"]);
+        command.args(["--no-banner", "--log-level", "ERROR", "--port", &own.to_string()]);
+        command
+    }
+
     /// supergateway on port `own`, which starts the server as a program, one for each session.
-    pub(super) fn supergateway(&self, programs: &Programs, own: u16) -> Command {
+    pub(in crate::bench) fn supergateway(&self, programs: &Programs, own: u16) -> Command {
         let mut command = self.supergateway.command();
         let server = format!("{} --large {LARGE}", programs.server.display());
         command.args(["--stdio", &server, "--outputTransport", "streamableHttp", "--stateful"]);

@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// The programs to start.
-pub(super) struct Programs {
+pub(in crate::bench) struct Programs {
     /// With one thread.
-    pub(super) server: PathBuf,
+    pub(in crate::bench) server: PathBuf,
     proxy: PathBuf,
-    pub(super) anyport: PathBuf,
+    pub(in crate::bench) anyport: PathBuf,
 }
 
 impl Programs {
@@ -23,7 +23,7 @@ impl Programs {
     ///
     /// # Errors
     /// When one does not compile.
-    pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<Self, Failure> {
+    pub(in crate::bench) fn build(workspace: &Workspace, profile: Profile) -> Result<Self, Failure> {
         let ours = |package, binary| workspace.build(&Build { profile, ..Build::of(package, binary) });
         Ok(Self {
             server: ours("anyport-bench", "anyport_bench_server")?,
@@ -41,7 +41,7 @@ const BOTH: [Era; 2] = [Era::Modern, Era::Legacy];
 
 /// The bridge or proxy between the client and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Between {
+pub(in crate::bench) enum Between {
     Nothing,
     /// The reverse proxy of bare hyper.
     Proxy,
@@ -53,32 +53,44 @@ pub(super) enum Between {
     FastMcp,
     /// `supergateway --stdio`, in front of a program.
     Supergateway,
+    /// `anyport serve --config`, in front of so many upstreams.
+    Gateway(usize),
+    /// `fastmcp run` with a configuration of so many servers.
+    FastMcpGateway(usize),
 }
 
 impl Between {
     /// Whether it is other people's, who promised us nothing: it may be slow, and it may fail.
-    pub(super) fn is_peer(self) -> bool {
-        matches!(self, Self::FastMcp | Self::Supergateway)
+    pub(in crate::bench) fn is_peer(self) -> bool {
+        matches!(self, Self::FastMcp | Self::Supergateway | Self::FastMcpGateway(_))
+    }
+
+    /// The tool that says the given text again.
+    pub(in crate::bench) fn echo(self) -> Tool {
+        match self {
+            Self::Gateway(_) | Self::FastMcpGateway(_) => Tool::PrefixedEcho,
+            _ => Tool::Echo,
+        }
     }
 
     /// How long its turns may last; what is not slow makes all its calls.
-    pub(super) fn time(self) -> Option<Duration> {
+    pub(in crate::bench) fn time(self) -> Option<Duration> {
         self.is_peer().then_some(Duration::from_secs(3))
     }
 }
 
 /// One way from a client to a server.
-pub(super) struct Way {
-    pub(super) between: Between,
+pub(in crate::bench) struct Way {
+    pub(in crate::bench) between: Between,
     /// The client's era.
-    pub(super) client: Era,
-    pub(super) port: u16,
+    pub(in crate::bench) client: Era,
+    pub(in crate::bench) port: u16,
     /// The bridge or proxy; for the server alone, the server.
-    pub(super) process: u32,
+    pub(in crate::bench) process: u32,
 }
 
 impl Way {
-    pub(super) fn name(&self) -> String {
+    pub(in crate::bench) fn name(&self) -> String {
         let client = self.client.revision();
         match self.between {
             Between::Nothing => format!("{client}, the server alone"),
@@ -87,6 +99,9 @@ impl Way {
             Between::BridgeToProgram => format!("{client} to a program, bridge"),
             Between::FastMcp => format!("{client}, FastMCP's proxy"),
             Between::Supergateway => format!("{client} to a program, supergateway"),
+            Between::Gateway(1) => format!("{client}, gateway with 1 upstream"),
+            Between::Gateway(upstreams) => format!("{client}, gateway with {upstreams} upstreams"),
+            Between::FastMcpGateway(servers) => format!("{client}, FastMCP with {servers} servers"),
         }
     }
 
@@ -94,7 +109,7 @@ impl Way {
     ///
     /// # Errors
     /// When that fails.
-    pub(super) fn client(&self, tool: Tool) -> Result<Client, Failure> {
+    pub(in crate::bench) fn client(&self, tool: Tool) -> Result<Client, Failure> {
         // One that hangs is to hold the others up no longer than one that is slow.
         let patience = if self.between.is_peer() { Duration::from_secs(10) } else { PATIENCE };
         Client::connect(self.port, self.client, tool, patience)
@@ -104,25 +119,26 @@ impl Way {
     ///
     /// # Errors
     /// When it does not.
-    fn check(&self) -> Result<(), Failure> {
-        let mut client = self.client(Tool::Echo)?;
-        client.learn(Tool::Echo)?;
+    pub(in crate::bench) fn check(&self) -> Result<(), Failure> {
+        let echo = self.between.echo();
+        let mut client = self.client(echo)?;
+        client.learn(echo)?;
         client.close()
     }
 
     /// `failure`, with who is to blame.
-    pub(super) fn fault(&self, failure: &Failure) -> Failure {
+    pub(in crate::bench) fn fault(&self, failure: &Failure) -> Failure {
         format!("{}: {failure}", self.name()).into()
     }
 }
 
 /// Everything that runs.
-pub(super) struct Ways {
-    pub(super) all: Vec<Way>,
+pub(in crate::bench) struct Ways {
+    pub(in crate::bench) all: Vec<Way>,
     /// The missing proxies of other projects, with the reasons.
-    pub(super) absent: Vec<String>,
+    pub(in crate::bench) absent: Vec<String>,
     /// In front of the server first: they end in this order.
-    running: Vec<Server>,
+    pub(in crate::bench) running: Vec<Server>,
 }
 
 impl Ways {
@@ -130,30 +146,23 @@ impl Ways {
     ///
     /// # Errors
     /// When something of ours does not start, or gives a wrong answer.
-    pub(super) fn start(
+    pub(in crate::bench) fn start(
         workspace: &Workspace,
         programs: &Programs,
         peers: Option<&Peers>,
     ) -> Result<Self, Failure> {
-        let (server, port) = upstream(workspace, programs)?;
-        let alone = server.pid();
-        let mut ways = Self { all: Vec::new(), absent: Vec::new(), running: vec![server] };
-        for client in BOTH {
-            ways.all.push(Way { between: Between::Nothing, client, port, process: alone });
-        }
+        let (mut ways, port) = Self::alone(workspace, programs)?;
         ways.put(workspace, Between::Proxy, &BOTH, |own| proxy(programs, port, own))?;
         for spoken in BOTH {
             ways.put(workspace, Between::Bridge(spoken), &BOTH, |own| bridge(programs, port, spoken, own))?;
         }
         let to_program = |own: u16| {
-            let mut command = anyport(programs, own);
+            let mut command = bridging(programs, own);
             command.arg("--").arg(&programs.server).args(["--large", &LARGE.to_string()]);
             command
         };
         ways.put(workspace, Between::BridgeToProgram, &BOTH, to_program)?;
-        for way in &ways.all {
-            way.check().map_err(|failure| way.fault(&failure))?;
-        }
+        ways.check()?;
         if let Some(peers) = peers {
             ways.put_peer(workspace, Between::FastMcp, |own| peers.fastmcp(port, own));
             ways.put_peer(workspace, Between::Supergateway, |own| peers.supergateway(programs, own));
@@ -161,14 +170,41 @@ impl Ways {
         Ok(ways)
     }
 
+    /// Starts a server, whose port is returned, and nothing before it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(in crate::bench) fn alone(
+        workspace: &Workspace,
+        programs: &Programs,
+    ) -> Result<(Self, u16), Failure> {
+        let (server, port) = upstream(workspace, programs)?;
+        let process = server.pid();
+        let all = BOTH.map(|client| Way { between: Between::Nothing, client, port, process }).into();
+        Ok((Self { all, absent: Vec::new(), running: vec![server] }, port))
+    }
+
+    /// Sees that each way leads to the server.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub(in crate::bench) fn check(&self) -> Result<(), Failure> {
+        self.all.iter().try_for_each(|way| way.check().map_err(|failure| way.fault(&failure)))
+    }
+
     /// Without anything that runs.
     #[cfg(test)]
-    pub(super) fn of(all: Vec<Way>) -> Self {
+    pub(in crate::bench) fn of(all: Vec<Way>) -> Self {
         Self { all, absent: Vec::new(), running: Vec::new() }
     }
 
     /// As [`Ways::put`], for clients of either era, but what does not work is only noted.
-    fn put_peer(&mut self, workspace: &Workspace, between: Between, command: impl FnOnce(u16) -> Command) {
+    pub(in crate::bench) fn put_peer(
+        &mut self,
+        workspace: &Workspace,
+        between: Between,
+        command: impl FnOnce(u16) -> Command,
+    ) {
         let first = self.all.len();
         if let Err(failure) = self.put(workspace, between, &BOTH, command) {
             self.absent.push(format!("{between:?} is missing: {failure}"));
@@ -182,7 +218,7 @@ impl Ways {
     }
 
     /// Starts what `command` makes for a port, and notes a way through it for each kind of client.
-    fn put(
+    pub(in crate::bench) fn put(
         &mut self,
         workspace: &Workspace,
         between: Between,
@@ -203,7 +239,10 @@ impl Ways {
 ///
 /// # Errors
 /// When it does not start.
-pub(super) fn upstream(workspace: &Workspace, programs: &Programs) -> Result<(Server, u16), Failure> {
+pub(in crate::bench) fn upstream(
+    workspace: &Workspace,
+    programs: &Programs,
+) -> Result<(Server, u16), Failure> {
     let folder = workspace.target("bench");
     fs::create_dir_all(&folder)?;
     let port = process::free_port()?;
@@ -212,26 +251,26 @@ pub(super) fn upstream(workspace: &Workspace, programs: &Programs) -> Result<(Se
     Ok((Server::start(&mut command, port, &folder.join("upstream.log"))?, port))
 }
 
-pub(super) fn proxy(programs: &Programs, to: u16, own: u16) -> Command {
+pub(in crate::bench) fn proxy(programs: &Programs, to: u16, own: u16) -> Command {
     let mut command = Command::new(&programs.proxy);
     command.args(["--to", &format!("127.0.0.1:{to}"), "--port", &own.to_string()]);
     command
 }
 
-pub(super) fn bridge(programs: &Programs, to: u16, spoken: Era, own: u16) -> Command {
-    let mut command = anyport(programs, own);
+pub(in crate::bench) fn bridge(programs: &Programs, to: u16, spoken: Era, own: u16) -> Command {
+    let mut command = bridging(programs, own);
     command.args([&format!("http://127.0.0.1:{to}/mcp"), "--revision", spoken.revision()]);
     command
 }
 
 /// A bridge in front of programs, with which it speaks this.
-pub(super) fn bridge_to_program(programs: &Programs, own: u16, spoken: Era) -> Command {
-    let mut command = anyport(programs, own);
+pub(in crate::bench) fn bridge_to_program(programs: &Programs, own: u16, spoken: Era) -> Command {
+    let mut command = bridging(programs, own);
     command.args(["--revision", spoken.revision(), "--"]).arg(&programs.server);
     command
 }
 
-fn anyport(programs: &Programs, own: u16) -> Command {
+fn bridging(programs: &Programs, own: u16) -> Command {
     let mut command = Command::new(&programs.anyport);
     command.args(["bridge", "--port", &own.to_string()]);
     // One client makes all the calls here.

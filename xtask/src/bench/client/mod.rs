@@ -41,6 +41,8 @@ pub(super) const LARGE: usize = 1_000_000;
 pub(super) enum Tool {
     /// It says the text again that it is given.
     Echo,
+    /// [`Tool::Echo`] of the upstream `first`, as a gateway names it.
+    PrefixedEcho,
     /// It adds two numbers.
     Add,
     /// It says [`LARGE`] bytes.
@@ -51,6 +53,7 @@ impl Tool {
     fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::PrefixedEcho => "first_echo",
             Self::Add => "add",
             Self::Large => "large",
         }
@@ -58,7 +61,7 @@ impl Tool {
 
     fn arguments(self) -> Value {
         match self {
-            Self::Echo => json!({ "text": TEXT }),
+            Self::Echo | Self::PrefixedEcho => json!({ "text": TEXT }),
             Self::Add => json!({ "a": 2.5, "b": 4 }),
             Self::Large => json!({}),
         }
@@ -153,6 +156,21 @@ impl Client {
         Err(format!("the answer to request {id} begins\n{start}\nbut expected was {expected}").into())
     }
 
+    /// The first page of the tools, as text: in a session the only one.
+    ///
+    /// # Errors
+    /// When the answer is none, or the connection breaks.
+    pub(super) fn tools(&mut self) -> Result<&[u8], Failure> {
+        let body = json!({"jsonrpc": "2.0", "id": FIRST, "method": "tools/list", "params": meta(self.era)});
+        let body = body.to_string();
+        let mut headers = self.headers.clone();
+        if self.era == Era::Modern {
+            headers += "Mcp-Method: tools/list\r\n";
+        }
+        self.connection.send((self.connection.head("POST", &headers, body.len()) + &body).as_bytes())?;
+        self.connection.receive()
+    }
+
     /// Ends the session, if there is one: a server may hold much for it, even a process.
     ///
     /// # Errors
@@ -184,6 +202,18 @@ fn initialize(connection: &mut Connection, capabilities: &Value) -> Result<Strin
     Ok(headers)
 }
 
+/// The params that every request of this era has.
+fn meta(era: Era) -> Value {
+    match era {
+        Era::Modern => json!({"_meta": {
+            "io.modelcontextprotocol/protocolVersion": era.revision(),
+            "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1.0.0"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }}),
+        Era::Legacy => json!({}),
+    }
+}
+
 /// A request whose id can be changed in place.
 struct Request {
     bytes: Vec<u8>,
@@ -193,14 +223,11 @@ struct Request {
 impl Request {
     fn new(connection: &Connection, headers: &str, era: Era, tool: Tool) -> Self {
         let name = tool.name();
-        let mut params = json!({"name": name, "arguments": tool.arguments()});
+        let mut params = meta(era);
+        params["name"] = json!(name);
+        params["arguments"] = tool.arguments();
         let mut headers = headers.to_owned();
         if era == Era::Modern {
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": era.revision(),
-                "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1.0.0"},
-                "io.modelcontextprotocol/clientCapabilities": {},
-            });
             headers += &format!("Mcp-Method: tools/call\r\nMcp-Name: {name}\r\n");
         }
         let body =
