@@ -18,7 +18,7 @@ use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
-use anyport_upstream::{IsolationPolicy, Upstream};
+use anyport_upstream::{ColdStarts, IsolationPolicy, Upstream};
 
 use crate::{
     guard,
@@ -41,6 +41,7 @@ pub(crate) struct UpstreamFactory {
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
     guard: guard::Guard,
+    cold_starts: ColdStarts,
 }
 
 /// One server, and how it is connected.
@@ -62,6 +63,10 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) isolation: IsolationPolicy,
     /// Whether what it writes and logs is kept, for `anyport logs`.
     pub(crate) is_logged: bool,
+    /// How often a server is connected that goes away before its handshake is over.
+    pub(crate) handshakes: u32,
+    /// The time without use after which its connections are closed.
+    pub(crate) idle_stop: Option<Duration>,
 }
 
 /// The deadlines of the calls of a server. The time in which somebody answers a question counts for none of them.
@@ -91,8 +96,10 @@ impl UpstreamFactory {
         };
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
+        let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
-        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard: guard::Guard::default() })
+        let guard = guard::Guard::default();
+        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard, cold_starts })
     }
 
     /// The revisions that clients may speak.
@@ -127,6 +134,8 @@ impl UpstreamFactory {
             connections,
             isolation,
             is_logged,
+            handshakes,
+            idle_stop,
         } = options;
         // What a client does not read is not read from the server either.
         let opening = client::ConnectOptions::default()
@@ -144,8 +153,12 @@ impl UpstreamFactory {
         let of_upstream = limits.upstream.connections(connections).first_byte_timeout(first_byte);
         let longest = self.longest(deadlines);
         let log = is_logged.then(|| self.logs.of(name));
-        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log);
-        let upstream = Upstream::builder(name, connector)
+        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log).handshakes(handshakes);
+        let builder = match server {
+            Server::Command { .. } => Upstream::builder(name, self.cold_starts.bounded(connector)),
+            _ => Upstream::builder(name, connector),
+        };
+        let upstream = builder
             // A server that is away is connected again by itself, so that what is said of it is true.
             .limits(of_upstream.background_probes(true))
             .dialogues(limits.legacy_clients)
@@ -154,7 +167,11 @@ impl UpstreamFactory {
             .isolation(isolation)
             .build();
         let catalog = self.store.clone().map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
-        Bridge::new(upstream, self.supported.clone(), catalog)
+        let bridge = Bridge::new(upstream, self.supported.clone(), catalog);
+        match idle_stop {
+            Some(after) => bridge.idle_stop(after),
+            None => bridge,
+        }
     }
 
     /// The deadlines of calls through `bridge`. Its server learns of calls of which nothing came in time.

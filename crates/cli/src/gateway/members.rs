@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 #[cfg(unix)]
 use tokio::sync::watch;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 
 #[cfg(unix)]
 use super::direct::DirectConnections;
@@ -69,8 +69,8 @@ struct DocumentsMember {
     direct: Arc<DirectConnections>,
 }
 
-/// How many servers are started at once by `start = "eager"`.
-const COLD_STARTS: usize = 4;
+/// How often a server is connected that goes away before its handshake is over; then its callers receive the error.
+const HANDSHAKES: u32 = 3;
 
 impl Members {
     /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected.
@@ -117,10 +117,12 @@ impl Members {
     pub(super) fn all(&self) -> impl Iterator<Item = Member> {
         let upstreams = self.upstreams.iter().map(|(name, upstream)| {
             let title = upstream.config.title.as_deref().unwrap_or(name);
+            let bridge = upstream.bridge.clone();
             let member = Member::new(name, upstream.service.clone())
                 .naming(naming(&upstream.config))
                 .title(title)
-                .connections(upstream.bridge.upstream().server_info());
+                .connections(bridge.upstream().server_info())
+                .resting(move || bridge.is_resting());
             match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
                 Some(pins) => member.pins(pins.clone()),
                 None => member,
@@ -147,11 +149,9 @@ impl Members {
         for documents in self.documents.values() {
             documents.server.start().await.context("the documents cannot be served")?;
         }
-        let places = Arc::new(Semaphore::new(COLD_STARTS));
         for member in self.upstreams.values().filter(|member| member.config.start == Start::Eager) {
-            let (upstream, places) = (member.bridge.upstream().clone(), places.clone());
+            let upstream = member.bridge.upstream().clone();
             tokio::spawn(async move {
-                let Ok(_place) = places.acquire().await else { return };
                 let context = Context::new(Principal::anonymous(), Revision::NEWEST);
                 if upstream.is_connected(&context) {
                     return;
@@ -211,6 +211,9 @@ impl Members {
             value["transport"] = "documents".into();
             return;
         };
+        if member.bridge.is_resting() && value["state"] == "up" {
+            value["state"] = "idle".into();
+        }
         value["transport"] = member.server.transport().into();
         value["pin"] = match member.pin {
             None => "off",
@@ -367,6 +370,8 @@ impl UpstreamMember {
                 Isolation::Caller => IsolationPolicy::Caller,
             },
             is_logged: true,
+            handshakes: HANDSHAKES,
+            idle_stop: config.idle_stop.map(|seconds| Duration::from_secs(seconds.into())),
         });
         let pin = pin_mode(file, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {

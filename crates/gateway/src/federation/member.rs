@@ -7,7 +7,11 @@ use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
 use super::{
-    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, pins::Pins,
+    catalog::CatalogTable,
+    core::{IsResting, MemberCore},
+    error::FederationError,
+    naming::Naming,
+    pins::Pins,
     uris::UriAlias,
 };
 
@@ -23,6 +27,7 @@ pub struct Member {
     per_principal: bool,
     connections: Option<watch::Receiver<KnownServer>>,
     pins: Option<Pins>,
+    is_resting: Option<IsResting>,
 }
 
 impl Member {
@@ -37,6 +42,7 @@ impl Member {
             per_principal: false,
             connections: None,
             pins: None,
+            is_resting: None,
         }
     }
 
@@ -59,6 +65,14 @@ impl Member {
     #[must_use]
     pub fn connections(mut self, connections: watch::Receiver<KnownServer>) -> Self {
         self.connections = Some(connections);
+        self
+    }
+
+    /// Answers its lists as they were last read while `is_resting` returns true: reading them again would start the server
+    /// ([`Bridge::is_resting`](crate::Bridge::is_resting)).
+    #[must_use]
+    pub fn resting(mut self, is_resting: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_resting = Some(Arc::new(is_resting));
         self
     }
 
@@ -120,8 +134,9 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let core = MemberCore::new(&member.name, member.service, member.pins, member.connections);
-                let core = Arc::new(core);
+                let Member { name, service, pins, connections, is_resting, .. } = &member;
+                let (service, pins, connections) = (service.clone(), pins.clone(), connections.clone());
+                let core = Arc::new(MemberCore::new(name, service, pins, connections, is_resting.clone()));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
