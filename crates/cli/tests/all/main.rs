@@ -31,6 +31,7 @@ mod gateway_faults;
 mod gateway_file;
 mod interrupted;
 mod json;
+mod large_results;
 mod logs;
 #[cfg(unix)]
 mod named_upstreams;
