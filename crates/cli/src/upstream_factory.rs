@@ -26,6 +26,7 @@ use crate::{
     server_log::{LoggedConnector, ServerLogs},
     state_dir, store,
     target::Server,
+    traffic::Traffic,
 };
 
 /// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
@@ -35,6 +36,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) buffers: BufferedBytes,
     /// The logs of the servers for which [`UpstreamOptions::is_logged`] says so.
     pub(crate) logs: ServerLogs,
+    /// The calls and messages of these servers and of clients.
+    pub(crate) traffic: Traffic,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -80,7 +83,18 @@ impl UpstreamFactory {
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
-        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard: guard::Guard::default() })
+        let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
+        Ok(Self {
+            limits,
+            metrics,
+            buffers,
+            logs,
+            traffic,
+            supported,
+            key,
+            store,
+            guard: guard::Guard::default(),
+        })
     }
 
     /// The revisions that clients may speak.
@@ -129,8 +143,8 @@ impl UpstreamFactory {
         };
         let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
         let longest = limits.bridge.call_timeout_max.max(call_timeout);
-        let log = is_logged.then(|| self.logs.of(name));
-        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log);
+        let log = is_logged.then(|| (self.logs.of(name), self.traffic.clone()));
+        let connector = LoggedConnector::new(name, self.guard.guarded(target), opening, log);
         let upstream = Upstream::builder(name, connector)
             .limits(limits.upstream.connections(connections))
             .dialogues(limits.legacy_clients)

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use anyport_transport::client::{ConnectOptions, Connection, Target};
+use anyport_transport::client::{ConnectOptions, Connection, MessageObserver, Target};
 
 use crate::{ConnectError, Connected, Connector, OpenRequest, RevisionCache};
 
@@ -18,6 +18,13 @@ impl TransportConnector {
     /// The server at `target`. Of `opening`, what a client can be asked and who it is are set for each connection.
     pub fn new(target: Target, opening: ConnectOptions) -> Self {
         Self { target, opening, revisions: RevisionCache::default() }
+    }
+
+    /// The same server, with `observer` for the messages of its connections.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<dyn MessageObserver>) -> Self {
+        let opening = self.opening.clone().tap(Some(observer));
+        Self { opening, ..self.clone() }
     }
 }
 

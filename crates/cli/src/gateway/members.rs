@@ -25,6 +25,7 @@ use crate::{
     program::{self, Missing},
     serve::Arguments,
     state_dir, target,
+    traffic::ObservedService,
     upstream_factory::{UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
@@ -342,7 +343,7 @@ impl UpstreamMember {
             config: config.clone(),
             pin,
             server,
-            service: Arc::new(bridge.clone()),
+            service: Arc::new(ObservedService::new(bridge.clone(), name, factory.traffic.clone())),
             #[cfg(unix)]
             direct: Arc::default(),
             bridge,
@@ -414,7 +415,7 @@ impl DocumentsMember {
         Ok(Self {
             config: config.clone(),
             knowledge,
-            service: Arc::new(server.clone()),
+            service: Arc::new(ObservedService::new(server.clone(), name, factory.traffic.clone())),
             #[cfg(unix)]
             direct: Arc::default(),
             server,

@@ -5,27 +5,41 @@ use anyport_transport::client::{ConnectOptions, MessageObserver, Target, child::
 use anyport_upstream::{ConnectError, Connected, Connector, OpenRequest, TransportConnector};
 use serde_json::Value;
 
+use crate::traffic::{ConnectionObserver, Traffic};
+
 use super::{EntryKind, LogEntry, ServerLog, stderr::StderrLines};
 
 /// Connects to a server, and notes in its log how connections begin and end, and what the server logs.
 pub(crate) struct LoggedConnector {
     inner: TransportConnector,
-    log: Option<Arc<ServerLog>>,
+    noted: Option<Noted>,
+}
+
+/// Where what is seen of a server goes.
+#[derive(Clone)]
+struct Noted {
+    name: Arc<str>,
+    log: Arc<ServerLog>,
+    traffic: Traffic,
 }
 
 impl LoggedConnector {
-    /// The server at `target`, whose connections are opened as `opening` says. Without a log, nothing is noted.
-    pub(crate) fn new(mut target: Target, opening: ConnectOptions, log: Option<Arc<ServerLog>>) -> Self {
-        let Some(log) = log else { return Self { inner: TransportConnector::new(target, opening), log } };
-        if let Target::Command(command) = &mut target {
+    /// The server `name` at `target`, whose connections are opened as `opening` says. Without a log, nothing is noted.
+    pub(crate) fn new(
+        name: &str,
+        mut target: Target,
+        opening: ConnectOptions,
+        noted: Option<(Arc<ServerLog>, Traffic)>,
+    ) -> Self {
+        let noted = noted.map(|(log, traffic)| Noted { name: name.into(), log, traffic });
+        if let (Target::Command(command), Some(Noted { log, .. })) = (&mut target, &noted) {
             let log = log.clone();
             command.stderr_reader = Some(StderrReader::new(move |process| {
                 let mut lines = StderrLines::new(log.clone(), process);
                 move |piece: &[u8]| lines.write(piece)
             }));
         }
-        let opening = opening.tap(Some(Arc::new(LogMessages(log.clone())) as Arc<dyn MessageObserver>));
-        Self { inner: TransportConnector::new(target, opening), log: Some(log) }
+        Self { inner: TransportConnector::new(target, opening), noted }
     }
 }
 
@@ -34,8 +48,12 @@ impl Connector for LoggedConnector {
         &self,
         client: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
-        let connecting = self.inner.connect(client);
-        let Some(log) = self.log.clone() else { return connecting };
+        let Some(Noted { name, log, traffic }) = self.noted.clone() else {
+            return self.inner.connect(client);
+        };
+        let messages = Arc::new(LogMessages(log.clone()));
+        let observer = Arc::new(ConnectionObserver::new(&name, &traffic, messages));
+        let connecting = self.inner.observed(observer).connect(client);
         Box::pin(async move {
             let connected =
                 connecting.await.inspect_err(|error| log.event(format!("not connected: {error}")))?;
