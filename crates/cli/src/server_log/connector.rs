@@ -3,6 +3,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use anyport_protocol::{failure::CloseReason, meta::key::SERVER_INFO};
 use anyport_transport::client::{ConnectOptions, MessageObserver, Target, child::StderrReader};
 use anyport_upstream::{ConnectError, Connected, Connector, OpenRequest, TransportConnector};
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::traffic::{ConnectionObserver, Traffic};
@@ -51,7 +52,7 @@ impl Connector for LoggedConnector {
         let Some(Noted { name, log, traffic }) = self.noted.clone() else {
             return self.inner.connect(client);
         };
-        let messages = Arc::new(LogMessages(log.clone()));
+        let messages = Arc::new(LogMessages::new(log.clone()));
         let observer = Arc::new(ConnectionObserver::new(&name, &traffic, messages));
         let connecting = self.inner.observed(observer).connect(client);
         Box::pin(async move {
@@ -87,14 +88,23 @@ fn closed_words(reason: &CloseReason) -> String {
 }
 
 /// Notes the log messages of a server, on whichever of its connections.
-struct LogMessages(Arc<ServerLog>);
+struct LogMessages {
+    log: Arc<ServerLog>,
+    method: Finder<'static>,
+}
+
+impl LogMessages {
+    fn new(log: Arc<ServerLog>) -> Self {
+        Self { log, method: Finder::new(METHOD) }
+    }
+}
 
 impl MessageObserver for LogMessages {
     fn sent(&self, _: &[u8]) {}
 
     fn received(&self, message: &[u8]) {
         // Nearly every message is another one, and is not parsed here.
-        if message.len() > LONGEST || memchr::memmem::find(message, METHOD.as_bytes()).is_none() {
+        if message.len() > LONGEST || self.method.find(message).is_none() {
             return;
         }
         let Ok(message) = serde_json::from_slice::<Value>(message) else { return };
@@ -104,7 +114,7 @@ impl MessageObserver for LogMessages {
         let params = &message["params"];
         let text = params["data"].as_str().map_or_else(|| params["data"].to_string(), str::to_owned);
         let [level, logger] = ["level", "logger"].map(|key| params[key].as_str().map(str::to_owned));
-        self.0.add(LogEntry { level, logger, ..LogEntry::new(EntryKind::Message, text) });
+        self.log.add(LogEntry { level, logger, ..LogEntry::new(EntryKind::Message, text) });
     }
 }
 

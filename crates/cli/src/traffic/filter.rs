@@ -87,7 +87,8 @@ impl TapFilter {
             return if is_wanted { vec![shown_message(message)] } else { Vec::new() };
         };
         if !self.calls.contains_key(&number) {
-            self.know(number, State::Waiting(Vec::new()));
+            let state = self.first(message);
+            self.know(number, state);
         }
         match self.calls.get_mut(&number) {
             Some(State::Wanted) => vec![shown_message(message)],
@@ -96,6 +97,24 @@ impl TapFilter {
                 Vec::new()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// What the first message of a call says about it. Requests that the gateway answers itself reach no server.
+    fn first(&self, message: &Message) -> State {
+        let TapRequest { names, method, tool, errors, .. } = &self.request;
+        if !names.is_empty() || tool.is_some() || *errors {
+            return State::Waiting(Vec::new());
+        }
+        let is_of = |method: &String| {
+            let text = message.text.as_deref().unwrap_or_default();
+            serde_json::from_slice::<Value>(text).is_ok_and(|message| message["method"] == **method)
+        };
+        match method.as_ref().is_none_or(is_of) {
+            true => State::Wanted,
+            // A message that is too large to be read shows at the server.
+            false if message.text.is_none() => State::Waiting(Vec::new()),
+            false => State::Unwanted,
         }
     }
 
