@@ -17,7 +17,7 @@ use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
-use anyport_upstream::{IsolationPolicy, Upstream};
+use anyport_upstream::{ColdStarts, IsolationPolicy, Upstream};
 
 use crate::{
     guard,
@@ -43,6 +43,7 @@ pub(crate) struct UpstreamFactory {
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
     guard: guard::Guard,
+    cold_starts: ColdStarts,
 }
 
 /// One server, and how it is connected.
@@ -64,6 +65,10 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) isolation: IsolationPolicy,
     /// Whether what it writes and logs is kept, for `anyport logs`.
     pub(crate) is_logged: bool,
+    /// How often a server is connected that goes away before its handshake is over.
+    pub(crate) handshakes: u32,
+    /// The time without use after which its connections are closed.
+    pub(crate) idle_stop: Option<Duration>,
 }
 
 impl UpstreamFactory {
@@ -82,19 +87,11 @@ impl UpstreamFactory {
         };
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
+        let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
-        Ok(Self {
-            limits,
-            metrics,
-            buffers,
-            logs,
-            traffic,
-            supported,
-            key,
-            store,
-            guard: guard::Guard::default(),
-        })
+        let guard = guard::Guard::default();
+        Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, guard, cold_starts })
     }
 
     /// The revisions that clients may speak.
@@ -129,6 +126,8 @@ impl UpstreamFactory {
             connections,
             isolation,
             is_logged,
+            handshakes,
+            idle_stop,
         } = options;
         // What a client does not read is not read from the server either.
         let opening = client::ConnectOptions::default()
@@ -144,8 +143,13 @@ impl UpstreamFactory {
         let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
         let longest = limits.bridge.call_timeout_max.max(call_timeout);
         let log = is_logged.then(|| (self.logs.of(name), self.traffic.clone()));
-        let connector = LoggedConnector::new(name, self.guard.guarded(target), opening, log);
-        let upstream = Upstream::builder(name, connector)
+        let connector =
+            LoggedConnector::new(name, self.guard.guarded(target), opening, log).handshakes(handshakes);
+        let builder = match server {
+            Server::Command { .. } => Upstream::builder(name, self.cold_starts.bounded(connector)),
+            _ => Upstream::builder(name, connector),
+        };
+        let upstream = builder
             .limits(limits.upstream.connections(connections))
             .dialogues(limits.legacy_clients)
             .park(self.sealer(), limits.park.call_timeout_max(longest))
@@ -153,7 +157,11 @@ impl UpstreamFactory {
             .isolation(isolation)
             .build();
         let catalog = self.store.clone().map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
-        Bridge::new(upstream, self.supported.clone(), catalog)
+        let bridge = Bridge::new(upstream, self.supported.clone(), catalog);
+        match idle_stop {
+            Some(after) => bridge.idle_stop(after),
+            None => bridge,
+        }
     }
 }
 

@@ -53,6 +53,8 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         connections: None,
         isolation: IsolationPolicy::default(),
         is_logged: false,
+        handshakes: 1,
+        idle_stop: None,
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);

@@ -16,7 +16,7 @@ use anyport_upstream::IsolationPolicy;
 use indexmap::IndexMap;
 #[cfg(unix)]
 use tokio::sync::watch;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 
 #[cfg(unix)]
 use super::direct::DirectConnections;
@@ -63,8 +63,8 @@ struct DocumentsMember {
     direct: Arc<DirectConnections>,
 }
 
-/// How many servers are started at once by `start = "eager"`.
-const COLD_STARTS: usize = 4;
+/// How often a server is connected that goes away before its handshake is over; then its callers receive the error.
+const HANDSHAKES: u32 = 3;
 
 impl Members {
     /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected.
@@ -111,7 +111,8 @@ impl Members {
     pub(super) fn all(&self) -> impl Iterator<Item = Member> {
         let upstreams = self.upstreams.iter().map(|(name, upstream)| {
             let title = upstream.config.title.as_deref().unwrap_or(name);
-            let member = Member::new(name, upstream.service.clone());
+            let bridge = upstream.bridge.clone();
+            let member = Member::new(name, upstream.service.clone()).resting(move || bridge.is_resting());
             let member = member.naming(naming(&upstream.config)).title(title);
             match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
                 Some(pins) => member.pins(pins.clone()),
@@ -139,11 +140,9 @@ impl Members {
         for documents in self.documents.values() {
             documents.server.start().await.context("the documents cannot be served")?;
         }
-        let places = Arc::new(Semaphore::new(COLD_STARTS));
         for member in self.upstreams.values().filter(|member| member.config.start == Start::Eager) {
-            let (upstream, places) = (member.bridge.upstream().clone(), places.clone());
+            let upstream = member.bridge.upstream().clone();
             tokio::spawn(async move {
-                let Ok(_place) = places.acquire().await else { return };
                 let context = Context::new(Principal::anonymous(), Revision::NEWEST);
                 if upstream.is_connected(&context) {
                     return;
@@ -203,6 +202,9 @@ impl Members {
             value["transport"] = "documents".into();
             return;
         };
+        if member.bridge.is_resting() && value["state"] == "up" {
+            value["state"] = "idle".into();
+        }
         value["transport"] = member.server.transport().into();
         value["pin"] = match member.pin {
             None => "off",
@@ -332,6 +334,8 @@ impl UpstreamMember {
                 Isolation::Caller => IsolationPolicy::Caller,
             },
             is_logged: true,
+            handshakes: HANDSHAKES,
+            idle_stop: config.idle_stop.map(|seconds| Duration::from_secs(seconds.into())),
         });
         let pin = pin_mode(file, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {

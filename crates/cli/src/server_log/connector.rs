@@ -44,6 +44,13 @@ impl LoggedConnector {
     }
 }
 
+impl LoggedConnector {
+    /// Sets how often a server is connected that goes away before its handshake is over.
+    pub(crate) fn handshakes(self, handshakes: u32) -> Self {
+        Self { inner: self.inner.handshakes(handshakes), ..self }
+    }
+}
+
 impl Connector for LoggedConnector {
     fn connect(
         &self,

@@ -23,6 +23,8 @@ mod failing_commands;
 mod findable;
 mod first_ten_minutes;
 mod flags;
+#[cfg(unix)]
+mod fleet;
 mod gateway;
 mod gateway_file;
 mod interrupted;

@@ -75,6 +75,8 @@ pub struct UpstreamConfig {
     pub timeout: Option<u32>,
     /// Whether the server is left out.
     pub disabled: bool,
+    /// The seconds without use after which the program is ended. The next call starts it again. Default: never.
+    pub idle_stop: Option<u32>,
     /// The title that people see in questions. Default: the name.
     pub title: Option<String>,
     /// What stands before the names of its tools and prompts, with `_` between. Default: its name; "" for none.

@@ -6,7 +6,11 @@ use anyport_service::Service;
 use tokio::sync::watch;
 
 use super::{
-    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, pins::Pins,
+    catalog::CatalogTable,
+    core::{IsResting, MemberCore},
+    error::FederationError,
+    naming::Naming,
+    pins::Pins,
     uris::UriAlias,
 };
 
@@ -21,6 +25,7 @@ pub struct Member {
     naming: Naming,
     per_principal: bool,
     pins: Option<Pins>,
+    is_resting: Option<IsResting>,
 }
 
 impl Member {
@@ -28,7 +33,7 @@ impl Member {
     /// default, in the names of its tools. Two members with the same service and name are the same member.
     pub fn new(name: impl Into<String>, service: Arc<dyn Service>) -> Self {
         let (name, naming) = (name.into(), Naming::default());
-        Self { name, title: None, service, naming, per_principal: false, pins: None }
+        Self { name, title: None, service, naming, per_principal: false, pins: None, is_resting: None }
     }
 
     /// Sets what people call it, in questions to the user and in instructions. Default: its name.
@@ -42,6 +47,14 @@ impl Member {
     #[must_use]
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = naming;
+        self
+    }
+
+    /// Answers its lists as they were last read while `is_resting` returns true: reading them again would start the server
+    /// ([`Bridge::is_resting`](crate::Bridge::is_resting)).
+    #[must_use]
+    pub fn resting(mut self, is_resting: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_resting = Some(Arc::new(is_resting));
         self
     }
 
@@ -103,7 +116,8 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let core = Arc::new(MemberCore::new(&member.name, member.service, member.pins));
+                let (service, pins) = (member.service, member.pins);
+                let core = Arc::new(MemberCore::new(&member.name, service, pins, member.is_resting));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
