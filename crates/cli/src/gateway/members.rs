@@ -3,10 +3,12 @@
 use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use anyport_config::gateway::{Isolation, KnowledgeConfig, Pin, Start, ToolConfig, UpstreamConfig};
+use anyport_config::gateway::{
+    GatewaySettings, Isolation, KnowledgeConfig, LargeResult, Pin, Start, ToolConfig, UpstreamConfig,
+};
 use anyport_gateway::{
     Bridge,
-    federation::{ItemOverride, Member, Naming, PinMode, Pins},
+    federation::{ItemOverride, Member, Naming, OnLargeResult, PinMode, Pins, ResultLimit},
 };
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
@@ -44,6 +46,7 @@ struct UpstreamMember {
     config: UpstreamConfig,
     /// What becomes of changed definitions; `None` if these are not compared.
     pin: Option<PinMode>,
+    result_limit: Option<ResultLimit>,
     /// How it is reached, with its secrets.
     server: target::Server,
     bridge: Bridge,
@@ -56,6 +59,7 @@ struct UpstreamMember {
 #[derive(Clone)]
 struct DocumentsMember {
     config: KnowledgeConfig,
+    result_limit: Option<ResultLimit>,
     knowledge: Knowledge,
     server: Server,
     service: Arc<dyn Service>,
@@ -82,14 +86,16 @@ impl Members {
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
             let server = target::of_upstream(config, file).map_err(|reason| wrong(file, name, &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
-            let member = match known
-                .filter(|known| known.server == server && known.config.connects_like(config))
-            {
-                Some(known) => {
-                    UpstreamMember { config: config.clone(), pin: pin_mode(file, config), ..known.clone() }
-                }
-                None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
-            };
+            let member =
+                match known.filter(|known| known.server == server && known.config.connects_like(config)) {
+                    Some(known) => UpstreamMember {
+                        config: config.clone(),
+                        pin: pin_mode(file, config),
+                        result_limit: result_limit(&file.config.gateway, Some(config)),
+                        ..known.clone()
+                    },
+                    None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
+                };
             if let Some(mode) = member.pin {
                 let new = || factory.pins(&file.pinned_as(), name, mode);
                 members.pins.entry(name.clone()).or_insert_with(new);
@@ -99,7 +105,11 @@ impl Members {
         for (name, config) in &file.config.knowledge {
             let known = old.and_then(|old| old.documents.get(name));
             let member = match known.filter(|known| known.config.docs == config.docs) {
-                Some(known) => DocumentsMember { config: config.clone(), ..known.clone() },
+                Some(known) => DocumentsMember {
+                    config: config.clone(),
+                    result_limit: result_limit(&file.config.gateway, None),
+                    ..known.clone()
+                },
                 None => DocumentsMember::new(file, (name, config), arguments, factory)?,
             };
             members.documents.insert(name.clone(), member);
@@ -114,6 +124,7 @@ impl Members {
             let bridge = upstream.bridge.clone();
             let member = Member::new(name, upstream.service.clone()).resting(move || bridge.is_resting());
             let member = member.naming(naming(&upstream.config)).title(title);
+            let member = limited(member, upstream.result_limit);
             match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
                 Some(pins) => member.pins(pins.clone()),
                 None => member,
@@ -125,7 +136,7 @@ impl Members {
                 Some(prefix) => naming.prefix(prefix),
                 None => naming,
             };
-            Member::new(name, documents.service.clone()).naming(naming)
+            limited(Member::new(name, documents.service.clone()).naming(naming), documents.result_limit)
         });
         upstreams.chain(documents)
     }
@@ -343,15 +354,37 @@ impl UpstreamMember {
                 "the upstream {name} has `pin = \"strict\"`, and there is no folder for the program's state: its definitions are trusted anew at each start"
             );
         }
+        let result_limit = result_limit(&file.config.gateway, Some(config));
         Ok(Self {
             config: config.clone(),
             pin,
+            result_limit,
             server,
             service: Arc::new(ObservedService::new(bridge.clone(), name, factory.traffic.clone())),
             #[cfg(unix)]
             direct: Arc::default(),
             bridge,
         })
+    }
+}
+
+/// The limit of the results of tools of an upstream, or of documents.
+fn result_limit(gateway: &GatewaySettings, upstream: Option<&UpstreamConfig>) -> Option<ResultLimit> {
+    let max_tokens = upstream.and_then(|upstream| upstream.max_result_tokens).or(gateway.max_result_tokens)?;
+    let otherwise = upstream.and_then(|upstream| upstream.on_large_result).unwrap_or(gateway.on_large_result);
+    let otherwise = match otherwise {
+        LargeResult::Refuse => OnLargeResult::Refuse,
+        LargeResult::Truncate => OnLargeResult::Truncate,
+        LargeResult::Spill => OnLargeResult::Spill,
+    };
+    (max_tokens > 0).then_some(ResultLimit { max_tokens: max_tokens as usize, otherwise })
+}
+
+/// A member with a limit of its results.
+fn limited(member: Member, limit: Option<ResultLimit>) -> Member {
+    match limit {
+        Some(limit) => member.result_limit(limit),
+        None => member,
     }
 }
 
@@ -416,8 +449,10 @@ impl DocumentsMember {
         let options = Options::default().max_answer_chars(factory.limits.documents.max_answer_chars);
         let server = anyport_knowledge::builder_with(&knowledge, name, factory.supported(), None, options);
         let server = factory.limits.of_server(server).build().context("the documents cannot be served")?;
+        let result_limit = result_limit(&file.config.gateway, None);
         Ok(Self {
             config: config.clone(),
+            result_limit,
             knowledge,
             service: Arc::new(ObservedService::new(server.clone(), name, factory.traffic.clone())),
             #[cfg(unix)]

@@ -166,6 +166,7 @@ fn federation(
     let mut builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
         .revisions(factory.supported().clone())
         .limits(factory.limits.federation)
+        .metrics(&factory.metrics)
         .sealer(factory.sealer());
     if let Some(instructions) = &config.gateway.instructions {
         builder = builder.instructions(instructions);

@@ -29,6 +29,7 @@ mod gateway;
 mod gateway_file;
 mod interrupted;
 mod json;
+mod large_results;
 mod logs;
 #[cfg(unix)]
 mod named_upstreams;

@@ -41,6 +41,10 @@ pub struct GatewaySettings {
     pub tool_search: bool,
     /// What becomes of a definition that is not as it was first seen, at upstreams that do not say.
     pub pin: Pin,
+    /// The most tokens of one result of a tool, at upstreams that do not say. Default: any number.
+    pub max_result_tokens: Option<u32>,
+    /// What becomes of a larger result, at upstreams that do not say.
+    pub on_large_result: LargeResult,
 }
 
 /// A server behind the gateway: a program (`command`) or a URL (`url`).
@@ -89,6 +93,10 @@ pub struct UpstreamConfig {
     pub tools: IndexMap<String, ToolConfig>,
     /// What becomes of a definition that is not as it was first seen. Default: what `[gateway]` says.
     pub pin: Option<Pin>,
+    /// The most tokens of one result of its tools; 0 for any number. Default: what `[gateway]` says.
+    pub max_result_tokens: Option<u32>,
+    /// What becomes of a larger result. Default: what `[gateway]` says.
+    pub on_large_result: Option<LargeResult>,
 }
 
 /// One tool, as the gateway offers it.
@@ -167,6 +175,19 @@ pub enum Pin {
     Report,
     /// It is reported and quarantined until `anyport pins accept`; so is a new tool, prompt or template.
     Strict,
+}
+
+/// What becomes of a tool's result that is too large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LargeResult {
+    /// The model receives an error instead.
+    Refuse,
+    /// The model receives the beginning.
+    #[default]
+    Truncate,
+    /// The model receives the beginning and a link to a resource with the whole.
+    Spill,
 }
 
 /// When a server is connected.

@@ -32,6 +32,8 @@ impl UpstreamConfig {
             tools: IndexMap::new(),
             start: Start::OnDemand,
             pin: None,
+            max_result_tokens: None,
+            on_large_result: None,
             ..config.clone()
         };
         bare(self) == bare(other)
