@@ -49,7 +49,9 @@ impl TapFilter {
             Ok(event) => match &*event {
                 Event::Begun(call) => self.begun(call),
                 Event::Ended(call, end) => self.ended(call, end),
-                Event::Message(message) => self.message(message),
+                Event::Message(message) if self.request.wire => self.message(message),
+                // Others watch messages.
+                Event::Message(_) => Vec::new(),
             },
             Err(Missed(missed)) => vec![json!({"type": "missed", "missed": missed})],
         })
