@@ -26,6 +26,8 @@ mod flags;
 #[cfg(unix)]
 mod fleet;
 mod gateway;
+#[cfg(unix)]
+mod gateway_faults;
 mod gateway_file;
 mod interrupted;
 mod json;

@@ -2,7 +2,7 @@
 //!
 //! The first paragraph of each comment is the description in the published JSON Schema.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -75,8 +75,21 @@ pub struct UpstreamConfig {
     pub start: Start,
     /// The number of connections. Default: 8 to a program, 64 to a URL.
     pub connections: Option<u32>,
-    /// The seconds that connecting may take. Default: 60.
-    pub timeout: Option<u32>,
+    /// The seconds until a connection is made and a revision agreed. Default: 60.
+    pub open_timeout: Option<NonZeroU32>,
+    /// The seconds until the server must have sent something of a call. Default: `first_byte_timeout` of `[limits]`, else as
+    /// long as `call_timeout`.
+    pub first_byte_timeout: Option<NonZeroU32>,
+    /// The seconds that a call may take without reporting progress. Default: 600.
+    pub call_timeout: Option<NonZeroU32>,
+    /// The seconds that a call may take in all. Default: 3600.
+    pub call_timeout_max: Option<NonZeroU32>,
+    /// The number of calls that run at once. Default: 512.
+    pub max_concurrent_calls: Option<NonZeroU32>,
+    /// The number of calls beyond these that wait. Default: 128.
+    pub max_queued_calls: Option<u32>,
+    /// The seconds that such a call waits. Default: 5.
+    pub queue_timeout: Option<NonZeroU32>,
     /// Whether the server is left out.
     pub disabled: bool,
     /// The seconds without use after which the program is ended. The next call starts it again. Default: never.
