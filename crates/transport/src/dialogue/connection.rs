@@ -21,7 +21,7 @@ use super::{
     idle::IdleTimer,
     in_flight::InFlightRequest,
     response_stream::{ResponseEvent, ResponseStream},
-    session::LegacySession,
+    session::{CallOrigin, LegacySession},
     text::{EncodedResponse, array, refusal},
 };
 use crate::buffered_bytes::BufferedBytes;
@@ -123,6 +123,7 @@ impl ServerConnection {
             supported.clone(),
             *max_open_requests,
             buffers.refusals().open_requests.clone(),
+            None,
         );
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
         Self { service, config, id: SessionId::next(), out, session, tasks, pushes }
@@ -274,7 +275,7 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        ResponseStream::legacy(&self.session, request, &self.config.buffers, None)
+        ResponseStream::legacy(&self.session, request, &self.config.buffers, CallOrigin::default())
     }
 
     fn modern(&self, request: Request) -> ResponseStream {
