@@ -16,6 +16,8 @@ mod commands;
 #[cfg(unix)]
 mod completions;
 mod configured;
+#[cfg(target_os = "linux")]
+mod confined;
 mod crash;
 mod doctor;
 mod documents;

@@ -97,6 +97,10 @@ pub struct UpstreamConfig {
     pub disabled: bool,
     /// The seconds without use after which the program is ended. The next call starts it again. Default: never.
     pub idle_stop: Option<u32>,
+    /// What the program may use of the system.
+    pub limits: ProgramLimits,
+    /// The files and the network that the program may use. Default: those of the gateway.
+    pub sandbox: Option<SandboxConfig>,
     /// The title that people see in questions. Default: the name.
     pub title: Option<String>,
     /// What stands before the names of its tools and prompts, with `_` between. Default: its name; "" for none.
@@ -113,6 +117,50 @@ pub struct UpstreamConfig {
     pub max_result_tokens: Option<u32>,
     /// What becomes of a larger result. Default: what `[gateway]` says.
     pub on_large_result: Option<LargeResult>,
+}
+
+/// What a program may use of the system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProgramLimits {
+    /// The memory of each of its processes: a number of bytes with `KiB`, `MiB` or `GiB`, such as `512MiB`.
+    pub memory: Option<String>,
+    /// The seconds of processor time of each of its processes.
+    pub cpu_seconds: Option<u32>,
+    /// The number of files that each of its processes may have open.
+    pub open_files: Option<u32>,
+    /// The number of processes that its user may have when it starts one more.
+    pub processes: Option<u32>,
+}
+
+/// The files and the network that a program may use. It may read the folders of the system, and write the one for temporary files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxConfig {
+    /// Further files and folders that it may read.
+    pub read: Vec<String>,
+    /// Files and folders that it may read and write.
+    pub write: Vec<String>,
+    /// Whether it may use TCP: `false`, or the ports that it may connect to. Default: true.
+    pub network: NetworkAccess,
+    /// Whether it is not started where the system has no sandbox. Default: it is started, with a warning.
+    pub required: bool,
+}
+
+/// Whether a program may use TCP: any, none, or the ports that it may connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "true, false or a list of ports")]
+pub enum NetworkAccess {
+    /// Any or none.
+    Any(bool),
+    /// The ports.
+    Ports(Vec<u16>),
+}
+
+impl Default for NetworkAccess {
+    fn default() -> Self {
+        Self::Any(true)
+    }
 }
 
 /// One tool, as the gateway offers it.
