@@ -36,6 +36,7 @@ use crate::{
     serve::Arguments,
     state_dir,
     target::{self, SecretValue},
+    traffic::ObservedService,
     upstream_factory::{BulkheadOptions, CallDeadlines, UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
@@ -429,7 +430,7 @@ impl UpstreamMember {
             pin,
             result_limit,
             server,
-            service,
+            service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
             of_callers,
             #[cfg(unix)]
             direct: Arc::default(),
@@ -617,7 +618,11 @@ impl DocumentsMember {
             config: config.clone(),
             result_limit,
             knowledge,
-            service: Arc::new(timeout.layer(server.clone())),
+            service: Arc::new(ObservedService::new(
+                timeout.layer(server.clone()),
+                name,
+                factory.traffic.clone(),
+            )),
             #[cfg(unix)]
             direct: Arc::default(),
             server,

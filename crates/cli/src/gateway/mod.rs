@@ -1,12 +1,14 @@
 //! `anyport serve --config FILE`: many servers behind one endpoint.
 //!
 //! - [`file`]: reads the file, with advice for its faults.
+//! - `inputs`: asks for what the file of VS Code has its user asked for.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different.
 //! - [`ancestors`]: the gateways that started this program.
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
 //! - `control`: answers what comes on that socket.
 //! - `stream_logs`: writes the logs of servers to those commands.
+//! - `stream_tap`: writes the calls of the gateway to them.
 //! - `direct`: one server of the gateway, by itself, for those commands.
 //! - [`banner`]: what is served, and where.
 
@@ -17,12 +19,15 @@ mod control;
 #[cfg(unix)]
 mod direct;
 mod file;
+mod inputs;
 mod members;
 mod reload;
 #[cfg(unix)]
 pub(crate) mod socket;
 #[cfg(unix)]
 mod stream_logs;
+#[cfg(unix)]
+mod stream_tap;
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
@@ -57,7 +62,7 @@ use crate::{
 /// Serves what the file at `path` describes, until a stop is requested.
 pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
     arguments.refuse_document_options()?;
-    let file = GatewayFile::read(path, &Surroundings::here())?;
+    let mut file = GatewayFile::read(path, &Surroundings::here())?;
     if ancestors::serve(&file.path) {
         let problem = format!(
             "this program was started for {}, and would start itself without end",
@@ -65,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
         );
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
     }
+    file.ask_for_inputs()?;
     listen::run(async || serve(arguments, file).await)
 }
 
@@ -112,12 +118,20 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         // What was started for us ends with us.
         .on_stopped(async move || stopped.shut_down(drain).await);
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
-    let settings =
-        listen::Settings { supported, limits, buffers, further, client_headers: Some(client_headers) };
+    let settings = listen::Settings {
+        supported,
+        limits,
+        buffers,
+        further,
+        client_headers: Some(client_headers),
+        observer: Some(Arc::new(factory.traffic.clone())),
+    };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]
-    let control = control::Control::open(arguments.listen.state_dir.clone(), direct, factory.logs.clone())
-        .map(Arc::new);
+    let control = {
+        let (logs, traffic) = (factory.logs.clone(), factory.traffic.clone());
+        control::Control::open(arguments.listen.state_dir.clone(), direct, logs, traffic).map(Arc::new)
+    };
     #[cfg(unix)]
     if let Some(control) = &control {
         tokio::spawn(control.clone().serve(running.clone(), restart));

@@ -22,7 +22,7 @@ use anyport::{
 use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
-    BufferedBytes,
+    BufferedBytes, ClientObserver,
     http::{self, Authentication, ClientHeaderNames, Compat, FurtherEndpoint, SettingNames, Token},
     stdio, unix,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) further: Vec<FurtherEndpoint>,
     /// The headers that clients bring for servers behind this one.
     pub(crate) client_headers: Option<ClientHeaderNames>,
+    /// The observer of the messages of clients.
+    pub(crate) observer: Option<Arc<dyn ClientObserver>>,
 }
 
 /// Serves on every transport that `arguments` name. `announce` receives the address of HTTP and the path of the Unix
@@ -76,15 +78,14 @@ pub(crate) struct Settings<'a> {
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
-    Settings { supported, limits, buffers, further, client_headers }: Settings<'_>,
+    Settings { supported, limits, buffers, further, client_headers, observer }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
-        let config = http_config(arguments, supported.clone(), limits)?
-            .further_endpoints(further)
-            .client_headers(client_headers);
+        let config = http_config(arguments, supported.clone(), limits)?.further_endpoints(further);
+        let config = config.client_headers(client_headers).observer(observer.clone());
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {
@@ -92,7 +93,8 @@ pub(crate) async fn serve(
     }
     if arguments.speaks(Transport::Unix) {
         let limits = limits.unix(arguments.max_connections);
-        let config = unix::Config::default().supported(supported.clone()).limits(limits);
+        let config =
+            unix::Config::default().supported(supported.clone()).limits(limits).observer(observer.clone());
         serving = serving.unix_with(unix_path(arguments)?, config);
     }
     let config = stdio::Config::default()
@@ -100,7 +102,8 @@ pub(crate) async fn serve(
         .limits(limits.http.message)
         .max_open_requests(limits.http.max_open_requests)
         .drain(limits.http.drain)
-        .buffers(buffers);
+        .buffers(buffers)
+        .observer(observer);
     serving = match arguments.speaks(Transport::Stdio) {
         true => serving.stdio_with(config),
         // Its end is nothing to us: what was to be served is served elsewhere.
