@@ -10,9 +10,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
-    server_id::server_id,
+    server_id::{server_id, upstream_id},
     state_dir, store,
-    target::{Options, Surroundings},
+    target::{Options, Surroundings, upstream_of},
 };
 
 /// The names of what a server offers, each list as it was last read.
@@ -104,10 +104,17 @@ impl Lists {
     fn of(target: &str) -> Option<Self> {
         let state: PathBuf = state_dir::folder(None)?;
         let key = state_dir::key(&state).ok()?;
-        let target = Options::default().resolve_quietly(Some(target), &Surroundings::here()).ok()?;
+        let surroundings = Surroundings::here();
+        let id = match upstream_of(target, &surroundings) {
+            Some((file, name)) => upstream_id(&file, &name, &key),
+            None => {
+                let target = Options::default().resolve_quietly(Some(target), &surroundings).ok()?;
+                server_id(&target.server, &key)
+            }
+        };
         let store = store::open(&state, &Metrics::new());
         let records = Collection::new(Arc::new(store), &store::COMPLETION_LISTS, 1);
-        Some(Self { records, id: server_id(&target.server, &key) })
+        Some(Self { records, id })
     }
 }
 

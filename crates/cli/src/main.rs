@@ -23,6 +23,7 @@ mod secret_command;
 mod secret_source;
 mod serve;
 mod server_id;
+mod server_log;
 mod state_dir;
 mod store;
 mod target;
@@ -111,6 +112,9 @@ enum Command {
     /// Connect a server of a running gateway anew.
     #[cfg(unix)]
     Restart(Box<commands::gateway::restart::Arguments>),
+    /// Show what the servers of a running gateway have written to standard error and logged, and how their connections began and ended.
+    #[cfg(unix)]
+    Logs(Box<commands::gateway::logs::Arguments>),
     /// Check or show the file of a gateway, anyport.toml, or write its JSON Schema.
     Config(Box<commands::config::Arguments>),
     /// Show the pinned definitions of a gateway's servers, compare those that differ, and accept them.
@@ -147,6 +151,8 @@ impl Command {
             Self::Status(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Restart(arguments) => return Some(&arguments.output),
+            #[cfg(unix)]
+            Self::Logs(arguments) => return Some(&arguments.output),
             Self::Config(arguments) => return Some(&arguments.output),
             Self::Pins(arguments) => return Some(arguments.output()),
             Self::Store(arguments) => return Some(arguments.output()),
@@ -209,6 +215,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(arguments) => commands::gateway::status::run(&arguments),
         #[cfg(unix)]
         Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
+        #[cfg(unix)]
+        Command::Logs(arguments) => commands::gateway::logs::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::Pins(arguments) => commands::pins::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),

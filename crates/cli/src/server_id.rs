@@ -1,9 +1,11 @@
 //! The identity of a server.
 
+use std::path::Path;
+
 use anyport_seal::Key;
 use sha2::{Digest as _, Sha256};
 
-use crate::target::{SecretValue, Server};
+use crate::target::{GatewayServer, SecretValue, Server};
 
 /// Returns the id under which the lists of a server are stored: one per server and credential, since a server may offer something
 /// else to each. It is a hash under `key`, so that a secret cannot be found out by guessing.
@@ -31,7 +33,22 @@ pub(crate) fn server_id(server: &Server, key: &Key) -> String {
             add(&cwd.as_deref().map(|folder| folder.to_string_lossy()).unwrap_or_default());
             given(environment, &mut add);
         }
+        Server::Gateway(GatewayServer { file, name, .. }) => return upstream_id(file, name, key),
     }
+    hex(hash)
+}
+
+/// Returns the same for an upstream of a gateway's file, whose secrets need not be read for it.
+pub(crate) fn upstream_id(file: &Path, name: &str, key: &Key) -> String {
+    let mut hash = Sha256::new_with_prefix(key.as_bytes());
+    for part in ["upstream", &file.to_string_lossy(), name] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hex(hash)
+}
+
+fn hex(hash: Sha256) -> String {
     let digest: [u8; 32] = hash.finalize().into();
     digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }

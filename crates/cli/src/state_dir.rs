@@ -6,12 +6,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyport_config::{private_file, private_folder};
+use anyport_config::{Surroundings, private_file, private_folder};
 use anyport_seal::Key;
 
 /// The folder for it: `--state-dir`, else `$XDG_STATE_HOME/anyport`, else the system's usual place.
 pub(crate) fn folder(chosen: Option<PathBuf>) -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    usual(chosen, |name| env::var_os(name).map(PathBuf::from))
+}
+
+/// The folder where commands without `--state-dir` look for running gateways: `$ANYPORT_STATE_DIR`, else the usual place.
+pub(crate) fn of_gateways(surroundings: &Surroundings) -> Option<PathBuf> {
+    let variable = |name: &str| surroundings.variable(name).map(PathBuf::from);
+    usual(variable("ANYPORT_STATE_DIR"), variable)
+}
+
+fn usual(chosen: Option<PathBuf>, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let variable = |name| variable(name).filter(|value| !value.as_os_str().is_empty());
     chosen
         .or_else(|| variable("XDG_STATE_HOME").map(|home| home.join("anyport")))
         .or_else(|| variable("LOCALAPPDATA").map(|home| home.join("anyport")))

@@ -17,12 +17,13 @@ use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
-use anyport_upstream::{IsolationPolicy, TransportConnector, Upstream};
+use anyport_upstream::{ColdStarts, IsolationPolicy, Upstream};
 
 use crate::{
     guard,
     listen::{self, Limits},
     server_id::server_id,
+    server_log::{LoggedConnector, ServerLogs},
     state_dir, store,
     target::Server,
 };
@@ -32,11 +33,14 @@ pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) buffers: BufferedBytes,
+    /// The logs of the servers for which [`UpstreamOptions::is_logged`] says so.
+    pub(crate) logs: ServerLogs,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
     guard: guard::Guard,
+    cold_starts: ColdStarts,
 }
 
 /// One server, and how it is connected.
@@ -56,6 +60,12 @@ pub(crate) struct UpstreamOptions<'a> {
     /// The number of its connections.
     pub(crate) connections: Option<usize>,
     pub(crate) isolation: IsolationPolicy,
+    /// Whether what it writes and logs is kept, for `anyport logs`.
+    pub(crate) is_logged: bool,
+    /// How often a server is connected that goes away before its handshake is over.
+    pub(crate) handshakes: u32,
+    /// The time without use after which its connections are closed.
+    pub(crate) idle_stop: Option<Duration>,
 }
 
 impl UpstreamFactory {
@@ -74,7 +84,10 @@ impl UpstreamFactory {
         };
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let supported = arguments.era.revisions().into();
-        Ok(Self { limits, metrics, buffers, supported, key, store, guard: guard::Guard::default() })
+        let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
+        let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
+        let guard = guard::Guard::default();
+        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard, cold_starts })
     }
 
     /// The revisions that clients may speak.
@@ -108,6 +121,9 @@ impl UpstreamFactory {
             call_timeout,
             connections,
             isolation,
+            is_logged,
+            handshakes,
+            idle_stop,
         } = options;
         // What a client does not read is not read from the server either.
         let opening = client::ConnectOptions::default()
@@ -122,7 +138,13 @@ impl UpstreamFactory {
         };
         let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
         let longest = limits.bridge.call_timeout_max.max(call_timeout);
-        let upstream = Upstream::builder(name, TransportConnector::new(self.guard.guarded(target), opening))
+        let log = is_logged.then(|| self.logs.of(name));
+        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log).handshakes(handshakes);
+        let builder = match server {
+            Server::Command { .. } => Upstream::builder(name, self.cold_starts.bounded(connector)),
+            _ => Upstream::builder(name, connector),
+        };
+        let upstream = builder
             .limits(limits.upstream.connections(connections))
             .dialogues(limits.legacy_clients)
             .park(self.sealer(), limits.park.call_timeout_max(longest))
@@ -130,7 +152,11 @@ impl UpstreamFactory {
             .isolation(isolation)
             .build();
         let catalog = self.store.clone().map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
-        Bridge::new(upstream, self.supported.clone(), catalog)
+        let bridge = Bridge::new(upstream, self.supported.clone(), catalog);
+        match idle_stop {
+            Some(after) => bridge.idle_stop(after),
+            None => bridge,
+        }
     }
 }
 

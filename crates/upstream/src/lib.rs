@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`Connector`]: what is needed of a connection; [`TransportConnector`]: one over any transport;
-//!   [`RevisionCache`]: the revisions of the servers that it was connected to.
+//!   [`RevisionCache`]: the revisions of the servers that it was connected to; [`ColdStarts`]: how many programs start at once.
 //! - [`Upstream`]: one server, behind as many connections as its callers need, made by [`UpstreamBuilder`];
 //!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin, with backoff; `watch`: until they end;
@@ -23,6 +23,7 @@ mod asking_eras;
 mod builder;
 mod call;
 mod capacity;
+mod cold_starts;
 mod connect;
 mod connector;
 mod deferred;
@@ -53,6 +54,7 @@ mod watch;
 extern crate self as anyport_upstream;
 
 pub use builder::UpstreamBuilder;
+pub use cold_starts::ColdStarts;
 pub use connector::{ConnectError, Connected, Connector, KnownServer, OpenRequest, ServerInfo};
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};

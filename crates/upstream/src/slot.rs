@@ -317,6 +317,11 @@ impl Slot {
         sessions.len() == 1 && !self.strangers.load(Ordering::Relaxed)
     }
 
+    /// Whether the connection is the own one of a session that lives.
+    pub(crate) fn is_of_living_session(&self) -> bool {
+        matches!(self.key.share, Share::Session(_)) && !self.living().is_empty() && self.up().is_some()
+    }
+
     fn living(&self) -> MutexGuard<'_, HashMap<SessionId, WeakPeer>> {
         let mut sessions = self.sessions();
         sessions.retain(|_, peer| !peer.is_gone());

@@ -1,8 +1,10 @@
 //! Connections over the transports of `anyport-transport`.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use anyport_transport::client::{ConnectOptions, Connection, Target};
+use anyport_service::Backoff;
+use anyport_transport::client::{self, ConnectOptions, Connection, Target};
+use tokio::time::{Instant, sleep};
 
 use crate::{ConnectError, Connected, Connector, OpenRequest, RevisionCache};
 
@@ -12,30 +14,53 @@ pub struct TransportConnector {
     target: Target,
     opening: ConnectOptions,
     revisions: RevisionCache,
+    handshakes: u32,
 }
 
 impl TransportConnector {
     /// The server at `target`. Of `opening`, what a client can be asked and who it is are set for each connection.
     pub fn new(target: Target, opening: ConnectOptions) -> Self {
-        Self { target, opening, revisions: RevisionCache::default() }
+        Self { target, opening, revisions: RevisionCache::default(), handshakes: 1 }
+    }
+
+    /// Connects up to `handshakes` times to a server that goes away before its handshake is over, such as a program that ends; then the
+    /// connection counts as failed. Default once.
+    #[must_use]
+    pub fn handshakes(mut self, handshakes: u32) -> Self {
+        self.handshakes = handshakes;
+        self
     }
 }
+
+/// The pause before the next handshake.
+const AGAIN: Backoff = Backoff { first: Duration::from_millis(250), most: Duration::from_secs(2) };
 
 impl Connector for TransportConnector {
     fn connect(
         &self,
         client: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
-        let Self { target, mut opening, revisions } = self.clone();
+        let Self { target, mut opening, revisions, handshakes } = self.clone();
         opening.capabilities = client.capabilities;
         opening.legacy_first = client.legacy_first;
         if let Some(info) = client.info {
             opening.client_info = info;
         }
         Box::pin(async move {
-            let connected = revisions.connect(&target, &opening).await;
-            let connection = connected.map_err(|error| ConnectError(error.to_string()))?;
-            Ok(connection.into())
+            let (begun, mut attempt) = (Instant::now(), 1);
+            loop {
+                match revisions.connect(&target, &opening).await {
+                    Ok(connection) => return Ok(connection.into()),
+                    Err(client::ConnectError::Ended(why))
+                        if attempt < handshakes && begun.elapsed() < opening.open_timeout =>
+                    {
+                        tracing::debug!(%why, attempt, "the server was gone before its handshake was over, and is connected again");
+                        sleep(AGAIN.after(attempt - 1)).await;
+                        attempt += 1;
+                    }
+                    Err(error) => return Err(ConnectError(error.to_string())),
+                }
+            }
         })
     }
 }

@@ -82,6 +82,24 @@ impl Upstream {
         self.pool.slot(context).up().is_some()
     }
 
+    /// Whether a connection is open.
+    pub fn is_open(&self) -> bool {
+        self.pool.slots().iter().any(|slot| slot.up().is_some())
+    }
+
+    /// Whether the server has something in memory that would be lost with its connections: a call that waits for the answer to a server
+    /// request, or what it knows of a session that has a connection of its own.
+    pub fn is_in_use(&self) -> bool {
+        self.pool.slots().iter().any(|slot| slot.has_asked() || slot.is_of_living_session())
+    }
+
+    /// Closes every connection: at once where no call is in flight, else after the last one. The next call opens one.
+    pub fn close_unused(&self) {
+        for slot in self.pool.slots() {
+            self.pool.give_up(&slot);
+        }
+    }
+
     /// Takes no more calls, closes every connection, and waits until nothing of them is left: no process, no
     /// descriptor. Calls under way are cut.
     pub async fn shut_down(&self) {

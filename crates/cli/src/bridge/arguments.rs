@@ -9,7 +9,7 @@ use crate::{listen, target};
     after_help = "anyport bridge --help shows every option."
 )]
 pub(crate) struct Arguments {
-    /// The server: a URL, FILE#NAME or NAME of an mcp.json, or a command after --.
+    /// The server: a URL, FILE#NAME or NAME of a running gateway, an anyport.toml or an mcp.json; or a command after --.
     #[arg(value_name = "SERVER")]
     pub(crate) target: Option<String>,
     #[command(flatten)]

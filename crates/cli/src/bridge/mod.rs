@@ -47,11 +47,14 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         name: &target.name,
         server: &target.server,
         target: arguments.server.destination(&target.server)?,
-        revision: arguments.server.revision,
+        revision: arguments.server.revision.or(target.revision),
         open_timeout: arguments.server.timeout(),
         call_timeout: arguments.server.call_timeout(),
         connections: None,
         isolation: IsolationPolicy::default(),
+        is_logged: false,
+        handshakes: 1,
+        idle_stop: None,
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);

@@ -6,7 +6,7 @@ use anyhow::Error;
 use anyport_client::Error as ClientError;
 use anyport_protocol::{
     failure::Failure,
-    jsonrpc::{Error as ServerError, code},
+    jsonrpc::{Error as ServerError, Reason, code},
 };
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use super::{access, credential::Credential};
 use crate::{
     exit::Exit,
     render::safe,
-    target::{self, Target},
+    target::{self, Server, Target},
     user_error::{Denial, UserError},
 };
 
@@ -190,6 +190,12 @@ pub(crate) fn located(error: Error, target: &Target, options: &target::Options) 
     match error.downcast::<UserError>() {
         Ok(mut user_error) => {
             user_error = with_credential(user_error, target, options);
+            if let Server::Gateway(server) = &target.server
+                && is_lost(&user_error)
+            {
+                user_error.exit = Exit::Unreachable;
+                user_error.help = format!("`anyport logs {}` may tell why", safe::line(&server.name));
+            }
             let server = target.server.to_string();
             if user_error.is_of_server && !user_error.problem.contains(&server) {
                 user_error.problem = format!("{server}: {}", user_error.problem);
@@ -198,6 +204,13 @@ pub(crate) fn located(error: Error, target: &Target, options: &target::Options) 
         }
         Err(error) => error,
     }
+}
+
+/// Whether a gateway says that its server is down, or was lost during the call.
+fn is_lost(user_error: &UserError) -> bool {
+    let reason = user_error.answer.as_ref().and_then(|answer| answer["data"]["reason"].as_str());
+    let lost = [Reason::UpstreamDown, Reason::UpstreamLost, Reason::OutcomeUnknown];
+    lost.iter().any(|lost| reason == Some(lost.as_str()))
 }
 
 /// A failure that names the credential, if the server refused the caller.

@@ -86,8 +86,13 @@ where
 {
     let word = target.map(str::to_owned);
     let target = options.server.resolve(target, &Surroundings::here())?;
+    let options = &options.completed_by(&target);
     if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
-        logging::notice(format!("{} is in {}", safe::line(&target.name), found.display()));
+        let answers = match &target.server {
+            Server::Gateway(server) => format!("; the gateway that runs as process {} answers", server.pid),
+            _ => String::new(),
+        };
+        logging::notice(format!("{} is in {}{answers}", safe::line(&target.name), found.display()));
     }
     run(options, async |held| {
         let located = |error| errors::located(error, &target, &options.server);

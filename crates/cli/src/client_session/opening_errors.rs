@@ -109,6 +109,7 @@ fn user_error(
         ConnectError::Ended(CloseReason::Exited { .. }) => unreachable(
             "its output above may say why; pass variables that it needs with -e NAME=VALUE".into(),
         ),
+        ConnectError::Unreachable { .. } if matches!(server, Server::Gateway(_)) => unreachable(GONE.into()),
         ConnectError::Unreachable { .. } => {
             unreachable("start the server, or correct the path of its socket".into())
         }
@@ -119,6 +120,9 @@ fn user_error(
 /// What is wrong, with where the server is; without names of this program's parts.
 pub(crate) fn words(error: &ConnectError, server: &Server) -> String {
     match error {
+        ConnectError::Unreachable { source, .. } if matches!(server, Server::Gateway(_)) => {
+            format!("{server} cannot be reached: {source}")
+        }
         ConnectError::Silent(after) => format!("{server} did not answer within {}", errors::seconds(*after)),
         ConnectError::Failed { failure, .. } => match failure.root() {
             Failure::InvalidPeer(why) => format!("{server}: {}", errors::without_settings(why)),
@@ -168,6 +172,9 @@ fn other_place(server: &Server) -> String {
     }
 }
 
+/// What to do where a gateway does not lead to a server.
+pub(crate) const GONE: &str =
+    "`anyport status` shows the running gateways and their servers; --direct needs no gateway";
 const DOCTOR: &str = "`anyport doctor` goes the way to it step by step, and says where it ends";
 /// What a program may lack that does not speak.
 pub(crate) const SPEAKS_STDIO: &str =

@@ -18,3 +18,12 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) output: output::Options,
 }
+
+impl Options {
+    /// These, with what the file of the server says of it where no option does.
+    pub(crate) fn completed_by(&self, target: &target::Target) -> Self {
+        let mut options = self.clone();
+        options.server.revision = options.server.revision.or(target.revision);
+        options
+    }
+}

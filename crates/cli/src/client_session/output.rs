@@ -47,13 +47,20 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     pub(crate) detail: Detail,
     pub(crate) screen: Screen,
+    is_closed: bool,
 }
 
 impl Output {
     /// Standard output.
     pub(crate) fn stdout(options: &Options) -> Self {
         let screen = Screen::stdout(options.color);
-        Self { to: Box::new(io::stdout()), json: options.json, detail: options.detail(), screen }
+        Self {
+            to: Box::new(io::stdout()),
+            json: options.json,
+            detail: options.detail(),
+            screen,
+            is_closed: false,
+        }
     }
 
     /// Writes text.
@@ -63,8 +70,18 @@ impl Output {
     pub(crate) fn text(&mut self, text: &str) -> Result<()> {
         match status::answer(&mut *self.to, text) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
+            Err(_) => {
+                self.is_closed = true;
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
+    }
+
+    /// Whether anybody reads on, as far as it is known.
+    #[cfg(unix)]
+    pub(crate) fn is_read(&self) -> bool {
+        !self.is_closed
     }
 
     /// Writes the value for a program, or the text for a person; only that one is made.
@@ -121,7 +138,7 @@ pub(crate) mod tests {
     impl Written {
         pub(crate) fn output(&self, json: bool) -> Output {
             let to = Box::new(self.clone());
-            Output { to, json, detail: Detail::Usual, screen: Screen::PLAIN }
+            Output { to, json, detail: Detail::Usual, screen: Screen::PLAIN, is_closed: false }
         }
 
         pub(crate) fn text(&self) -> String {

@@ -28,7 +28,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Plain {
-    /// The server: a URL, FILE#NAME or NAME of an mcp.json; or a command after --.
+    /// The server: a URL, FILE#NAME or NAME of a running gateway, an anyport.toml or an mcp.json; or a command
+    /// after --.
     target: Option<String>,
     #[command(flatten)]
     pub(crate) options: client_session::Options,

@@ -35,7 +35,8 @@ use crate::{
 pub(crate) struct Arguments {
     /// A recording made with --record.
     file: PathBuf,
-    /// The server: a URL, FILE#NAME or NAME of an mcp.json; or a command after --.
+    /// The server: a URL, FILE#NAME or NAME of a running gateway, an anyport.toml or an mcp.json; or a command
+    /// after --.
     target: Option<String>,
     #[command(flatten)]
     pub(crate) options: client_session::Options,

@@ -31,8 +31,8 @@ use crate::{
         anyport tools search_issues -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
-    /// The server (a URL, FILE#NAME or NAME of an mcp.json), unless a command stands after --; then the name of a tool, which
-    /// is shown with all its arguments.
+    /// The server (a URL, FILE#NAME or NAME of a running gateway, an anyport.toml or an mcp.json), unless a command stands after
+    /// --; then the name of a tool, which is shown with all its arguments.
     #[arg(value_name = "WORDS")]
     words: Vec<String>,
     /// Only tools whose name, title, description or names of arguments contain each of these words.

@@ -1,18 +1,10 @@
-//! The local socket of a running gateway, on which `anyport status` and `anyport restart` reach it.
-//!
-//! It is a Unix socket in the state folder, `gateways/PID.sock`, which only the user can open. A request is one line of JSON, and so
-//! is its response: `{"command":"status"}`, `{"command":"restart","name":"files"}`.
+//! Answers the requests that come on the socket of a running gateway, whose protocol is in [`super::socket`].
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration};
 
-use anyport_service::sync::Lock;
+use anyport_service::{Principal, sync::Lock};
+use anyport_transport::unix;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -21,58 +13,54 @@ use tokio::{
     time::timeout,
 };
 
-use super::reload::{Restart, Running};
-use crate::state_dir;
+use super::{
+    direct::DirectAccess,
+    reload::{Restart, Running},
+    socket::{self, Introduction, Request},
+    stream_logs::stream_logs,
+};
+use crate::{server_log::ServerLogs, state_dir};
 
-/// The folder of the sockets, in the state folder.
-const FOLDER: &str = "gateways";
 /// The longest request in bytes.
 const LONGEST: u64 = 64 << 10;
 /// The time that a request and its response may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How many may be answered at once.
-const AT_ONCE: usize = 16;
-
-/// A request to a running gateway.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "lowercase")]
-pub(crate) enum Command {
-    /// Describes the gateway and its servers.
-    Status,
-    /// Connects a server anew: a program is started again.
-    Restart {
-        /// The name of the server in the file.
-        name: String,
-    },
-}
+/// How many connections may be open at once; further ones wait.
+const AT_ONCE: usize = 256;
+/// The principal of the commands that reach servers on the socket. It is nobody else's, so they share no state with other clients.
+const PRINCIPAL: &str = "gateway-socket";
 
 /// The socket, which is removed when this is dropped.
 pub(super) struct Control {
     path: PathBuf,
     listener: UnixListener,
+    /// The user to whom the socket belongs.
+    owner: u32,
     began: Timestamp,
     /// Where the gateway listens, once it does.
     address: Lock<Option<SocketAddr>>,
-}
-
-/// The folder of the sockets of all gateways of this user, if there is a state folder.
-pub(crate) fn folder(state_dir: Option<PathBuf>) -> Option<PathBuf> {
-    state_dir::folder(state_dir).map(|folder| folder.join(FOLDER))
+    /// The servers, each alone.
+    direct: DirectAccess,
+    logs: ServerLogs,
 }
 
 impl Control {
-    /// Opens the socket of this process. A gateway without one serves all the same.
-    pub(super) fn open(state_dir: Option<PathBuf>) -> Option<Self> {
-        let folder = folder(state_dir)?;
+    /// Opens the socket of this process, which leads to each of the servers of `direct`. A gateway without one serves all the same.
+    pub(super) fn open(state_dir: Option<PathBuf>, direct: DirectAccess, logs: ServerLogs) -> Option<Self> {
+        let folder = socket::folder(&state_dir::folder(state_dir)?);
         let path = folder.join(format!("{}.sock", std::process::id()));
         // A process with the same number may have left it.
         let _ = std::fs::remove_file(&path);
-        let opened = anyport_config::private_folder(&folder).and_then(|()| UnixListener::bind(&path));
-        let warn = |error: &std::io::Error| {
-            tracing::warn!(path = %path.display(), %error, "`anyport status` and `anyport restart` do not find this gateway");
+        let bind = || {
+            anyport_config::private_folder(&folder)?;
+            let listener = UnixListener::bind(&path)?;
+            Ok((listener, std::fs::symlink_metadata(&path)?.uid()))
         };
-        let listener = opened.inspect_err(warn).ok()?;
-        Some(Self { path, listener, began: Timestamp::now(), address: Lock::default() })
+        let warn = |error: &std::io::Error| {
+            tracing::warn!(path = %path.display(), %error, "commands such as `anyport status` do not find this gateway");
+        };
+        let (listener, owner) = bind().inspect_err(warn).ok()?;
+        Some(Self { path, listener, owner, began: Timestamp::now(), address: Lock::default(), direct, logs })
     }
 
     /// Notes where the gateway listens.
@@ -86,13 +74,22 @@ impl Control {
         loop {
             let Ok(place) = room.clone().acquire_owned().await else { return };
             let Ok((stream, _)) = self.listener.accept().await else { return };
+            if !self.admits(&stream) {
+                continue;
+            }
             let (control, running, restarts) = (self.clone(), running.clone(), restarts.clone());
             tokio::spawn(async move {
                 // Whoever is gone needs no response.
-                let _ = timeout(PATIENCE, control.answer(stream, &running, &restarts)).await;
+                let _ = control.answer(stream, &running, &restarts).await;
                 drop(place);
             });
         }
+    }
+
+    /// Whether the process at the other end is of the user to whom the gateway belongs, or of root. The folder of the socket lets in
+    /// nobody else already; a process could have been handed an open connection.
+    fn admits(&self, stream: &UnixStream) -> bool {
+        stream.peer_cred().is_ok_and(|peer| peer.uid() == self.owner || peer.uid() == 0)
     }
 
     async fn answer(
@@ -101,23 +98,34 @@ impl Control {
         running: &Running,
         restarts: &mpsc::Sender<Restart>,
     ) -> std::io::Result<()> {
-        let mut line = String::new();
-        BufReader::new((&mut stream).take(LONGEST)).read_line(&mut line).await?;
-        let response = match serde_json::from_str(&line) {
-            Ok(Command::Status) => self.status(running),
-            Ok(Command::Restart { name }) => {
-                let (done, is_done) = oneshot::channel();
-                let sent = restarts.send((name, done)).await;
-                match (sent, is_done.await) {
-                    (Ok(()), Ok(Ok(()))) => json!({"ok": true}),
-                    (Ok(()), Ok(Err(why))) => json!({"error": why}),
-                    _ => json!({"error": "the gateway is stopping"}),
-                }
+        let request = timeout(PATIENCE, request(&mut stream)).await??;
+        let response = match request {
+            Ok(Request::Status) => self.status(running),
+            Ok(Request::Introduce) => introduction(running),
+            Ok(Request::Restart { name }) => {
+                let restarted = timeout(PATIENCE, restart(name, restarts)).await?;
+                restarted.map_or_else(|why| json!({"error": why}), |()| json!({"ok": true}))
             }
-            Err(error) => json!({"error": format!("the request is not known: {error}")}),
+            Ok(Request::Logs(request)) => {
+                timeout(PATIENCE, respond(&mut stream, &json!({"ok": true}))).await??;
+                return stream_logs(stream, &request, &self.logs).await;
+            }
+            Ok(Request::Connect { name }) => return self.connect(stream, running, &name).await,
+            Err(why) => json!({"error": why}),
         };
-        stream.write_all(format!("{response}\n").as_bytes()).await?;
+        timeout(PATIENCE, respond(&mut stream, &response)).await??;
         stream.shutdown().await
+    }
+
+    /// Speaks MCP with the server `name` until the client is gone, or the server is replaced.
+    async fn connect(&self, mut stream: UnixStream, running: &Running, name: &str) -> std::io::Result<()> {
+        let Some((service, retired)) = self.direct.server(name).zip(running.connect(name)) else {
+            let why = json!({"error": format!("the gateway has no server {name}")});
+            return timeout(PATIENCE, respond(&mut stream, &why)).await?;
+        };
+        timeout(PATIENCE, respond(&mut stream, &json!({"ok": true}))).await??;
+        unix::serve_connection(stream, service, &self.direct.mcp, Principal::named(PRINCIPAL), retired).await;
+        Ok(())
     }
 
     fn status(&self, running: &Running) -> Value {
@@ -140,11 +148,31 @@ impl Drop for Control {
     }
 }
 
-/// The sockets below `folder`, of gateways that may run.
-pub(crate) fn sockets(folder: &Path) -> Vec<PathBuf> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<_> = files.map(|file| file.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "sock"));
-    paths.sort();
-    paths
+fn introduction(running: &Running) -> Value {
+    let file = running.file();
+    let (pid, servers) = (std::process::id(), file.names());
+    json!(Introduction { pid, servers, file: file.path.clone() })
+}
+
+async fn restart(name: String, restarts: &mpsc::Sender<Restart>) -> Result<(), String> {
+    let (done, is_done) = oneshot::channel();
+    let stopping = || "the gateway is stopping".to_owned();
+    restarts.send((name, done)).await.map_err(|_| stopping())?;
+    is_done.await.map_err(|_| stopping())?
+}
+
+/// Reads the request of a client, or says why it is none.
+async fn request(stream: &mut UnixStream) -> std::io::Result<Result<Request, String>> {
+    let mut line = String::new();
+    let mut reader = BufReader::new(stream.take(LONGEST));
+    reader.read_line(&mut line).await?;
+    // What follows would be lost: a client sends nothing before it has the response.
+    if !reader.buffer().is_empty() {
+        return Ok(Err("a client sends one line, and waits for the response".to_owned()));
+    }
+    Ok(serde_json::from_str(&line).map_err(|error| format!("the request is not known: {error}")))
+}
+
+async fn respond(stream: &mut UnixStream, response: &Value) -> std::io::Result<()> {
+    stream.write_all(format!("{response}\n").as_bytes()).await
 }

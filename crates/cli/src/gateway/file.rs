@@ -9,6 +9,8 @@ use anyport_config::{
 };
 use anyport_protocol::suggest::did_you_mean;
 
+#[cfg(unix)]
+use super::socket::ServerName;
 use crate::{listen::Limit, user_error::UserError};
 
 /// A file that was read.
@@ -46,6 +48,19 @@ impl GatewayFile {
         surroundings.cwd = folder(&path).to_owned();
         add_dotenv(&mut surroundings)?;
         Ok(Self { path, config, surroundings })
+    }
+
+    /// The servers that are not disabled, by their names in the gateway and in the file.
+    #[cfg(unix)]
+    pub(crate) fn names(&self) -> Vec<ServerName> {
+        let upstreams = self.config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
+        let upstreams = upstreams.map(|(name, upstream)| ServerName {
+            name: name.clone(),
+            // The title of a client's server is its own name.
+            own: upstream.title.clone().filter(|_| self.config.is_of_client),
+        });
+        let documents = self.config.knowledge.keys().map(|name| ServerName { name: name.clone(), own: None });
+        upstreams.chain(documents).collect()
     }
 
     /// The environment, and the variables of the `.env` beside the file.

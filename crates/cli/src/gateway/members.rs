@@ -3,10 +3,12 @@
 use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use anyport_config::gateway::{Isolation, KnowledgeConfig, Pin, Start, ToolConfig, UpstreamConfig};
+use anyport_config::gateway::{
+    GatewaySettings, Isolation, KnowledgeConfig, LargeResult, Pin, Start, ToolConfig, UpstreamConfig,
+};
 use anyport_gateway::{
     Bridge,
-    federation::{ItemOverride, Member, Naming, PinMode, Pins},
+    federation::{ItemOverride, Member, Naming, OnLargeResult, PinMode, Pins, ResultLimit},
 };
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
@@ -14,18 +16,17 @@ use anyport_server::Server;
 use anyport_service::{Context, Principal, Service};
 use anyport_upstream::IsolationPolicy;
 use indexmap::IndexMap;
-use tokio::{sync::Semaphore, task::JoinSet};
+#[cfg(unix)]
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::{
-    ancestors::{SERVED_FILES, served_files},
-    file::GatewayFile,
-};
+#[cfg(unix)]
+use super::direct::DirectConnections;
+use super::file::GatewayFile;
 use crate::{
     program::{self, Missing},
-    secret_source::SecretSource,
     serve::Arguments,
-    state_dir,
-    target::{self, SecretValue},
+    state_dir, target,
     upstream_factory::{UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
@@ -44,23 +45,29 @@ struct UpstreamMember {
     config: UpstreamConfig,
     /// What becomes of changed definitions; `None` if these are not compared.
     pin: Option<PinMode>,
+    result_limit: Option<ResultLimit>,
     /// How it is reached, with its secrets.
     server: target::Server,
     bridge: Bridge,
     service: Arc<dyn Service>,
+    #[cfg(unix)]
+    direct: Arc<DirectConnections>,
 }
 
 /// Documents behind the gateway.
 #[derive(Clone)]
 struct DocumentsMember {
     config: KnowledgeConfig,
+    result_limit: Option<ResultLimit>,
     knowledge: Knowledge,
     server: Server,
     service: Arc<dyn Service>,
+    #[cfg(unix)]
+    direct: Arc<DirectConnections>,
 }
 
-/// How many servers are started at once by `start = "eager"`.
-const COLD_STARTS: usize = 4;
+/// How often a server is connected that goes away before its handshake is over; then its callers receive the error.
+const HANDSHAKES: u32 = 3;
 
 impl Members {
     /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected.
@@ -76,16 +83,18 @@ impl Members {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
-            let server = server(config, file).map_err(|reason| wrong(file, name, &reason))?;
+            let server = target::of_upstream(config, file).map_err(|reason| wrong(file, name, &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
-            let member = match known
-                .filter(|known| known.server == server && known.config.connects_like(config))
-            {
-                Some(known) => {
-                    UpstreamMember { config: config.clone(), pin: pin_mode(file, config), ..known.clone() }
-                }
-                None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
-            };
+            let member =
+                match known.filter(|known| known.server == server && known.config.connects_like(config)) {
+                    Some(known) => UpstreamMember {
+                        config: config.clone(),
+                        pin: pin_mode(file, config),
+                        result_limit: result_limit(&file.config.gateway, Some(config)),
+                        ..known.clone()
+                    },
+                    None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
+                };
             if let Some(mode) = member.pin {
                 let new = || factory.pins(&file.pinned_as(), name, mode);
                 members.pins.entry(name.clone()).or_insert_with(new);
@@ -95,7 +104,11 @@ impl Members {
         for (name, config) in &file.config.knowledge {
             let known = old.and_then(|old| old.documents.get(name));
             let member = match known.filter(|known| known.config.docs == config.docs) {
-                Some(known) => DocumentsMember { config: config.clone(), ..known.clone() },
+                Some(known) => DocumentsMember {
+                    config: config.clone(),
+                    result_limit: result_limit(&file.config.gateway, None),
+                    ..known.clone()
+                },
                 None => DocumentsMember::new(file, (name, config), arguments, factory)?,
             };
             members.documents.insert(name.clone(), member);
@@ -107,8 +120,10 @@ impl Members {
     pub(super) fn all(&self) -> impl Iterator<Item = Member> {
         let upstreams = self.upstreams.iter().map(|(name, upstream)| {
             let title = upstream.config.title.as_deref().unwrap_or(name);
-            let member = Member::new(name, upstream.service.clone());
+            let bridge = upstream.bridge.clone();
+            let member = Member::new(name, upstream.service.clone()).resting(move || bridge.is_resting());
             let member = member.naming(naming(&upstream.config)).title(title);
+            let member = limited(member, upstream.result_limit);
             match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
                 Some(pins) => member.pins(pins.clone()),
                 None => member,
@@ -120,7 +135,7 @@ impl Members {
                 Some(prefix) => naming.prefix(prefix),
                 None => naming,
             };
-            Member::new(name, documents.service.clone()).naming(naming)
+            limited(Member::new(name, documents.service.clone()).naming(naming), documents.result_limit)
         });
         upstreams.chain(documents)
     }
@@ -135,11 +150,9 @@ impl Members {
         for documents in self.documents.values() {
             documents.server.start().await.context("the documents cannot be served")?;
         }
-        let places = Arc::new(Semaphore::new(COLD_STARTS));
         for member in self.upstreams.values().filter(|member| member.config.start == Start::Eager) {
-            let (upstream, places) = (member.bridge.upstream().clone(), places.clone());
+            let upstream = member.bridge.upstream().clone();
             tokio::spawn(async move {
-                let Ok(_place) = places.acquire().await else { return };
                 let context = Context::new(Principal::anonymous(), Revision::NEWEST);
                 if upstream.is_connected(&context) {
                     return;
@@ -199,6 +212,9 @@ impl Members {
             value["transport"] = "documents".into();
             return;
         };
+        if member.bridge.is_resting() && value["state"] == "up" {
+            value["state"] = "idle".into();
+        }
         value["transport"] = member.server.transport().into();
         value["pin"] = match member.pin {
             None => "off",
@@ -224,8 +240,41 @@ impl Members {
         }
     }
 
+    /// The names of the servers.
+    pub(super) fn upstream_names(&self) -> Vec<&str> {
+        self.upstreams.keys().map(String::as_str).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.upstreams.is_empty() && self.documents.is_empty()
+    }
+
+    /// When a connection to the server `name` alone must end; `None` if there is no such server.
+    #[cfg(unix)]
+    pub(super) fn connect(&self, name: &str) -> Option<watch::Receiver<bool>> {
+        let upstream = self.upstreams.get(name).map(|member| &member.direct);
+        let direct = upstream.or_else(|| self.documents.get(name).map(|member| &member.direct));
+        direct.map(|direct| direct.connect())
+    }
+
+    #[cfg(unix)]
+    fn all_direct(&self) -> impl Iterator<Item = &DirectConnections> {
+        let upstreams = self.upstreams.values().map(|member| &*member.direct);
+        upstreams.chain(self.documents.values().map(|member| &*member.direct))
+    }
+
+    /// Ends the connections to single servers once their calls in flight have ended.
+    pub(super) fn retire(&self) {
+        #[cfg(unix)]
+        self.all_direct().for_each(DirectConnections::retire);
+    }
+
+    /// Whether no connection leads to one of the servers alone.
+    pub(super) fn are_unconnected(&self) -> bool {
+        #[cfg(unix)]
+        return self.all_direct().all(|direct| direct.count() == 0);
+        #[cfg(not(unix))]
+        return true;
     }
 
     /// Takes no more calls; those under way go on.
@@ -294,6 +343,9 @@ impl UpstreamMember {
                 Isolation::Shared => IsolationPolicy::Shared,
                 Isolation::Caller => IsolationPolicy::Caller,
             },
+            is_logged: true,
+            handshakes: HANDSHAKES,
+            idle_stop: config.idle_stop.map(|seconds| Duration::from_secs(seconds.into())),
         });
         let pin = pin_mode(file, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
@@ -301,7 +353,37 @@ impl UpstreamMember {
                 "the upstream {name} has `pin = \"strict\"`, and there is no folder for the program's state: its definitions are trusted anew at each start"
             );
         }
-        Ok(Self { config: config.clone(), pin, server, service: Arc::new(bridge.clone()), bridge })
+        let result_limit = result_limit(&file.config.gateway, Some(config));
+        Ok(Self {
+            config: config.clone(),
+            pin,
+            result_limit,
+            server,
+            service: Arc::new(bridge.clone()),
+            #[cfg(unix)]
+            direct: Arc::default(),
+            bridge,
+        })
+    }
+}
+
+/// The limit of the results of tools of an upstream, or of documents.
+fn result_limit(gateway: &GatewaySettings, upstream: Option<&UpstreamConfig>) -> Option<ResultLimit> {
+    let max_tokens = upstream.and_then(|upstream| upstream.max_result_tokens).or(gateway.max_result_tokens)?;
+    let otherwise = upstream.and_then(|upstream| upstream.on_large_result).unwrap_or(gateway.on_large_result);
+    let otherwise = match otherwise {
+        LargeResult::Refuse => OnLargeResult::Refuse,
+        LargeResult::Truncate => OnLargeResult::Truncate,
+        LargeResult::Spill => OnLargeResult::Spill,
+    };
+    (max_tokens > 0).then_some(ResultLimit { max_tokens: max_tokens as usize, otherwise })
+}
+
+/// A member with a limit of its results.
+fn limited(member: Member, limit: Option<ResultLimit>) -> Member {
+    match limit {
+        Some(limit) => member.result_limit(limit),
+        None => member,
     }
 }
 
@@ -312,40 +394,6 @@ fn pin_mode(file: &GatewayFile, config: &UpstreamConfig) -> Option<PinMode> {
         Pin::Report => Some(PinMode::Report),
         Pin::Strict => Some(PinMode::Strict),
     }
-}
-
-/// How an upstream is reached, with its secrets.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn server(config: &UpstreamConfig, file: &GatewayFile) -> Result<target::Server, String> {
-    let surroundings = &file.surroundings;
-    let described = config.server().map_err(|(key, reason)| match key {
-        "" => reason,
-        key => format!("`{key}`: {reason}"),
-    })?;
-    let mut server = target::resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {
-        let is_value = key.starts_with("env.") || key.starts_with("headers.");
-        let source = text.parse::<SecretSource>().ok().filter(|_| is_value)?;
-        Some(source.read_text(surroundings))
-    })?;
-    if let target::Server::Command { environment, cwd, .. } = &mut server {
-        // Clients start the programs of their files wherever they are themselves.
-        if !file.config.is_of_client {
-            cwd.get_or_insert_with(|| surroundings.cwd.clone());
-        }
-        environment.push((SERVED_FILES.into(), SecretValue(served_files(&file.path))));
-    }
-    let Some(place) = &config.bearer else { return Ok(server) };
-    let source = place.parse::<SecretSource>();
-    let source =
-        source.map_err(|_| "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND")?;
-    let token = source.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
-    if let target::Server::Http { headers, .. } | target::Server::WebSocket { headers, .. } = &mut server {
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-        headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
-    }
-    Ok(server)
 }
 
 /// How the tools and prompts of an upstream are named.
@@ -400,6 +448,15 @@ impl DocumentsMember {
         let options = Options::default().max_answer_chars(factory.limits.documents.max_answer_chars);
         let server = anyport_knowledge::builder_with(&knowledge, name, factory.supported(), None, options);
         let server = factory.limits.of_server(server).build().context("the documents cannot be served")?;
-        Ok(Self { config: config.clone(), knowledge, service: Arc::new(server.clone()), server })
+        let result_limit = result_limit(&file.config.gateway, None);
+        Ok(Self {
+            config: config.clone(),
+            result_limit,
+            knowledge,
+            service: Arc::new(server.clone()),
+            #[cfg(unix)]
+            direct: Arc::default(),
+            server,
+        })
     }
 }

@@ -4,16 +4,25 @@
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different.
 //! - [`ancestors`]: the gateways that started this program.
-//! - `control`: the local socket for `anyport status` and `anyport restart`.
+//! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
+//! - `control`: answers what comes on that socket.
+//! - `stream_logs`: writes the logs of servers to those commands.
+//! - `direct`: one server of the gateway, by itself, for those commands.
 //! - [`banner`]: what is served, and where.
 
 mod ancestors;
 mod banner;
 #[cfg(unix)]
 mod control;
+#[cfg(unix)]
+mod direct;
 mod file;
 mod members;
 mod reload;
+#[cfg(unix)]
+pub(crate) mod socket;
+#[cfg(unix)]
+mod stream_logs;
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
@@ -27,12 +36,9 @@ use anyport_service::Service;
 use anyport_transport::http::FurtherEndpoint;
 use tokio::sync::mpsc;
 
-#[cfg(unix)]
-pub(crate) use self::control::{Command, folder as control_folder, sockets as control_sockets};
 pub(crate) use self::{
-    ancestors::nearest_file,
+    ancestors::{SERVED_FILES, nearest_file, serve as is_served_above, served_files, trusted_nearest_file},
     file::{GatewayFile, pinned_as},
-    members::server as server_of,
 };
 use self::{
     banner::Banner,
@@ -86,9 +92,14 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         ),
         federation.clone(),
     );
+    #[cfg(unix)]
+    let direct = {
+        let connections = arguments.listen.max_connections;
+        direct::DirectAccess::new(federation.clone(), &factory, connections, silent, reload::RETIRE)
+    };
     let running = Arc::new(Running::new(file, federation, members));
     let (closing, stopped) = (running.clone(), running.clone());
-    let hangup = Hangup::new();
+    let (hangup, drain) = (Hangup::new(), factory.limits.http.drain);
     let mut serving = anyport::serve::serve_service(service);
     if hangup.is_caught() {
         serving = serving.without_hangup();
@@ -100,12 +111,13 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
             closing.close();
         })
         // What was started for us ends with us.
-        .on_stopped(async move || stopped.shut_down().await);
+        .on_stopped(async move || stopped.shut_down(drain).await);
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
     let settings = listen::Settings { supported, limits, buffers, further };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]
-    let control = control::Control::open(arguments.listen.state_dir.clone()).map(Arc::new);
+    let control = control::Control::open(arguments.listen.state_dir.clone(), direct, factory.logs.clone())
+        .map(Arc::new);
     #[cfg(unix)]
     if let Some(control) = &control {
         tokio::spawn(control.clone().serve(running.clone(), restart));
@@ -143,6 +155,7 @@ fn federation(
     let mut builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
         .revisions(factory.supported().clone())
         .limits(factory.limits.federation)
+        .metrics(&factory.metrics)
         .sealer(factory.sealer());
     if let Some(instructions) = &config.gateway.instructions {
         builder = builder.instructions(instructions);

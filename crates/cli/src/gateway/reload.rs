@@ -13,6 +13,8 @@ use anyport_gateway::federation::{MemberState, MemberStatus};
 use anyport_service::sync::Lock;
 #[cfg(unix)]
 use serde_json::{Value, json};
+#[cfg(unix)]
+use tokio::sync::watch;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
@@ -33,7 +35,7 @@ pub(super) struct Running {
 }
 
 /// How long the calls of a server that was taken out of the file may take before they are cut.
-const RETIRE: Duration = Duration::from_secs(60);
+pub(super) const RETIRE: Duration = Duration::from_secs(60);
 /// The time between looks at the calls in flight.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -57,13 +59,22 @@ impl Running {
         self.now.lock().1.clone()
     }
 
-    /// Takes no more calls; those under way go on.
-    pub(super) fn close(&self) {
-        self.members().close();
+    /// When a connection to the server `name` alone must end; `None` if there is no such server.
+    #[cfg(unix)]
+    pub(super) fn connect(&self, name: &str) -> Option<watch::Receiver<bool>> {
+        self.members().connect(name)
     }
 
-    /// Ends everything that was started.
-    pub(super) async fn shut_down(&self) {
+    /// Takes no more calls; those under way go on.
+    pub(super) fn close(&self) {
+        let members = self.members();
+        members.retire();
+        members.close();
+    }
+
+    /// Ends everything that was started. Connections to single servers may end by themselves first, within `drain`.
+    pub(super) async fn shut_down(&self, drain: Duration) {
+        let _ = timeout(drain, idle(&[], &self.members())).await;
         let retired = std::mem::take(&mut *self.retired.lock());
         let mut ending = JoinSet::new();
         for members in retired.into_iter().map(|(members, _)| members).chain([self.members()]) {
@@ -130,6 +141,7 @@ impl Running {
                 tracing::warn!("{what} has changed, which takes a restart of the gateway");
             }
         }
+        factory.logs.retain(&members.upstream_names());
         self.replace(Arc::new(file), members).await?;
         logging::notice(format!("the file was read again: {changes}"));
         Ok(())
@@ -153,6 +165,7 @@ impl Running {
         let members =
             Members::new(&file, Some(&others), arguments, factory).map_err(|error| error.to_string())?;
         self.replace(file, Arc::new(members)).await.map_err(|error| error.to_string())?;
+        factory.logs.of(name).event("restarted");
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())
     }
@@ -206,14 +219,17 @@ impl Running {
         if members.is_empty() {
             return;
         }
+        members.retire();
         let members = Arc::new(members);
         let mut retired = self.retired.lock();
         // Whoever is gone needs no end when the gateway stops.
         retired.retain(|(_, ending)| !ending.is_finished());
         let later = members.clone();
         let ending = tokio::spawn(async move {
+            // A call that has found its member just now is given the time to begin.
+            sleep(QUIET).await;
             // When it stops, they cut nothing that `RETIRE` would let finish.
-            let _ = timeout(RETIRE, idle(&gone)).await;
+            let _ = timeout(RETIRE, idle(&gone, &later)).await;
             later.close();
             later.shut_down().await;
         });
@@ -221,13 +237,10 @@ impl Running {
     }
 }
 
-/// Completes when no call of `gone` is in flight. A call that has found its member just now is given the time to begin.
-async fn idle(gone: &[RetiredMember]) {
-    loop {
+/// Completes when no call of `gone` is in flight, and no connection leads to one of `members` alone.
+async fn idle(gone: &[RetiredMember], members: &Members) {
+    while !members.are_unconnected() || gone.iter().any(|member| member.in_flight() > 0) {
         sleep(QUIET).await;
-        if gone.iter().all(|member| member.in_flight() == 0) {
-            return;
-        }
     }
 }
 

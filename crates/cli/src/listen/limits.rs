@@ -57,6 +57,20 @@ limits! {
             beyond = "-32603 `timeout`, and the server receives a cancellation"
         )]
         pub(crate) call_timeout_max: Duration,
+        /// The number of programs that start at once.
+        #[default(8)]
+        #[limit(
+            Count "max_cold_starts", note = " programs that start; one counts for 10 s at most",
+            beyond = "further ones start as places become free"
+        )]
+        pub(crate) max_cold_starts: usize,
+        /// The size in bytes of the log of each server of a gateway.
+        #[default(256 KiB)]
+        #[limit(
+            Bytes "server_log", note = " of the log of each server of a gateway, in memory",
+            beyond = "the oldest entries are dropped; `anyport logs -f` says how many it missed"
+        )]
+        pub(crate) server_log: usize,
     }
 }
 

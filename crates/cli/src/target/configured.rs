@@ -38,7 +38,7 @@ pub(crate) fn resolved(
 ///
 /// # Errors
 /// The same, and those of `read`.
-pub(crate) fn resolved_with(
+pub(super) fn resolved_with(
     config: &ServerConfig,
     surroundings: &Surroundings,
     workspace: &Path,

@@ -7,7 +7,11 @@ use anyport_transport::client::{
     websocket,
 };
 
+#[cfg(unix)]
+use super::server::GatewayServer;
 use super::{Options, SecretValue, Server};
+#[cfg(unix)]
+use crate::gateway::socket::{self, Request};
 use crate::{logging, render::safe, user_error::UserError};
 
 impl Options {
@@ -57,13 +61,25 @@ impl Server {
             Self::WebSocket { url, headers } => websocket(url, headers).map(client::Target::WebSocket),
             #[cfg(unix)]
             Self::Unix(path) => Ok(client::Target::Unix(path.clone())),
+            #[cfg(unix)]
+            Self::Gateway(server) => Ok(client::Target::Stream(dial(server))),
             #[cfg(not(unix))]
-            Self::Unix(_) => Err(UserError::usage(
+            Self::Unix(_) | Self::Gateway(_) => Err(UserError::usage(
                 "there are no Unix sockets here",
                 "reach the server in another way: over HTTP, or as a command after --",
             )),
         }
     }
+}
+
+/// Connects to the socket of the gateway, which from then on carries the messages of the server.
+#[cfg(unix)]
+fn dial(server: &GatewayServer) -> client::Dial {
+    let server = server.clone();
+    client::Dial::new(move || {
+        let GatewayServer { socket, name, .. } = server.clone();
+        async move { socket::open(&socket, &Request::Connect { name }).await }
+    })
 }
 
 fn endpoint(url: &str, headers: &[(String, SecretValue)]) -> Result<Endpoint> {

@@ -1,15 +1,28 @@
-//! What a word stands for: a URL, an entry of a file, or a name that is looked for in the files of clients.
+//! What a word stands for: a URL, an entry of a file, or a name that is looked for in running gateways and in files.
+//!
+//! A name is looked for where it is nearest: in the nearest `anyport.toml`, then in the files of clients that the project has, then
+//! among the servers of running gateways, then in the files of the user. If a running gateway serves the file in which it was found,
+//! the gateway answers for it, so that nothing is started twice.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use anyport_config::{
     ConfigError, ConfigFile, ConfigLocation, Language, Scope, Surroundings, config_locations,
+    gateway::is_gateway_file,
 };
-use anyport_protocol::suggest::did_you_mean;
+use anyport_protocol::{Revision, suggest::did_you_mean};
 
-use super::{configured, server::Server};
-use crate::user_error::UserError;
+use super::{
+    configured,
+    running::{self, RunningGateway},
+    server::{GatewayServer, Server},
+    upstream,
+};
+use crate::{
+    gateway::{GatewayFile, trusted_nearest_file},
+    user_error::UserError,
+};
 
 /// A server, and what else was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +31,10 @@ pub(crate) struct Target {
     pub(crate) server: Server,
     /// As it was named: for messages.
     pub(crate) name: String,
-    /// Where it was found, when it was looked for.
+    /// The file that it was found in, when it was looked for; the file of the gateway that has it.
     pub(crate) found: Option<PathBuf>,
+    /// The only revision that is spoken with it, if its file says so.
+    pub(crate) revision: Option<Revision>,
     /// What the user is to know about how it was found.
     pub(crate) notes: Vec<String>,
 }
@@ -36,29 +51,112 @@ impl Target {
 }
 
 /// The forms of a server's name.
-pub(super) const HOW: &str =
-    "SERVER comes first: name a URL, FILE#NAME or NAME of an mcp.json, or end with: -- COMMAND ARGS";
+pub(super) const HOW: &str = "SERVER comes first: name a URL, FILE#NAME or NAME of a running gateway, an anyport.toml or an \
+                              mcp.json, or end with: -- COMMAND ARGS";
+
+/// Who answers for a server that a running gateway has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The gateway.
+    Gateway,
+    /// The server itself, which is started or reached anew.
+    Direct,
+}
+
+impl Way {
+    fn gateways(self, surroundings: &Surroundings) -> Vec<RunningGateway> {
+        match self {
+            Self::Gateway => running::gateways(surroundings),
+            Self::Direct => Vec::new(),
+        }
+    }
+}
+
+/// What a word leads to. Secrets of a gateway's file are not read yet, as their commands may ask the user.
+enum Found {
+    /// A URL.
+    Url(Server),
+    /// A server of a client's file: its name, how it is reached, and the file.
+    Configured(String, Result<Server, ConfigError>, PathBuf),
+    /// A server of a gateway's file.
+    Upstream(Box<GatewayFile>, String),
+    /// A server of a running gateway.
+    Running(GatewayServer),
+}
+
+/// What a word leads to, and what the user is to know about that.
+struct Lookup {
+    found: Found,
+    notes: Vec<String>,
+}
+
+impl From<Found> for Lookup {
+    fn from(found: Found) -> Self {
+        Self { found, notes: Vec::new() }
+    }
+}
+
+impl Lookup {
+    fn resolve(self) -> Result<Target> {
+        let Self { found, notes } = self;
+        let (name, server, found, revision) = match found {
+            Found::Url(server) => (server.to_string(), server, None, None),
+            Found::Configured(name, server, path) => {
+                let server = server.map_err(|error| UserError::usage(error.to_string(), error.help()))?;
+                (name, server, Some(path), None)
+            }
+            Found::Running(server) => {
+                (server.name.clone(), Server::Gateway(server.clone()), Some(server.file), None)
+            }
+            Found::Upstream(file, name) => {
+                let (server, revision) = of_gateway_file(&file, &name)?;
+                (name, server, Some(file.path), revision)
+            }
+        };
+        Ok(Target { server, name, found, revision, notes })
+    }
+}
+
+/// How the server `name` of a gateway's file is reached without the gateway.
+fn of_gateway_file(file: &GatewayFile, name: &str) -> Result<(Server, Option<Revision>)> {
+    let wrong = |reason: String| {
+        let problem = format!("the upstream {name} in {} is wrong: {reason}", file.path.display());
+        UserError::usage(problem, "correct the file")
+    };
+    if let Some(documents) = file.config.knowledge.get(name) {
+        return Ok((upstream::of_documents(documents, file).map_err(wrong)?, None));
+    }
+    let Some(config) = file.config.upstreams.get(name) else { return Err(wrong("it is gone".to_owned())) };
+    let revision = config.revision.as_deref().map(str::parse).transpose();
+    let revision = revision.map_err(|_| wrong("its `revision` is not known".to_owned()))?;
+    Ok((upstream::of_upstream(config, file).map_err(wrong)?, revision))
+}
 
 /// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
-pub(super) fn named(word: &str, surroundings: &Surroundings) -> Result<Target> {
+pub(super) fn named(word: &str, surroundings: &Surroundings, way: Way) -> Result<Target> {
+    find(word, surroundings, way)?.resolve()
+}
+
+fn find(word: &str, surroundings: &Surroundings, way: Way) -> Result<Lookup> {
     if word.contains("://") || word.starts_with("unix:") {
         let server = Server::url(word, Vec::new()).map_err(|error| {
             UserError::usage(error.to_string(), "for example https://host/mcp; the server comes first")
         })?;
-        return Ok(Target { name: server.to_string(), server, found: None, notes: Vec::new() });
+        return Ok(Found::Url(server).into());
     }
     if let Some((path, name)) = word.rsplit_once('#') {
-        return in_file(Path::new(path), Some(name), surroundings);
+        return in_file(Path::new(path), Some(name), surroundings, way);
     }
     if Language::is_known(Path::new(word)) {
-        return in_file(Path::new(word), None, surroundings);
+        return in_file(Path::new(word), None, surroundings, way);
     }
-    look_for(word, surroundings)
+    look_for(word, surroundings, way)
 }
 
-/// Whether `word` leads to a server: it is the URL of one, or a configuration has it.
+/// Whether `word` leads to a server: it is the URL of one, or a gateway or a configuration has it.
 pub(crate) fn is_server(word: &str, surroundings: &Surroundings) -> bool {
-    named(word, surroundings).is_ok()
+    let found = find(word, surroundings, Way::Gateway).map(|lookup| lookup.found);
+    found.is_ok_and(|found| !matches!(found, Found::Configured(_, Err(_), _)))
 }
 
 /// Whether `word` is meant as a server, also where there is none: a URL of a scheme of servers, a server of a file, or one
@@ -70,7 +168,16 @@ pub(crate) fn may_be_server(word: &str, surroundings: &Surroundings) -> bool {
     }
 }
 
-fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
+/// The file and the name of the server that `word` names, if it is one of a gateway, or of a gateway's file.
+pub(crate) fn upstream_of(word: &str, surroundings: &Surroundings) -> Option<(PathBuf, String)> {
+    match find(word, surroundings, Way::Gateway).ok()?.found {
+        Found::Running(server) => Some((server.file, server.name)),
+        Found::Upstream(file, name) => Some((file.path, name)),
+        Found::Url(_) | Found::Configured(..) => None,
+    }
+}
+
+fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings, way: Way) -> Result<Lookup> {
     let absolute = surroundings.cwd.join(path);
     if !absolute.exists() {
         let help = "correct the path; a server of another file is FILE#NAME";
@@ -80,42 +187,62 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings) -> Resu
         let problem = format!("{} is a folder", path.display());
         return Err(UserError::usage(problem, "name the file in it that lists servers"));
     }
+    let gateways = way.gateways(surroundings);
+    if is_gateway_file(&absolute) {
+        let file = GatewayFile::read(&absolute, surroundings)?;
+        let name = one_of(&names(&file), name, path)?.to_owned();
+        return Ok(answered(&file.path, &name, &gateways)
+            .unwrap_or(Found::Upstream(Box::new(file), name))
+            .into());
+    }
     let file = ConfigFile::read(&absolute, &surroundings.cwd)
         .map_err(|error| UserError::usage(error.to_string(), error.help()))?;
-    let names: Vec<&str> = file.names().collect();
-    let name = match (name.filter(|name| !name.is_empty()), &*names) {
-        (Some(name), _) => name,
-        (None, [only]) => only,
+    let all: Vec<&str> = file.names().collect();
+    let name = one_of(&all, name, path)?;
+    if let Some(found) = answered(&absolute, name, &gateways) {
+        return Ok(found.into());
+    }
+    match configured::server(&file, name, surroundings, &workspace(&absolute)) {
+        Some(server) => Ok(Found::Configured(name.to_owned(), server, absolute).into()),
+        None => Err(no_such(name, &all, path)),
+    }
+}
+
+/// The names of the servers of a gateway's file.
+fn names(file: &GatewayFile) -> Vec<&str> {
+    file.config.upstreams.keys().chain(file.config.knowledge.keys()).map(String::as_str).collect()
+}
+
+/// `name`, or the only one of `names` if none is given.
+fn one_of<'n>(names: &[&'n str], name: Option<&'n str>, path: &Path) -> Result<&'n str> {
+    match (name.filter(|name| !name.is_empty()), names) {
+        (Some(name), names) if names.contains(&name) => Ok(name),
+        (Some(name), names) => Err(no_such(name, names, path)),
+        (None, [only]) => Ok(only),
         (None, []) => {
             let problem = format!("{} has no servers", path.display());
-            return Err(UserError::usage(
-                problem,
-                "they stand in it under mcpServers or servers, each by its name",
-            ));
+            Err(UserError::usage(problem, "they stand in it under mcpServers or servers, each by its name"))
         }
         (None, _) => {
             let help = format!("say which one: {}#NAME, with one of {}", path.display(), names.join(", "));
-            let problem = format!("{} has {} servers", path.display(), names.len());
-            return Err(UserError::usage(problem, help));
-        }
-    };
-    match configured::server(&file, name, surroundings, &workspace(&absolute)) {
-        Some(server) => found(name, server, absolute),
-        None => {
-            let problem = format!("{} has no server {name}", path.display());
-            let near = did_you_mean(name, names.iter().copied());
-            let all = match names.is_empty() {
-                true => "it has none".to_owned(),
-                false => format!("it has {}", names.join(", ")),
-            };
-            Err(UserError::usage(problem, near.unwrap_or(all)))
+            Err(UserError::usage(format!("{} has {} servers", path.display(), names.len()), help))
         }
     }
 }
 
-fn found(name: &str, server: Result<Server, ConfigError>, path: PathBuf) -> Result<Target> {
-    let server = server.map_err(|error| UserError::usage(error.to_string(), error.help()))?;
-    Ok(Target { server, name: name.to_owned(), found: Some(path), notes: Vec::new() })
+fn no_such(name: &str, names: &[&str], path: &Path) -> anyhow::Error {
+    let problem = format!("{} has no server {name}", path.display());
+    let all = match names.is_empty() {
+        true => "it has none".to_owned(),
+        false => format!("it has {}", names.join(", ")),
+    };
+    UserError::usage(problem, did_you_mean(name, names.iter().copied()).unwrap_or(all))
+}
+
+/// The server `name` of the file at `path`, if one of `gateways` serves that file and has it.
+fn answered(path: &Path, name: &str, gateways: &[RunningGateway]) -> Option<Found> {
+    let serving = gateways.iter().filter(|gateway| gateway.serves(path));
+    serving.filter_map(|gateway| gateway.server(name)).next().map(Found::Running)
 }
 
 /// The folder that a file belongs to: editors keep theirs one below it.
@@ -129,46 +256,185 @@ fn workspace(file: &Path) -> PathBuf {
     }
 }
 
-/// Looks for a name wherever programs keep their servers.
-fn look_for(name: &str, surroundings: &Surroundings) -> Result<Target> {
-    let mut known: Vec<String> = Vec::new();
-    let mut looked: Vec<String> = Vec::new();
-    let mut broken: Vec<ConfigError> = Vec::new();
+/// Looks for a name in running gateways, and wherever programs keep their servers.
+fn look_for(name: &str, surroundings: &Surroundings, way: Way) -> Result<Lookup> {
+    let gateways = way.gateways(surroundings);
+    let mut search = Search::default();
+    if let Some(found) = search.nearest(name, surroundings, &gateways) {
+        let notes = [notes(&search.broken), others(name, &found, &gateways)].concat();
+        return Ok(Lookup { found, notes });
+    }
     let mut locations = config_locations(surroundings).into_iter();
-    while let Some(location) = locations.next() {
-        // A file that is broken is no reason not to look on.
-        match location.read(surroundings) {
-            Ok(None) => continue,
-            Err(error) => broken.push(error),
-            Ok(Some(file)) => match configured::server(&file, name, surroundings, &location.workspace) {
-                Some(server) => {
-                    let mut target = found(name, server, location.path.clone())?;
-                    target.notes = notes(&broken);
-                    target.notes.extend(hides(&file, name, &location, locations.as_slice(), surroundings));
-                    return Ok(target);
-                }
-                None => known.extend(file.names().map(str::to_owned)),
-            },
+    let mut are_gateways_next = true;
+    loop {
+        let is_of_project = locations.as_slice().first().is_some_and(|next| next.scope == Scope::Project);
+        if !is_of_project && std::mem::take(&mut are_gateways_next) {
+            if let Some(server) = of_gateways(name, &gateways)? {
+                let mut notes = [search.notes(), notes(&search.broken)].concat();
+                notes.extend(gateway_hides(name, &server, locations.as_slice(), surroundings));
+                return Ok(Lookup { found: Found::Running(server), notes });
+            }
+            let all = gateways.iter().flat_map(RunningGateway::names);
+            search.known.extend(all.map(str::to_owned));
         }
-        looked.push(format!("{} ({})", location.path.display(), location.client.title));
+        let Some(location) = locations.next() else { return Err(search.nothing(name)) };
+        let Some(file) = search.read(&location, surroundings) else { continue };
+        let Some(server) = configured::server(&file, name, surroundings, &location.workspace) else {
+            search.known.extend(file.names().map(str::to_owned));
+            continue;
+        };
+        let mut notes = [search.notes(), notes(&search.broken)].concat();
+        notes.extend(hides(&file, name, &location, locations.as_slice(), surroundings));
+        let configured = || Found::Configured(name.to_owned(), server, location.path.clone());
+        let found = answered(&location.path, name, &gateways).unwrap_or_else(configured);
+        notes.extend(others(name, &found, &gateways));
+        return Ok(Lookup { found, notes });
     }
-    let mut problem = format!("no server is called {name}");
-    problem += &match looked.is_empty() {
-        true => "; no mcp.json was found in this project or of this user".to_owned(),
-        false => format!("; looked in {}", looked.join(", ")),
+}
+
+/// Where a name was looked for so far.
+#[derive(Default)]
+struct Search {
+    /// The names that were found instead.
+    known: Vec<String>,
+    looked: Vec<String>,
+    broken: Vec<ConfigError>,
+    /// The nearest `anyport.toml`, if it has a fault.
+    faulty: Option<PathBuf>,
+}
+
+impl Search {
+    /// Looks in the nearest `anyport.toml`.
+    fn nearest(
+        &mut self,
+        name: &str,
+        surroundings: &Surroundings,
+        gateways: &[RunningGateway],
+    ) -> Option<Found> {
+        let path = match trusted_nearest_file(surroundings)? {
+            Ok(path) => path,
+            Err((path, distrust)) => {
+                self.broken.push(ConfigError::Untrusted(path, distrust));
+                return None;
+            }
+        };
+        let Ok(file) = GatewayFile::read(&path, surroundings) else {
+            self.faulty = Some(path);
+            return None;
+        };
+        let names = names(&file);
+        if !names.contains(&name) {
+            self.known.extend(names.into_iter().map(str::to_owned));
+            self.looked.push(path.display().to_string());
+            return None;
+        }
+        Some(
+            answered(&path, name, gateways)
+                .unwrap_or_else(|| Found::Upstream(Box::new(file), name.to_owned())),
+        )
+    }
+
+    /// Reads a file of a client. One that is broken is no reason not to look on.
+    fn read(&mut self, location: &ConfigLocation, surroundings: &Surroundings) -> Option<ConfigFile> {
+        let file = location.read(surroundings).unwrap_or_else(|error| {
+            self.broken.push(error);
+            None
+        })?;
+        self.looked.push(format!("{} ({})", location.path.display(), location.client.title));
+        Some(file)
+    }
+
+    /// A note that the nearest file was not looked in.
+    fn notes(&self) -> Vec<String> {
+        let note = |path: &PathBuf| {
+            format!(
+                "warning: {} has a fault, and is not used: `anyport config check` shows it",
+                path.display()
+            )
+        };
+        self.faulty.iter().map(note).collect()
+    }
+
+    /// The error that says where `name` was looked for.
+    fn nothing(&self, name: &str) -> anyhow::Error {
+        let Self { known, looked, broken, faulty } = self;
+        let mut problem = format!("no server is called {name}");
+        problem += &match looked.is_empty() {
+            true => {
+                "; no gateway runs, no anyport.toml and no mcp.json was found in this project or of this user"
+                    .to_owned()
+            }
+            false => format!("; looked in {}", looked.join(", ")),
+        };
+        for error in broken {
+            problem += &format!("; {error}");
+        }
+        if let Some(path) = faulty {
+            problem += &format!("; {} has a fault, which `anyport config check` shows", path.display());
+        }
+        let untrusted = broken.iter().find(|error| matches!(error, ConfigError::Untrusted(..)));
+        let near = did_you_mean(name, known.iter().map(String::as_str));
+        let help =
+            near.or(untrusted.map(|error| error.help().to_owned())).unwrap_or_else(|| match is_url(name) {
+                true => format!("for a URL, write its scheme: http://{name}"),
+                false => guess(name, known, !broken.is_empty() || faulty.is_some()),
+            });
+        UserError::usage(problem, help)
+    }
+}
+
+/// The server `name` of the running gateways.
+///
+/// # Errors
+/// When gateways of several files have it.
+fn of_gateways(name: &str, gateways: &[RunningGateway]) -> Result<Option<GatewayServer>> {
+    let mut found: Vec<_> = gateways.iter().filter_map(|gateway| gateway.server(name)).collect();
+    // Several may serve one file.
+    found.dedup_by(|one, other| one.file == other.file);
+    if found.len() < 2 {
+        return Ok(found.pop());
+    }
+    let all: Vec<_> = found.iter().map(|server| format!("{}#{name}", server.file.display())).collect();
+    let problem = format!("{} running gateways have a server {name}", found.len());
+    Err(UserError::usage(problem, format!("say which one: {}", all.join(", or "))))
+}
+
+/// Notes of running gateways that have another server of this name than the one that was found.
+fn others(name: &str, found: &Found, gateways: &[RunningGateway]) -> Vec<String> {
+    let path = match found {
+        Found::Url(_) => return Vec::new(),
+        Found::Configured(_, _, path) => path,
+        Found::Upstream(file, _) => &file.path,
+        Found::Running(server) => &server.file,
     };
-    let is_broken = !broken.is_empty();
-    for error in &broken {
-        problem += &format!("; {error}");
-    }
-    let untrusted = broken.iter().find(|error| matches!(error, ConfigError::Untrusted(..)));
-    let near = did_you_mean(name, known.iter().map(String::as_str));
-    let help =
-        near.or(untrusted.map(|error| error.help().to_owned())).unwrap_or_else(|| match is_url(name) {
-            true => format!("for a URL, write its scheme: http://{name}"),
-            false => guess(name, &known, is_broken),
-        });
-    Err(UserError::usage(problem, help))
+    let others = gateways.iter().filter(|gateway| !gateway.serves(path) && gateway.server(name).is_some());
+    let note = |other: &RunningGateway| {
+        let other = other.file.display();
+        format!(
+            "note: {name} is that of {}; a running gateway has another one, {other}#{name}",
+            path.display()
+        )
+    };
+    others.map(note).collect()
+}
+
+/// A note where the server of a gateway hides one that the user has under this name.
+fn gateway_hides(
+    name: &str,
+    server: &GatewayServer,
+    later: &[ConfigLocation],
+    surroundings: &Surroundings,
+) -> Option<String> {
+    let mut of_user = later.iter().filter(|later| later.path != server.file);
+    let hidden = of_user.find(|later| {
+        later.read(surroundings).is_ok_and(|file| file.is_some_and(|file| file.server(name).is_some()))
+    })?;
+    Some(format!(
+        "note: {name} is that of the running gateway of {}; it hides {name} of {} ({}), which --direct takes",
+        server.file.display(),
+        hidden.path.display(),
+        hidden.client.title
+    ))
 }
 
 /// The files that were not used because of their owner or their permissions: they may have the name, too.
@@ -202,17 +468,25 @@ fn hides(
     ))
 }
 
-/// The names of the servers that are configured, the nearest first, each with the client in whose file it stands.
+/// The names of the servers of running gateways and of files, the nearest first, each with where it is from.
 pub(crate) fn configured_names(surroundings: &Surroundings) -> Vec<(String, String)> {
     let mut names: Vec<(String, String)> = Vec::new();
-    for location in config_locations(surroundings) {
-        // A file that is broken is no reason not to look on.
-        let Ok(Some(file)) = location.read(surroundings) else { continue };
-        for name in file.names() {
-            if !names.iter().any(|(known, _)| known == name) {
-                names.push((name.to_owned(), location.client.title.to_owned()));
-            }
+    let mut add = |name: &str, from: String| {
+        if !names.iter().any(|(known, _)| known == name) {
+            names.push((name.to_owned(), from));
         }
+    };
+    // What is broken is no reason not to look on.
+    let nearest = trusted_nearest_file(surroundings).and_then(Result::ok);
+    if let Some(file) = nearest.and_then(|path| GatewayFile::read(&path, surroundings).ok()) {
+        self::names(&file).into_iter().for_each(|name| add(name, file.path.display().to_string()));
+    }
+    for gateway in running::gateways(surroundings) {
+        gateway.names().for_each(|name| add(name, format!("gateway of {}", gateway.file.display())));
+    }
+    for location in config_locations(surroundings) {
+        let Ok(Some(file)) = location.read(surroundings) else { continue };
+        file.names().for_each(|name| add(name, location.client.title.to_owned()));
     }
     names
 }

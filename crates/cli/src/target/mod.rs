@@ -1,6 +1,7 @@
 //! Which server a command is for, and how to reach it: the same for every command.
 //!
 //! - [`lookup`]: what a word stands for.
+//! - [`running`]: the gateways that run, and their servers; [`upstream`]: from an upstream of a gateway's file to a server.
 //! - [`configured`]: from the entry of a configuration file to a server; the files themselves are read by `anyport-config`.
 //! - [`destination`]: where a transport finds them.
 //! - [`redact`]: values that are never shown.
@@ -9,7 +10,9 @@ mod configured;
 mod destination;
 mod lookup;
 mod redact;
+mod running;
 mod server;
+mod upstream;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -20,12 +23,13 @@ use http::{HeaderName, HeaderValue};
 
 pub(crate) use anyport_config::Surroundings;
 
-use self::lookup::{HOW, named};
+use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
-    configured::{resolved, resolved_with},
-    lookup::{Target, configured_names, is_server, may_be_server},
+    configured::resolved,
+    lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{SecretValue, redact_json, redacted},
-    server::Server,
+    server::{GatewayServer, Server},
+    upstream::of_upstream,
 };
 use crate::{
     logging,
@@ -56,6 +60,9 @@ pub(crate) struct Options {
     /// The folder that the command runs in.
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
+    /// Start or reach the server anew, also where a running gateway has it.
+    #[arg(long)]
+    direct: bool,
     /// Use this revision only; else the newest that both sides support.
     #[arg(long, value_name = "REVISION", value_parser = revision())]
     pub(crate) revision: Option<Revision>,
@@ -154,12 +161,22 @@ impl Options {
                 },
                 name: program.clone(),
                 found: None,
+                revision: None,
                 notes: Vec::new(),
             },
-            (Some(target), None) => named(target, surroundings)?,
+            (Some(target), None) => named(target, surroundings, self.way())?,
         };
         self.complete(&mut target.server, surroundings)?;
         Ok(target)
+    }
+
+    /// Whether a running gateway may answer for the server. Options that say how it is reached are for a connection of their own.
+    fn way(&self) -> Way {
+        let is_given = [&self.header, &self.environment].iter().any(|given| !given.is_empty());
+        match self.direct || is_given || self.insecure || self.bearer.is_some() || self.cwd.is_some() {
+            true => Way::Direct,
+            false => Way::Gateway,
+        }
     }
 
     /// Adds what the options say to how a server is reached.
@@ -201,6 +218,8 @@ impl Options {
                 idle(!given_environment.is_empty(), "-e", "a command")?;
                 idle(self.cwd.is_some(), "--cwd", "a command")?;
             }
+            // With any of these options, no gateway answers.
+            Server::Gateway(_) => {}
         }
         Ok(())
     }

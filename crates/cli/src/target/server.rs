@@ -35,6 +35,21 @@ pub(crate) enum Server {
         /// Where it runs; else where we do.
         cwd: Option<PathBuf>,
     },
+    /// Through a running gateway, which has it among its servers.
+    Gateway(GatewayServer),
+}
+
+/// A server of a running gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GatewayServer {
+    /// The file that the gateway serves.
+    pub(crate) file: PathBuf,
+    /// The number of its process.
+    pub(crate) pid: u32,
+    /// Its socket.
+    pub(crate) socket: PathBuf,
+    /// Its name for the server.
+    pub(crate) name: String,
 }
 
 impl Server {
@@ -68,6 +83,7 @@ impl Server {
             Self::Http { url, .. } | Self::WebSocket { url, .. } => anyport_config::name_of_url(url),
             Self::Unix(path) => anyport_config::name_of_url(&format!("unix:{}", path.display())),
             Self::Command { program, arguments, .. } => anyport_config::name_of_command(program, arguments),
+            Self::Gateway(server) => anyport_config::valid_name(&server.name),
         }
     }
 
@@ -78,6 +94,7 @@ impl Server {
             Self::WebSocket { .. } => "websocket",
             Self::Unix(_) => "unix",
             Self::Command { .. } => "stdio",
+            Self::Gateway(_) => "gateway",
         }
     }
 }
@@ -90,6 +107,9 @@ impl fmt::Display for Server {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             // Its arguments may hold a secret; its name says which one it is.
             Self::Command { program, .. } => f.write_str(program),
+            Self::Gateway(GatewayServer { file, name, .. }) => {
+                write!(f, "{name} of the gateway of {}", file.display())
+            }
         }
     }
 }

@@ -267,6 +267,8 @@ fn every_flag_that_the_book_names_exists() {
         "import",
         "install",
         "config",
+        #[cfg(unix)]
+        "logs",
     ];
     let commands = commands.map(|name| vec![name]).into_iter();
     for words in commands.chain([vec!["store", "check"]]) {

@@ -23,17 +23,24 @@ mod failing_commands;
 mod findable;
 mod first_ten_minutes;
 mod flags;
+#[cfg(unix)]
+mod fleet;
 mod gateway;
 mod gateway_file;
 mod interrupted;
 mod json;
+mod large_results;
 mod logs;
+#[cfg(unix)]
+mod named_upstreams;
 mod parked;
 mod pins;
 mod plain;
 mod rmcp;
 mod secrets;
 mod serve;
+#[cfg(unix)]
+mod server_logs;
 mod signals;
 mod stdio;
 mod store;

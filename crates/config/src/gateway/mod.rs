@@ -15,10 +15,10 @@ mod upstream;
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{
-    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, Pin, Start, ToolConfig, UpstreamConfig,
-    VirtualServerConfig, Words,
+    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, Pin, Start, ToolConfig,
+    UpstreamConfig, VirtualServerConfig, Words,
 };
-pub use read::{FaultPlace, GatewayError, parse, read};
+pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, read};
 
 /// The JSON Schema of `anyport.toml`.
 pub fn schema() -> serde_json::Value {

@@ -41,6 +41,10 @@ pub struct GatewaySettings {
     pub tool_search: bool,
     /// What becomes of a definition that is not as it was first seen, at upstreams that do not say.
     pub pin: Pin,
+    /// The most tokens of one result of a tool, at upstreams that do not say. Default: any number.
+    pub max_result_tokens: Option<u32>,
+    /// What becomes of a larger result, at upstreams that do not say.
+    pub on_large_result: LargeResult,
 }
 
 /// A server behind the gateway: a program (`command`) or a URL (`url`).
@@ -75,6 +79,8 @@ pub struct UpstreamConfig {
     pub timeout: Option<u32>,
     /// Whether the server is left out.
     pub disabled: bool,
+    /// The seconds without use after which the program is ended. The next call starts it again. Default: never.
+    pub idle_stop: Option<u32>,
     /// The title that people see in questions. Default: the name.
     pub title: Option<String>,
     /// What stands before the names of its tools and prompts, with `_` between. Default: its name; "" for none.
@@ -87,6 +93,10 @@ pub struct UpstreamConfig {
     pub tools: IndexMap<String, ToolConfig>,
     /// What becomes of a definition that is not as it was first seen. Default: what `[gateway]` says.
     pub pin: Option<Pin>,
+    /// The most tokens of one result of its tools; 0 for any number. Default: what `[gateway]` says.
+    pub max_result_tokens: Option<u32>,
+    /// What becomes of a larger result. Default: what `[gateway]` says.
+    pub on_large_result: Option<LargeResult>,
 }
 
 /// One tool, as the gateway offers it.
@@ -165,6 +175,19 @@ pub enum Pin {
     Report,
     /// It is reported and quarantined until `anyport pins accept`; so is a new tool, prompt or template.
     Strict,
+}
+
+/// What becomes of a tool's result that is too large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LargeResult {
+    /// The model receives an error instead.
+    Refuse,
+    /// The model receives the beginning.
+    #[default]
+    Truncate,
+    /// The model receives the beginning and a link to a resource with the whole.
+    Spill,
 }
 
 /// When a server is connected.

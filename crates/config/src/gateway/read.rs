@@ -20,7 +20,7 @@ use crate::{document::Language, error::ConfigError, file::ConfigFile, name, stor
 pub fn read(path: &Path, cwd: &Path) -> Result<GatewayConfig, GatewayError> {
     let text = store::read(path).and_then(|text| text.ok_or_else(|| io::ErrorKind::NotFound.into()));
     let text = text.map_err(|error| ConfigError::unreadable(path.to_owned(), error))?;
-    if Language::of(path) == Language::Toml && !is_of_codex(&text) {
+    if is_of_gateway(path, &text) {
         return parse(path, &text);
     }
     let file = ConfigFile::parse(path, &text, cwd)?;
@@ -33,6 +33,16 @@ pub fn read(path: &Path, cwd: &Path) -> Result<GatewayConfig, GatewayError> {
         config.upstreams.insert(name, UpstreamConfig { title: Some(own), ..server?.into() });
     }
     Ok(config)
+}
+
+/// Whether the file at `path` is one that only a gateway reads: TOML, such as `anyport.toml`, and not the file of a client.
+pub fn is_gateway_file(path: &Path) -> bool {
+    let is_toml = Language::of(path) == Language::Toml;
+    is_toml && store::read(path).is_ok_and(|text| text.is_some_and(|text| is_of_gateway(path, &text)))
+}
+
+fn is_of_gateway(path: &Path, text: &str) -> bool {
+    Language::of(path) == Language::Toml && !is_of_codex(text)
 }
 
 /// Whether a TOML file is Codex' own, which has servers under `mcp_servers`.

@@ -32,6 +32,8 @@ impl UpstreamConfig {
             tools: IndexMap::new(),
             start: Start::OnDemand,
             pin: None,
+            max_result_tokens: None,
+            on_large_result: None,
             ..config.clone()
         };
         bare(self) == bare(other)
@@ -66,6 +68,7 @@ impl UpstreamConfig {
             ("env", !self.env.is_empty()),
             ("env_file", self.env_file.is_some()),
             ("cwd", self.cwd.is_some()),
+            ("idle_stop", self.idle_stop.is_some()),
         ];
         if let Some((key, _)) = of_a_program.into_iter().find(|(_, given)| *given) {
             return Err((key, "it is for a `command`, and this upstream has a `url`".to_owned()));

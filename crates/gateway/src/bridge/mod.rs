@@ -4,6 +4,7 @@ mod catalog_cache;
 mod catalog_record;
 mod list_versions;
 mod listener_state;
+mod rest;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use self::{
     catalog_cache::CatalogCache,
     list_versions::{ListVersions, key},
     listener_state::ListenerState,
+    rest::Rest,
     tasks::without_tasks,
 };
 
@@ -39,6 +41,8 @@ pub struct Bridge {
     supported: Arc<[Revision]>,
     cache: CatalogCache,
     versions: ListVersions,
+    /// Ends a server that is not used, if that is wanted.
+    rest: Option<Arc<Rest>>,
 }
 
 impl Bridge {
@@ -67,7 +71,22 @@ impl Bridge {
                 }
             }
         });
-        Self { upstream, supported, cache, versions: ListVersions::default() }
+        Self { upstream, supported, cache, versions: ListVersions::default(), rest: None }
+    }
+
+    /// Closes the connections to the server, and so ends a program, once nothing has used it for `after`: no call and no
+    /// subscription to a resource is in flight, and no session has a connection of its own. Lists are answered from the cache then, and
+    /// the next call connects it again.
+    ///
+    /// Must be called inside a tokio runtime.
+    #[must_use]
+    pub fn idle_stop(self, after: Duration) -> Self {
+        Self { rest: Some(Rest::new(self.upstream.clone(), after)), ..self }
+    }
+
+    /// Whether the server was ended for want of use, and nothing has needed it since.
+    pub fn is_resting(&self) -> bool {
+        self.rest.as_ref().is_some_and(|rest| rest.is_resting())
     }
 
     /// The server.
@@ -84,11 +103,16 @@ impl Bridge {
         let revision = context.revision();
         let current = self.server_info(revision).map(|info| info.discovered.clone());
         if let Some(discovered) = current.or_else(|| self.cache.discovered(revision)) {
-            self.connect(context);
+            if !self.is_resting() {
+                self.connect(context);
+            }
             return Reply::ready(Ok(self.discover_result(&discovered)));
         }
         let bridge = self.clone();
         Reply::future(async move {
+            if let Some(rest) = &bridge.rest {
+                rest.wake();
+            }
             let discovered = match bridge.upstream.connected(&context).await {
                 Ok(info) => info.discovered,
                 // What is known of the other era is better than nothing.
@@ -155,8 +179,12 @@ impl Bridge {
         let Some(list) = self.cache.list(&key) else {
             return self.request_and_cache(method, key, request, context);
         };
-        let bridge = self.clone();
-        tokio::spawn(async move { bridge.request_and_cache(method, key, request, context).outcome().await });
+        if !self.is_resting() {
+            let bridge = self.clone();
+            tokio::spawn(
+                async move { bridge.request_and_cache(method, key, request, context).outcome().await },
+            );
+        }
         // 2026-07-28, caching: it may be stale before it arrives, and it is private.
         let list = Splice::retain(&list, |key| key != "ttlMs" && key != "cacheScope")
             .with("ttlMs", &Raw::from(serde_json::Value::from(0)))
@@ -185,6 +213,10 @@ impl Bridge {
 
     /// Requests a list. A legacy session gets all of it in one page.
     fn request_list(&self, method: Method, request: Request, context: Context) -> Reply {
+        // Only to read a list again, it stays in use no longer than before.
+        if let Some(rest) = self.rest.as_ref().filter(|rest| rest.is_resting()) {
+            rest.wake();
+        }
         if context.revision().is_stateless() {
             self.upstream.call(request, context)
         } else {
@@ -240,10 +272,22 @@ impl Bridge {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
             let mut listener = ListenerState::of(&request);
+            let rest = bridge.rest.clone();
+            // Changes of lists are no reason to run; those of a resource are.
+            let _in_use = rest.as_ref().filter(|_| listener.wants_resources()).map(Rest::begin);
             loop {
+                if let Some(rest) = rest.as_ref().filter(|rest| rest.is_resting()) {
+                    if !std::mem::replace(&mut listener.acknowledged, true) {
+                        emitter.emit(Event::Notification(listener.acknowledgement())).await;
+                    }
+                    rest.becomes(false).await;
+                }
                 let begun = Instant::now();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
-                let outcome = bridge.forward_changes(reply, &context, &mut listener, &emitter).await;
+                let outcome = tokio::select! {
+                    outcome = bridge.forward_changes(reply, &context, &mut listener, &emitter) => outcome,
+                    () = bridge.rests() => continue,
+                };
                 let waits = match &outcome {
                     Outcome::Error(_) => false,
                     Outcome::Failed(failure) => match failure.root() {
@@ -270,6 +314,26 @@ impl Bridge {
                 }
             }
         })
+    }
+
+    /// Completes when the server is about to be ended for want of use.
+    async fn rests(&self) {
+        match &self.rest {
+            Some(rest) => rest.becomes(true).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Notes the use of the server by `reply`, until it is over.
+    fn in_use(&self, reply: impl FnOnce() -> Reply) -> Reply {
+        match &self.rest {
+            Some(rest) => {
+                // Before the call looks for a connection.
+                let in_use = rest.begin();
+                reply().relay(in_use)
+            }
+            None => reply(),
+        }
     }
 
     /// Adds the server's identity to the end of a stream that a legacy server does not have.
@@ -366,8 +430,8 @@ impl Service for Bridge {
                 | Method::TemplatesList),
             ) => self.list(method, request, context),
             Some(Method::Listen) => self.listen(request, context),
-            Some(Method::ToolsCall) => self.upstream.call_tool(request, context),
-            _ => self.upstream.call(request, context),
+            Some(Method::ToolsCall) => self.in_use(|| self.upstream.call_tool(request, context)),
+            _ => self.in_use(|| self.upstream.call(request, context)),
         }
     }
 }

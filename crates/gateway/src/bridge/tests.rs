@@ -293,3 +293,57 @@ async fn a_list_that_was_asked_for_with_more_than_others_say_is_not_what_everybo
     result(bridge.call(with(plain), tenant.clone()).outcome().await);
     assert!(bridge.cache.list(&key(Method::ToolsList, &tenant)).is_some());
 }
+
+/// Invariant: A server that is ended for want of use is started by the next call, and by nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_used_is_ended_and_its_lists_stay() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let bridge = bridge(&farm, None).idle_stop(Duration::from_secs(30));
+        let filter = json!({"notifications": {"toolsListChanged": true}});
+        let mut listener = bridge.call(Request::new(Method::Listen, Raw::from(filter)), plain());
+        let Event::Notification(first) = listener.next().await else { panic!("{revision}") };
+        assert_eq!(first.method, Method::Acknowledged);
+        let listening = tokio::spawn(async move { (listener.next().await, listener) });
+        let known = ask(&bridge, tools()).await["tools"].clone();
+        sleep(Duration::from_secs(20)).await;
+        result(bridge.call(call("read", json!({})), plain()).outcome().await);
+        sleep(Duration::from_secs(20)).await;
+        assert!(bridge.upstream().is_open() && !bridge.is_resting(), "{revision}: it was used");
+        sleep(Duration::from_secs(45)).await;
+        assert!(!bridge.upstream().is_open() && bridge.is_resting(), "{revision}");
+        let opened = farm.connections();
+        assert_eq!(at_once(&bridge, tools())["tools"], known, "{revision}");
+        assert_eq!(at_once(&bridge, discover())["instructions"], "be kind", "{revision}");
+        sleep(Duration::from_secs(3600)).await;
+        assert_eq!(farm.connections(), opened, "{revision}: nobody has needed it");
+        farm.set_tools(json!([{"name": "new"}]));
+        result(bridge.call(call("read", json!({})), plain()).outcome().await);
+        assert!(bridge.upstream().is_open() && !bridge.is_resting(), "{revision}");
+        let (Event::Notification(changed), _) = listening.await.unwrap() else { panic!("{revision}") };
+        assert_eq!(changed.method, Method::ToolsChanged, "{revision}: it is another one now");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_with_a_subscription_or_a_call_in_flight_is_in_use() {
+    for revision in [LEGACY, MODERN] {
+        let farm = Farm::new(revision);
+        let bridge = bridge(&farm, None).idle_stop(Duration::from_secs(30));
+        let filter = json!({"notifications": {"resourceSubscriptions": ["test://a"]}});
+        let mut listener = bridge.call(Request::new(Method::Listen, Raw::from(filter)), plain());
+        let Event::Notification(_) = listener.next().await else { panic!("{revision}") };
+        let listening = tokio::spawn(async move { listener.next().await });
+        sleep(Duration::from_secs(300)).await;
+        assert!(bridge.upstream().is_open(), "{revision}");
+        listening.abort();
+        sleep(Duration::from_secs(70)).await;
+        assert!(!bridge.upstream().is_open(), "{revision}");
+        let hanging = tokio::spawn(bridge.call(call("read", json!({"hang": true})), plain()).outcome());
+        sleep(Duration::from_secs(300)).await;
+        assert!(bridge.upstream().is_open(), "{revision}");
+        hanging.abort();
+        sleep(Duration::from_secs(70)).await;
+        assert!(!bridge.upstream().is_open(), "{revision}");
+    }
+}

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use anyport_metrics::Metrics;
 use anyport_protocol::{Raw, Revision, json::Splice};
 use anyport_seal::{Key, Sealer};
 
@@ -34,6 +35,7 @@ pub struct FederationBuilder {
     revisions: Arc<[Revision]>,
     limits: FederationLimits,
     sealer: Option<Sealer>,
+    metrics: Metrics,
 }
 
 impl Federation {
@@ -48,6 +50,7 @@ impl Federation {
             revisions: Revision::ALL.into_iter().rev().collect(),
             limits: FederationLimits::default(),
             sealer: None,
+            metrics: Metrics::new(),
         }
     }
 }
@@ -90,6 +93,12 @@ impl FederationBuilder {
         self
     }
 
+    /// Counts in `metrics`. Default: in numbers that nobody reads.
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.metrics = metrics.clone();
+        self
+    }
+
     /// Makes the federation. It calls its members when the first request comes.
     ///
     /// # Errors
@@ -101,7 +110,7 @@ impl FederationBuilder {
         };
         let identity = identity(&self.name, self.title.as_deref(), &self.version);
         let members = Members::new(self.members, None)?;
-        let shared = Arc::new(Shared::new(members, self.limits, sealer, identity.clone()));
+        let shared = Arc::new(Shared::new(members, self.limits, sealer, identity.clone(), &self.metrics));
         let selection = Arc::new(Selection::default());
         let endpoint = Endpoint::new(shared, selection, identity, self.instructions, self.revisions);
         Ok(Federation { endpoint: Arc::new(endpoint) })

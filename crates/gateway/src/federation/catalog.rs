@@ -149,8 +149,8 @@ impl Catalog {
     pub(super) fn list(self: &Arc<Self>, kind: ListKind) -> &Arc<Cached<MemberList>> {
         self.touch();
         let list = &self.lists[kind as usize];
-        // The member tells when it changes.
-        if !self.is_covered(kind) || !list.is_usable() {
+        // The member tells when it changes. One that rests is not started for it.
+        if !(self.is_covered(kind) || self.core.is_resting()) || !list.is_usable() {
             list.refresh_if_old();
         }
         list
@@ -159,7 +159,7 @@ impl Catalog {
     /// Whether a list is what the member has now, as far as can be known.
     pub(super) fn is_fresh(&self, kind: ListKind) -> bool {
         let list = self.peek(kind);
-        if self.is_covered(kind) { list.is_usable() } else { list.is_fresh() }
+        if self.is_covered(kind) || self.core.is_resting() { list.is_usable() } else { list.is_fresh() }
     }
 
     /// A list, without a request to the member.
@@ -228,7 +228,7 @@ impl watch::Watched for Catalog {
     fn refresh_old(&self) -> Instant {
         let now = Instant::now();
         let next_look = now + self.limits.catalog_ttl;
-        if self.holds.load(Ordering::Relaxed) == 0 {
+        if self.holds.load(Ordering::Relaxed) == 0 || self.core.is_resting() {
             return next_look;
         }
         let is_followed = |kind: &ListKind| self.is_covered(*kind) && self.peek(*kind).is_usable();

@@ -10,6 +10,9 @@ use anyport_service::{Outcome, Service, sync::Lock};
 
 use super::{health::Health, list_kind::ListKind, member_list::MemberList, pins::Pins};
 
+/// Says whether a member was ended for want of use.
+pub(super) type IsResting = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The part of a member that outlives a change of its naming: its service, and what is known of it.
 pub(super) struct MemberCore {
     pub(super) name: Arc<str>,
@@ -23,12 +26,18 @@ pub(super) struct MemberCore {
     pub(super) errors: AtomicU64,
     /// The number of those in flight.
     pub(super) in_flight: AtomicU64,
+    is_resting: Option<IsResting>,
     /// The lists that are in use, by the numbers of their kinds.
     lists: [Lock<Vec<Weak<MemberList>>>; 4],
 }
 
 impl MemberCore {
-    pub(super) fn new(name: &str, service: Arc<dyn Service>, pins: Option<Pins>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        service: Arc<dyn Service>,
+        pins: Option<Pins>,
+        is_resting: Option<IsResting>,
+    ) -> Self {
         Self {
             name: name.into(),
             service,
@@ -37,8 +46,14 @@ impl MemberCore {
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
+            is_resting,
             lists: Default::default(),
         }
+    }
+
+    /// Whether it was ended for want of use.
+    pub(super) fn is_resting(&self) -> bool {
+        self.is_resting.as_ref().is_some_and(|is_resting| is_resting())
     }
 
     /// Whether items can be held back until their definitions are accepted.

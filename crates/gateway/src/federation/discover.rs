@@ -38,7 +38,7 @@ fn described(endpoint: &Endpoint, view: &View) -> Raw {
     let mut result = Splice::new()
         .with("resultType", &Raw::string("complete"))
         .with("supportedVersions", &Raw::from(serde_json::Value::from(revisions)))
-        .with("capabilities", &capabilities(&descriptions, all_known));
+        .with("capabilities", &capabilities(&descriptions, all_known, endpoint.shared.members().spill()));
     if let Some(instructions) = instructions(endpoint.instructions.as_deref(), &known) {
         result = result.with("instructions", &Raw::string(&instructions));
     }
@@ -53,7 +53,7 @@ fn described(endpoint: &Endpoint, view: &View) -> Raw {
 /// The capabilities of all members together. The catalog can always tell when a list has changed.
 ///
 /// A legacy session keeps what it learned at its start, so a member that is not known yet counts as one with tools.
-fn capabilities(descriptions: &[&Raw], all_known: bool) -> Raw {
+fn capabilities(descriptions: &[&Raw], all_known: bool, spills: bool) -> Raw {
     let of_members: Vec<Raw> = descriptions.iter().filter_map(|one| one.member("capabilities")).collect();
     let any = |name: &str| of_members.iter().any(|one| one.member(name).is_some_and(|part| part.is_object()));
     let truth = Raw::trusted(b"true".to_vec());
@@ -65,7 +65,8 @@ fn capabilities(descriptions: &[&Raw], all_known: bool) -> Raw {
     if any("prompts") {
         all = all.with("prompts", &Splice::new().with("listChanged", &truth).finish());
     }
-    if any("resources") {
+    // Large results are resources of ours.
+    if any("resources") || spills {
         let subscribe = of_members.iter().any(|one| {
             let resources = Object::find(one.as_str(), "resources");
             resources.and_then(|resources| Object::find(resources, "subscribe")) == Some("true")
@@ -110,7 +111,7 @@ mod tests {
 
     fn union(members: &[Value]) -> Value {
         let members: Vec<Raw> = members.iter().map(|one| json!({"capabilities": one}).into()).collect();
-        capabilities(&members.iter().collect::<Vec<_>>(), true).decode().unwrap()
+        capabilities(&members.iter().collect::<Vec<_>>(), true, false).decode().unwrap()
     }
 
     #[test]
@@ -135,7 +136,7 @@ mod tests {
             union(&[ui(json!({"a": 1})), ui(json!({"a": 2}))])["extensions"],
             json!({"io.modelcontextprotocol/ui": {}})
         );
-        assert_eq!(capabilities(&[], false).as_str(), r#"{"tools":{"listChanged":true}}"#);
+        assert_eq!(capabilities(&[], false, false).as_str(), r#"{"tools":{"listChanged":true}}"#);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
     extensions,
     forward::Forward,
     in_flight,
+    large_result::{Owner, is_spilled},
     list_kind::ListKind,
     listen,
     member::MemberEntry,
@@ -75,6 +76,10 @@ fn named(endpoint: &Arc<Endpoint>, kind: NameKind, request: Request, context: Co
 /// Reads a resource.
 fn read(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
     match request.name() {
+        Some(uri) if is_spilled(&uri) => {
+            let owner = Owner::of(&context);
+            Reply::ready(endpoint.shared.spilled.read(&uri, &owner, &endpoint.meta))
+        }
         Some(uri) => route(endpoint, Destination::Resource(uri), request, context),
         None => Reply::error(Error::invalid_params("\"uri\" must be a string")),
     }

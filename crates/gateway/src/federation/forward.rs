@@ -23,6 +23,7 @@ use super::{
     edits::Edits,
     endpoint::{Endpoint, Target},
     in_flight::InFlight,
+    large_result::{Called, Owner, ResultLimit},
     member::MemberEntry,
     naming::{ItemOverride, NameKind},
     questions,
@@ -46,7 +47,7 @@ impl Forward {
             _ => None,
         };
         let fixed = change.filter(|change| !change.arguments.is_empty());
-        let principal = context.principal().clone();
+        let (principal, owner) = (context.principal().clone(), Owner::of(&context));
         let prepared = self.context(&request, context, fixed).and_then(|context| {
             Ok((self.params(&request, fixed, &endpoint.shared.sealer, &principal)?, context))
         });
@@ -54,6 +55,8 @@ impl Forward {
             Ok(prepared) => prepared,
             Err(error) => return Reply::error(error),
         };
+        let limit = self.target.member.result_limit.filter(|_| self.method == Method::ToolsCall);
+        let limit = limit.map(|limit| Limited { limit, listed: self.target.listed, owner });
         let service = self.target.member.core.service.clone();
         let relay = MemberRelay {
             method: self.method,
@@ -61,6 +64,7 @@ impl Forward {
             own: self.target.own,
             principal,
             asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
+            limit,
             endpoint: endpoint.clone(),
             are_several: endpoint.shared.members().are_several(),
         };
@@ -149,6 +153,15 @@ fn with_fixed(arguments: &Raw, change: &ItemOverride) -> Raw {
     change.arguments.iter().fold(own, |all, (name, value)| all.with(name, value)).finish()
 }
 
+/// The limit of the result of a call.
+struct Limited {
+    limit: ResultLimit,
+    /// The definition of the tool, if it is known.
+    listed: Option<Raw>,
+    /// Who may read the result as a resource.
+    owner: Owner,
+}
+
 /// Puts what a member answers into the words of the federation.
 struct MemberRelay {
     in_flight: InFlight,
@@ -157,6 +170,7 @@ struct MemberRelay {
     principal: Principal,
     /// The URI that the caller reads.
     asked_uri: Option<ByteString>,
+    limit: Option<Limited>,
     endpoint: Arc<Endpoint>,
     are_several: bool,
 }
@@ -220,6 +234,14 @@ impl MemberRelay {
         }
     }
 
+    /// What the caller receives in place of a result that is too large.
+    fn limited(&mut self, result: &Raw) -> Option<Raw> {
+        let Limited { limit, listed, owner } = self.limit.take()?;
+        let (upstream, tool) = (&*self.member().core.name, &*self.own);
+        let called = Called { result, upstream, tool, listed: listed.as_ref() };
+        limit.replacement(&called, &self.endpoint.shared.spilled, || owner)
+    }
+
     fn event(&self, event: Event) -> Event {
         match event {
             Event::ServerRequest(ServerRequest { method, params, responder }) => {
@@ -241,7 +263,8 @@ impl Relay for MemberRelay {
         match outcome {
             Outcome::Result(result) => {
                 let (alias, identity) = (&self.member().alias, &self.endpoint.identity);
-                Outcome::Result(content::exposed(&result, self.method, alias, identity))
+                let result = content::exposed(&result, self.method, alias, identity);
+                Outcome::Result(self.limited(&result).unwrap_or(result))
             }
             Outcome::InputRequired(required) => self.input_required(required),
             Outcome::Error(error) => Outcome::Error(self.error(error)),

@@ -49,6 +49,21 @@ limits! {
             beyond = "the resources of a late member are left out of the acknowledgement"
         )]
         pub subscribe_wait: Duration,
+        /// The number of results that are stored to be read as resources.
+        #[default(256)]
+        #[limit(Count "spilled_results", beyond = "the oldest can no longer be read")]
+        pub spilled_results: usize,
+        /// The size of these results together, in bytes.
+        #[default(64 MiB)]
+        #[limit(
+            Bytes "spilled_bytes", note = " together",
+            beyond = "the oldest can no longer be read; a larger one is refused"
+        )]
+        pub spilled_bytes: usize,
+        /// The time for which a result can be read as a resource.
+        #[default(10 minutes)]
+        #[limit(Seconds "spill_ttl", beyond = "it can no longer be read")]
+        pub spill_ttl: Duration,
         /// The number of resources that one listener may subscribe to.
         #[default(1_000)]
         #[limit(

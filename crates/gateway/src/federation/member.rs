@@ -6,7 +6,12 @@ use anyport_service::Service;
 use tokio::sync::watch;
 
 use super::{
-    catalog::CatalogTable, core::MemberCore, error::FederationError, naming::Naming, pins::Pins,
+    catalog::CatalogTable,
+    core::{IsResting, MemberCore},
+    error::FederationError,
+    large_result::{OnLargeResult, ResultLimit},
+    naming::Naming,
+    pins::Pins,
     uris::UriAlias,
 };
 
@@ -21,6 +26,8 @@ pub struct Member {
     naming: Naming,
     per_principal: bool,
     pins: Option<Pins>,
+    is_resting: Option<IsResting>,
+    result_limit: Option<ResultLimit>,
 }
 
 impl Member {
@@ -28,7 +35,16 @@ impl Member {
     /// default, in the names of its tools. Two members with the same service and name are the same member.
     pub fn new(name: impl Into<String>, service: Arc<dyn Service>) -> Self {
         let (name, naming) = (name.into(), Naming::default());
-        Self { name, title: None, service, naming, per_principal: false, pins: None }
+        Self {
+            name,
+            title: None,
+            service,
+            naming,
+            per_principal: false,
+            pins: None,
+            is_resting: None,
+            result_limit: None,
+        }
     }
 
     /// Sets what people call it, in questions to the user and in instructions. Default: its name.
@@ -45,10 +61,25 @@ impl Member {
         self
     }
 
+    /// Answers its lists as they were last read while `is_resting` returns true: reading them again would start the server
+    /// ([`Bridge::is_resting`](crate::Bridge::is_resting)).
+    #[must_use]
+    pub fn resting(mut self, is_resting: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_resting = Some(Arc::new(is_resting));
+        self
+    }
+
     /// Compares its definitions with `pins`. Without this, whatever it offers is served.
     #[must_use]
     pub fn pins(mut self, pins: Pins) -> Self {
         self.pins = Some(pins);
+        self
+    }
+
+    /// Limits the size of the results of its tools. Without this, all are passed on as they are.
+    #[must_use]
+    pub fn result_limit(mut self, limit: ResultLimit) -> Self {
+        self.result_limit = Some(limit);
         self
     }
 
@@ -69,6 +100,14 @@ pub(super) struct MemberEntry {
     pub(super) naming: Naming,
     pub(super) alias: UriAlias,
     pub(super) per_principal: bool,
+    pub(super) result_limit: Option<ResultLimit>,
+}
+
+impl MemberEntry {
+    /// Whether something of what it offers or answers may not be passed on as it is.
+    fn is_filtered(&self) -> bool {
+        self.core.is_strict() || self.result_limit.is_some()
+    }
 }
 
 /// All members, in the order of the configuration.
@@ -103,7 +142,8 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let core = Arc::new(MemberCore::new(&member.name, member.service, member.pins));
+                let (service, pins) = (member.service, member.pins);
+                let core = Arc::new(MemberCore::new(&member.name, service, pins, member.is_resting));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
@@ -111,6 +151,7 @@ impl Members {
                 title: member.title.as_deref().unwrap_or(&member.name).into(),
                 naming: member.naming,
                 per_principal: member.per_principal,
+                result_limit: member.result_limit,
                 alias,
                 core,
                 catalogs,
@@ -118,6 +159,12 @@ impl Members {
         }
         let are_per_principal = entries.iter().any(|entry: &Arc<MemberEntry>| entry.per_principal);
         Ok(Self { entries, generation: old.map_or(0, |old| old.generation + 1), are_per_principal })
+    }
+
+    /// Whether results can become resources of the federation.
+    pub(super) fn spill(&self) -> bool {
+        let spills = |limit: ResultLimit| limit.otherwise == OnLargeResult::Spill;
+        self.entries.iter().any(|entry| entry.result_limit.is_some_and(spills))
     }
 
     /// The members whose URIs stay as they are.
@@ -130,10 +177,10 @@ impl Members {
         self.entries.iter().find(|entry| !entry.alias.keeps() && entry.alias.as_str() == alias)
     }
 
-    /// The only member, if its names stay as they are and nothing of it can be held back.
+    /// The only member, if its names stay as they are and all that it offers and answers is passed on.
     pub(super) fn sole(&self) -> Option<&Arc<MemberEntry>> {
         match &*self.entries {
-            [sole] if sole.naming.is_identity() && !sole.core.is_strict() => Some(sole),
+            [sole] if sole.naming.is_identity() && !sole.is_filtered() => Some(sole),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `endpoint`: where names and URIs lead; `dispatch`: which methods are answered; `forward`, `in_flight`: calls; `discover`, `listen`:
 //!   descriptions and subscriptions; `extensions`; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
+//! - [`ResultLimit`]: results of tools that are too large.
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.
 
@@ -31,11 +32,13 @@ mod forward;
 mod health;
 mod held;
 mod in_flight;
+mod large_result;
 mod limits;
 mod list_kind;
 mod listen;
 mod member;
 mod member_list;
+mod member_service;
 mod merged;
 mod names;
 mod naming;
@@ -58,8 +61,10 @@ pub use self::{
     builder::FederationBuilder,
     error::FederationError,
     health::MemberState,
+    large_result::{OnLargeResult, ResultLimit, estimated_tokens},
     limits::FederationLimits,
     member::Member,
+    member_service::MemberService,
     names::Collision,
     naming::{ItemOverride, Naming},
     pins::{

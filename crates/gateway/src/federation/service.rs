@@ -3,7 +3,7 @@ use std::sync::Arc;
 use anyport_service::{Context, Reply, Request, Service};
 
 use super::{
-    Collision, FederationError, Member, MemberStatus, RetiredMember, VirtualServer, dispatch,
+    Collision, FederationError, Member, MemberService, MemberStatus, RetiredMember, VirtualServer, dispatch,
     endpoint::Endpoint, member::Members, status,
 };
 
@@ -36,6 +36,13 @@ impl Federation {
     #[must_use]
     pub fn virtual_server(&self, server: VirtualServer) -> Self {
         Self { endpoint: Arc::new(server.endpoint(&self.endpoint)) }
+    }
+
+    /// The member `name` by itself, under its own names; `None` if there is none.
+    pub fn member(&self, name: &str) -> Option<MemberService> {
+        let members = self.endpoint.shared.members();
+        let member = members.entries.iter().find(|member| *member.core.name == *name);
+        member.cloned().map(MemberService::new)
     }
 
     /// The state of each member, in the order of the configuration.

@@ -1,5 +1,6 @@
 use std::{collections::HashSet, sync::Arc};
 
+use anyport_metrics::Metrics;
 use anyport_protocol::Raw;
 use anyport_seal::Sealer;
 use anyport_service::sync::Lock;
@@ -7,6 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     catalog::{Catalog, CatalogKey},
+    large_result::SpilledResults,
     limits::FederationLimits,
     member::{MemberEntry, Members},
     names::Collision,
@@ -26,6 +28,8 @@ pub(super) struct Shared {
     /// Whether listen streams end.
     pub(super) closed: watch::Sender<bool>,
     collisions: Lock<Collisions>,
+    /// Results that can be read as resources.
+    pub(super) spilled: Arc<SpilledResults>,
 }
 
 #[derive(Default)]
@@ -38,7 +42,13 @@ struct Collisions {
 const COLLISIONS: usize = 1_000;
 
 impl Shared {
-    pub(super) fn new(members: Members, limits: FederationLimits, sealer: Sealer, client_info: Raw) -> Self {
+    pub(super) fn new(
+        members: Members,
+        limits: FederationLimits,
+        sealer: Sealer,
+        client_info: Raw,
+        metrics: &Metrics,
+    ) -> Self {
         let changes = watch::Sender::new(0);
         members.notify(&changes);
         Self {
@@ -49,6 +59,7 @@ impl Shared {
             changes,
             closed: watch::Sender::new(false),
             collisions: Lock::default(),
+            spilled: Arc::new(SpilledResults::new(limits, metrics)),
         }
     }
 

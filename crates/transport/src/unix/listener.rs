@@ -69,6 +69,21 @@ impl Listener {
     }
 }
 
+/// Serves one client on a connection that the caller has accepted, as [`Listener::serve`] serves each of its own; who the client is
+/// was found out by the caller. Of `config`, the permissions of a file and the users who may connect have no meaning here.
+///
+/// Serves until the client is gone, or `stop` holds `true`; then running calls may finish within the drain time.
+pub async fn serve_connection(
+    stream: UnixStream,
+    service: Arc<dyn Service>,
+    config: &Config,
+    principal: Principal,
+    stop: watch::Receiver<bool>,
+) {
+    let connection = connection_config(config, principal);
+    serve(stream, service, connection, config.limits.write_timeout, stop).await;
+}
+
 /// The socket of a [`Listener`] that serves.
 struct UnixAcceptor {
     listener: UnixListener,

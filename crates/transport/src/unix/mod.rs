@@ -29,5 +29,5 @@ pub use config::{Config, Limits, Peers};
 #[cfg(not(unix))]
 pub use elsewhere::Listener;
 #[cfg(unix)]
-pub use listener::Listener;
+pub use listener::{Listener, serve_connection};
 pub use refused::Refused;

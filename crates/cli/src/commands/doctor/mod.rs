@@ -2,13 +2,16 @@
 //!
 //! - [`report`]: what was found, step by step.
 //! - [`network`]: name, connection, TLS.
-//! - [`program`]: whether there is such a program; [`socket`]: whether there is such a socket.
+//! - [`program`]: whether there is such a program; [`socket`]: whether there is such a socket; [`gateway`]: what the running gateway
+//!   says that has the server.
 //! - [`opening`]: what the server says at first, and what it speaks.
 //! - [`access`]: whether it lets the caller in; [`metadata`]: what it publishes about that.
 //! - [`exchange`]: whether it lists what it has, and answers a call.
 
 mod access;
 mod exchange;
+#[cfg(unix)]
+mod gateway;
 mod metadata;
 mod network;
 mod opening;
@@ -58,14 +61,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Err(UserError::usage(format!("{more} was not expected"), help));
     }
     let target = options.server.resolve(target.as_deref(), &Surroundings::here())?;
+    let options = &options.completed_by(&target);
     // Warnings of the connection are reported as steps.
     let mut quiet = options.clone();
     quiet.output.quiet = options.output.verbose == 0;
+    let call = arguments.call.as_deref().map(|tool| (tool, &*words));
     client_session::run(&quiet, async |held| {
         let mut report = Report::new(&target, &options.output);
         let waiting = Waiting::new(options.output.quiet);
         waiting.begin(format!("checking {}", target.name));
-        examine(&mut report, arguments, &target, &words, &held, &waiting).await?;
+        examine(&mut report, options, &target, call, &held, &waiting).await?;
         waiting.end();
         report.finish()
     })
@@ -74,13 +79,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Goes step by step, until one fails.
 async fn examine(
     report: &mut Report,
-    arguments: &Arguments,
+    options: &client_session::Options,
     target: &Target,
-    words: &[String],
+    call: Option<(&str, &[String])>,
     held: &Held,
     waiting: &Waiting,
 ) -> Result<()> {
-    let options = &arguments.words.options;
     // A request that cannot be sent is a mistake in the command line, not a step.
     let destination = client_session::connect::hurried(options.server.destination(&target.server)?);
     let reached = match &target.server {
@@ -92,8 +96,10 @@ async fn examine(
         }
         #[cfg(unix)]
         Server::Unix(path) => socket::find(report, path)?,
+        #[cfg(unix)]
+        Server::Gateway(server) => gateway::find(report, server).await?,
         #[cfg(not(unix))]
-        Server::Unix(_) => true,
+        Server::Unix(_) | Server::Gateway(_) => true,
     };
     if !reached {
         return Ok(());
@@ -103,7 +109,6 @@ async fn examine(
         return Ok(());
     };
     held.hold(&connection);
-    let call = arguments.call.as_deref().map(|tool| (tool, words));
     let done = exchange::exchange(report, &connection, target, options, started, waiting.clone(), call).await;
     client_session::close(&connection).await;
     done

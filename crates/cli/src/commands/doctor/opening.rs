@@ -19,7 +19,7 @@ use crate::{
         self, connect,
         credential::Credential,
         network::over_tls,
-        opening_errors::{INSTALLED, SPEAKS_STDIO, words},
+        opening_errors::{GONE, INSTALLED, SPEAKS_STDIO, words},
     },
     target::{SecretValue, Server, Target},
 };
@@ -100,7 +100,7 @@ pub(super) async fn open(
 fn on_the_web(server: &Server) -> Option<(&str, &[(String, SecretValue)])> {
     match server {
         Server::Http { url, headers } | Server::WebSocket { url, headers } => Some((url, headers)),
-        Server::Unix(_) | Server::Command { .. } => None,
+        Server::Unix(_) | Server::Command { .. } | Server::Gateway(_) => None,
     }
 }
 
@@ -167,6 +167,7 @@ fn help_for(error: &ConnectError, step: &str, server: &Server, garbage: bool) ->
                 .into()
         }
         (ConnectError::Spawn { .. }, _) => "a script needs a first line that names its interpreter".into(),
+        (ConnectError::Unreachable { .. }, Server::Gateway(_)) => GONE.into(),
         (ConnectError::Unreachable { .. }, _) => {
             "the server that made the socket may be gone: start it again".into()
         }

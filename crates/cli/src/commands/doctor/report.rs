@@ -56,6 +56,7 @@ impl Report {
                 false => &["dns", "tcp", "well-known", "auth", "speak", "revision", "list", "call"],
             },
             Server::Command { .. } => &["path", "start", "speak", "revision", "list", "call"],
+            Server::Gateway(_) => &["gateway", "connect", "speak", "revision", "list", "call"],
             Server::Unix(_) => &["socket", "connect", "speak", "revision", "list", "call"],
         };
         Self {

@@ -1,20 +1,27 @@
-//! Running gateways: `anyport status` and `anyport restart`.
+//! Running gateways: `anyport status`, `anyport restart` and `anyport logs`.
+//!
+//! - [`stream`]: what gateways send line by line.
 
+pub(crate) mod logs;
 pub(crate) mod restart;
 pub(crate) mod status;
+mod stream;
 
 use std::{
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::BufReader,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Error, Result};
+use anyport_protocol::suggest::did_you_mean;
 use serde_json::Value;
 
 use crate::{
-    gateway::{Command, control_folder, control_sockets},
+    gateway::socket::{self, Request},
+    render::safe,
+    state_dir,
     user_error::UserError,
 };
 
@@ -31,19 +38,58 @@ pub(crate) struct Which {
 const PATIENCE: Duration = Duration::from_secs(35);
 
 impl Which {
-    /// Sends `command` to every running gateway. The answers, at least one.
+    /// Sends `request` to every running gateway. The answers, at least one.
     ///
     /// # Errors
     /// When none runs.
-    fn ask(&self, command: &Command) -> Result<Vec<Value>> {
-        let folder = control_folder(self.state_dir.clone());
-        let sockets = folder.iter().flat_map(|folder| control_sockets(folder));
-        let answers: Vec<Value> = sockets.filter_map(|socket| answer_of(&socket, command)).collect();
+    fn ask(&self, request: &Request) -> Result<Vec<Value>> {
+        let state = state_dir::folder(self.state_dir.clone());
+        let answers = state.map(|state| socket::ask_all(&socket::folder(&state), request, PATIENCE));
+        let answers: Vec<Value> = answers.into_iter().flatten().map(|(_, answer)| answer).collect();
         if answers.is_empty() {
-            return Err(UserError::failed("no gateway is running", "start one: anyport serve --config FILE"));
+            return Err(none());
         }
         Ok(answers)
     }
+
+    /// Opens a connection to every running gateway that has the servers `names`, all if there are none, which begins with `request`.
+    ///
+    /// # Errors
+    /// When no gateway runs, or none has one of them.
+    fn open(&self, names: &[String], request: &Request) -> Result<Vec<BufReader<UnixStream>>> {
+        let state = state_dir::folder(self.state_dir.clone());
+        let gateways: Vec<_> = state.iter().flat_map(|state| socket::introductions(state)).collect();
+        if gateways.is_empty() {
+            return Err(none());
+        }
+        let all: Vec<&str> =
+            gateways.iter().flat_map(|(_, gateway)| &gateway.servers).map(|server| &*server.name).collect();
+        if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
+            let near = did_you_mean(unknown, all.iter().copied());
+            let help = near.unwrap_or_else(|| format!("there are {}", all.join(", ")));
+            return Err(UserError::failed(
+                safe::line(&format!("no running gateway has a server {unknown}")),
+                safe::line(&help),
+            ));
+        }
+        let is_meant = |gateway: &socket::Introduction| {
+            names.is_empty() || gateway.servers.iter().any(|server| names.contains(&server.name))
+        };
+        let meant = gateways.iter().filter(|(_, gateway)| is_meant(gateway));
+        meant
+            .map(|(socket, gateway)| {
+                socket::open_blocking(socket, request).map_err(|error| {
+                    let problem =
+                        format!("the gateway of {} does not answer: {error}", gateway.file.display());
+                    UserError::failed(problem, "`anyport status` shows the running gateways")
+                })
+            })
+            .collect()
+    }
+}
+
+fn none() -> Error {
+    UserError::failed("no gateway is running", "start one: anyport serve --config FILE")
 }
 
 /// The URL of the running gateway that serves the file at `path`, if one does so over HTTP.
@@ -54,33 +100,7 @@ pub(crate) fn url_of(path: &Path) -> Option<String> {
         let file = gateway["file"].as_str().map(Path::new);
         file.and_then(|file| file.canonicalize().ok()).is_some_and(|file| file == path)
     };
-    let gateways = Which { state_dir }.ask(&Command::Status).ok()?;
+    let gateways = Which { state_dir }.ask(&Request::Status).ok()?;
     let address = gateways.into_iter().find(is_same)?["address"].as_str()?.to_owned();
     Some(format!("http://{address}/mcp"))
-}
-
-/// The answer of the gateway at `socket`; `None` if none is there. What an earlier one has left is removed.
-fn answer_of(socket: &Path, command: &Command) -> Option<Value> {
-    match asked(socket, command) {
-        Ok(answer) => Some(answer),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            let _ = std::fs::remove_file(socket);
-            None
-        }
-        Err(error) => {
-            tracing::warn!(socket = %socket.display(), %error, "a gateway does not answer");
-            None
-        }
-    }
-}
-
-fn asked(socket: &Path, command: &Command) -> io::Result<Value> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let request = serde_json::to_string(command).map_err(io::Error::other)?;
-    stream.write_all(format!("{request}\n").as_bytes())?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    serde_json::from_str(&line).map_err(io::Error::other)
 }

@@ -10,7 +10,7 @@ use super::Which;
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
-    gateway::Command,
+    gateway::socket::Request,
     render::safe,
     user_error::UserError,
 };
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 /// Has every running gateway that has the server connect it anew. Its calls in flight may finish.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let name = &arguments.name;
-    let answers = arguments.which.ask(&Command::Restart { name: name.clone() })?;
+    let answers = arguments.which.ask(&Request::Restart { name: name.clone() })?;
     if !answers.iter().any(|answer| answer["ok"] == true) {
         return Err(refused(arguments, &answers));
     }
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn refused(arguments: &Arguments, answers: &[Value]) -> anyhow::Error {
     let why = answers.iter().find_map(|answer| answer["error"].as_str()).unwrap_or("it did not say why");
-    let gateways = arguments.which.ask(&Command::Status).unwrap_or_default();
+    let gateways = arguments.which.ask(&Request::Status).unwrap_or_default();
     let servers = gateways.iter().flat_map(|gateway| gateway["servers"].as_array().into_iter().flatten());
     let names: Vec<&str> = servers.filter_map(|server| server["name"].as_str()).collect();
     let near = did_you_mean(&arguments.name, names.iter().copied());

@@ -9,7 +9,7 @@ use super::Which;
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
-    gateway::Command,
+    gateway::socket::Request,
     render::{safe, table::whole},
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 ///
 /// Ends with exit code 1 if a server cannot be reached.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let gateways = arguments.which.ask(&Command::Status)?;
+    let gateways = arguments.which.ask(&Request::Status)?;
     let is_down = |gateway: &Value| servers(gateway).any(|server| server["state"] == "down");
     let exit = if gateways.iter().any(is_down) { Exit::Failed } else { Exit::Done };
     let mut output = Output::stdout(&arguments.output);

@@ -30,7 +30,8 @@ mod tools;
         anyport inspect --strict --json -- npx -y @example/server"
 )]
 pub(crate) struct Arguments {
-    /// The server: a URL, FILE#NAME or NAME of an mcp.json; or a command after --.
+    /// The server: a URL, FILE#NAME or NAME of a running gateway, an anyport.toml or an mcp.json; or a command
+    /// after --.
     target: Option<String>,
     /// End with exit code 1 if there is a warning.
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use anyport_gateway::federation::estimated_tokens;
 use anyport_protocol::types::Tool;
 use serde_json::{Value, json};
 
@@ -21,13 +22,12 @@ const MOST_TOOLS: usize = 128;
 /// A twentieth of a context of 200,000 tokens: beyond that, clients put definitions off.
 const DEAREST: usize = 10_000;
 
-/// Estimates the tokens of the tools' definitions: four characters of JSON are about a token.
+/// Estimates the tokens of the tools' definitions.
 pub(super) fn tokens(tools: &[Tool]) -> usize {
-    const CHARACTERS_PER_TOKEN: usize = 4;
     let cost = |tool: &Tool| {
         let definition =
             json!({"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema});
-        definition.to_string().chars().count().div_ceil(CHARACTERS_PER_TOKEN)
+        estimated_tokens(&definition.to_string())
     };
     tools.iter().map(cost).sum()
 }

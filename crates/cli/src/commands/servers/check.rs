@@ -13,8 +13,8 @@ use super::known::{Known, SHADOWED};
 use crate::{
     client_session::{self, connect::hurried},
     commands::list::some,
-    gateway::{GatewayFile, server_of},
-    target::{Server, redacted, resolved},
+    gateway::GatewayFile,
+    target::{self, Server, redacted, resolved},
 };
 
 /// What a check found.
@@ -106,7 +106,7 @@ pub(super) async fn all(
 fn of_gateway(known: &Known, surroundings: &Surroundings) -> Result<Server, String> {
     let file = GatewayFile::read(&known.location.path, surroundings).map_err(|error| error.to_string())?;
     let config = file.config.upstreams.get(&known.name).ok_or("the file has changed")?;
-    server_of(config, &file)
+    target::of_upstream(config, &file)
 }
 
 async fn one(server: Server, limit: Duration) -> Health {

@@ -171,6 +171,17 @@ impl Program {
         }
     }
 
+    /// Reads standard output up to a line that fits, and returns it.
+    #[cfg(unix)]
+    pub(crate) fn output_line(&mut self, fits: impl Fn(&str) -> bool) -> String {
+        loop {
+            let Some(line) = self.output.next() else { panic!("ended, having said: {}", self.stderr()) };
+            if fits(&line) {
+                return line;
+            }
+        }
+    }
+
     /// Reads the banner to its end, which is the JSON.
     pub(crate) fn banner(&mut self) -> (String, Value) {
         let json = self.error_line(|line| line.starts_with('{'));

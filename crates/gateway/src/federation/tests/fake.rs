@@ -46,6 +46,12 @@ impl Fake {
         fake
     }
 
+    /// Has no capability but tools.
+    pub(super) fn with_tools_alone(mut self) -> Self {
+        Arc::get_mut(&mut self.0).unwrap().capabilities = json!({"tools": {}});
+        self
+    }
+
     /// Sets a list.
     pub(super) fn set(&self, list: &'static str, entries: Value) {
         self.0.lists.lock().insert(list, entries);
@@ -175,6 +181,9 @@ impl Fake {
             }
             Some(Method::ToolsCall) if params["name"] == "link" => {
                 done(json!({"content": [{"type": "resource_link", "uri": "file:///a", "name": "a"}]}))
+            }
+            Some(Method::ToolsCall) if params["name"] == "big" => {
+                done(json!({"content": params["arguments"]["content"]}))
             }
             Some(Method::ToolsCall) if params["name"] == "log" => {
                 let said = json!({"level": "info", "logger": "disk", "data": "full"}).into();

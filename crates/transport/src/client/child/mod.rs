@@ -20,7 +20,7 @@ use std::{
 
 #[cfg(unix)]
 pub use self::guard::Guard;
-pub use self::stderr::LastLine;
+pub use self::stderr::{LastLine, StderrReader};
 
 /// A program to start, and how.
 ///
@@ -61,6 +61,8 @@ pub struct Command {
     pub forward_stderr: bool,
     /// Where the last line that it writes to standard error is noted. Default nowhere.
     pub last_line: Option<LastLine>,
+    /// What reads all that it writes to standard error. Default nothing.
+    pub stderr_reader: Option<StderrReader>,
     /// What ends it, and what it has started, should this process be killed without being asked. Default nothing: then a
     /// program is left that does not end with its input. On Windows the job that it runs in sees to that.
     #[cfg(unix)]
@@ -121,6 +123,7 @@ impl Command {
             stderr_kept: 8 * 1024,
             forward_stderr: false,
             last_line: None,
+            stderr_reader: None,
             #[cfg(unix)]
             guard: None,
         }

@@ -33,7 +33,9 @@ impl Open for Command {
             }));
         }
         if let Some(stderr) = stderr {
-            streams.error = Some(tokio::spawn(ring.clone().fill(stderr, self.forward_stderr)));
+            let reader = self.stderr_reader.as_ref().zip(child.id());
+            let reader = reader.map(|(reader, process)| reader.of_process(process));
+            streams.error = Some(tokio::spawn(ring.clone().fill(stderr, self.forward_stderr, reader)));
         }
         let process = Process {
             child: Kill(child),

@@ -26,6 +26,24 @@ impl LastLine {
     }
 }
 
+/// Makes what reads the standard error of each process that a command starts. It is called with each piece as it comes, and dropped
+/// at the end. Clones are the same.
+#[derive(Clone)]
+pub struct StderrReader(Arc<dyn Fn(u32) -> ReadPiece + Send + Sync>);
+
+type ReadPiece = Box<dyn FnMut(&[u8]) + Send>;
+
+impl StderrReader {
+    /// Each call of `process`, with the number of a process, makes what reads its standard error.
+    pub fn new<R: FnMut(&[u8]) + Send + 'static>(process: impl Fn(u32) -> R + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |number| Box::new(process(number))))
+    }
+
+    pub(super) fn of_process(&self, number: u32) -> ReadPiece {
+        (self.0)(number)
+    }
+}
+
 /// The last bytes of a process's standard error.
 #[derive(Clone)]
 pub(super) struct Ring {
@@ -45,13 +63,21 @@ impl Ring {
         self
     }
 
-    /// Keeps what is written until the stream ends, and writes it to our standard error if `forward`. It is always read on: a
+    /// Keeps what is written until the stream ends, gives it to `reader`, and writes it to our standard error if `forward`. It is always read on: a
     /// process that nobody reads stops.
-    pub(super) async fn fill(self, mut stream: impl AsyncRead + Unpin, forward: bool) {
+    pub(super) async fn fill(
+        self,
+        mut stream: impl AsyncRead + Unpin,
+        forward: bool,
+        mut reader: Option<ReadPiece>,
+    ) {
         let mut piece = vec![0; 4096];
         while let Ok(read @ 1..) = stream.read(&mut piece).await {
             tracing::debug!(target: "anyport::stderr", "{}", piece[..read].escape_ascii());
             self.push(&piece[..read]);
+            if let Some(reader) = &mut reader {
+                reader(&piece[..read]);
+            }
             if let Some(line) = &self.last_line {
                 line.set(&self.text());
             }
@@ -88,14 +114,14 @@ mod tests {
     #[tokio::test]
     async fn the_last_lines_are_kept_whole() {
         let ring = Ring::new(12);
-        ring.clone().fill(&b"first line\nsecond\nlast"[..], false).await;
+        ring.clone().fill(&b"first line\nsecond\nlast"[..], false, None).await;
         assert_eq!(ring.text(), "second\nlast");
         let ring = Ring::new(100);
-        ring.clone().fill(&b"first line\nsecond"[..], false).await;
+        ring.clone().fill(&b"first line\nsecond"[..], false, None).await;
         assert_eq!(ring.text(), "first line\nsecond");
         let line = LastLine::default();
         let ring = Ring::new(100).last_line(Some(line.clone()));
-        ring.fill(&b"first\n 10 %\r 20 % \r\n\n"[..], false).await;
+        ring.fill(&b"first\n 10 %\r 20 % \r\n\n"[..], false, None).await;
         assert_eq!(line.get(), "20 %");
         let ring = Ring::new(4);
         ring.push(&[b'x'; 10_000]);
