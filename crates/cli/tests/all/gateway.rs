@@ -264,7 +264,7 @@ fn no_call_fails_while_the_file_changes() {
     });
     let callers: Vec<_> = callers.collect();
     let id = rustix::process::Pid::from_raw(gateway.id().try_into().unwrap()).unwrap();
-    for round in 0..20 {
+    for round in 0..50 {
         // In every second round the server is another one to the gateway, since its variables differ.
         let text = format!(
             "{stays}headers = {{ X-Round = \"{}\" }}\n[upstreams.other{round}]\nurl = {:?}\n",
@@ -275,6 +275,36 @@ fn no_call_fails_while_the_file_changes() {
         rustix::process::kill_process(id, rustix::process::Signal::HUP).unwrap();
         let added = format!("added other{round}");
         gateway.error_line(|line| line.contains("the file was read again") && line.contains(&added));
+        let before = calls.load(Ordering::Relaxed);
+        until(|| json!(calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() > before as u64 + 2);
+    }
+    over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.join().unwrap();
+    }
+}
+
+/// Invariant: A gateway whose servers are restarted answers every call.
+#[cfg(unix)]
+#[test]
+fn no_call_fails_while_a_server_is_restarted() {
+    let home = folder(&[("anyport.toml", &format!("[upstreams.program]\n{}\n", program()))]);
+    let (_gateway, server) = serve(home.path());
+    let server = Arc::new(server);
+    let (over, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers = (0..2).map(|_| {
+        let (over, calls, server) = (over.clone(), calls.clone(), server.clone());
+        thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                assert!(server.call("program_list_docs", &json!({})).is_object());
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for _ in 0..20 {
+        let restarted = ran(home.path(), &["restart", "program"]);
+        assert_eq!(restarted.code, Some(0), "{}", restarted.stderr);
         let before = calls.load(Ordering::Relaxed);
         until(|| json!(calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() > before as u64 + 2);
     }
