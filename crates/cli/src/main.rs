@@ -6,6 +6,7 @@
 mod bridge;
 mod client_session;
 mod commands;
+mod confine;
 mod exit;
 mod gateway;
 mod guard;
@@ -166,6 +167,10 @@ impl Command {
 fn main() -> ExitCode {
     if guard::is_this() {
         return ExitCode::SUCCESS;
+    }
+    #[cfg(unix)]
+    if let Some(code) = confine::is_this() {
+        return code;
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -67,6 +67,8 @@ fn timeouts() -> String {
          the server receives a cancellation |\n\
          | `bridge`, `serve --config` | `call_timeout_max` (`--limit`) | {max} a call; not less than `call_timeout` | the same |\n\
          | `bridge` | `open_timeout` (`--timeout`) | {open} until a revision is agreed with the server | connecting fails |\n\
+         | `serve --config` | `open_timeout` (a key of the upstream, as are the others) | {open} until a revision is agreed with the server | \
+         connecting fails |\n\
          | a command that speaks to a server | `open_timeout` and the timeout of its calls (`--timeout`) | {open} until a \
          revision is agreed, and {open} without a progress notification of the call | the command fails |\n\n\
          The time in which a person answers a server request does not count. `--timeout 0` sets no limit; `serve` refuses it.\n"

@@ -27,7 +27,8 @@ pub(crate) fn server_id(server: &Server, key: &Key) -> String {
             given(headers, &mut add);
         }
         Server::Unix(path) => add(&path.to_string_lossy()),
-        Server::Command { program, arguments, environment, cwd } => {
+        // Its limits say nothing of what it offers.
+        Server::Command { program, arguments, environment, cwd, confinement: _ } => {
             add(program);
             arguments.iter().for_each(|argument| add(argument));
             add(&cwd.as_deref().map(|folder| folder.to_string_lossy()).unwrap_or_default());
@@ -67,6 +68,7 @@ mod tests {
             arguments: arguments.iter().map(|&argument| argument.into()).collect(),
             environment,
             cwd: None,
+            confinement: None,
         };
         let url = |headers| Server::url("http://a/mcp?token=secret", headers).unwrap();
         let servers = [

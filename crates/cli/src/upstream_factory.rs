@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CatchPanicLayer, ServiceBuilder},
+    layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
 use anyport_gateway::{
     Bridge, CatalogRecord,
     federation::{PinMode, PinRecords, Pins},
 };
+use anyport_layers::BulkheadLayer;
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
@@ -55,8 +56,8 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) revision: Option<Revision>,
     /// The time that connecting may take.
     pub(crate) open_timeout: Duration,
-    /// The time that a call may take without progress.
-    pub(crate) call_timeout: Duration,
+    /// The deadlines of its calls.
+    pub(crate) deadlines: CallDeadlines,
     /// The number of its connections.
     pub(crate) connections: Option<usize>,
     pub(crate) isolation: IsolationPolicy,
@@ -66,6 +67,17 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) handshakes: u32,
     /// The time without use after which its connections are closed.
     pub(crate) idle_stop: Option<Duration>,
+}
+
+/// The deadlines of the calls of a server. The time in which somebody answers a question counts for none of them.
+#[derive(Clone, Copy)]
+pub(crate) struct CallDeadlines {
+    /// The time until something of the call must have come; that of `[limits]` if there is none.
+    pub(crate) first_byte: Option<Duration>,
+    /// The time that a call may take without progress.
+    pub(crate) silent: Duration,
+    /// The time that a call may take in all; that of `[limits]` if there is none.
+    pub(crate) max: Option<Duration>,
 }
 
 impl UpstreamFactory {
@@ -118,7 +130,7 @@ impl UpstreamFactory {
             target,
             revision,
             open_timeout,
-            call_timeout,
+            deadlines,
             connections,
             isolation,
             is_logged,
@@ -137,7 +149,9 @@ impl UpstreamFactory {
             _ => limits.upstream.connections,
         };
         let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
-        let longest = limits.bridge.call_timeout_max.max(call_timeout);
+        let first_byte = deadlines.first_byte.or(limits.upstream.first_byte_timeout);
+        let of_upstream = limits.upstream.connections(connections).first_byte_timeout(first_byte);
+        let longest = self.longest(deadlines);
         let log = is_logged.then(|| self.logs.of(name));
         let connector = LoggedConnector::new(self.guard.guarded(target), opening, log).handshakes(handshakes);
         let builder = match server {
@@ -145,7 +159,8 @@ impl UpstreamFactory {
             _ => Upstream::builder(name, connector),
         };
         let upstream = builder
-            .limits(limits.upstream.connections(connections))
+            // A server that is away is connected again by itself, so that what is said of it is true.
+            .limits(of_upstream.background_probes(true))
             .dialogues(limits.legacy_clients)
             .park(self.sealer(), limits.park.call_timeout_max(longest))
             .metrics(&self.metrics)
@@ -158,21 +173,45 @@ impl UpstreamFactory {
             None => bridge,
         }
     }
+
+    /// The deadlines of calls through `bridge`. Its server learns of calls of which nothing came in time.
+    pub(crate) fn timeout(&self, bridge: &Bridge, deadlines: CallDeadlines) -> TimeoutLayer {
+        let upstream = bridge.upstream().clone();
+        TimeoutLayer::new(deadlines.silent, &self.metrics)
+            .max(self.longest(deadlines))
+            .upstream(upstream.name())
+            .on_silence(move |context, began| upstream.note_silence(context, began))
+    }
+
+    /// The places and the queue of the server called `name`.
+    pub(crate) fn bulkhead(&self, name: &str, options: BulkheadOptions) -> BulkheadLayer {
+        let Limits { bulkhead, edge, .. } = &self.limits;
+        // One server that hangs leaves places to the others, and so does one caller who calls it.
+        let half = || (edge.max_concurrent_calls / 2).max(1);
+        let calls = options.max_calls.or(bulkhead.max_calls).unwrap_or_else(half);
+        let queued = options.max_queued.unwrap_or(bulkhead.max_queued);
+        let wait = options.queue_timeout.unwrap_or(bulkhead.queue_timeout);
+        BulkheadLayer::new(name, calls, &self.metrics).queue(queued, wait)
+    }
+
+    /// The time that a call may take in all. A server that reports progress may take longer than one that is silent.
+    fn longest(&self, deadlines: CallDeadlines) -> Duration {
+        deadlines.max.unwrap_or(self.limits.bridge.call_timeout_max).max(deadlines.silent)
+    }
 }
 
-/// The layers around what stands before the servers, from the outside in. `silent` is the time that a call may take without
-/// progress.
-pub(crate) fn layered<S: Service>(
-    service: S,
-    silent: Duration,
-    limits: &Limits,
-    metrics: &Metrics,
-) -> impl Service + use<S> {
-    // A server that reports progress may take longer than one that is silent.
-    let max = limits.bridge.call_timeout_max.max(silent);
-    let edge = limits.edge.quota(limits.quota).call_timeout(silent).call_timeout_max(max);
+/// The places and the queue of one server, where they are not those of `[limits]`.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct BulkheadOptions {
+    pub(crate) max_calls: Option<usize>,
+    pub(crate) max_queued: Option<usize>,
+    pub(crate) queue_timeout: Option<Duration>,
+}
+
+/// The layers around what stands before the servers, from the outside in. The servers have deadlines of their own.
+pub(crate) fn layered<S: Service>(service: S, limits: &Limits, metrics: &Metrics) -> impl Service + use<S> {
     ServiceBuilder::new()
-        .layer(stack::edge(&edge, metrics))
+        .layer(stack::edge(&limits.edge.quota(limits.quota), metrics))
         // A fault of ours fails one call, not the process.
         .layer(CatchPanicLayer)
         .service(service)

@@ -8,6 +8,7 @@
 //! # Layout
 //! - [`TraceLayer`]: a span and a log line per call.
 //! - [`ConcurrencyLimitLayer`]: calls that run at once.
+//! - [`BulkheadLayer`]: calls that one upstream server has at once, with a bounded queue.
 //! - [`RateLimitLayer`]: calls per second and principal (feature `rate`).
 //! - [`TimeoutLayer`]: how long a call may take.
 //! - [`CacheLayer`]: results of tools that only read (feature `cache`).
@@ -15,6 +16,7 @@
 //! - [`MiddlewareLayer`]: a function around calls.
 //! - [`optional`]: a layer that may be absent.
 
+mod bulkhead;
 #[cfg(feature = "cache")]
 mod cache;
 mod concurrency_limit;
@@ -26,6 +28,7 @@ mod rate_limit;
 mod timeout;
 mod trace;
 
+pub use bulkhead::{Bulkhead, BulkheadLayer, BulkheadLimits};
 #[cfg(feature = "cache")]
 pub use cache::{Cache, CacheHandle, CacheLayer, CacheLimits};
 pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};

@@ -482,3 +482,107 @@ fn an_absent_layer_changes_nothing() {
         assert_eq!(failed, expected);
     }
 }
+
+/// A service of which each call takes a minute, and that lists at once, behind a bulkhead of two calls and one that waits for 5 s.
+fn bulkhead(metrics: &Metrics) -> Bulkhead<impl Service> {
+    let slow = Fake(|request: Request| match request.known() {
+        Some(Method::ToolsList) => Reply::ready(Ok(Raw::EMPTY_OBJECT)),
+        _ => slow(60),
+    });
+    BulkheadLayer::new("files", 2, metrics).queue(1, Duration::from_secs(5)).layer(slow)
+}
+
+/// Invariant: A server that hangs takes no more places than its own, and calls beyond them and its queue are refused at once.
+#[tokio::test(start_paused = true)]
+async fn a_bulkhead_lets_few_calls_wait_and_refuses_the_rest() {
+    let metrics = Metrics::new();
+    let service = bulkhead(&metrics);
+    let calls: Vec<_> = (0..3).map(|_| service.call(request(Method::ToolsCall), context())).collect();
+    let refused = service.call(request(Method::ToolsCall), context()).into_ready().unwrap();
+    let Outcome::Failed(failure) = refused else { panic!("{refused:?}") };
+    let error = failure.to_error();
+    assert_eq!(error.reason, Some(Reason::Overloaded));
+    assert_eq!(
+        error.message,
+        "files is busy: 2 calls are running (max_concurrent_calls) and 1 are waiting (max_queued_calls); try again later"
+    );
+    assert!(error.data.unwrap().as_str().contains(r#""upstream":"files""#));
+    let listed = service.call(request(Method::ToolsList), context()).into_ready();
+    assert!(matches!(listed, Ok(Outcome::Result(_))), "lists have no place");
+
+    let started = Instant::now();
+    let mut ended = Vec::new();
+    for call in calls {
+        ended.push(tokio::spawn(async move { (call.outcome().await, Instant::now()) }));
+    }
+    let (late, at) = ended.pop().unwrap().await.unwrap();
+    assert_eq!((reason(late.clone()), at - started), (Some(Reason::Overloaded), Duration::from_secs(5)));
+    let Outcome::Failed(failure) = late else { panic!("{late:?}") };
+    assert!(failure.to_string().contains("none ended in 5 s (queue_timeout)"), "{failure}");
+    for ended in ended {
+        assert!(matches!(ended.await.unwrap().0, Outcome::Result(_)));
+    }
+    for limit in ["max_queued_per_upstream", "queue_timeout"] {
+        let counted = format!("anyport_limit_refusals_total{{limit=\"{limit}\"}} 1");
+        assert!(metrics.render().contains(&counted), "{counted}");
+    }
+    assert!(matches!(
+        service.call(request(Method::ToolsCall), context()).outcome().await,
+        Outcome::Result(_)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queued_call_takes_the_place_of_the_first_that_ends_or_is_cancelled() {
+    let service = bulkhead(&Metrics::new());
+    let _held = service.call(request(Method::ToolsCall), context());
+    let cancelled = service.call(request(Method::ToolsCall), context());
+    let queued = tokio::spawn(service.call(request(Method::ToolsCall), context()).outcome());
+    tokio::task::yield_now().await;
+    drop(cancelled);
+    assert!(matches!(queued.await.unwrap(), Outcome::Result(_)));
+    // One that is cancelled while it waits leaves the queue.
+    let _held = service.call(request(Method::ToolsCall), context());
+    drop(service.call(request(Method::ToolsCall), context()));
+    assert!(
+        service.call(request(Method::ToolsCall), context()).into_ready().is_err(),
+        "there is room to wait"
+    );
+}
+
+/// Invariant: A call that has sent nothing until its deadline is reported, and one that has sent something is not.
+#[tokio::test(start_paused = true)]
+async fn silence_until_the_deadline_is_reported() {
+    let progress =
+        || Event::Notification(Notification { method: Method::Progress, params: Raw::EMPTY_OBJECT });
+    let silent = Arc::new(Mutex::new(Vec::new()));
+    let noted = silent.clone();
+    let layer = TimeoutLayer::new(Duration::from_secs(30), &Metrics::new())
+        .max(Duration::from_secs(100))
+        .upstream("files")
+        .on_silence(move |_, began| noted.lock().unwrap().push(began));
+    let talks = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let says = talks.clone();
+    let service = layer.layer(Fake(move |_| {
+        let says = says.load(std::sync::atomic::Ordering::Relaxed);
+        emit::reply(move |emitter| async move {
+            if says {
+                emitter.emit(progress()).await;
+            }
+            std::future::pending().await
+        })
+    }));
+    let began = Instant::now();
+    let Outcome::Failed(failure) = service.call(request(Method::ToolsCall), context()).outcome().await else {
+        panic!("it ended by itself")
+    };
+    assert_eq!(failure.to_string(), "the call to files has reported no progress for 30000 ms (call_timeout)");
+    assert_eq!(*silent.lock().unwrap(), [began]);
+    talks.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(
+        reason(service.call(request(Method::ToolsCall), context()).outcome().await),
+        Some(Reason::Timeout)
+    );
+    drop(service.call(request(Method::ToolsCall), context()));
+    assert_eq!(silent.lock().unwrap().len(), 1);
+}

@@ -13,10 +13,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tower_layer::Layer;
 
 /// Limits how long a call may take: makes a [`Timeout`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TimeoutLayer {
     limits: Limits,
     expired: Expired,
+    upstream: Option<Arc<str>>,
+    silence: Option<SilenceObserver>,
 }
 
 impl TimeoutLayer {
@@ -24,7 +26,7 @@ impl TimeoutLayer {
     pub fn new(limit: Duration, metrics: &Metrics) -> Self {
         let expired =
             Expired { limit: metrics.refusals("call_timeout"), max: metrics.refusals("call_timeout_max") };
-        Self { limits: Limits { limit, max: None }, expired }
+        Self { limits: Limits { limit, max: None }, expired, upstream: None, silence: None }
     }
 
     /// Lets each progress notification of a call restart its timeout, up to `max` in all (`call_timeout_max`).
@@ -33,13 +35,37 @@ impl TimeoutLayer {
         self.limits.max = Some(max);
         self
     }
+
+    /// Names the upstream server that the calls go to, for errors.
+    #[must_use]
+    pub fn upstream(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.upstream = Some(name.into());
+        self
+    }
+
+    /// Notifies `observer` of each call that is ended without having sent anything, with the time at which it began. A server
+    /// of which this is said again and again hangs.
+    #[must_use]
+    pub fn on_silence(mut self, observer: impl Fn(&Context, Instant) + Send + Sync + 'static) -> Self {
+        self.silence = Some(Arc::new(observer));
+        self
+    }
 }
+
+/// Is notified of calls that are ended without having sent anything.
+type SilenceObserver = Arc<dyn Fn(&Context, Instant) + Send + Sync>;
 
 impl<S> Layer<S> for TimeoutLayer {
     type Service = Timeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Timeout { inner, limits: self.limits, expired: self.expired.clone() }
+        Timeout {
+            inner,
+            limits: self.limits,
+            expired: self.expired.clone(),
+            upstream: self.upstream.clone(),
+            silence: self.silence.clone(),
+        }
     }
 }
 
@@ -47,11 +73,12 @@ impl<S> Layer<S> for TimeoutLayer {
 ///
 /// The clock stands still while the caller has a question to answer: a person's time is not the server's.
 /// Listen streams have no limit.
-#[derive(Debug)]
 pub struct Timeout<S> {
     inner: S,
     limits: Limits,
     expired: Expired,
+    upstream: Option<Arc<str>>,
+    silence: Option<SilenceObserver>,
 }
 
 /// The limits of a call.
@@ -73,7 +100,8 @@ struct Expired {
 impl<S> Timeout<S> {
     /// Gives every call of `inner` at most `limit` (`call_timeout`).
     pub fn new(inner: S, limit: Duration) -> Self {
-        Self { inner, limits: Limits { limit, max: None }, expired: Expired::default() }
+        let limits = Limits { limit, max: None };
+        Self { inner, limits, expired: Expired::default(), upstream: None, silence: None }
     }
 
     /// Lets each progress notification of a call restart its timeout, up to `max` in all (`call_timeout_max`).
@@ -98,11 +126,23 @@ impl<S: Service> Service for Timeout<S> {
             Some(end) => context.with_deadline(end),
             None => context,
         };
+        let silence = self.silence.as_ref().map(|observer| Silence {
+            observer: observer.clone(),
+            context: context.clone(),
+            began: Instant::now(),
+        });
         let reply = self.inner.call(request, context);
         if deadlines.next().is_none() {
             return reply;
         }
-        reply.relay(Timed { deadlines, limits: self.limits, expired: self.expired.clone(), timer: None })
+        reply.relay(Timed {
+            deadlines,
+            limits: self.limits,
+            expired: self.expired.clone(),
+            upstream: self.upstream.clone(),
+            silence,
+            timer: None,
+        })
     }
 }
 
@@ -140,8 +180,18 @@ struct Timed {
     deadlines: Deadlines,
     limits: Limits,
     expired: Expired,
+    upstream: Option<Arc<str>>,
+    /// Until the call has sent something.
+    silence: Option<Silence>,
     /// Made once the reply has to be waited for.
     timer: Option<Timer>,
+}
+
+/// A call that has sent nothing so far.
+struct Silence {
+    observer: SilenceObserver,
+    context: Context,
+    began: Instant,
 }
 
 struct Timer {
@@ -247,6 +297,7 @@ impl Relay for Timed {
             // It came in time, or nearly: there is nothing left to end.
             Poll::Ready(outcome @ Event::Outcome(_)) => return Poll::Ready(outcome),
             Poll::Ready(mut event) => {
+                self.silence = None;
                 let reports = matches!(&event, Event::Notification(said) if said.method == Method::Progress);
                 let restart = self.limits.max.filter(|_| reports).map(|_| self.limits.limit);
                 // A reply that always has an event would never have to wait for the timer.
@@ -265,12 +316,23 @@ impl Relay for Timed {
         };
         // What the call still does ends here.
         *reply = Reply::failed(self.expire(is_max));
+        if let Some(Silence { observer, context, began }) = self.silence.take() {
+            observer(&context, began);
+        }
         reply.poll_event(task)
     }
 }
 
 impl Timed {
     fn expire(&self, is_max: bool) -> Failure {
+        let failure = self.failure(is_max);
+        match &self.upstream {
+            Some(name) => failure.of_upstream(name.clone()),
+            None => failure,
+        }
+    }
+
+    fn failure(&self, is_max: bool) -> Failure {
         match self.limits.max {
             Some(after) if is_max => {
                 self.expired.max.increment();

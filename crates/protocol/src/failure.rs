@@ -56,6 +56,13 @@ pub enum Failure {
         /// The value of the limit.
         after: Duration,
     },
+    /// The server has sent nothing of the call for the time of its limit: no notification, no request, no response.
+    NoFirstByte {
+        /// The name of the limit.
+        limit: &'static str,
+        /// The value of the limit.
+        after: Duration,
+    },
     /// The server's message breaks the protocol.
     InvalidPeer(String),
     /// This process is shutting down.
@@ -102,6 +109,7 @@ impl Failure {
             Some(_) => Error::internal(message).with_data(data().finish()).with_reason(reason),
             None => Error::internal(message).with_reason(reason),
         };
+        let call = || upstream.map_or("the call".to_owned(), |name| format!("the call to {name}"));
         match self {
             Self::NotSent(reason) | Self::Disconnected(reason) => {
                 let message = match (upstream, reason) {
@@ -134,7 +142,7 @@ impl Failure {
                     data().with("since", &Raw::string(&since.to_string())).with("why", &Raw::string(why));
                 Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown)
             }
-            Self::Overloaded { why, .. } => Error::internal(why.clone()).with_reason(Reason::Overloaded),
+            Self::Overloaded { why, .. } => internal(why.clone(), Reason::Overloaded),
             Self::RateLimited { per_second, retry_in } => {
                 let wait = retry_in.as_millis();
                 let message = format!(
@@ -143,13 +151,18 @@ impl Failure {
                 Error::internal(message).with_reason(Reason::RateLimited)
             }
             Self::Timeout { limit, after } => {
-                let message = format!("the call took longer than {} ms ({limit})", after.as_millis());
-                Error::internal(message).with_reason(Reason::Timeout)
+                let message = format!("{} took longer than {} ms ({limit})", call(), after.as_millis());
+                internal(message, Reason::Timeout)
             }
             Self::NoProgress { limit, after } => {
                 let message =
-                    format!("the call has reported no progress for {} ms ({limit})", after.as_millis());
-                Error::internal(message).with_reason(Reason::Timeout)
+                    format!("{} has reported no progress for {} ms ({limit})", call(), after.as_millis());
+                internal(message, Reason::Timeout)
+            }
+            Self::NoFirstByte { limit, after } => {
+                let message =
+                    format!("{} has received nothing for {} ms ({limit})", call(), after.as_millis());
+                internal(message, Reason::Timeout)
             }
             Self::InvalidPeer(why) => Error::internal(why.clone()).with_reason(Reason::InvalidUpstream),
             Self::ShuttingDown => Error::internal("shutting down").with_reason(Reason::ShuttingDown),
@@ -247,6 +260,11 @@ mod tests {
                 "timeout",
                 "the call has reported no progress for 1000 ms (call_timeout)",
             ),
+            (
+                Failure::NoFirstByte { limit: "first_byte_timeout", after: Duration::from_secs(1) },
+                "timeout",
+                "the call has received nothing for 1000 ms (first_byte_timeout)",
+            ),
             (Failure::InvalidPeer("nonsense".into()), "invalid_upstream", "nonsense"),
             (Failure::ShuttingDown, "shutting_down", "shutting down"),
         ];
@@ -278,6 +296,10 @@ mod tests {
         let expected =
             r#"{"upstream":"docs","since":"1970-01-01T00:00:00Z","why":"refused","reason":"upstream_down"}"#;
         assert_eq!(data, expected);
+        let silent = Failure::NoProgress { limit: "call_timeout", after: Duration::from_secs(30) };
+        let (message, data) = error(silent);
+        assert_eq!(message, "the call to docs has reported no progress for 30000 ms (call_timeout)");
+        assert_eq!(data, r#"{"upstream":"docs","reason":"timeout"}"#);
         let named = Failure::NotSent(CloseReason::Closed).of_upstream("docs");
         assert_eq!(named.root(), &Failure::NotSent(CloseReason::Closed));
         assert!(named.is_lost_connection() && !Failure::ShuttingDown.is_lost_connection());

@@ -1,4 +1,7 @@
-use std::sync::{Arc, OnceLock, atomic::AtomicUsize};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicUsize},
+};
 
 use anyport_adapters::{
     LegacyClientAdapter, LegacyClientLimits, LegacyServerAdapter, ParkLimits, StateBinding, StateSealer,
@@ -96,6 +99,7 @@ impl UpstreamBuilder {
             asking_eras: AskingEras::default(),
             closed: watch::Sender::new(false),
             over: watch::Sender::new(false),
+            probing: AtomicBool::new(false),
             metrics: UpstreamMetrics::of(&metrics),
         }));
         let calls = |era| EraCalls { pool: pool.clone(), era };

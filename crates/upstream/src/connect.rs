@@ -54,9 +54,12 @@ impl Pool {
                 self.due(hold.slot()).await;
             }
             self.begin(hold.slot(), context);
-            match hold.slot().settled().await {
+            let limits = &self.0.limits;
+            // Then there is a task that tries again, and each call would wait for as long as connecting may take.
+            let at_most = limits.background_probes.then_some(limits.breaker_failures);
+            match hold.slot().settled_for_call(at_most).await {
                 State::Up(up) => return Ok((hold, up)),
-                State::Down(down) => return Err(self.down(&down)),
+                State::Down(down) | State::Reconnecting(down) => return Err(self.down(&down)),
                 // It is gone already, or somewhere else now.
                 State::Idle | State::Connecting | State::Moved => {}
             }
@@ -87,9 +90,12 @@ impl Pool {
             let may = match state {
                 State::Idle => true,
                 State::Down(down) => down.retry_at <= Instant::now(),
-                State::Connecting | State::Up(_) | State::Moved => false,
+                State::Connecting | State::Reconnecting(_) | State::Up(_) | State::Moved => false,
             };
             if may && let State::Down(down) = std::mem::replace(state, State::Connecting) {
+                if down.attempts > 0 {
+                    *state = State::Reconnecting(down.clone());
+                }
                 failed = Some(down);
             }
             may
@@ -113,7 +119,7 @@ impl Pool {
         let why =
             ConnectError("connecting failed in a way that it should not, which is a fault to report".into());
         slot.state.send_if_modified(|state| {
-            let connects = matches!(state, State::Connecting);
+            let connects = matches!(state, State::Connecting | State::Reconnecting(_));
             if connects {
                 *state = State::Down(self.unreachable(&why, None, 1));
             }
@@ -167,6 +173,7 @@ impl Pool {
                 let attempts = failed.as_ref().map_or(0, |failed| failed.attempts);
                 let since = failed.filter(|failed| failed.attempts > 0).map(|failed| failed.since);
                 slot.state.send_replace(State::Down(self.unreachable(&why, since, attempts + 1)));
+                self.probe(&slot, &client);
             }
             None => {
                 slot.state.send_replace(State::Down(Down::now(Failure::ShuttingDown)));
@@ -276,10 +283,14 @@ impl Pool {
             Era::Modern => context,
             Era::Legacy => context.with_client(client.capabilities.clone(), client.info.clone()),
         };
+        place.failures.clear();
         let linking = LinkGuard { pool: self, slot: &place, client };
         let links = place.link(&up, context, Offers::of(session.discovered()));
         place.state.send_replace(State::Up(up.clone()));
         drop(linking);
+        if attempts > 0 {
+            self.recovered(&place);
+        }
         tokio::spawn(self.clone().watch((place, links), up, client.clone(), events, close));
     }
 }

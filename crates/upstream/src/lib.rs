@@ -10,6 +10,7 @@
 //!   [`UpstreamLimits`], [`IsolationPolicy`]: what it is made with.
 //! - `pool`: the connections; `connect`: how they begin, with backoff; `watch`: until they end;
 //!   `capacity`: how many there may be; `slot`: one place for a connection.
+//! - `breaker`, `failure_count`: when a server counts as down, and how it is tried again; [`UpstreamHealth`]: what is known of that.
 //! - `isolation`, `table`: which connection a call belongs to; `era`: of which era it is.
 //! - `call`, `retry`: a call under way; when it is made again.
 //! - `other_era`, `asking_eras`, `quirks`: calls whose handlers can ask in one era alone, which those are, and how foreign
@@ -20,6 +21,7 @@
 //! - [`pages`]: lists that come in pages, read as a whole.
 
 mod asking_eras;
+mod breaker;
 mod builder;
 mod call;
 mod capacity;
@@ -28,7 +30,9 @@ mod connect;
 mod connector;
 mod deferred;
 mod era;
+mod failure_count;
 mod header_check;
+mod health;
 mod isolation;
 mod limits;
 mod other_era;
@@ -56,6 +60,7 @@ extern crate self as anyport_upstream;
 pub use builder::UpstreamBuilder;
 pub use cold_starts::ColdStarts;
 pub use connector::{ConnectError, Connected, Connector, KnownServer, OpenRequest, ServerInfo};
+pub use health::UpstreamHealth;
 pub use isolation::IsolationPolicy;
 pub use limits::{UpstreamLimits, WhenDown};
 pub use quirks::revision_to_ask_in;

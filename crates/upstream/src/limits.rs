@@ -35,6 +35,31 @@ limits! {
         /// The longest time between two attempts to connect.
         #[default(30 s)]
         pub backoff: Duration,
+        /// The time in which the server must send something of a call, once the call was sent: a notification, a request or the
+        /// response. The time in which a connection is made does not count.
+        #[default("none: `call_timeout` alone bounds it" = None)]
+        #[limit(
+            Seconds "first_byte_timeout", note = "none",
+            beyond = "-32603 `timeout`, and the server receives a cancellation"
+        )]
+        #[set(into)]
+        pub first_byte_timeout: Option<Duration>,
+        /// The number of failures in a row after which the circuit breaker opens: calls fail at once until the server was
+        /// connected anew. Failures are lost connections, messages that break the protocol, and calls of which nothing came
+        /// until their deadline.
+        #[default(5)]
+        #[limit(
+            Count "breaker_failures", note = " in a row",
+            beyond = "-32603 `upstream_down` at once, until the server was connected anew; that is tried with backoff"
+        )]
+        pub breaker_failures: u32,
+        /// The time within which these failures must have come.
+        #[default(60 s)]
+        #[limit(Seconds "breaker_window", beyond = "earlier failures are forgotten")]
+        pub breaker_window: Duration,
+        /// Whether a server that cannot be reached is connected in the background, although nobody calls.
+        #[default(false)]
+        pub background_probes: bool,
         /// What a call does if it comes before the next attempt to connect is due.
         #[default(WhenDown::Fail)]
         pub when_down: WhenDown,

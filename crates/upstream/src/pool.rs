@@ -1,6 +1,9 @@
 //! The pool of connections to one server, below the adapters.
 
-use std::sync::{Arc, MutexGuard, OnceLock, Weak, atomic::AtomicUsize};
+use std::sync::{
+    Arc, MutexGuard, OnceLock, Weak,
+    atomic::{AtomicBool, AtomicUsize},
+};
 
 use anyport_adapters::LegacyServerAdapter;
 use anyport_metrics::{Counter, Gauge, Metrics};
@@ -50,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) closed: watch::Sender<bool>,
     /// Nothing is left: connections are closed, and those that come to be are not waited for.
     pub(crate) over: watch::Sender<bool>,
+    /// Whether a place is connected in the background; see [`Pool::probe`].
+    pub(crate) probing: AtomicBool,
     pub(crate) metrics: UpstreamMetrics,
 }
 
@@ -62,6 +67,10 @@ pub(crate) struct UpstreamMetrics {
     pub(crate) waited: Counter,
     pub(crate) reissued: Counter,
     pub(crate) lost: Counter,
+    /// Circuits that were opened although their connection seemed to be whole.
+    pub(crate) opened: Counter,
+    /// Calls of which nothing came in time.
+    pub(crate) silent: Counter,
     pub(crate) open: Gauge,
 }
 
@@ -73,6 +82,8 @@ impl UpstreamMetrics {
             reissued: metrics
                 .counter("anyport_upstream_reissued", "Calls made again after their connection was lost"),
             lost: metrics.counter("anyport_upstream_lost", "Connections to servers that were lost"),
+            opened: metrics.refusals("breaker_failures"),
+            silent: metrics.refusals("first_byte_timeout"),
             open: metrics.gauge("anyport_upstream_connections", "Connections to servers"),
         }
     }

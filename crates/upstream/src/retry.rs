@@ -21,10 +21,11 @@ use anyport_service::{
     Answer, AnswerSink, Context, Event, InputMode, Outcome, Reply, Request, Responder, ServerRequest, Service,
 };
 use futures_core::Stream;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
 use crate::{
     IsolationPolicy,
+    breaker::counts,
     call::CallGuard,
     deferred::deferred,
     era::Era,
@@ -110,7 +111,14 @@ impl Pool {
         retried: RetryState,
     ) -> Reply {
         let is_modern = !slot.is_legacy();
-        on.up().has_worked.fetch_or(!matches!(outcome, Outcome::Failed(_)), Ordering::Relaxed);
+        match &outcome {
+            Outcome::Failed(failure) if counts(failure) => self.call_failed(slot, on.up(), &context, failure),
+            Outcome::Failed(_) => {}
+            _ => {
+                on.up().has_worked.store(true, Ordering::Relaxed);
+                slot.failures.clear();
+            }
+        }
         let lost = match &outcome {
             Outcome::Failed(failure) if failure.is_lost_connection() => failure.root().clone(),
             Outcome::Error(error) if error.code == code::URL_ELICITATION_REQUIRED => {
@@ -266,6 +274,8 @@ pub(crate) struct RetriableCall {
     retried: RetryState,
     /// Whether a server request of this call's was settled on the caller's side; there is none before the first.
     answered: Option<Arc<AtomicBool>>,
+    /// Ends the call if nothing of it has come by then (`first_byte_timeout`).
+    first_byte: Option<Pin<Box<Sleep>>>,
     /// How far the caller knows the call to be: 2026-07-28, progress §Progress Flow: "The `progress` value MUST
     /// increase with each notification", though a call that is made again begins anew.
     progress: Increasing,
@@ -280,6 +290,7 @@ impl RetriableCall {
         hold: (CallGuard, UpGuard),
         retried: RetryState,
     ) -> Self {
+        let first_byte = pool.0.limits.first_byte_timeout.map(|after| Box::pin(sleep(after)));
         Self {
             pool,
             call: Some((request, context)),
@@ -287,7 +298,37 @@ impl RetriableCall {
             hold: Some(hold),
             retried,
             answered: None,
+            first_byte,
             progress: Increasing::default(),
+        }
+    }
+
+    /// Ends the call if its first message is late. Returns whether that is so.
+    fn is_late(&mut self, task: &mut Task<'_>) -> bool {
+        let is_due = self.first_byte.as_mut().is_some_and(|timer| timer.as_mut().poll(task).is_ready());
+        if !is_due {
+            return false;
+        }
+        self.first_byte = None;
+        let (Some((_, context)), Some((hold, on))) = (self.call.take(), self.hold.take()) else {
+            return false;
+        };
+        let after = self.pool.0.limits.first_byte_timeout.unwrap_or_default();
+        let failure =
+            Failure::NoFirstByte { limit: "first_byte_timeout", after }.of_upstream(&*self.pool.0.name);
+        self.pool.0.metrics.silent.increment();
+        self.pool.call_failed(hold.slot(), on.up(), &context, &failure);
+        // What the server still does is cancelled here.
+        self.reply = Reply::failed(failure);
+        true
+    }
+
+    /// Notes that the server has begun with the call.
+    fn begun(&mut self) {
+        self.first_byte = None;
+        self.retried.has_begun = true;
+        if let Some((hold, _)) = &self.hold {
+            hold.slot().failures.clear();
         }
     }
 }
@@ -297,7 +338,12 @@ impl Stream for RetriableCall {
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Event>> {
         loop {
-            match std::task::ready!(self.reply.poll_event(task)) {
+            let event = match self.reply.poll_event(task) {
+                Poll::Ready(event) => event,
+                Poll::Pending if self.is_late(task) => continue,
+                Poll::Pending => return Poll::Pending,
+            };
+            match event {
                 Event::Outcome(outcome) => {
                     let Some((request, context)) = self.call.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
@@ -306,19 +352,21 @@ impl Stream for RetriableCall {
                     let Some((hold, on)) = self.hold.take() else {
                         return Poll::Ready(Some(Event::Outcome(outcome)));
                     };
+                    self.first_byte = None;
                     let is_answered = |answered: &Arc<AtomicBool>| answered.load(Ordering::Acquire);
                     let answered = self.retried.answered || self.answered.as_ref().is_some_and(is_answered);
                     let retried = RetryState { answered, ..self.retried };
                     self.reply = self.pool.settle(hold.slot(), &on, outcome, request, context, retried);
                 }
                 Event::Notification(notification) => {
-                    self.retried.has_begun = true;
+                    self.begun();
                     if self.progress.admits(notification.method, &notification.params) {
                         return Poll::Ready(Some(Event::Notification(notification)));
                     }
                 }
                 Event::ServerRequest(request) => {
-                    (self.retried.has_begun, self.retried.asked) = (true, true);
+                    self.begun();
+                    self.retried.asked = true;
                     if let Some((hold, _)) = &mut self.hold {
                         hold.asked();
                     }
@@ -336,7 +384,7 @@ impl Stream for RetriableCall {
                     return Poll::Ready(Some(Event::ServerRequest(ServerRequest { responder, ..request })));
                 }
                 event => {
-                    self.retried.has_begun = true;
+                    self.begun();
                     return Poll::Ready(Some(event));
                 }
             }

@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     UpstreamLimits,
     era::Era,
+    failure_count::FailureCount,
     isolation::{ConnectionKey, Share},
     limits::HEALTHY,
     subscriptions::{Listen, ListenStreams, Offers, StreamLink},
@@ -49,6 +50,8 @@ pub(crate) struct Slot {
     pub(crate) used: Lock<Instant>,
     /// How many connections in a row were outdated soon after they had begun.
     outdated_soon: AtomicU32,
+    /// The calls that have failed since the server has last answered.
+    pub(crate) failures: FailureCount,
 }
 
 /// How many elicitations are remembered until they are complete.
@@ -61,6 +64,8 @@ pub(crate) enum State {
     Connecting,
     Up(Arc<Up>),
     Down(Down),
+    /// Connecting again, after failures.
+    Reconnecting(Down),
     /// The server turned out to be of the other era: the connection is in another slot.
     Moved,
 }
@@ -169,6 +174,7 @@ impl Slot {
             elicitations: Lock::new(LruCache::unbounded()),
             used: Lock::new(Instant::now()),
             outdated_soon: AtomicU32::new(0),
+            failures: FailureCount::default(),
         })
     }
 
@@ -217,7 +223,12 @@ impl Slot {
     /// Retires the connection `up`: it takes no new calls, and is closed once those under way are over. Returns whether it
     /// took calls until now.
     pub(crate) fn retire(&self, up: &Up) -> bool {
-        let was_taking = self.left(up, State::Idle);
+        self.retire_as(up, State::Idle)
+    }
+
+    /// The same; the place is as `now` says from then on.
+    pub(crate) fn retire_as(&self, up: &Up, now: State) -> bool {
+        let was_taking = self.left(up, now);
         up.is_retired.store(true, Ordering::SeqCst);
         up.close_if_over();
         was_taking
@@ -272,7 +283,7 @@ impl Slot {
         let state = self.state.borrow();
         let open = match &*state {
             State::Idle | State::Moved => false,
-            State::Connecting | State::Up(_) => true,
+            State::Connecting | State::Reconnecting(_) | State::Up(_) => true,
             State::Down(down) => down.retry_at > Instant::now(),
         };
         open || self.listen.is_heard()
@@ -281,7 +292,20 @@ impl Slot {
     /// How an attempt to connect ended, when one is under way; else how things are.
     pub(crate) async fn settled(&self) -> State {
         let mut state = self.state.subscribe();
-        let settled = state.wait_for(|state| !matches!(state, State::Connecting)).await;
+        let settled =
+            state.wait_for(|state| !matches!(state, State::Connecting | State::Reconnecting(_))).await;
+        settled.map_or(State::Moved, |state| state.clone())
+    }
+
+    /// The same for a call. With `at_most`, it does not wait after so many failures in a row.
+    pub(crate) async fn settled_for_call(&self, at_most: Option<u32>) -> State {
+        let mut state = self.state.subscribe();
+        let is_settled = |state: &State| match state {
+            State::Connecting => false,
+            State::Reconnecting(down) => at_most.is_some_and(|most| down.attempts >= most),
+            _ => true,
+        };
+        let settled = state.wait_for(is_settled).await;
         settled.map_or(State::Moved, |state| state.clone())
     }
 

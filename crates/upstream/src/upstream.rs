@@ -10,11 +10,11 @@ use anyport_protocol::{Method, Raw, failure::Failure, json::Splice};
 use anyport_service::{Context, InputMode, PeerEvents, Reply, Request, Service};
 use tokio::{
     sync::{Semaphore, watch},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{
-    KnownServer, ServerInfo, ToolCatalog,
+    KnownServer, ServerInfo, ToolCatalog, UpstreamHealth,
     asking_eras::Asking,
     deferred::deferred,
     era::{Era, ServedEras},
@@ -80,6 +80,17 @@ impl Upstream {
     /// Whether a call such as `context`'s would go out at once.
     pub fn is_connected(&self, context: &Context) -> bool {
         self.pool.slot(context).up().is_some()
+    }
+
+    /// Whether the server can be reached, as its connections say.
+    pub fn health(&self) -> UpstreamHealth {
+        self.pool.health()
+    }
+
+    /// Notes that a call of the caller of `context`, which began at `began`, was ended at its deadline although the server had
+    /// sent nothing of it. After `breaker_failures` of these in a row the server counts as down.
+    pub fn note_silence(&self, context: &Context, began: Instant) {
+        self.pool.was_silent(context, began);
     }
 
     /// Whether a connection is open.

@@ -83,8 +83,8 @@ impl Pool {
         // With `WhenDown::Fail` a server that was healthy before is tried again quickly. Calls that wait are in no hurry, and
         // each of them would start the server of a client anew.
         let lost_soon = match self.0.limits.when_down {
-            WhenDown::Fail => 1,
-            WhenDown::Wait => attempts + 1,
+            WhenDown::Fail if up.has_worked.load(Ordering::Relaxed) => 1,
+            WhenDown::Fail | WhenDown::Wait => attempts + 1,
         };
         let now = match since.elapsed() < HEALTHY {
             true => {
@@ -100,6 +100,9 @@ impl Pool {
         };
         let left = slot.left(&up, now);
         drop((up, close));
+        if left {
+            self.probe(&slot, &client);
+        }
         if left || !is_replaced(replacing).await {
             self.reconnect(slot, client).await;
         }
@@ -192,7 +195,7 @@ impl Pool {
                 // Overloaded is told without a time to wait.
                 State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + DISCONNECT_GRACE)).await,
                 State::Idle => tokio::task::yield_now().await,
-                State::Up(_) | State::Connecting | State::Moved => return true,
+                State::Up(_) | State::Connecting | State::Reconnecting(_) | State::Moved => return true,
             }
         }
         false

@@ -29,6 +29,11 @@ impl StateSealer {
         opened.ok().map(|state| state.payload.node)
     }
 
+    /// The name of the server.
+    pub(super) fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
     /// Whether a state of `node` leads to this process.
     pub(super) fn is_here(&self, node: &str) -> bool {
         self.node == node

@@ -212,6 +212,11 @@ impl Open {
                 self.end(to, asked.map_or_else(Outcome::Error, Outcome::InputRequired));
             }
             Effect::End(to, outcome) => self.end(to, outcome.into()),
+            Effect::Late(to) => {
+                let after = self.calls.limits.call_timeout_max.unwrap_or_default();
+                let late = Failure::Timeout { limit: "call_timeout_max", after };
+                self.end(to, late.of_upstream(self.calls.seals.upstream()).into());
+            }
             Effect::Count(limit) => self.counters.refused(limit),
             Effect::Over(ended) => self.over(ended),
             // Carried out by the caller of this function.

@@ -7,6 +7,7 @@ mod probe;
 use std::{io::IsTerminal as _, process::ExitCode};
 
 use anyhow::Result;
+use anyport::layer::Layer as _;
 use anyport_protocol::Revision;
 use anyport_transport::client::ConnectOptions;
 use anyport_upstream::IsolationPolicy;
@@ -21,7 +22,7 @@ use crate::{
     logging,
     program::{self, Missing},
     target::{Server, Surroundings, Target},
-    upstream_factory::{self, UpstreamFactory, UpstreamOptions},
+    upstream_factory::{self, CallDeadlines, UpstreamFactory, UpstreamOptions},
 };
 
 /// Bridges until a stop is requested.
@@ -43,13 +44,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
     let limits = &factory.limits;
+    let deadlines = CallDeadlines { first_byte: None, silent: arguments.server.call_timeout(), max: None };
     let bridge = factory.bridge(UpstreamOptions {
         name: &target.name,
         server: &target.server,
         target: arguments.server.destination(&target.server)?,
         revision: arguments.server.revision.or(target.revision),
         open_timeout: arguments.server.timeout(),
-        call_timeout: arguments.server.call_timeout(),
+        deadlines,
         connections: None,
         isolation: IsolationPolicy::default(),
         is_logged: false,
@@ -59,8 +61,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);
     let serving = anyport::serve::serve_service(upstream_factory::layered(
-        bridge,
-        arguments.server.call_timeout(),
+        factory.timeout(&bridge, deadlines).layer(bridge),
         limits,
         &factory.metrics,
     ))

@@ -40,13 +40,11 @@ pub(super) struct DirectAccess {
 }
 
 impl DirectAccess {
-    /// The servers of `federation`, with the layers that the whole of it has. `silent` is the time that a call may take without
-    /// progress; calls in flight may finish within `drain` when their connection must end.
+    /// The servers of `federation`, with the layers that the whole of it has. Calls in flight may finish within `drain` when their connection must end.
     pub(super) fn new(
         federation: Federation,
         factory: &UpstreamFactory,
         max_connections: usize,
-        silent: Duration,
         drain: Duration,
     ) -> Self {
         let (limits, metrics) = (factory.limits.clone(), factory.metrics.clone());
@@ -55,7 +53,7 @@ impl DirectAccess {
             .buffers(factory.buffers.clone())
             .limits(limits.unix(max_connections).drain(drain));
         let layers = Box::new(move |member| -> Arc<dyn Service> {
-            Arc::new(upstream_factory::layered(member, silent, &limits, &metrics))
+            Arc::new(upstream_factory::layered(member, &limits, &metrics))
         });
         Self { federation, layers, mcp }
     }

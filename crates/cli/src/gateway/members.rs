@@ -1,8 +1,9 @@
 //! The servers and documents of a file, as members of the federation.
 
-use std::{str::FromStr as _, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
+use anyport::layer::{Layer as _, ServiceBuilder, TimeoutLayer};
 use anyport_config::gateway::{
     GatewaySettings, Isolation, KnowledgeConfig, LargeResult, Pin, Start, ToolConfig, UpstreamConfig,
 };
@@ -15,7 +16,13 @@ use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::{Context, Principal, Service};
 use anyport_upstream::IsolationPolicy;
+#[cfg(unix)]
+use anyport_upstream::UpstreamHealth;
 use indexmap::IndexMap;
+#[cfg(unix)]
+use jiff::Timestamp;
+#[cfg(unix)]
+use serde_json::Value;
 #[cfg(unix)]
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,7 +34,7 @@ use crate::{
     program::{self, Missing},
     serve::Arguments,
     state_dir, target,
-    upstream_factory::{UpstreamFactory, UpstreamOptions},
+    upstream_factory::{BulkheadOptions, CallDeadlines, UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
 
@@ -121,8 +128,11 @@ impl Members {
         let upstreams = self.upstreams.iter().map(|(name, upstream)| {
             let title = upstream.config.title.as_deref().unwrap_or(name);
             let bridge = upstream.bridge.clone();
-            let member = Member::new(name, upstream.service.clone()).resting(move || bridge.is_resting());
-            let member = member.naming(naming(&upstream.config)).title(title);
+            let member = Member::new(name, upstream.service.clone())
+                .naming(naming(&upstream.config))
+                .title(title)
+                .connections(bridge.upstream().server_info())
+                .resting(move || bridge.is_resting());
             let member = limited(member, upstream.result_limit);
             match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
                 Some(pins) => member.pins(pins.clone()),
@@ -207,7 +217,7 @@ impl Members {
 
     /// Says in `value` how the server `name` is reached, and what it speaks.
     #[cfg(unix)]
-    pub(super) fn describe(&self, name: &str, value: &mut serde_json::Value) {
+    pub(super) fn describe(&self, name: &str, value: &mut Value) {
         let Some(member) = self.upstreams.get(name) else {
             value["transport"] = "documents".into();
             return;
@@ -226,6 +236,24 @@ impl Members {
         let known = member.bridge.upstream().server_info().borrow().clone();
         let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]
             .map(|revision| known.for_callers_of(revision).cloned());
+        value["retry_at"] = Value::Null;
+        match member.bridge.upstream().health() {
+            UpstreamHealth::Down { since, why, retry_at } => {
+                value["state"] = "down".into();
+                value["since"] = since.to_string().into();
+                value["last_error"] = why.into();
+                value["retry_at"] = retry_at.to_string().into();
+            }
+            // It was connected again, and nothing was requested since.
+            UpstreamHealth::Connected { since } if value["state"] == "down" => {
+                let down = value["since"].as_str().and_then(|down| down.parse::<Timestamp>().ok());
+                if down.is_some_and(|down| down < since) {
+                    value["state"] = "up".into();
+                    value["since"] = since.to_string().into();
+                }
+            }
+            _ => {}
+        }
         value["revision"] = info.into_iter().flatten().next().map(|info| info.revision.as_str()).into();
     }
 
@@ -328,15 +356,24 @@ impl UpstreamMember {
             let all = Revision::ALL.map(Revision::as_str).join(", ");
             wrong(file, name, &format!("its `revision` is not known; there are {all}"))
         })?;
-        let open_timeout =
-            config.timeout.map_or(target::TIMEOUT, |seconds| Duration::from_secs(seconds.into()));
+        let open_timeout = config.open_timeout.map_or(target::TIMEOUT, seconds);
+        let deadlines = CallDeadlines {
+            first_byte: config.first_byte_timeout.map(seconds),
+            silent: config.call_timeout.map(seconds).unwrap_or_else(|| silent(arguments)),
+            max: config.call_timeout_max.map(seconds),
+        };
+        let bulkhead = BulkheadOptions {
+            max_calls: config.max_concurrent_calls.map(|calls| calls.get() as usize),
+            max_queued: config.max_queued_calls.map(|calls| calls as usize),
+            queue_timeout: config.queue_timeout.map(seconds),
+        };
         let bridge = factory.bridge(UpstreamOptions {
             name,
             target: server.destination()?,
             server: &server,
             revision,
             open_timeout,
-            call_timeout: arguments.given_timeout().unwrap_or(target::CALL_TIMEOUT),
+            deadlines,
             connections: config.connections.map(|number| number.max(1) as usize),
             isolation: match config.isolation {
                 Isolation::Automatic => IsolationPolicy::Automatic,
@@ -353,13 +390,19 @@ impl UpstreamMember {
                 "the upstream {name} has `pin = \"strict\"`, and there is no folder for the program's state: its definitions are trusted anew at each start"
             );
         }
+        let service = ServiceBuilder::new()
+            // A server that hangs takes its own places only.
+            .layer(factory.bulkhead(name, bulkhead))
+            // A call that hangs is ended. The time in the queue does not count.
+            .layer(factory.timeout(&bridge, deadlines))
+            .service(bridge.clone());
         let result_limit = result_limit(&file.config.gateway, Some(config));
         Ok(Self {
             config: config.clone(),
             pin,
             result_limit,
             server,
-            service: Arc::new(bridge.clone()),
+            service: Arc::new(service),
             #[cfg(unix)]
             direct: Arc::default(),
             bridge,
@@ -394,6 +437,15 @@ fn pin_mode(file: &GatewayFile, config: &UpstreamConfig) -> Option<PinMode> {
         Pin::Report => Some(PinMode::Report),
         Pin::Strict => Some(PinMode::Strict),
     }
+}
+
+/// The time that a call may take without progress, unless its upstream says something else.
+fn silent(arguments: &Arguments) -> Duration {
+    arguments.given_timeout().unwrap_or(target::CALL_TIMEOUT)
+}
+
+fn seconds(number: NonZeroU32) -> Duration {
+    Duration::from_secs(number.get().into())
 }
 
 /// How the tools and prompts of an upstream are named.
@@ -448,12 +500,13 @@ impl DocumentsMember {
         let options = Options::default().max_answer_chars(factory.limits.documents.max_answer_chars);
         let server = anyport_knowledge::builder_with(&knowledge, name, factory.supported(), None, options);
         let server = factory.limits.of_server(server).build().context("the documents cannot be served")?;
+        let timeout = TimeoutLayer::new(silent(arguments), &factory.metrics);
         let result_limit = result_limit(&file.config.gateway, None);
         Ok(Self {
             config: config.clone(),
             result_limit,
             knowledge,
-            service: Arc::new(server.clone()),
+            service: Arc::new(timeout.layer(server.clone())),
             #[cfg(unix)]
             direct: Arc::default(),
             server,

@@ -50,7 +50,6 @@ use crate::{
     listen::{self, Limits},
     logging,
     serve::Arguments,
-    target::CALL_TIMEOUT,
     upstream_factory::{self, UpstreamFactory},
     user_error::UserError,
 };
@@ -75,18 +74,16 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let members = Members::new(&file, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
     members.start().await?;
-    let silent = arguments.given_timeout().unwrap_or(CALL_TIMEOUT);
     let (limits, metrics) = (&factory.limits, &factory.metrics);
     let further = file.config.servers.keys().zip(virtual_servers(&file.config)).map(|(name, selection)| {
         let has_search = file.config.servers[name].tool_search;
         let service = searched(federation.virtual_server(selection), has_search);
-        FurtherEndpoint::new(virtual_path(name), upstream_factory::layered(service, silent, limits, metrics))
+        FurtherEndpoint::new(virtual_path(name), upstream_factory::layered(service, limits, metrics))
     });
     let further: Vec<_> = further.collect();
     let (service, ended) = (
         upstream_factory::layered(
             searched(federation.clone(), file.config.gateway.tool_search),
-            silent,
             limits,
             metrics,
         ),
@@ -95,7 +92,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     #[cfg(unix)]
     let direct = {
         let connections = arguments.listen.max_connections;
-        direct::DirectAccess::new(federation.clone(), &factory, connections, silent, reload::RETIRE)
+        direct::DirectAccess::new(federation.clone(), &factory, connections, reload::RETIRE)
     };
     let running = Arc::new(Running::new(file, federation, members));
     let (closing, stopped) = (running.clone(), running.clone());

@@ -11,7 +11,7 @@ use anyport_knowledge::{
     folder::{MAX_DOCUMENT_BYTES, MAX_DOCUMENTS},
     live::MAX_HELD_BYTES,
 };
-use anyport_layers::{CacheLimits, Quota};
+use anyport_layers::{BulkheadLimits, CacheLimits, Quota};
 use anyport_protocol::{limits, settings::LimitField};
 use anyport_server::Builder;
 use anyport_transport::{BufferLimits, http, unix, websocket};
@@ -33,6 +33,7 @@ pub(crate) struct Limits {
     pub(crate) upstream: UpstreamLimits,
     pub(crate) park: ParkLimits,
     pub(crate) federation: FederationLimits,
+    pub(crate) bulkhead: BulkheadLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
     pub(crate) documents: DocumentLimits,
@@ -166,6 +167,7 @@ impl Limits {
         section("documents", self.documents.limits_mut());
         section("server", self.server.limits_mut());
         section("federation", self.federation.limits_mut());
+        section("federation", self.bulkhead.limits_mut());
     }
 
     /// The limits of a Unix socket: those that it shares with the other transports have the same values.

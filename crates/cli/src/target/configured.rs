@@ -62,6 +62,7 @@ pub(super) fn resolved_with(
                 arguments: args,
                 environment: environment.into_iter().map(secret).collect(),
                 cwd: cwd.map(|folder| workspace.join(folder)),
+                confinement: None,
             })
         }
         Endpoint::Url { url, headers, .. } => {
@@ -105,6 +106,7 @@ mod tests {
             arguments: arguments.iter().map(|&word| word.into()).collect(),
             environment: environment.iter().map(hidden).collect(),
             cwd: cwd.map(PathBuf::from),
+            confinement: None,
         }
     }
 

@@ -47,8 +47,11 @@ impl Server {
     /// When its URL or one of its headers cannot be sent, or nothing here reaches such a server.
     pub(crate) fn destination(&self) -> Result<client::Target> {
         match self {
-            Self::Command { program, arguments, environment, cwd } => {
-                let mut command = child::Command::new(program).args(arguments.iter().cloned());
+            Self::Command { program, arguments, environment, cwd, confinement } => {
+                let mut command = match confinement {
+                    Some(confinement) => confinement.command(program, arguments)?,
+                    None => child::Command::new(program).args(arguments.iter().cloned()),
+                };
                 for (name, value) in environment {
                     command = command.env(name, &value.0);
                 }

@@ -158,6 +158,7 @@ impl Options {
                     arguments: arguments.to_vec(),
                     environment: Vec::new(),
                     cwd: None,
+                    confinement: None,
                 },
                 name: program.clone(),
                 found: None,

@@ -4,6 +4,7 @@ use anyport_transport::client::http::without_secrets;
 use http::Uri;
 
 use super::redact::SecretValue;
+use crate::confine::Confinement;
 
 /// How to reach a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) enum Server {
         environment: Vec<(String, SecretValue)>,
         /// Where it runs; else where we do.
         cwd: Option<PathBuf>,
+        /// What it may use of the system; else all that we may.
+        confinement: Option<Confinement>,
     },
     /// Through a running gateway, which has it among its servers.
     Gateway(GatewayServer),

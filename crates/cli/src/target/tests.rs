@@ -93,6 +93,7 @@ fn a_url_a_socket_and_a_command_are_servers_as_they_are() {
         arguments: ["-y", "server", "--", "x"].map(String::from).into(),
         environment: vec![("A".into(), SecretValue("b=c".into()))],
         cwd: None,
+        confinement: None,
     };
     assert_eq!(server, expected);
 }

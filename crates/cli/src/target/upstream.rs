@@ -4,6 +4,7 @@ use anyport_config::gateway::{KnowledgeConfig, UpstreamConfig};
 
 use super::{configured::resolved_with, redact::SecretValue, server::Server};
 use crate::{
+    confine::Confinement,
     gateway::{GatewayFile, SERVED_FILES, served_files},
     secret_source::SecretSource,
 };
@@ -23,7 +24,8 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
         let source = text.parse::<SecretSource>().ok().filter(|_| is_value)?;
         Some(source.read_text(surroundings))
     })?;
-    if let Server::Command { environment, cwd, .. } = &mut server {
+    if let Server::Command { environment, cwd, confinement, .. } = &mut server {
+        *confinement = Confinement::of(config, surroundings)?;
         // Clients start the programs of their files wherever they are themselves.
         if !file.config.is_of_client {
             cwd.get_or_insert_with(|| surroundings.cwd.clone());
@@ -55,6 +57,7 @@ pub(super) fn of_documents(config: &KnowledgeConfig, file: &GatewayFile) -> Resu
         arguments: ["serve", "--stdio"].map(str::to_owned).into_iter().chain(folders).collect(),
         environment: vec![served(file)],
         cwd: Some(file.surroundings().cwd.clone()),
+        confinement: None,
     })
 }
 

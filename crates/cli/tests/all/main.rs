@@ -16,6 +16,8 @@ mod commands;
 #[cfg(unix)]
 mod completions;
 mod configured;
+#[cfg(target_os = "linux")]
+mod confined;
 mod crash;
 mod doctor;
 mod documents;
@@ -26,6 +28,8 @@ mod flags;
 #[cfg(unix)]
 mod fleet;
 mod gateway;
+#[cfg(unix)]
+mod gateway_faults;
 mod gateway_file;
 mod interrupted;
 mod json;

@@ -15,8 +15,8 @@ mod upstream;
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{
-    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, Pin, Start, ToolConfig,
-    UpstreamConfig, VirtualServerConfig, Words,
+    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess, Pin,
+    ProgramLimits, SandboxConfig, Start, ToolConfig, UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, read};
 

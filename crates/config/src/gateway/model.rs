@@ -2,7 +2,7 @@
 //!
 //! The first paragraph of each comment is the description in the published JSON Schema.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -75,12 +75,29 @@ pub struct UpstreamConfig {
     pub start: Start,
     /// The number of connections. Default: 8 to a program, 64 to a URL.
     pub connections: Option<u32>,
-    /// The seconds that connecting may take. Default: 60.
-    pub timeout: Option<u32>,
+    /// The seconds until a connection is made and a revision agreed. Default: 60.
+    pub open_timeout: Option<NonZeroU32>,
+    /// The seconds until the server must have sent something of a call. Default: `first_byte_timeout` of `[limits]`, else as
+    /// long as `call_timeout`.
+    pub first_byte_timeout: Option<NonZeroU32>,
+    /// The seconds that a call may take without reporting progress. Default: 600.
+    pub call_timeout: Option<NonZeroU32>,
+    /// The seconds that a call may take in all. Default: 3600.
+    pub call_timeout_max: Option<NonZeroU32>,
+    /// The number of calls that run at once. Default: 512.
+    pub max_concurrent_calls: Option<NonZeroU32>,
+    /// The number of calls beyond these that wait. Default: 128.
+    pub max_queued_calls: Option<u32>,
+    /// The seconds that such a call waits. Default: 5.
+    pub queue_timeout: Option<NonZeroU32>,
     /// Whether the server is left out.
     pub disabled: bool,
     /// The seconds without use after which the program is ended. The next call starts it again. Default: never.
     pub idle_stop: Option<u32>,
+    /// What the program may use of the system.
+    pub limits: ProgramLimits,
+    /// The files and the network that the program may use. Default: those of the gateway.
+    pub sandbox: Option<SandboxConfig>,
     /// The title that people see in questions. Default: the name.
     pub title: Option<String>,
     /// What stands before the names of its tools and prompts, with `_` between. Default: its name; "" for none.
@@ -97,6 +114,50 @@ pub struct UpstreamConfig {
     pub max_result_tokens: Option<u32>,
     /// What becomes of a larger result. Default: what `[gateway]` says.
     pub on_large_result: Option<LargeResult>,
+}
+
+/// What a program may use of the system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProgramLimits {
+    /// The memory of each of its processes: a number of bytes with `KiB`, `MiB` or `GiB`, such as `512MiB`.
+    pub memory: Option<String>,
+    /// The seconds of processor time of each of its processes.
+    pub cpu_seconds: Option<u32>,
+    /// The number of files that each of its processes may have open.
+    pub open_files: Option<u32>,
+    /// The number of processes that its user may have when it starts one more.
+    pub processes: Option<u32>,
+}
+
+/// The files and the network that a program may use. It may read the folders of the system, and write the one for temporary files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxConfig {
+    /// Further files and folders that it may read.
+    pub read: Vec<String>,
+    /// Files and folders that it may read and write.
+    pub write: Vec<String>,
+    /// Whether it may use TCP: `false`, or the ports that it may connect to. Default: true.
+    pub network: NetworkAccess,
+    /// Whether it is not started where the system has no sandbox. Default: it is started, with a warning.
+    pub required: bool,
+}
+
+/// Whether a program may use TCP: any, none, or the ports that it may connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "true, false or a list of ports")]
+pub enum NetworkAccess {
+    /// Any or none.
+    Any(bool),
+    /// The ports.
+    Ports(Vec<u16>),
+}
+
+impl Default for NetworkAccess {
+    fn default() -> Self {
+        Self::Any(true)
+    }
 }
 
 /// One tool, as the gateway offers it.

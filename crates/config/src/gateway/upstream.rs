@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::model::{Start, UpstreamConfig, Words};
+use super::model::{ProgramLimits, Start, UpstreamConfig, Words};
 use crate::server::{Endpoint, ServerConfig};
 
 impl UpstreamConfig {
@@ -51,6 +51,7 @@ impl UpstreamConfig {
         if words.first().is_none_or(String::is_empty) {
             return Err(("command", "it names no program".to_owned()));
         }
+        self.limits.memory_bytes().map_err(|reason| ("limits", reason))?;
         let program = words.remove(0);
         words.extend(self.args.iter().cloned());
         Ok(Endpoint::Command {
@@ -69,11 +70,34 @@ impl UpstreamConfig {
             ("env_file", self.env_file.is_some()),
             ("cwd", self.cwd.is_some()),
             ("idle_stop", self.idle_stop.is_some()),
+            ("limits", self.limits != ProgramLimits::default()),
+            ("sandbox", self.sandbox.is_some()),
         ];
         if let Some((key, _)) = of_a_program.into_iter().find(|(_, given)| *given) {
             return Err((key, "it is for a `command`, and this upstream has a `url`".to_owned()));
         }
         Ok(Endpoint::Url { url: url.to_owned(), headers: self.headers.clone(), sse: false })
+    }
+}
+
+impl ProgramLimits {
+    /// The memory in bytes, if it is limited.
+    ///
+    /// # Errors
+    /// When the text is no size.
+    pub fn memory_bytes(&self) -> Result<Option<u64>, String> {
+        let Some(text) = &self.memory else { return Ok(None) };
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let shift = match text[digits.len()..].trim() {
+            "" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            "GiB" => 30,
+            _ => return Err(format!("{text:?} is no size such as 512MiB; there are KiB, MiB and GiB")),
+        };
+        let bytes = digits.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift));
+        let bytes = bytes.filter(|bytes| *bytes > 0);
+        bytes.map(Some).ok_or_else(|| format!("{text:?} is no size such as 512MiB"))
     }
 }
 

@@ -17,7 +17,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
 use anyport_upstream::{ServerInfo, Upstream, pages};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 pub use self::catalog_record::{CATALOGS, CatalogRecord};
 use self::{
@@ -272,6 +272,7 @@ impl Bridge {
         let bridge = self.clone();
         emit::reply(|emitter| async move {
             let mut listener = ListenerState::of(&request);
+            let mut connections = bridge.upstream.server_info();
             let rest = bridge.rest.clone();
             // Changes of lists are no reason to run; those of a resource are.
             let _in_use = rest.as_ref().filter(|_| listener.wants_resources()).map(Rest::begin);
@@ -283,6 +284,7 @@ impl Bridge {
                     rest.becomes(false).await;
                 }
                 let begun = Instant::now();
+                connections.mark_unchanged();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
                 let outcome = tokio::select! {
                     outcome = bridge.forward_changes(reply, &context, &mut listener, &emitter) => outcome,
@@ -310,7 +312,8 @@ impl Bridge {
                     emitter.emit(Event::Notification(listener.acknowledgement())).await;
                 }
                 if begun.elapsed() < AGAIN {
-                    sleep(AGAIN).await;
+                    // A new connection says that the server is there again.
+                    let _ = timeout(AGAIN, connections.changed()).await;
                 }
             }
         })

@@ -4,7 +4,7 @@
 use anyport_metrics::Metrics;
 use anyport_store::{BLOB, Key, MemoryStore, Store as _, Write};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{catalog_record::Contents, *};
 use crate::test_server::{Farm, call, caller, error, result};

@@ -7,6 +7,8 @@ use std::sync::{
 
 use anyport_protocol::{Error, Raw, json::Splice, jsonrpc::Reason};
 use anyport_service::{Outcome, Service, sync::Lock};
+use anyport_upstream::KnownServer;
+use tokio::sync::watch;
 
 use super::{health::Health, list_kind::ListKind, member_list::MemberList, pins::Pins};
 
@@ -20,6 +22,8 @@ pub(super) struct MemberCore {
     /// What its definitions are compared with, if they are.
     pub(super) pins: Option<Pins>,
     pub(super) health: Health,
+    /// Changes with each connection of its server, if that is known.
+    pub(super) connections: Option<watch::Receiver<KnownServer>>,
     /// The number of calls that were forwarded.
     pub(super) calls: AtomicU64,
     /// The number of those that ended with an error or a failure.
@@ -36,12 +40,14 @@ impl MemberCore {
         name: &str,
         service: Arc<dyn Service>,
         pins: Option<Pins>,
+        connections: Option<watch::Receiver<KnownServer>>,
         is_resting: Option<IsResting>,
     ) -> Self {
         Self {
             name: name.into(),
             service,
             pins,
+            connections,
             health: Health::default(),
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use anyport_service::Service;
+use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
 use super::{
@@ -25,6 +26,7 @@ pub struct Member {
     service: Arc<dyn Service>,
     naming: Naming,
     per_principal: bool,
+    connections: Option<watch::Receiver<KnownServer>>,
     pins: Option<Pins>,
     is_resting: Option<IsResting>,
     result_limit: Option<ResultLimit>,
@@ -41,6 +43,7 @@ impl Member {
             service,
             naming,
             per_principal: false,
+            connections: None,
             pins: None,
             is_resting: None,
             result_limit: None,
@@ -58,6 +61,14 @@ impl Member {
     #[must_use]
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = naming;
+        self
+    }
+
+    /// Reads its lists again whenever `connections` changes: [`Upstream::server_info`](anyport_upstream::Upstream::server_info) of
+    /// its server. Without this, a member that was away is looked for now and then.
+    #[must_use]
+    pub fn connections(mut self, connections: watch::Receiver<KnownServer>) -> Self {
+        self.connections = Some(connections);
         self
     }
 
@@ -142,8 +153,9 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let (service, pins) = (member.service, member.pins);
-                let core = Arc::new(MemberCore::new(&member.name, service, pins, member.is_resting));
+                let Member { name, service, pins, connections, is_resting, .. } = &member;
+                let (service, pins, connections) = (service.clone(), pins.clone(), connections.clone());
+                let core = Arc::new(MemberCore::new(name, service, pins, connections, is_resting.clone()));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };

@@ -1,4 +1,5 @@
 mod both_eras;
+mod breaker;
 mod listeners;
 mod outside_calls;
 

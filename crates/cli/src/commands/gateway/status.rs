@@ -61,7 +61,9 @@ fn shown(gateway: &Value, output: &Output) -> String {
     let rows: Vec<Vec<String>> = rows.collect();
     let mut text = safe::text(&head) + &whole(&keys, &rows, output.screen);
     for server in servers(gateway).filter(|server| server["state"] == "down") {
-        text += &safe::line(&format!("{}: {}", word(&server["name"]), word(&server["last_error"])));
+        let next = server["retry_at"].as_str().map(|at| format!("; the next attempt is at {at}"));
+        let why = format!("{}: {}", word(&server["name"]), word(&server["last_error"]));
+        text += &safe::line(&(why + &next.unwrap_or_default()));
         text.push('\n');
     }
     for server in servers(gateway) {

@@ -28,7 +28,15 @@ pub(crate) struct Scripted {
 impl Scripted {
     /// Answers what `answer` says, and closes the connection; where it says nothing, it keeps it open and is silent.
     pub(crate) fn start(answer: impl Fn(&Asked) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self::serving(None, answer)
+        Self::serving(TcpListener::bind("127.0.0.1:0").unwrap(), None, answer)
+    }
+
+    /// The same at an address where nothing listened until now.
+    pub(crate) fn at(
+        address: SocketAddr,
+        answer: impl Fn(&Asked) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self::serving(TcpListener::bind(address).unwrap(), None, answer)
     }
 
     /// The same over TLS, with a certificate and its key.
@@ -44,14 +52,14 @@ impl Scripted {
             .with_no_client_auth()
             .with_single_cert(vec![certified.cert.der().clone()], key)
             .unwrap();
-        Self::serving(Some(Arc::new(config)), answer)
+        Self::serving(TcpListener::bind("127.0.0.1:0").unwrap(), Some(Arc::new(config)), answer)
     }
 
     fn serving(
+        listener: TcpListener,
         tls: Option<Arc<rustls::ServerConfig>>,
         answer: impl Fn(&Asked) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
         let all = asked.clone();

@@ -10,7 +10,11 @@ use std::{
 
 use anyport_protocol::{Method, subscription::SubscriptionFilter};
 use anyport_service::{Backoff, Context, Event, Outcome, Reply, Request};
-use tokio::time::{Instant, sleep_until};
+use anyport_upstream::KnownServer;
+use tokio::{
+    sync::watch::Receiver,
+    time::{Instant, sleep_until},
+};
 
 use crate::federation::{cached::Cached, core::MemberCore, list_kind::ListKind, member_list::MemberList};
 
@@ -42,8 +46,12 @@ pub(super) fn run<W: Watched>(
     let (weak, covered) = (Arc::downgrade(catalog), Covered(covered));
     async move {
         let (mut failures, mut is_first) = (0, true);
+        let mut connections = core.connections.clone();
         loop {
             let begun = Instant::now();
+            if let Some(connections) = &mut connections {
+                connections.mark_unchanged();
+            }
             let refused = match listen(&weak, &core, &context, &covered, &mut is_first).await {
                 End::Idle => return,
                 End::Refused => true,
@@ -56,10 +64,24 @@ pub(super) fn run<W: Watched>(
             let until = Instant::now() + pause;
             while Instant::now() < until {
                 let Some(next) = refresh_old(&weak) else { return };
-                sleep_until(next.min(until)).await;
+                tokio::select! {
+                    () = sleep_until(next.min(until)) => {}
+                    // It is there again.
+                    () = connected(&mut connections) => break,
+                }
             }
         }
     }
+}
+
+/// Completes with the next connection of the server, if that is known.
+async fn connected(connections: &mut Option<Receiver<KnownServer>>) {
+    if let Some(receiver) = connections
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// The lists of whose changes the member notifies. None, once the watcher is gone.

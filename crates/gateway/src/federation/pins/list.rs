@@ -60,11 +60,10 @@ pub(super) struct Findings {
     pub(super) over: usize,
 }
 
-/// The most pins of a list: as many as are read of one. `docs/limits.md` calls it `max_pins`.
-pub(super) const MAX_PINS: usize = 10_000;
-/// The most bytes of definitions that are kept of a list; of further ones their hashes are. Compressed they fit into one value of
-/// the store.
-const TEXTS: usize = 2 << 20;
+/// The most pins of a list, which fit into one value of the store. `docs/limits.md` calls it `max_pins`.
+pub(super) const MAX_PINS: usize = 3_000;
+/// The most bytes of definitions that are kept of a list; of further ones their hashes are.
+const TEXTS: usize = 1 << 20;
 /// The most accepted definitions of an item: of each era, with and without some capabilities.
 const ACCEPTED: usize = 8;
 /// The most pending definitions of an item.
@@ -143,6 +142,12 @@ impl PinnedList {
             }
         }
         accepted
+    }
+
+    /// Keeps the hashes of the definitions alone.
+    pub(super) fn drop_texts(&mut self) {
+        let pins = self.items.values_mut();
+        pins.flat_map(|pin| pin.accepted.iter_mut().chain(&mut pin.pending)).for_each(|one| one.text = None);
     }
 
     /// Whether a further item can be pinned. Resources that are not listed any more make room.

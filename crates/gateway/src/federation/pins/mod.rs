@@ -309,7 +309,15 @@ impl Inner {
                 continue;
             }
             let add = |list: &mut PinnedList| unsaved.iter().for_each(|seen| _ = list.observe(seen));
-            let saved = record.records.update(&record.file, &self.upstream, kind, add).await;
+            let mut saved = record.records.update(&record.file, &self.upstream, kind, add).await;
+            if let Err(Error::TooLarge { .. }) = saved {
+                // What was pinned counts more than how it is shown.
+                let add_hashes = |list: &mut PinnedList| {
+                    add(list);
+                    list.drop_texts();
+                };
+                saved = record.records.update(&record.file, &self.upstream, kind, add_hashes).await;
+            }
             let stored = match saved {
                 Ok(()) => record.records.get(&record.file, &self.upstream, kind).await,
                 Err(error) => Err(error),

@@ -142,6 +142,35 @@ async fn pins_survive_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_list_is_stored_without_its_texts() {
+    let records = store();
+    // What cannot be compressed: pseudo-random numbers.
+    let mut state = 1u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{state:016x}")
+    };
+    let tools_of = |noise: &mut dyn FnMut() -> String| -> Value {
+        let described = |number: u32, noise: &mut dyn FnMut() -> String| {
+            described(&format!("tool_{number}"), &(0..24).map(|_| noise()).collect::<String>())
+        };
+        (0..3_000).map(|number| described(number, noise)).collect()
+    };
+    let fake = Fake::new(&[]);
+    fake.set("tools", tools_of(&mut noise));
+    let federation = gateway(&fake, PinMode::Strict, Some(&records));
+    tools(&federation).await;
+    sleep(seconds(1)).await;
+    drop(federation);
+    let stored = records.all().await.unwrap().into_iter().find(|list| list.list == "tools").unwrap();
+    assert_eq!(stored.items.len(), 3_000);
+    assert!(stored.items.values().all(|pin| pin.accepted.len() == 1 && pin.accepted[0].text.is_none()));
+    fake.set("tools", json!([described("tool_7", "evil")]));
+    let again = gateway(&fake, PinMode::Strict, Some(&records));
+    assert_eq!(tools(&again).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn prompts_resources_and_templates_are_quarantined_as_tools_are() {
     let fake = Fake::new(&[]);
     fake.set("prompts", json!([{"name": "p"}]));

@@ -126,6 +126,8 @@ pub enum Effect {
     Ask(Attachment, u32, Raw),
     /// Answer a request.
     End(Attachment, RpcResult),
+    /// Answer a request whose call took longer than `call_timeout_max`.
+    Late(Attachment),
     /// Count a refusal by this limit.
     Count(&'static str),
     /// The call is over, and this is how. Nothing follows.
@@ -537,11 +539,8 @@ impl Call {
     fn tick(&mut self, now: Duration, out: &mut Vec<Effect>) {
         match self.phase {
             Phase::Running { since } | Phase::Gathering { since, .. } if self.is_late(now, since) => {
-                let seconds = self.limits.call_timeout_max.unwrap_or_default().as_secs_f64();
-                let message = format!("the call took longer than {seconds} s (call_timeout_max)");
-                let error = Error::internal(message).with_reason(Reason::Timeout);
                 out.push(Effect::Count("call_timeout_max"));
-                self.fail(error, Reason::Cancelled, out);
+                self.fail(Effect::Late, Reason::Cancelled, out);
             }
             Phase::Gathering { until, .. } if until <= now => out.push(Effect::Place),
             Phase::Parked { until } | Phase::Kept { until, .. } if until <= now => {
@@ -577,7 +576,7 @@ impl Call {
             }
             None => Error::internal("the program stops").with_reason(Reason::ShuttingDown),
         };
-        self.fail(error, Reason::Cancelled, out);
+        self.fail(|to| Effect::End(to, Err(error.clone())), Reason::Cancelled, out);
     }
 
     fn drain(&mut self, out: &mut Vec<Effect>) {
@@ -602,11 +601,11 @@ impl Call {
     }
 
     /// Ends the call for the server with `error` for those who are attached.
-    fn fail(&mut self, error: Error, reason: Reason, out: &mut Vec<Effect>) {
+    fn fail(&mut self, end: impl Fn(Attachment) -> Effect, reason: Reason, out: &mut Vec<Effect>) {
         let attached = std::mem::take(&mut self.attached);
         self.abandon(reason, out);
         let over = out.pop();
-        out.extend(attached.into_iter().map(|(to, _)| Effect::End(to, Err(error.clone()))));
+        out.extend(attached.into_iter().map(|(to, _)| end(to)));
         out.extend(over);
     }
 

@@ -228,7 +228,9 @@ impl World {
         let retry = Retry { attachment, round, answers: Some(answers), digest, caller };
         let (latest, asked) = (round == self.calls[at].round, self.calls[at].asked.clone());
         let effects = self.tell(at, Event::Retry(retry));
-        let ended = effects.iter().any(|effect| matches!(effect, Effect::End(to, _) if *to == attachment));
+        let ended = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::End(to, _) | Effect::Late(to) if *to == attachment));
         for effect in &effects {
             if let Effect::Answer(key, answer) = effect {
                 assert!(
@@ -295,7 +297,9 @@ impl Held {
                     requests.members().filter_map(|member| member.key().strip_prefix('q')?.parse().ok());
                 self.asked.extend(keys.collect::<Vec<Key>>());
             }
-            Effect::End(to, _) => assert!(self.attached.remove(to), "each request is answered once"),
+            Effect::End(to, _) | Effect::Late(to) => {
+                assert!(self.attached.remove(to), "each request is answered once")
+            }
             Effect::Count(_) | Effect::Place => {}
             Effect::Over(_) => {
                 assert!(self.open.is_empty(), "no question stays open: {:?}", self.open);
