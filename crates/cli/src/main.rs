@@ -29,6 +29,7 @@ mod state_dir;
 mod store;
 mod target;
 mod tool_args;
+mod traffic;
 mod upstream_factory;
 mod usage;
 mod user_error;
@@ -116,6 +117,9 @@ enum Command {
     /// Show what the servers of a running gateway have written to standard error and logged, and how their connections began and ended.
     #[cfg(unix)]
     Logs(Box<commands::gateway::logs::Arguments>),
+    /// Show the calls of a running gateway as they happen, and their messages.
+    #[cfg(unix)]
+    Tap(Box<commands::gateway::tap::Arguments>),
     /// Check or show the file of a gateway, anyport.toml, or write its JSON Schema.
     Config(Box<commands::config::Arguments>),
     /// Show the pinned definitions of a gateway's servers, compare those that differ, and accept them.
@@ -154,6 +158,8 @@ impl Command {
             Self::Restart(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Logs(arguments) => return Some(&arguments.output),
+            #[cfg(unix)]
+            Self::Tap(arguments) => return Some(&arguments.output),
             Self::Config(arguments) => return Some(&arguments.output),
             Self::Pins(arguments) => return Some(arguments.output()),
             Self::Store(arguments) => return Some(arguments.output()),
@@ -222,6 +228,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
         #[cfg(unix)]
         Command::Logs(arguments) => commands::gateway::logs::run(&arguments),
+        #[cfg(unix)]
+        Command::Tap(arguments) => commands::gateway::tap::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::Pins(arguments) => commands::pins::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),

@@ -120,7 +120,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         &["tools", "call", "resources", "read", "prompts", "prompt", "inspect", "doctor", "replay"],
     ),
     ("Commands that serve", &["serve", "bridge"]),
-    ("Commands on running gateways", &["status", "restart", "logs"]),
+    ("Commands on running gateways", &["status", "restart", "logs", "tap"]),
     (
         "Commands on configured servers",
         &["servers", "add", "get", "remove", "enable", "disable", "import", "install"],

@@ -27,6 +27,7 @@ use crate::{
     server_log::{LoggedConnector, ServerLogs},
     state_dir, store,
     target::Server,
+    traffic::Traffic,
 };
 
 /// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
@@ -36,6 +37,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) buffers: BufferedBytes,
     /// The logs of the servers for which [`UpstreamOptions::is_logged`] says so.
     pub(crate) logs: ServerLogs,
+    /// The calls and messages of these servers and of clients.
+    pub(crate) traffic: Traffic,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -98,8 +101,9 @@ impl UpstreamFactory {
         let supported = arguments.era.revisions().into();
         let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
+        let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
         let guard = guard::Guard::default();
-        Ok(Self { limits, metrics, buffers, logs, supported, key, store, guard, cold_starts })
+        Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, guard, cold_starts })
     }
 
     /// The revisions that clients may speak.
@@ -152,8 +156,9 @@ impl UpstreamFactory {
         let first_byte = deadlines.first_byte.or(limits.upstream.first_byte_timeout);
         let of_upstream = limits.upstream.connections(connections).first_byte_timeout(first_byte);
         let longest = self.longest(deadlines);
-        let log = is_logged.then(|| self.logs.of(name));
-        let connector = LoggedConnector::new(self.guard.guarded(target), opening, log).handshakes(handshakes);
+        let log = is_logged.then(|| (self.logs.of(name), self.traffic.clone()));
+        let connector =
+            LoggedConnector::new(name, self.guard.guarded(target), opening, log).handshakes(handshakes);
         let builder = match server {
             Server::Command { .. } => Upstream::builder(name, self.cold_starts.bounded(connector)),
             _ => Upstream::builder(name, connector),

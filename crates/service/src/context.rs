@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Raw, Revision,
@@ -31,6 +31,7 @@ struct Call {
     param_headers: Option<ParamHeaders>,
     deadline: Option<Instant>,
     presence: Option<Presence>,
+    observed: Option<NonZeroU64>,
 }
 
 impl Call {
@@ -73,6 +74,7 @@ impl Context {
             param_headers: None,
             deadline: None,
             presence: None,
+            observed: None,
         }))
     }
 
@@ -185,6 +187,18 @@ impl Context {
     pub fn with_presence(mut self, presence: Presence) -> Self {
         Arc::make_mut(&mut self.0).presence = Some(presence);
         self
+    }
+
+    /// Sets the number under which an observer follows the call, from the message of the client to that for the server.
+    #[must_use]
+    pub fn with_observed_call(mut self, number: NonZeroU64) -> Self {
+        Arc::make_mut(&mut self.0).observed = Some(number);
+        self
+    }
+
+    /// The number under which an observer follows the call; `None` if none does.
+    pub fn observed_call(&self) -> Option<NonZeroU64> {
+        self.0.observed
     }
 
     /// The caller's principal.

@@ -15,6 +15,7 @@
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
 //! - `accept`: accepting connections, for every listener.
 //! - [`BufferedBytes`]: the budget of large answers in memory, which the transports of a program share.
+//! - [`ClientObserver`]: sees the messages of clients, and what they are sent for them.
 //! - `refusals`: counts what limits refuse. `lines`: messages on a stream of bytes; `frames`: messages on a WebSocket.
 
 #[cfg(any(feature = "http", all(feature = "unix", unix)))]
@@ -30,6 +31,7 @@ pub mod http;
 #[cfg_attr(not(any(feature = "stdio", feature = "client", all(feature = "unix", unix))), allow(dead_code))]
 mod lines;
 pub mod memory;
+mod observed;
 mod refusals;
 #[cfg(feature = "stdio")]
 pub mod stdio;
@@ -39,6 +41,7 @@ pub mod unix;
 pub mod websocket;
 
 pub use buffered_bytes::{BufferLimits, BufferedBytes};
+pub use observed::{CallObserver, ClientObserver};
 
 /// The longest time that is waited where a user says how long: nobody notices, and the clock can tell when it ends.
 #[cfg(any(feature = "http", feature = "websocket", feature = "client-websocket"))]

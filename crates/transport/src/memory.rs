@@ -95,6 +95,7 @@ pub fn serve(
         first_message: None,
         idle: None,
         buffers,
+        observer: None,
     };
     let peer = ServerConnection::new(Arc::new(service), connection, out);
     let serving = async move {

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_service::Backoff;
-use anyport_transport::client::{self, ConnectOptions, Connection, Target};
+use anyport_transport::client::{self, ConnectOptions, Connection, MessageObserver, Target};
 use tokio::time::{Instant, sleep};
 
 use crate::{ConnectError, Connected, Connector, OpenRequest, RevisionCache};
@@ -29,6 +29,13 @@ impl TransportConnector {
     pub fn handshakes(mut self, handshakes: u32) -> Self {
         self.handshakes = handshakes;
         self
+    }
+
+    /// The same server, with `observer` for the messages of its connections.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<dyn MessageObserver>) -> Self {
+        let opening = self.opening.clone().tap(Some(observer));
+        Self { opening, ..self.clone() }
     }
 }
 

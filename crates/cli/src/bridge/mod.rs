@@ -83,7 +83,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         false => None,
     };
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
-    let settings = listen::Settings { supported, limits, buffers, further: Vec::new() };
+    let settings = listen::Settings { supported, limits, buffers, further: Vec::new(), observer: None };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);
         let server = match &mut probe {

@@ -18,8 +18,9 @@ use super::{
     reload::{Restart, Running},
     socket::{self, Introduction, Request},
     stream_logs::stream_logs,
+    stream_tap::stream_tap,
 };
-use crate::{server_log::ServerLogs, state_dir};
+use crate::{server_log::ServerLogs, state_dir, traffic::Traffic};
 
 /// The longest request in bytes.
 const LONGEST: u64 = 64 << 10;
@@ -42,11 +43,17 @@ pub(super) struct Control {
     /// The servers, each alone.
     direct: DirectAccess,
     logs: ServerLogs,
+    traffic: Traffic,
 }
 
 impl Control {
     /// Opens the socket of this process, which leads to each of the servers of `direct`. A gateway without one serves all the same.
-    pub(super) fn open(state_dir: Option<PathBuf>, direct: DirectAccess, logs: ServerLogs) -> Option<Self> {
+    pub(super) fn open(
+        state_dir: Option<PathBuf>,
+        direct: DirectAccess,
+        logs: ServerLogs,
+        traffic: Traffic,
+    ) -> Option<Self> {
         let folder = socket::folder(&state_dir::folder(state_dir)?);
         let path = folder.join(format!("{}.sock", std::process::id()));
         // A process with the same number may have left it.
@@ -60,7 +67,16 @@ impl Control {
             tracing::warn!(path = %path.display(), %error, "commands such as `anyport status` do not find this gateway");
         };
         let (listener, owner) = bind().inspect_err(warn).ok()?;
-        Some(Self { path, listener, owner, began: Timestamp::now(), address: Lock::default(), direct, logs })
+        Some(Self {
+            path,
+            listener,
+            owner,
+            began: Timestamp::now(),
+            address: Lock::default(),
+            direct,
+            logs,
+            traffic,
+        })
     }
 
     /// Notes where the gateway listens.
@@ -110,6 +126,7 @@ impl Control {
                 timeout(PATIENCE, respond(&mut stream, &json!({"ok": true}))).await??;
                 return stream_logs(stream, &request, &self.logs).await;
             }
+            Ok(Request::Tap(request)) => return stream_tap(stream, request, &self.traffic).await,
             Ok(Request::Connect { name }) => return self.connect(stream, running, &name).await,
             Err(why) => json!({"error": why}),
         };

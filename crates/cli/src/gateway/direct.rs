@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_gateway::federation::{Federation, MemberService};
 use anyport_service::Service;
-use anyport_transport::unix;
+use anyport_transport::{ClientObserver, unix};
 use tokio::sync::watch;
 
 use crate::upstream_factory::{self, UpstreamFactory};
@@ -51,6 +51,7 @@ impl DirectAccess {
         let mcp = unix::Config::default()
             .supported(factory.supported().clone())
             .buffers(factory.buffers.clone())
+            .observer(Some(Arc::new(factory.traffic.clone()) as Arc<dyn ClientObserver>))
             .limits(limits.unix(max_connections).drain(drain));
         let layers = Box::new(move |member| -> Arc<dyn Service> {
             Arc::new(upstream_factory::layered(member, &limits, &metrics))

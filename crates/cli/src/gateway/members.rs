@@ -34,6 +34,7 @@ use crate::{
     program::{self, Missing},
     serve::Arguments,
     state_dir, target,
+    traffic::ObservedService,
     upstream_factory::{BulkheadOptions, CallDeadlines, UpstreamFactory, UpstreamOptions},
     user_error::UserError,
 };
@@ -402,7 +403,7 @@ impl UpstreamMember {
             pin,
             result_limit,
             server,
-            service: Arc::new(service),
+            service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
             #[cfg(unix)]
             direct: Arc::default(),
             bridge,
@@ -506,7 +507,11 @@ impl DocumentsMember {
             config: config.clone(),
             result_limit,
             knowledge,
-            service: Arc::new(timeout.layer(server.clone())),
+            service: Arc::new(ObservedService::new(
+                timeout.layer(server.clone()),
+                name,
+                factory.traffic.clone(),
+            )),
             #[cfg(unix)]
             direct: Arc::default(),
             server,

@@ -7,6 +7,7 @@
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
 //! - `control`: answers what comes on that socket.
 //! - `stream_logs`: writes the logs of servers to those commands.
+//! - `stream_tap`: writes the calls of the gateway to them.
 //! - `direct`: one server of the gateway, by itself, for those commands.
 //! - [`banner`]: what is served, and where.
 
@@ -23,6 +24,8 @@ mod reload;
 pub(crate) mod socket;
 #[cfg(unix)]
 mod stream_logs;
+#[cfg(unix)]
+mod stream_tap;
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
@@ -110,11 +113,19 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         // What was started for us ends with us.
         .on_stopped(async move || stopped.shut_down(drain).await);
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
-    let settings = listen::Settings { supported, limits, buffers, further };
+    let settings = listen::Settings {
+        supported,
+        limits,
+        buffers,
+        further,
+        observer: Some(Arc::new(factory.traffic.clone())),
+    };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]
-    let control = control::Control::open(arguments.listen.state_dir.clone(), direct, factory.logs.clone())
-        .map(Arc::new);
+    let control = {
+        let (logs, traffic) = (factory.logs.clone(), factory.traffic.clone());
+        control::Control::open(arguments.listen.state_dir.clone(), direct, logs, traffic).map(Arc::new)
+    };
     #[cfg(unix)]
     if let Some(control) = &control {
         tokio::spawn(control.clone().serve(running.clone(), restart));

@@ -3,7 +3,7 @@
 //! The socket is a Unix socket in the state folder, `gateways/PID.sock`, which only its user can open. A request is one line of
 //! JSON, and so is its response: `{"command":"status"}`, `{"command":"restart","name":"files"}`. The response to a request that
 //! opens a connection is `{"ok":true}`, or says why not. After it the connection speaks MCP with a server, a message a line
-//! (`{"command":"connect","name":"files"}`), or has further lines of JSON (`{"command":"logs","follow":true}`).
+//! (`{"command":"connect","name":"files"}`), or has further lines of JSON (`{"command":"logs","follow":true}`, `{"command":"tap"}`).
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -38,6 +38,8 @@ pub(crate) enum Request {
     },
     /// Writes the logs of servers, an entry a line.
     Logs(LogsRequest),
+    /// Writes calls as they happen, an event a line.
+    Tap(TapRequest),
     /// Speaks MCP with a server from then on.
     Connect {
         /// The name of the server in the file.
@@ -54,6 +56,21 @@ pub(crate) struct LogsRequest {
     pub(crate) follow: bool,
     /// The number of the newest entries that are wanted of those that are there.
     pub(crate) lines: Option<usize>,
+}
+
+/// Which calls are wanted, and what of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct TapRequest {
+    /// The names of servers; none: all.
+    pub(crate) names: Vec<String>,
+    /// The method of the calls.
+    pub(crate) method: Option<String>,
+    /// The name of the tool, prompt or resource of the calls, as their server calls it.
+    pub(crate) tool: Option<String>,
+    /// Whether only calls are wanted that fail.
+    pub(crate) errors: bool,
+    /// Whether the messages of the calls are wanted, too.
+    pub(crate) wire: bool,
 }
 
 /// Which gateway this is, and the names of its servers.

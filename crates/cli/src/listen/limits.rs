@@ -72,6 +72,20 @@ limits! {
             beyond = "the oldest entries are dropped; `anyport logs -f` says how many it missed"
         )]
         pub(crate) server_log: usize,
+        /// The number of events that wait for a slow `anyport tap`.
+        #[default(1_024)]
+        #[limit(
+            Count "tap_events", note = " that wait for each `anyport tap`",
+            beyond = "the oldest are left out, and the command says how many"
+        )]
+        pub(crate) tap_events: usize,
+        /// The size in bytes of the largest message that `anyport tap` shows.
+        #[default(64 KiB)]
+        #[limit(
+            Bytes "tap_message", note = " of a message that `anyport tap` shows",
+            beyond = "its size is shown in place of the message"
+        )]
+        pub(crate) tap_message: usize,
     }
 }
 

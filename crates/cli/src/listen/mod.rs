@@ -22,7 +22,7 @@ use anyport::{
 use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
-    BufferedBytes,
+    BufferedBytes, ClientObserver,
     http::{self, Authentication, Compat, FurtherEndpoint, SettingNames, Token},
     stdio, unix,
 };
@@ -67,6 +67,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) buffers: BufferedBytes,
     /// Further endpoints of HTTP.
     pub(crate) further: Vec<FurtherEndpoint>,
+    /// The observer of the messages of clients.
+    pub(crate) observer: Option<Arc<dyn ClientObserver>>,
 }
 
 /// Serves on every transport that `arguments` name. `announce` receives the address of HTTP and the path of the Unix
@@ -74,13 +76,14 @@ pub(crate) struct Settings<'a> {
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
-    Settings { supported, limits, buffers, further }: Settings<'_>,
+    Settings { supported, limits, buffers, further, observer }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
         let config = http_config(arguments, supported.clone(), limits)?.further_endpoints(further);
+        let config = config.observer(observer.clone());
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {
@@ -88,7 +91,8 @@ pub(crate) async fn serve(
     }
     if arguments.speaks(Transport::Unix) {
         let limits = limits.unix(arguments.max_connections);
-        let config = unix::Config::default().supported(supported.clone()).limits(limits);
+        let config =
+            unix::Config::default().supported(supported.clone()).limits(limits).observer(observer.clone());
         serving = serving.unix_with(unix_path(arguments)?, config);
     }
     let config = stdio::Config::default()
@@ -96,7 +100,8 @@ pub(crate) async fn serve(
         .limits(limits.http.message)
         .max_open_requests(limits.http.max_open_requests)
         .drain(limits.http.drain)
-        .buffers(buffers);
+        .buffers(buffers)
+        .observer(observer);
     serving = match arguments.speaks(Transport::Stdio) {
         true => serving.stdio_with(config),
         // Its end is nothing to us: what was to be served is served elsewhere.

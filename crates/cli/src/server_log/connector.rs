@@ -3,29 +3,44 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use anyport_protocol::{failure::CloseReason, meta::key::SERVER_INFO};
 use anyport_transport::client::{ConnectOptions, MessageObserver, Target, child::StderrReader};
 use anyport_upstream::{ConnectError, Connected, Connector, OpenRequest, TransportConnector};
+use memchr::memmem::Finder;
 use serde_json::Value;
+
+use crate::traffic::{ConnectionObserver, Traffic};
 
 use super::{EntryKind, LogEntry, ServerLog, stderr::StderrLines};
 
 /// Connects to a server, and notes in its log how connections begin and end, and what the server logs.
 pub(crate) struct LoggedConnector {
     inner: TransportConnector,
-    log: Option<Arc<ServerLog>>,
+    noted: Option<Noted>,
+}
+
+/// Where what is seen of a server goes.
+#[derive(Clone)]
+struct Noted {
+    name: Arc<str>,
+    log: Arc<ServerLog>,
+    traffic: Traffic,
 }
 
 impl LoggedConnector {
-    /// The server at `target`, whose connections are opened as `opening` says. Without a log, nothing is noted.
-    pub(crate) fn new(mut target: Target, opening: ConnectOptions, log: Option<Arc<ServerLog>>) -> Self {
-        let Some(log) = log else { return Self { inner: TransportConnector::new(target, opening), log } };
-        if let Target::Command(command) = &mut target {
+    /// The server `name` at `target`, whose connections are opened as `opening` says. Without a log, nothing is noted.
+    pub(crate) fn new(
+        name: &str,
+        mut target: Target,
+        opening: ConnectOptions,
+        noted: Option<(Arc<ServerLog>, Traffic)>,
+    ) -> Self {
+        let noted = noted.map(|(log, traffic)| Noted { name: name.into(), log, traffic });
+        if let (Target::Command(command), Some(Noted { log, .. })) = (&mut target, &noted) {
             let log = log.clone();
             command.stderr_reader = Some(StderrReader::new(move |process| {
                 let mut lines = StderrLines::new(log.clone(), process);
                 move |piece: &[u8]| lines.write(piece)
             }));
         }
-        let opening = opening.tap(Some(Arc::new(LogMessages(log.clone())) as Arc<dyn MessageObserver>));
-        Self { inner: TransportConnector::new(target, opening), log: Some(log) }
+        Self { inner: TransportConnector::new(target, opening), noted }
     }
 }
 
@@ -41,8 +56,12 @@ impl Connector for LoggedConnector {
         &self,
         client: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
-        let connecting = self.inner.connect(client);
-        let Some(log) = self.log.clone() else { return connecting };
+        let Some(Noted { name, log, traffic }) = self.noted.clone() else {
+            return self.inner.connect(client);
+        };
+        let messages = Arc::new(LogMessages::new(log.clone()));
+        let observer = Arc::new(ConnectionObserver::new(&name, &traffic, messages));
+        let connecting = self.inner.observed(observer).connect(client);
         Box::pin(async move {
             let connected =
                 connecting.await.inspect_err(|error| log.event(format!("not connected: {error}")))?;
@@ -76,14 +95,23 @@ fn closed_words(reason: &CloseReason) -> String {
 }
 
 /// Notes the log messages of a server, on whichever of its connections.
-struct LogMessages(Arc<ServerLog>);
+struct LogMessages {
+    log: Arc<ServerLog>,
+    method: Finder<'static>,
+}
+
+impl LogMessages {
+    fn new(log: Arc<ServerLog>) -> Self {
+        Self { log, method: Finder::new(METHOD) }
+    }
+}
 
 impl MessageObserver for LogMessages {
     fn sent(&self, _: &[u8]) {}
 
     fn received(&self, message: &[u8]) {
         // Nearly every message is another one, and is not parsed here.
-        if message.len() > LONGEST || memchr::memmem::find(message, METHOD.as_bytes()).is_none() {
+        if message.len() > LONGEST || self.method.find(message).is_none() {
             return;
         }
         let Ok(message) = serde_json::from_slice::<Value>(message) else { return };
@@ -93,7 +121,7 @@ impl MessageObserver for LogMessages {
         let params = &message["params"];
         let text = params["data"].as_str().map_or_else(|| params["data"].to_string(), str::to_owned);
         let [level, logger] = ["level", "logger"].map(|key| params[key].as_str().map(str::to_owned));
-        self.0.add(LogEntry { level, logger, ..LogEntry::new(EntryKind::Message, text) });
+        self.log.add(LogEntry { level, logger, ..LogEntry::new(EntryKind::Message, text) });
     }
 }
 

@@ -269,6 +269,8 @@ fn every_flag_that_the_book_names_exists() {
         "config",
         #[cfg(unix)]
         "logs",
+        #[cfg(unix)]
+        "tap",
     ];
     let commands = commands.map(|name| vec![name]).into_iter();
     for words in commands.chain([vec!["store", "check"]]) {

@@ -51,6 +51,8 @@ mod store;
 mod stray;
 mod support;
 #[cfg(unix)]
+mod tap;
+#[cfg(unix)]
 mod terminal;
 #[cfg(target_os = "linux")]
 mod terminal_session;

@@ -116,6 +116,10 @@ fn a_child_that_changes_a_tool_is_held_back_until_the_new_definition_is_accepted
     let refused = call(&server, "a_x");
     assert_eq!(refused["error"]["data"]["reason"], "quarantined", "{refused}");
     assert!(refused["error"]["message"].as_str().unwrap().contains("anyport pins accept a x"), "{refused}");
+    // A command that speaks with the server of the gateway by its name.
+    let by_name = ran(home, &["call", "a", "x"]);
+    assert_eq!(by_name.code, Some(1), "{by_name:?}");
+    assert!(by_name.stderr.contains("is quarantined"), "{by_name:?}");
     let legacy_call = legacy(3, "tools/call", json!({"name": "a_z", "arguments": {}}));
     let refused = server.post(&legacy_call, &[("Mcp-Session-Id", &session)]).json();
     assert!(refused["error"]["message"].as_str().unwrap().contains("it is new"), "{refused}");

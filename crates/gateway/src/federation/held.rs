@@ -28,6 +28,12 @@ impl HeldItem {
         Some(Self { member: member.clone(), own: entry.key.clone(), why })
     }
 
+    /// The item that `member` calls `own`, if a definition of it is not accepted, for whatever callers.
+    pub(super) fn of_any_caller(member: &Arc<MemberEntry>, kind: ListKind, own: &ByteString) -> Option<Self> {
+        let why = member.core.pins.as_ref()?.held(kind, own)?;
+        Some(Self { member: member.clone(), own: own.clone(), why })
+    }
+
     /// The refusal of a request for it, which is counted.
     pub(super) fn refusal(&self, kind: ListKind) -> Error {
         let (upstream, own) = (&*self.member.core.name, &*self.own);

@@ -59,6 +59,9 @@ impl<D: Driver> CallReply<D> {
         let connection = &self.connection;
         // The stream of a request that was refused is closed first.
         self.stream = None;
+        if let (Some(observer), Some(number)) = (&connection.options.tap, self.context.observed_call()) {
+            observer.call(self.call.get(), number);
+        }
         self.stream = Some(connection.driver.start(connection, self.call, &self.request, &self.context));
     }
 

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits, Raw, Revision, settings};
 
@@ -70,6 +70,11 @@ settings! {
 
 /// Sees every message as it is sent and received.
 pub trait MessageObserver: Send + Sync + 'static {
+    /// A call that is observed under `number` (see [`Context::observed_call`](anyport_service::Context::observed_call)) is about to be
+    /// sent, as the request with this id.
+    fn call(&self, id: u64, number: NonZeroU64) {
+        let _ = (id, number);
+    }
     /// A message for the server; called before it is written.
     fn sent(&self, message: &[u8]);
     /// A message of the server's; called before it is read.

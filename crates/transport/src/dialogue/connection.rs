@@ -24,7 +24,10 @@ use super::{
     session::LegacySession,
     text::{EncodedResponse, array, refusal},
 };
-use crate::buffered_bytes::BufferedBytes;
+use crate::{
+    buffered_bytes::BufferedBytes,
+    observed::{self, ClientObserver},
+};
 
 /// Serves one client on a channel that carries messages both ways: standard streams, a socket.
 ///
@@ -61,6 +64,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) idle: Option<Duration>,
     /// The budget of large answers.
     pub(crate) buffers: BufferedBytes,
+    /// The observer of the client's messages.
+    pub(crate) observer: Option<Arc<dyn ClientObserver>>,
 }
 
 /// One unit of input on a channel.
@@ -215,6 +220,13 @@ impl ServerConnection {
             }
             Frame::Read(read) => return self.incoming(*read).await,
         };
+        match observed::received(self.config.observer.as_ref(), &text) {
+            Some(observer) => observed::answer(observer, self.text(text)).await,
+            None => self.text(text).await,
+        }
+    }
+
+    async fn text(&mut self, text: Bytes) {
         let read = read(text, &self.config.limits);
         self.incoming(read).await;
     }
@@ -304,6 +316,7 @@ impl ServerConnection {
         let revision = modern::admit(method, &meta, &self.config.supported)?;
         let (params, meta) = Translation::to(revision).lift_request(method, params, meta)?;
         let context = Context::new(self.config.principal.clone(), revision).with_session(self.id);
+        let context = observed::numbered(context);
         Ok((params, context.with_meta(meta)?))
     }
 

@@ -25,7 +25,10 @@ use super::{
     session::{BegunReply, LegacySession},
     text::{EncodedResponse, cancellation_text, notification_text, refusal, success},
 };
-use crate::buffered_bytes::{BufferedBytes, RoomWait};
+use crate::{
+    buffered_bytes::{BufferedBytes, RoomWait},
+    observed::{self, CallObserver},
+};
 
 /// The messages of one call: the service's reply, written in the caller's revision.
 pub(crate) struct ResponseStream {
@@ -38,6 +41,8 @@ pub(crate) struct ResponseStream {
     buffers: BufferedBytes,
     /// A large outcome that waits until clients have read others.
     waiting: Option<(Outcome, RoomWait)>,
+    /// Sees what is written.
+    observer: Option<Arc<dyn CallObserver>>,
 }
 
 enum Encoding {
@@ -87,7 +92,8 @@ impl ResponseStream {
     }
 
     fn new(id: Id, reply: Reply, encoding: Encoding, buffers: &BufferedBytes) -> Self {
-        Self { id, reply, encoding, ready: VecDeque::new(), buffers: buffers.clone(), waiting: None }
+        let (buffers, observer) = (buffers.clone(), observed::current());
+        Self { id, reply, encoding, ready: VecDeque::new(), buffers, waiting: None, observer }
     }
 
     /// The messages of a request of `session`. `presence`: that of its client, if the call continues without its client.
@@ -119,15 +125,19 @@ impl ResponseStream {
 
     /// The response, if it is there already and nothing precedes it; else the stream itself.
     pub(crate) fn into_ready(self) -> Result<EncodedResponse, Self> {
-        let Self { id, reply, encoding, ready, buffers, waiting } = self;
+        let Self { id, reply, encoding, ready, buffers, waiting, observer } = self;
         let reply = match reply.into_ready() {
             Ok(outcome) if buffers.has_room_for(size(&outcome)) => {
-                return Ok(encoding.response(&id, outcome, &buffers));
+                let response = encoding.response(&id, outcome, &buffers);
+                if let Some(observer) = &observer {
+                    observer.sent(response.text.parts());
+                }
+                return Ok(response);
             }
             Ok(outcome) => Reply::ready(outcome),
             Err(reply) => reply,
         };
-        Err(Self { id, reply, encoding, ready, buffers, waiting })
+        Err(Self { id, reply, encoding, ready, buffers, waiting, observer })
     }
 
     /// The next step; cancel-safe.
@@ -140,6 +150,18 @@ impl ResponseStream {
 
     /// The next step. After the response it stays pending for ever.
     pub(crate) fn poll_next(&mut self, task: &mut Task<'_>) -> Poll<ResponseEvent> {
+        let event = std::task::ready!(self.poll_event(task));
+        if let Some(observer) = &self.observer {
+            match &event {
+                ResponseEvent::Message(text) => observer.sent(std::slice::from_ref(text)),
+                ResponseEvent::Response(response) => observer.sent(response.text.parts()),
+                ResponseEvent::Disconnect(_) => {}
+            }
+        }
+        Poll::Ready(event)
+    }
+
+    fn poll_event(&mut self, task: &mut Task<'_>) -> Poll<ResponseEvent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Poll::Ready(event);
@@ -245,7 +267,7 @@ impl ResponseStream {
 
     /// Cancels the call. Returns the messages that are still sent: the cancellations of its requests to the client.
     pub(crate) fn cancel(self) -> Vec<Bytes> {
-        let Self { reply, encoding, .. } = self;
+        let Self { reply, encoding, observer, .. } = self;
         drop(reply);
         let mut last = VecDeque::new();
         if let Encoding::Legacy(mut legacy) = encoding {
@@ -255,7 +277,9 @@ impl ResponseStream {
             ResponseEvent::Message(text) => Some(text),
             _ => None,
         });
-        messages.collect()
+        messages
+            .inspect(|text| observer.iter().for_each(|observer| observer.sent(std::slice::from_ref(text))))
+            .collect()
     }
 }
 

@@ -30,6 +30,7 @@ use super::{
     random_id::random_id,
     text::{cancellation_text, notification_text, request_text},
 };
+use crate::observed;
 
 /// The driver of a [`ServerSession`]: a session that opens with `initialize`, or a connection that may carry one.
 ///
@@ -222,6 +223,7 @@ impl LegacySession {
             // The choice is the server's, and ours where no older server makes it.
             None => context.with_default_log_level(LogLevel::Info),
         };
+        let context = observed::numbered(context);
         context.with_meta(Meta { progress_token, traceparent, ..Meta::default() })
     }
 

@@ -51,6 +51,11 @@ impl MessageText {
         [head, result, end]
     }
 
+    /// The parts, in their order, for an observer.
+    pub(crate) fn parts(&self) -> &[Bytes] {
+        &self.parts
+    }
+
     /// The text in one piece.
     pub(crate) fn into_bytes(self) -> Bytes {
         let text = match self.parts {

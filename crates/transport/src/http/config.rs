@@ -10,7 +10,7 @@ use super::{
     allowance::{AllowedHost, AllowedOrigin},
     compat::Compat,
 };
-use crate::BufferedBytes;
+use crate::{BufferedBytes, ClientObserver};
 
 settings! {
     /// How to serve over HTTP.
@@ -77,6 +77,10 @@ settings! {
         /// The budget of large answers.
         #[default("one of its own" = BufferedBytes::default())]
         pub buffers: BufferedBytes,
+        /// The observer of the messages of clients.
+        #[default("none" = None)]
+        #[set(into)]
+        pub observer: Option<Arc<dyn ClientObserver>>,
     }
 }
 

@@ -26,6 +26,7 @@ use super::{
     version::VERSION,
 };
 use crate::dialogue::{EncodedResponse, ResponseEvent, ResponseStream, refusal};
+use crate::observed;
 
 /// Answers a modern request.
 pub(super) async fn answer(
@@ -73,7 +74,7 @@ fn admit(
     modern::method(&request.method, revision)?;
     let params = request.params.take().unwrap_or(Params::EMPTY);
     let (params, meta) = Translation::to(revision).lift_request(&request.method, params, meta)?;
-    let context = Context::new(principal, revision).with_meta(meta)?;
+    let context = observed::numbered(Context::new(principal, revision)).with_meta(meta)?;
     let context = match repeated {
         Some(headers) => context.with_param_headers(headers),
         None => context,

@@ -12,6 +12,7 @@ use anyport_protocol::{
     session::modern::initialize_refused,
 };
 use anyport_service::Principal;
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body as Received;
 
@@ -30,7 +31,7 @@ use super::{
     state::State,
     version::{check_version, named, names_modern},
 };
-use crate::dialogue::refusal;
+use crate::{dialogue::refusal, observed};
 
 /// Answers one HTTP request.
 pub(super) async fn answer<B: Received>(
@@ -158,6 +159,14 @@ async fn post<B: Received>(
         Ok(text) => text,
         Err(refused) => return refused,
     };
+    match observed::received(state.config.observer.as_ref(), &text) {
+        Some(observer) => observed::answer(observer, posted(state, headers, text, principal)).await,
+        None => posted(state, headers, text, principal).await,
+    }
+}
+
+/// Answers the text of a message, or of a batch.
+async fn posted(state: &Arc<State>, headers: &HeaderMap, text: Bytes, principal: Principal) -> Response {
     match read(text, &state.config.limits.message) {
         Ok(Incoming::One(message)) => one(state, headers, principal, message).await,
         Ok(Incoming::Batch(batch)) => {

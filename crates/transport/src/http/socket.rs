@@ -42,6 +42,7 @@ pub(super) fn open(state: &Arc<State>, parts: Parts) -> Response {
         first_message: Some(config.first_message),
         idle: Some(config.connection_idle),
         buffers: state.config.buffers.clone(),
+        observer: state.config.observer.clone(),
     };
     let mut response = response::empty(StatusCode::SWITCHING_PROTOCOLS);
     let (service, config) = (state.service.clone(), config.clone());

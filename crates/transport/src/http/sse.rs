@@ -104,6 +104,8 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         first_message: None,
         idle: None,
         buffers: state.config.buffers.clone(),
+        // What a client posts is read before it comes here.
+        observer: None,
     };
     let peer = ServerConnection::new(state.service.clone(), connection, out);
     let (input, posted) = mpsc::channel(QUEUE);

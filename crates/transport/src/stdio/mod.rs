@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    BufferedBytes,
+    BufferedBytes, ClientObserver,
     dialogue::{ConnectionConfig, Frame, ServerConnection},
     lines::{self, Lines, QUEUE},
 };
@@ -45,6 +45,10 @@ settings! {
         /// The budget of large answers.
         #[default("one of its own" = BufferedBytes::default())]
         pub buffers: BufferedBytes,
+        /// The observer of the messages of clients.
+        #[default("none" = None)]
+        #[set(into)]
+        pub observer: Option<Arc<dyn ClientObserver>>,
     }
 }
 
@@ -77,7 +81,7 @@ pub async fn serve_on(
         write(output, messages);
         let _ = done.send(());
     })?;
-    let Config { supported, limits, max_open_requests, drain, buffers } = config;
+    let Config { supported, limits, max_open_requests, drain, buffers, observer } = config;
     let connection = ConnectionConfig {
         principal: Principal::local(),
         supported,
@@ -88,6 +92,7 @@ pub async fn serve_on(
         first_message: None,
         idle: None,
         buffers,
+        observer,
     };
     let stopped = OnceLock::new();
     let stop = async {

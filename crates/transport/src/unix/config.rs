@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits as MessageLimits, Revision, settings};
 
-use crate::BufferedBytes;
+use crate::{BufferedBytes, ClientObserver};
 
 settings! {
     /// How to serve on a Unix socket.
@@ -25,6 +25,10 @@ settings! {
         /// The budget of large answers.
         #[default("one of its own" = BufferedBytes::default())]
         pub buffers: BufferedBytes,
+        /// The observer of the messages of clients.
+        #[default("none" = None)]
+        #[set(into)]
+        pub observer: Option<Arc<dyn ClientObserver>>,
     }
 }
 

@@ -156,7 +156,7 @@ fn principal(user: u32, owner: u32, peers: &Peers) -> Option<Principal> {
 }
 
 fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig {
-    let Config { supported, limits, buffers, .. } = config;
+    let Config { supported, limits, buffers, observer, .. } = config;
     ConnectionConfig {
         principal,
         supported: supported.clone(),
@@ -166,6 +166,7 @@ fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig 
         first_message: Some(limits.first_message),
         idle: Some(limits.connection_idle),
         buffers: buffers.clone(),
+        observer: observer.clone(),
     }
 }
 

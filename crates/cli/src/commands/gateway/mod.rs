@@ -1,4 +1,4 @@
-//! Running gateways: `anyport status`, `anyport restart` and `anyport logs`.
+//! Running gateways: `anyport status`, `anyport restart`, `anyport logs` and `anyport tap`.
 //!
 //! - [`stream`]: what gateways send line by line.
 
@@ -6,6 +6,7 @@ pub(crate) mod logs;
 pub(crate) mod restart;
 pub(crate) mod status;
 mod stream;
+pub(crate) mod tap;
 
 use std::{
     io::BufReader,

@@ -164,6 +164,14 @@ impl Pins {
         ListKind::ALL.into_iter().flat_map(of_list).collect()
     }
 
+    /// Why an item is held back from all callers together; `None` for one that is served. The pins must be
+    /// [`loaded`](Self::loaded).
+    pub(super) fn held(&self, kind: ListKind, name: &str) -> Option<Verdict> {
+        let list = self.0.lists[kind as usize].lock();
+        let pin = list.pins.items.get(name).filter(|pin| self.is_strict() && !pin.pending.is_empty())?;
+        Some(if pin.accepted.is_empty() { Verdict::New } else { Verdict::Changed })
+    }
+
     /// Whether items are held back until they are accepted.
     pub fn is_strict(&self) -> bool {
         self.0.is_strict.load(Ordering::Relaxed)

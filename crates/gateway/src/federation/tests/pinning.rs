@@ -250,6 +250,24 @@ async fn a_member_that_everything_passes_to_is_watched_and_under_strict_filtered
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_by_itself_shows_what_is_quarantined_and_does_not_call_it() {
+    let fake = Fake::new(&["x", "y"]);
+    let federation = gateway(&fake, PinMode::Strict, None);
+    tools(&federation).await;
+    let alone = federation.member("a").unwrap();
+    let call = |name| alone.call(tool(name, json!({})), modern()).outcome();
+    assert!(matches!(call("x").await, Outcome::Result(_)));
+    fake.set("tools", json!([described("x", "evil"), {"name": "y", "inputSchema": {"type": "object"}}]));
+    let listed = alone.call(request(Method::ToolsList, json!({})), modern()).outcome().await;
+    let Outcome::Result(listed) = listed else { panic!("{listed:?}") };
+    assert!(listed.as_str().contains("evil"));
+    let Outcome::Error(refused) = call("x").await else { panic!() };
+    assert!(refused.message.contains("quarantined"), "{}", refused.message);
+    assert!(matches!(call("y").await, Outcome::Result(_)));
+    assert_eq!(fake.requests(Method::ToolsCall).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tool_of_a_strict_member_that_is_away_is_not_called_unseen() {
     let fake = Fake::new(&["x"]);
     fake.set_down(true);
