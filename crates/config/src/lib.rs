@@ -5,6 +5,7 @@
 //! - [`variables`](Surroundings): the environment, and what `${...}` in a file means.
 //! - [`server`](ServerConfig): a server as a file describes it, in one vocabulary for all clients.
 //! - `clients/`: one file per client, with its paths, its keys, and where its format is documented.
+//! - [`inputs()`]: what VS Code asks its user for.
 //! - `locations`: the files that may list servers, the nearest first.
 //! - `trust`: whether a file of a project may be used.
 //! - `document/`: JSON with comments, TOML and YAML: read as values, and edited as text.
@@ -23,6 +24,7 @@ mod entry;
 mod error;
 mod file;
 pub mod gateway;
+mod inputs;
 mod locations;
 mod lock;
 mod name;
@@ -38,6 +40,7 @@ pub use clients::{CLIENTS, GATEWAY, McpClient, NotWritable, Scope, client};
 pub use document::Language;
 pub use error::{ConfigError, MAX_FILE_BYTES};
 pub use file::ConfigFile;
+pub use inputs::{Input, InputKind, input_ids, inputs};
 pub use locations::{ConfigLocation, by_client, config_locations};
 pub use lock::EditLock;
 pub use name::{

@@ -7,12 +7,14 @@
 //!   (<https://code.visualstudio.com/docs/reference/variables-reference>).
 //!
 //! The forms differ, so all are accepted in every file. Values that VS Code prompts for are read from
-//! `ANYPORT_INPUT_ID`: this program does not store answers.
+//! `ANYPORT_INPUT_ID`.
 
 use std::{
     collections::BTreeMap,
     path::{MAIN_SEPARATOR_STR, Path, PathBuf},
 };
+
+use crate::inputs;
 
 /// The environment of the program.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +110,7 @@ fn value(name: &str, surroundings: &Surroundings, workspace: &Path) -> Result<St
         return Ok(surroundings.variables.get(variable).cloned().unwrap_or_default());
     }
     if let Some(id) = name.strip_prefix("input:") {
-        let variable = input_variable(id);
+        let variable = inputs::variable(id);
         let given = surroundings.variable(&variable).map(str::to_owned);
         return given.ok_or(Unexpanded::Input { id: id.to_owned(), variable });
     }
@@ -133,12 +135,6 @@ fn value(name: &str, surroundings: &Surroundings, workspace: &Path) -> Result<St
             set.ok_or_else(|| Unexpanded::Unset(variable.to_owned()))
         }
     }
-}
-
-/// The variable that stands for what VS Code would ask for.
-fn input_variable(id: &str) -> String {
-    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    format!("ANYPORT_INPUT_{}", id.chars().map(word).collect::<String>())
 }
 
 #[cfg(test)]

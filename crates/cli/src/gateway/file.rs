@@ -1,6 +1,9 @@
 //! The file of a gateway, with advice for its faults.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use anyport_config::{
@@ -19,6 +22,8 @@ pub(crate) struct GatewayFile {
     pub(crate) config: GatewayConfig,
     /// The environment, and the variables of the `.env` beside the file.
     pub(super) surroundings: Surroundings,
+    /// What the user has answered, by the variables that stand for it.
+    pub(super) answers: BTreeMap<String, String>,
 }
 
 impl GatewayFile {
@@ -47,7 +52,19 @@ impl GatewayFile {
         let mut surroundings = surroundings.clone();
         surroundings.cwd = folder(&path).to_owned();
         add_dotenv(&mut surroundings)?;
-        Ok(Self { path, config, surroundings })
+        Ok(Self { path, config, surroundings, answers: BTreeMap::new() })
+    }
+
+    /// Reads the file again. What the user has answered stays.
+    ///
+    /// # Errors
+    /// As for [`GatewayFile::read`].
+    pub(super) fn read_again(&self) -> Result<Self> {
+        let mut here = Surroundings::here();
+        for (variable, answer) in &self.answers {
+            here.variables.entry(variable.clone()).or_insert_with(|| answer.clone());
+        }
+        Ok(Self { answers: self.answers.clone(), ..Self::read(&self.path, &here)? })
     }
 
     /// The servers that are not disabled, by their names in the gateway and in the file.

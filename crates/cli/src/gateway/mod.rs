@@ -1,6 +1,7 @@
 //! `anyport serve --config FILE`: many servers behind one endpoint.
 //!
 //! - [`file`]: reads the file, with advice for its faults.
+//! - `inputs`: asks for what the file of VS Code has its user asked for.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different.
 //! - [`ancestors`]: the gateways that started this program.
@@ -18,6 +19,7 @@ mod control;
 #[cfg(unix)]
 mod direct;
 mod file;
+mod inputs;
 mod members;
 mod reload;
 #[cfg(unix)]
@@ -60,7 +62,7 @@ use crate::{
 /// Serves what the file at `path` describes, until a stop is requested.
 pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
     arguments.refuse_document_options()?;
-    let file = GatewayFile::read(path, &Surroundings::here())?;
+    let mut file = GatewayFile::read(path, &Surroundings::here())?;
     if ancestors::serve(&file.path) {
         let problem = format!(
             "this program was started for {}, and would start itself without end",
@@ -68,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
         );
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
     }
+    file.ask_for_inputs()?;
     listen::run(async || serve(arguments, file).await)
 }
 

@@ -6,7 +6,6 @@
 use std::{convert::Infallible, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use anyport_config::Surroundings;
 use anyport_gateway::federation::{Federation, RetiredMember};
 #[cfg(unix)]
 use anyport_gateway::federation::{MemberState, MemberStatus};
@@ -127,7 +126,7 @@ impl Running {
             let problem = format!("{} is no file, and cannot be read again", old_file.path.display());
             return Err(UserError::failed(problem, "write it anew, or start the gateway with another file"));
         }
-        let file = GatewayFile::read(&old_file.path, &Surroundings::here())?;
+        let file = old_file.read_again()?;
         file.limits()?;
         let old = self.members();
         let members = Arc::new(Members::new(&file, Some(&old), arguments, factory)?);

@@ -28,6 +28,40 @@ while read -r line; do
 done
 "#;
 
+#[test]
+fn what_a_file_of_vs_code_asks_for_is_asked_once_and_a_password_is_not_shown() {
+    let remote = Scripted::start(modern);
+    let text = serde_json::json!({
+        "inputs": [
+            {"id": "key", "type": "promptString", "description": "The API key", "password": true},
+            {"id": "size", "type": "pickString", "options": ["small", {"label": "Large", "value": "l4rge"}]},
+        ],
+        "servers": {"a": {"url": remote.url(), "headers": {"X-Key": "${input:key}", "X-Size": "${input:size}-${input:key}"}}},
+    });
+    let home = folder(&[("mcp.json", &text.to_string())]);
+    let serve = || {
+        let mut command = anyport(home.path());
+        command.args(["serve", "--port", "0", "--config", "mcp.json"]);
+        command
+    };
+    // Without a terminal, the error names the variable.
+    let ended = to_the_end(serve());
+    assert!(ended.code == Some(2) && ended.stderr.contains("set ANYPORT_INPUT_KEY"), "{}", ended.stderr);
+    let mut terminal = Terminal::start(serve(), 100);
+    terminal.until("The API key:");
+    terminal.press("s3cret-key\r");
+    terminal.until("Large");
+    terminal.press("\u{1b}[B\r");
+    let screen = terminal.until("  http ");
+    assert!(!screen.contains("s3cret-key"), "{screen}");
+    let url = screen.lines().find(|line| line.starts_with("  http ")).unwrap();
+    let server = crate::support::http::Server::at(url.split_whitespace().last().unwrap());
+    let listed = server.post(&crate::support::modern(1, "tools/list", serde_json::json!({})), &[]).json();
+    assert_eq!(listed["result"]["tools"][0]["name"], "a_look", "{listed}");
+    let sent: String = remote.asked().iter().map(|asked| asked.headers.clone()).collect();
+    assert!(sent.contains("x-key: s3cret-key") && sent.contains("x-size: l4rge-s3cret-key"), "{sent}");
+}
+
 /// A command line that ends with the slow server.
 fn slow(words: &[&str], start: &str, call: &str) -> (TempDir, Command) {
     let home = folder(&[("slow.sh", SLOW)]);
