@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "document", run: texts::document },
     Target { name: "uri", run: texts::uri },
     Target { name: "config", run: configs::config },
+    Target { name: "gateway", run: configs::gateway },
     Target { name: "template", run: templates::template },
     Target { name: "events", run: streams::events },
     Target { name: "client", run: client::client },

@@ -70,6 +70,8 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) handshakes: u32,
     /// The time without use after which its connections are closed.
     pub(crate) idle_stop: Option<Duration>,
+    /// Whether it is reached with the key of one caller: nothing of it is stored, and it is connected for its calls alone.
+    pub(crate) is_of_caller: bool,
 }
 
 /// The deadlines of the calls of a server. The time in which somebody answers a question counts for none of them.
@@ -140,6 +142,7 @@ impl UpstreamFactory {
             is_logged,
             handshakes,
             idle_stop,
+            is_of_caller,
         } = options;
         // What a client does not read is not read from the server either.
         let opening = client::ConnectOptions::default()
@@ -165,13 +168,14 @@ impl UpstreamFactory {
         };
         let upstream = builder
             // A server that is away is connected again by itself, so that what is said of it is true.
-            .limits(of_upstream.background_probes(true))
+            .limits(of_upstream.background_probes(!is_of_caller))
             .dialogues(limits.legacy_clients)
             .park(self.sealer(), limits.park.call_timeout_max(longest))
             .metrics(&self.metrics)
             .isolation(isolation)
             .build();
-        let catalog = self.store.clone().map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
+        let store = self.store.clone().filter(|_| !is_of_caller);
+        let catalog = store.map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
         let bridge = Bridge::new(upstream, self.supported.clone(), catalog);
         match idle_stop {
             Some(after) => bridge.idle_stop(after),

@@ -5,10 +5,12 @@
 //!
 //! # Layout
 //! - [`Bridge`]: one server as if it were reached directly.
+//! - [`CallerBridges`]: a bridge for each key that callers bring for one server.
 //! - [`federation`]: several services, such as bridges, behind one endpoint.
 //! - [`tool_search`]: three tools in place of a large catalog.
 
 mod bridge;
+mod caller_bridges;
 pub mod federation;
 #[cfg(test)]
 #[path = "../../upstream/tests/common/test_server.rs"]
@@ -17,5 +19,6 @@ mod test_server;
 pub mod tool_search;
 
 pub use bridge::{Bridge, CATALOGS, CatalogRecord};
+pub use caller_bridges::{CallerBridge, CallerBridges, CallerLimits};
 pub use federation::Federation;
 pub use tool_search::ToolSearch;

@@ -8,7 +8,7 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::{Peer, Presence, Principal, SessionId, WeakPeer};
+use crate::{ClientHeaders, Peer, Presence, Principal, SessionId, WeakPeer};
 
 /// The context of one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ struct Call {
     progress_token: Option<Raw>,
     traceparent: Option<Raw>,
     param_headers: Option<ParamHeaders>,
+    client_headers: Option<ClientHeaders>,
     deadline: Option<Instant>,
     presence: Option<Presence>,
     observed: Option<NonZeroU64>,
@@ -72,6 +73,7 @@ impl Context {
             progress_token: None,
             traceparent: None,
             param_headers: None,
+            client_headers: None,
             deadline: None,
             presence: None,
             observed: None,
@@ -160,6 +162,15 @@ impl Context {
     pub fn without_param_headers(mut self) -> Self {
         if self.0.param_headers.is_some() {
             Arc::make_mut(&mut self.0).param_headers = None;
+        }
+        self
+    }
+
+    /// Sets the headers that the client sends for servers behind this one; only a transport with headers does.
+    #[must_use]
+    pub fn with_client_headers(mut self, headers: Option<ClientHeaders>) -> Self {
+        if self.0.client_headers != headers {
+            Arc::make_mut(&mut self.0).client_headers = headers;
         }
         self
     }
@@ -278,6 +289,11 @@ impl Context {
     /// The `Mcp-Param-*` headers; `None` when the call came over a transport without headers.
     pub fn param_headers(&self) -> Option<&ParamHeaders> {
         self.0.param_headers.as_ref()
+    }
+
+    /// The headers that the client sends for servers behind this one; `None` if it sends none, or its transport has none.
+    pub fn client_headers(&self) -> Option<&ClientHeaders> {
+        self.0.client_headers.as_ref()
     }
 
     /// Whether the client is connected to receive the response; `None` if the call is cancelled once it is not.

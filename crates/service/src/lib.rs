@@ -9,7 +9,8 @@
 //!
 //! # Layout
 //! - [`Service`], [`Request`]: the trait and what it takes.
-//! - [`Context`], [`Principal`]: what is known about one call; [`Presence`]: whether its client is connected.
+//! - [`Context`], [`Principal`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
+//!   keys that the client brings for servers behind this one.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
 //! - [`peer`]: the other end of a session or connection, outside any call.
@@ -18,6 +19,7 @@
 //! - [`sync`]: a mutex that ignores poisoning.
 
 mod backoff;
+mod client_headers;
 mod clock;
 mod context;
 pub mod emit;
@@ -29,6 +31,7 @@ mod service;
 pub mod sync;
 
 pub use backoff::Backoff;
+pub use client_headers::ClientHeaders;
 pub use clock::Clock;
 pub use context::{Context, InputMode};
 pub use emit::Emitter;

@@ -57,6 +57,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         is_logged: false,
         handshakes: 1,
         idle_stop: None,
+        is_of_caller: false,
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);
@@ -83,7 +84,14 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         false => None,
     };
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
-    let settings = listen::Settings { supported, limits, buffers, further: Vec::new(), observer: None };
+    let settings = listen::Settings {
+        supported,
+        limits,
+        buffers,
+        further: Vec::new(),
+        client_headers: None,
+        observer: None,
+    };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);
         let server = match &mut probe {

@@ -3,21 +3,22 @@
 use std::{num::NonZeroU32, str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use anyport::layer::{Layer as _, ServiceBuilder, TimeoutLayer};
+use anyport::layer::{Layer as _, TimeoutLayer};
 use anyport_config::gateway::{
     GatewaySettings, Isolation, KnowledgeConfig, LargeResult, Pin, Start, ToolConfig, UpstreamConfig,
 };
 use anyport_gateway::{
-    Bridge,
+    Bridge, CallerBridge, CallerBridges, CallerLimits,
     federation::{ItemOverride, Member, Naming, OnLargeResult, PinMode, Pins, ResultLimit},
 };
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
-use anyport_service::{Context, Principal, Service};
+use anyport_service::{ClientHeaders, Context, Principal, Service};
 use anyport_upstream::IsolationPolicy;
 #[cfg(unix)]
 use anyport_upstream::UpstreamHealth;
+use http::HeaderName;
 use indexmap::IndexMap;
 #[cfg(unix)]
 use jiff::Timestamp;
@@ -33,7 +34,8 @@ use super::file::GatewayFile;
 use crate::{
     program::{self, Missing},
     serve::Arguments,
-    state_dir, target,
+    state_dir,
+    target::{self, SecretValue},
     traffic::ObservedService,
     upstream_factory::{BulkheadOptions, CallDeadlines, UpstreamFactory, UpstreamOptions},
     user_error::UserError,
@@ -57,6 +59,8 @@ struct UpstreamMember {
     /// How it is reached, with its secrets.
     server: target::Server,
     bridge: Bridge,
+    /// The bridges of callers that bring keys of their own.
+    of_callers: Option<CallerBridges>,
     service: Arc<dyn Service>,
     #[cfg(unix)]
     direct: Arc<DirectConnections>,
@@ -86,7 +90,7 @@ impl Members {
         file: &GatewayFile,
         old: Option<&Self>,
         arguments: &Arguments,
-        factory: &UpstreamFactory,
+        factory: &Arc<UpstreamFactory>,
     ) -> Result<Self> {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
@@ -135,6 +139,7 @@ impl Members {
                 .connections(bridge.upstream().server_info())
                 .resting(move || bridge.is_resting());
             let member = limited(member, upstream.result_limit);
+            let member = member.lists_per_header(brought_headers(&upstream.config));
             match self.pins.get(name).filter(|_| upstream.pin.is_some()) {
                 Some(pins) => member.pins(pins.clone()),
                 None => member,
@@ -238,7 +243,10 @@ impl Members {
         let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]
             .map(|revision| known.for_callers_of(revision).cloned());
         value["retry_at"] = Value::Null;
+        // Callers with keys of their own may reach it although others do not.
+        let is_reached = member.of_callers.as_ref().is_some_and(CallerBridges::is_connected);
         match member.bridge.upstream().health() {
+            _ if is_reached => value["state"] = "up".into(),
             UpstreamHealth::Down { since, why, retry_at } => {
                 value["state"] = "down".into();
                 value["since"] = since.to_string().into();
@@ -267,6 +275,13 @@ impl Members {
             documents: documents.map(|(name, member)| (name.clone(), member.clone())).collect(),
             pins: IndexMap::new(),
         }
+    }
+
+    /// The names of the headers that clients bring for the servers.
+    pub(super) fn forwarded_headers(&self) -> Vec<HeaderName> {
+        let names = self.upstreams.values().flat_map(|member| brought_headers(&member.config));
+        // They were checked when the file was read.
+        names.filter_map(|name| name.parse().ok()).collect()
     }
 
     /// The names of the servers.
@@ -308,7 +323,10 @@ impl Members {
 
     /// Takes no more calls; those under way go on.
     pub(super) fn close(&self) {
-        self.upstreams.values().for_each(|member| member.bridge.upstream().close());
+        for member in self.upstreams.values() {
+            member.bridge.upstream().close();
+            member.of_callers.iter().for_each(CallerBridges::close);
+        }
         self.documents.values().for_each(|member| member.server.close());
     }
 
@@ -316,8 +334,10 @@ impl Members {
     pub(super) async fn shut_down(&self) {
         let mut ending = JoinSet::new();
         for member in self.upstreams.values() {
-            let upstream = member.bridge.upstream().clone();
-            ending.spawn(async move { upstream.shut_down().await });
+            let of_callers = member.of_callers.iter().flat_map(CallerBridges::upstreams);
+            for upstream in of_callers.chain([member.bridge.upstream().clone()]) {
+                ending.spawn(async move { upstream.shut_down().await });
+            }
         }
         for member in self.documents.values() {
             member.stop().await;
@@ -344,7 +364,7 @@ impl UpstreamMember {
         (name, config): (&str, &UpstreamConfig),
         server: target::Server,
         arguments: &Arguments,
-        factory: &UpstreamFactory,
+        factory: &Arc<UpstreamFactory>,
     ) -> Result<Self> {
         // The clients receive the error as well. The program may be installed meanwhile.
         if let target::Server::Command { program, environment, cwd, .. } = &server
@@ -368,10 +388,15 @@ impl UpstreamMember {
             max_queued: config.max_queued_calls.map(|calls| calls as usize),
             queue_timeout: config.queue_timeout.map(seconds),
         };
-        let bridge = factory.bridge(UpstreamOptions {
-            name,
-            target: server.destination()?,
-            server: &server,
+        // 2026-07-28, security best practices §Token Passthrough: "Token passthrough is explicitly forbidden in the authorization
+        // specification". A token by which clients authenticate to us was issued for us, and goes no further.
+        if arguments.listen.is_authenticated() && brought_headers(config).contains(&AUTHORIZATION.to_owned())
+        {
+            let reason = "`forward_headers` passes on Authorization, in which clients send the token of this gateway (--auth-token): let \
+                          them send the key of the server in a header of another name";
+            return Err(wrong(file, name, reason));
+        }
+        let settings = UpstreamSettings {
             revision,
             open_timeout,
             deadlines,
@@ -381,22 +406,24 @@ impl UpstreamMember {
                 Isolation::Shared => IsolationPolicy::Shared,
                 Isolation::Caller => IsolationPolicy::Caller,
             },
-            is_logged: true,
-            handshakes: HANDSHAKES,
             idle_stop: config.idle_stop.map(|seconds| Duration::from_secs(seconds.into())),
-        });
+        };
+        let bridge = factory.bridge(settings.options(name, &server, false)?);
         let pin = pin_mode(file, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
             tracing::warn!(
                 "the upstream {name} has `pin = \"strict\"`, and there is no folder for the program's state: its definitions are trusted anew at each start"
             );
         }
-        let service = ServiceBuilder::new()
-            // A server that hangs takes its own places only.
-            .layer(factory.bulkhead(name, bulkhead))
-            // A call that hangs is ended. The time in the queue does not count.
-            .layer(factory.timeout(&bridge, deadlines))
-            .service(bridge.clone());
+        // A call that hangs is ended. The time in the queue does not count.
+        let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
+        let of_callers = settings.of_callers((name, config), &server, &timed, factory);
+        // A server that hangs takes its own places only.
+        let bulkhead = factory.bulkhead(name, bulkhead);
+        let service: Arc<dyn Service> = match &of_callers {
+            Some(bridges) => Arc::new(bulkhead.layer(bridges.clone())),
+            None => Arc::new(bulkhead.layer(timed)),
+        };
         let result_limit = result_limit(&file.config.gateway, Some(config));
         Ok(Self {
             config: config.clone(),
@@ -404,12 +431,96 @@ impl UpstreamMember {
             result_limit,
             server,
             service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
+            of_callers,
             #[cfg(unix)]
             direct: Arc::default(),
             bridge,
         })
     }
 }
+
+/// How an upstream is connected, whoever calls it.
+#[derive(Clone, Copy)]
+struct UpstreamSettings {
+    revision: Option<Revision>,
+    open_timeout: Duration,
+    deadlines: CallDeadlines,
+    connections: Option<usize>,
+    isolation: IsolationPolicy,
+    idle_stop: Option<Duration>,
+}
+
+impl UpstreamSettings {
+    fn options<'a>(
+        self,
+        name: &'a str,
+        server: &'a target::Server,
+        is_of_caller: bool,
+    ) -> Result<UpstreamOptions<'a>> {
+        let Self { revision, open_timeout, deadlines, connections, isolation, idle_stop } = self;
+        Ok(UpstreamOptions {
+            name,
+            target: server.destination()?,
+            server,
+            revision,
+            open_timeout,
+            deadlines,
+            connections,
+            isolation,
+            is_logged: true,
+            handshakes: HANDSHAKES,
+            idle_stop,
+            is_of_caller,
+        })
+    }
+
+    /// The bridges of callers that bring keys of their own for the server `name`; `None` if they bring none. `without` answers
+    /// callers without a key.
+    fn of_callers(
+        self,
+        (name, config): (&str, &UpstreamConfig),
+        server: &target::Server,
+        without: &Arc<dyn Service>,
+        factory: &Arc<UpstreamFactory>,
+    ) -> Option<CallerBridges> {
+        let brought = brought_headers(config);
+        if brought.is_empty() {
+            return None;
+        }
+        let limits = CallerLimits {
+            bridges: factory.limits.federation.max_client_keys,
+            // A call may be parked there for so long.
+            idle: factory.limits.upstream.idle.max(factory.limits.park.park_ttl),
+        };
+        let (own, server, factory) = (name.to_owned(), server.clone(), factory.clone());
+        let forwarded = config.forward_headers.clone();
+        let make = move |headers: &ClientHeaders| {
+            let mut server = server.clone();
+            if let target::Server::Http { headers: sent, .. }
+            | target::Server::WebSocket { headers: sent, .. } = &mut server
+            {
+                for (name, under) in &forwarded {
+                    if let Some(value) = headers.get(&name.to_ascii_lowercase()) {
+                        sent.push((under.clone(), SecretValue::new(value.to_owned())));
+                    }
+                }
+            }
+            let bridge =
+                factory.bridge(self.options(&own, &server, true).map_err(|error| error.to_string())?);
+            let service = factory.timeout(&bridge, self.deadlines).layer(bridge.clone());
+            Ok(CallerBridge { upstream: bridge.upstream().clone(), service: Arc::new(service) })
+        };
+        Some(CallerBridges::new(name, brought, limits, without.clone(), make))
+    }
+}
+
+/// The names of the headers that clients bring for an upstream, in lower case.
+fn brought_headers(config: &UpstreamConfig) -> Vec<String> {
+    config.forward_headers.keys().map(|name| name.to_ascii_lowercase()).collect()
+}
+
+/// The header in which clients authenticate.
+const AUTHORIZATION: &str = "authorization";
 
 /// The limit of the results of tools of an upstream, or of documents.
 fn result_limit(gateway: &GatewaySettings, upstream: Option<&UpstreamConfig>) -> Option<ResultLimit> {

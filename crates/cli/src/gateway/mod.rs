@@ -38,7 +38,7 @@ use anyport_gateway::{
     federation::{Federation, VirtualServer},
 };
 use anyport_service::Service;
-use anyport_transport::http::FurtherEndpoint;
+use anyport_transport::http::{ClientHeaderNames, FurtherEndpoint};
 use tokio::sync::mpsc;
 
 pub(crate) use self::{
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
 
 async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
-    let factory = UpstreamFactory::new(&arguments.listen, limits)?;
+    let factory = Arc::new(UpstreamFactory::new(&arguments.listen, limits)?);
     let members = Members::new(&file, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
     members.start().await?;
@@ -100,7 +100,9 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         let connections = arguments.listen.max_connections;
         direct::DirectAccess::new(federation.clone(), &factory, connections, reload::RETIRE)
     };
-    let running = Arc::new(Running::new(file, federation, members));
+    let client_headers = ClientHeaderNames::default();
+    client_headers.set(members.forwarded_headers());
+    let running = Arc::new(Running::new(file, federation, members, client_headers.clone()));
     let (closing, stopped) = (running.clone(), running.clone());
     let (hangup, drain) = (Hangup::new(), factory.limits.http.drain);
     let mut serving = anyport::serve::serve_service(service);
@@ -121,6 +123,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         limits,
         buffers,
         further,
+        client_headers: Some(client_headers),
         observer: Some(Arc::new(factory.traffic.clone())),
     };
     let (restart, restarts) = mpsc::channel(1);

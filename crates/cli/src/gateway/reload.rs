@@ -10,6 +10,7 @@ use anyport_gateway::federation::{Federation, RetiredMember};
 #[cfg(unix)]
 use anyport_gateway::federation::{MemberState, MemberStatus};
 use anyport_service::sync::Lock;
+use anyport_transport::http::ClientHeaderNames;
 #[cfg(unix)]
 use serde_json::{Value, json};
 #[cfg(unix)]
@@ -28,6 +29,8 @@ use crate::{
 /// A gateway that runs.
 pub(super) struct Running {
     federation: Federation,
+    /// The headers that clients bring for the servers.
+    client_headers: ClientHeaderNames,
     now: Lock<(Arc<GatewayFile>, Arc<Members>)>,
     /// What is not in the file any more, until its calls have ended.
     retired: Lock<Vec<(Arc<Members>, JoinHandle<()>)>>,
@@ -45,8 +48,14 @@ pub(super) type Restart = (String, oneshot::Sender<Result<(), String>>);
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Running {
-    pub(super) fn new(file: GatewayFile, federation: Federation, members: Members) -> Self {
-        Self { federation, now: Lock::new((Arc::new(file), Arc::new(members))), retired: Lock::default() }
+    pub(super) fn new(
+        file: GatewayFile,
+        federation: Federation,
+        members: Members,
+        client_headers: ClientHeaderNames,
+    ) -> Self {
+        let now = Lock::new((Arc::new(file), Arc::new(members)));
+        Self { federation, client_headers, now, retired: Lock::default() }
     }
 
     /// The file that is served now.
@@ -87,7 +96,7 @@ impl Running {
         &self,
         (mut hangup, mut restarts): (Hangup, mpsc::Receiver<Restart>),
         arguments: &Arguments,
-        factory: &UpstreamFactory,
+        factory: &Arc<UpstreamFactory>,
     ) -> Infallible {
         let paths = self.file().watched();
         let mut seen = texts(&paths);
@@ -120,7 +129,7 @@ impl Running {
     }
 
     /// Reads the file, and replaces what is different.
-    async fn reload(&self, arguments: &Arguments, factory: &UpstreamFactory) -> Result<()> {
+    async fn reload(&self, arguments: &Arguments, factory: &Arc<UpstreamFactory>) -> Result<()> {
         let old_file = self.file();
         if !old_file.path.is_file() {
             let problem = format!("{} is no file, and cannot be read again", old_file.path.display());
@@ -154,7 +163,7 @@ impl Running {
         &self,
         name: &str,
         arguments: &Arguments,
-        factory: &UpstreamFactory,
+        factory: &Arc<UpstreamFactory>,
     ) -> Result<(), String> {
         let (file, old) = (self.file(), self.members());
         if old.has_documents(name) {
@@ -172,6 +181,7 @@ impl Running {
     /// Serves `members` from now on.
     async fn replace(&self, file: Arc<GatewayFile>, members: Arc<Members>) -> Result<()> {
         let gone = self.federation.set_members(members.all()).map_err(anyhow::Error::new)?;
+        self.client_headers.set(members.forwarded_headers());
         members.start().await?;
         let (_, old) = std::mem::replace(&mut *self.now.lock(), (file, members.clone()));
         self.retire(old.without(&members), gone);

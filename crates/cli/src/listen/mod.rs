@@ -23,7 +23,7 @@ use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
     BufferedBytes, ClientObserver,
-    http::{self, Authentication, Compat, FurtherEndpoint, SettingNames, Token},
+    http::{self, Authentication, ClientHeaderNames, Compat, FurtherEndpoint, SettingNames, Token},
     stdio, unix,
 };
 use tokio::sync::oneshot;
@@ -67,6 +67,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) buffers: BufferedBytes,
     /// Further endpoints of HTTP.
     pub(crate) further: Vec<FurtherEndpoint>,
+    /// The headers that clients bring for servers behind this one.
+    pub(crate) client_headers: Option<ClientHeaderNames>,
     /// The observer of the messages of clients.
     pub(crate) observer: Option<Arc<dyn ClientObserver>>,
 }
@@ -76,14 +78,14 @@ pub(crate) struct Settings<'a> {
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
-    Settings { supported, limits, buffers, further, observer }: Settings<'_>,
+    Settings { supported, limits, buffers, further, client_headers, observer }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
         let config = http_config(arguments, supported.clone(), limits)?.further_endpoints(further);
-        let config = config.observer(observer.clone());
+        let config = config.client_headers(client_headers).observer(observer.clone());
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {

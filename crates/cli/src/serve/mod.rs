@@ -58,8 +58,14 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let service = layered(server.clone(), &knowledge, arguments, &limits);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
-    let settings =
-        listen::Settings { supported, limits: &limits, buffers, further: Vec::new(), observer: None };
+    let settings = listen::Settings {
+        supported,
+        limits: &limits,
+        buffers,
+        further: Vec::new(),
+        client_headers: None,
+        observer: None,
+    };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());
         let reading = progress.reading.then_some(progress.documents);

@@ -31,6 +31,7 @@ mod gateway;
 #[cfg(unix)]
 mod gateway_faults;
 mod gateway_file;
+mod gateway_keys;
 mod interrupted;
 mod json;
 mod large_results;

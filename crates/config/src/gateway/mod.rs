@@ -3,10 +3,12 @@
 //! - `model`: `anyport.toml`, as values.
 //! - `read`: reads it, or the configuration file of any client in its place, and names the place of a fault.
 //! - `upstream`: from an upstream of the file to a server.
+//! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
 
 mod find;
+mod forwarded;
 mod lines;
 pub(crate) mod model;
 mod read;

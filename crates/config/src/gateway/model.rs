@@ -67,6 +67,9 @@ pub struct UpstreamConfig {
     pub headers: IndexMap<String, String>,
     /// The place of the bearer token: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
     pub bearer: Option<String>,
+    /// Headers that clients bring for this server: the name in their requests, and the name under which it is sent. Callers with
+    /// different values share no connection and no list.
+    pub forward_headers: IndexMap<String, String>,
     /// The only revision that is spoken with the server. Default: the newest that both sides support.
     pub revision: Option<String>,
     /// Who shares a connection.

@@ -2,7 +2,10 @@
 
 use indexmap::IndexMap;
 
-use super::model::{ProgramLimits, Start, UpstreamConfig, Words};
+use super::{
+    forwarded,
+    model::{ProgramLimits, Start, UpstreamConfig, Words},
+};
 use crate::server::{Endpoint, ServerConfig};
 
 impl UpstreamConfig {
@@ -40,7 +43,11 @@ impl UpstreamConfig {
     }
 
     fn program(&self, command: &Words) -> Result<Endpoint, (&'static str, String)> {
-        let of_a_url = [("headers", !self.headers.is_empty()), ("bearer", self.bearer.is_some())];
+        let of_a_url = [
+            ("headers", !self.headers.is_empty()),
+            ("bearer", self.bearer.is_some()),
+            ("forward_headers", !self.forward_headers.is_empty()),
+        ];
         if let Some((key, _)) = of_a_url.into_iter().find(|(_, given)| *given) {
             return Err((key, "it is for a `url`, and this upstream has a `command`".to_owned()));
         }
@@ -76,6 +83,7 @@ impl UpstreamConfig {
         if let Some((key, _)) = of_a_program.into_iter().find(|(_, given)| *given) {
             return Err((key, "it is for a `command`, and this upstream has a `url`".to_owned()));
         }
+        forwarded::check(self, url).map_err(|reason| ("forward_headers", reason))?;
         Ok(Endpoint::Url { url: url.to_owned(), headers: self.headers.clone(), sse: false })
     }
 }

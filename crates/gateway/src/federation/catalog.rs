@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyport_protocol::{Raw, Revision};
-use anyport_service::{Context, Principal, sync::Lock};
+use anyport_service::{ClientHeaders, Context, Principal, sync::Lock};
 use anyport_upstream::Upstream;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch::Sender, task::AbortHandle, time::Instant};
@@ -28,34 +28,84 @@ use super::{
     reading::{discover, in_time, read_list},
 };
 
-/// The callers to whom a member offers the same: those of one era with the same capabilities. The principal counts for
-/// members whose lists depend on it.
+/// The callers to whom a member offers the same: those of one era with the same capabilities. The principal and the headers that a
+/// client brings count for members whose lists depend on them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CatalogKey {
     is_stateless: bool,
     capabilities: Raw,
+    owner: ListOwner,
+}
+
+/// The part of a caller that the lists of a member may depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct ListOwner {
     principal: Option<Principal>,
+    /// The headers that the client brings for the members.
+    headers: Option<ClientHeaders>,
+}
+
+/// What of a caller the lists of a member depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ListScope {
+    /// Whether they depend on the principal.
+    pub(super) principal: bool,
+    /// The names of the headers that they depend on.
+    pub(super) headers: Vec<String>,
+}
+
+impl ListScope {
+    /// The scope of several members together.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.principal |= other.principal;
+        for name in &other.headers {
+            if !self.headers.contains(name) {
+                self.headers.push(name.clone());
+            }
+        }
+    }
+
+    /// What of the caller of `context` counts.
+    pub(super) fn of(&self, context: &Context) -> ListOwner {
+        ListOwner {
+            principal: self.principal.then(|| context.principal().clone()),
+            headers: self.headers_of(context.client_headers()),
+        }
+    }
+
+    fn headers_of(&self, headers: Option<&ClientHeaders>) -> Option<ClientHeaders> {
+        if self.headers.is_empty() {
+            return None;
+        }
+        headers.map(|headers| headers.only(&self.headers)).filter(|headers| !headers.is_empty())
+    }
 }
 
 impl CatalogKey {
     /// The key of the caller of `context`.
-    pub(super) fn of(context: &Context, per_principal: bool) -> Self {
+    pub(super) fn of(context: &Context, scope: &ListScope) -> Self {
         Self {
             is_stateless: context.revision().is_stateless(),
             capabilities: Upstream::profile(context).compact(),
-            principal: per_principal.then(|| context.principal().clone()),
+            owner: scope.of(context),
         }
     }
 
-    /// The same for a member, whose lists may be the same for all principals.
-    pub(super) fn for_member(&self, per_principal: bool) -> Self {
-        Self { principal: self.principal.clone().filter(|_| per_principal), ..self.clone() }
+    /// The same for a member, whose lists may be the same for all callers.
+    pub(super) fn for_member(&self, scope: &ListScope) -> Self {
+        let ListOwner { principal, headers } = &self.owner;
+        let owner = ListOwner {
+            principal: principal.clone().filter(|_| scope.principal),
+            headers: scope.headers_of(headers.as_ref()),
+        };
+        Self { owner, ..self.clone() }
     }
 
     /// Its callers, as pins tell them apart.
     pub(super) fn caller(&self) -> Caller {
         let era = if self.is_stateless { Era::Modern } else { Era::Legacy };
-        let principal = self.principal.as_ref().map(ToString::to_string).unwrap_or_default();
+        // Keys that callers bring are secrets, and no part of what is stored.
+        let principal = self.owner.principal.as_ref().map(ToString::to_string).unwrap_or_default();
         let mut hash = Sha256::new();
         for part in
             [&[u8::from(self.is_stateless)], self.capabilities.as_str().as_bytes(), principal.as_bytes()]
@@ -76,8 +126,10 @@ impl CatalogKey {
     fn context(&self, client_info: &Raw) -> Context {
         let revision = if self.is_stateless { Revision::NEWEST } else { Revision::NEWEST_LEGACY };
         // Least privilege: what an anonymous caller may see, every caller may.
-        let principal = self.principal.clone().unwrap_or(Principal::anonymous());
-        Context::new(principal, revision).with_client(self.capabilities.clone(), Some(client_info.clone()))
+        let ListOwner { principal, headers } = self.owner.clone();
+        Context::new(principal.unwrap_or(Principal::anonymous()), revision)
+            .with_client(self.capabilities.clone(), Some(client_info.clone()))
+            .with_client_headers(headers)
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn pass(
 ) -> Reply {
     let service = member.core.service.clone();
     let pinned = list.filter(|_| member.core.pins.is_some());
-    let pinned = pinned.map(|list| (list, CatalogKey::of(&context, member.per_principal).caller()));
+    let pinned = pinned.map(|list| (list, CatalogKey::of(&context, &member.list_scope).caller()));
     service.call(request, context).relay(Passed { in_flight: InFlight::begin(member), pinned })
 }
 

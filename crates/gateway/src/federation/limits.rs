@@ -38,6 +38,13 @@ limits! {
         #[default(10 minutes)]
         #[limit(Seconds "catalog_idle", beyond = "changes of a list that is not used are not followed")]
         pub catalog_idle: Duration,
+        /// The number of keys that callers bring for one member (`forward_headers`) and that have connections and lists.
+        #[default(256)]
+        #[limit(
+            Count "max_client_keys", note = " of callers, an upstream with `forward_headers`",
+            beyond = "what was opened for the key that has been unused for longest is closed; -32603 `overloaded`, 503, if all have calls in flight"
+        )]
+        pub max_client_keys: usize,
         /// The number of entries on a page of a list. Legacy sessions receive all entries on one page.
         #[default(1_000)]
         #[limit(Count "page_size", note = " entries", beyond = "the list continues with a cursor")]

@@ -7,7 +7,7 @@ use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
 use super::{
-    catalog::CatalogTable,
+    catalog::{CatalogTable, ListScope},
     core::{IsResting, MemberCore},
     error::FederationError,
     large_result::{OnLargeResult, ResultLimit},
@@ -25,7 +25,7 @@ pub struct Member {
     title: Option<String>,
     service: Arc<dyn Service>,
     naming: Naming,
-    per_principal: bool,
+    list_scope: ListScope,
     connections: Option<watch::Receiver<KnownServer>>,
     pins: Option<Pins>,
     is_resting: Option<IsResting>,
@@ -42,7 +42,7 @@ impl Member {
             title: None,
             service,
             naming,
-            per_principal: false,
+            list_scope: ListScope::default(),
             connections: None,
             pins: None,
             is_resting: None,
@@ -98,7 +98,15 @@ impl Member {
     /// the same for all principals.
     #[must_use]
     pub fn lists_per_principal(mut self) -> Self {
-        self.per_principal = true;
+        self.list_scope.principal = true;
+        self
+    }
+
+    /// Reads its lists for each value of these headers that clients bring, whose names are in lower case: the service passes them
+    /// on. Without this, its lists are read without them.
+    #[must_use]
+    pub fn lists_per_header(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.list_scope.headers = names.into_iter().collect();
         self
     }
 }
@@ -110,7 +118,7 @@ pub(super) struct MemberEntry {
     pub(super) title: Arc<str>,
     pub(super) naming: Naming,
     pub(super) alias: UriAlias,
-    pub(super) per_principal: bool,
+    pub(super) list_scope: ListScope,
     pub(super) result_limit: Option<ResultLimit>,
 }
 
@@ -126,8 +134,8 @@ pub(super) struct Members {
     pub(super) entries: Vec<Arc<MemberEntry>>,
     /// Which set of members it is.
     pub(super) generation: u64,
-    /// Whether the lists of a member depend on the principal.
-    pub(super) are_per_principal: bool,
+    /// What of a caller the lists of any member depend on.
+    pub(super) list_scope: ListScope,
 }
 
 impl Members {
@@ -162,15 +170,16 @@ impl Members {
             entries.push(Arc::new(MemberEntry {
                 title: member.title.as_deref().unwrap_or(&member.name).into(),
                 naming: member.naming,
-                per_principal: member.per_principal,
+                list_scope: member.list_scope,
                 result_limit: member.result_limit,
                 alias,
                 core,
                 catalogs,
             }));
         }
-        let are_per_principal = entries.iter().any(|entry: &Arc<MemberEntry>| entry.per_principal);
-        Ok(Self { entries, generation: old.map_or(0, |old| old.generation + 1), are_per_principal })
+        let mut list_scope = ListScope::default();
+        entries.iter().for_each(|entry: &Arc<MemberEntry>| list_scope.add(&entry.list_scope));
+        Ok(Self { entries, generation: old.map_or(0, |old| old.generation + 1), list_scope })
     }
 
     /// Whether results can become resources of the federation.

@@ -41,7 +41,7 @@ impl MemberService {
     /// Requests a list, and compares it with the pins before the caller has it: a call that comes next knows what has changed.
     fn list(&self, kind: ListKind, request: Request, context: Context) -> Reply {
         let member = self.0.clone();
-        let caller = CatalogKey::of(&context, member.per_principal).caller();
+        let caller = CatalogKey::of(&context, &member.list_scope).caller();
         emit::reply(|emitter| async move {
             let reply = member.core.service.call(request, context).relay(Noted(member.clone()));
             let outcome = emitter.relay(reply).await;

@@ -104,7 +104,7 @@ impl View {
         let mut catalogs = self.catalogs.lock();
         if catalogs.generation != current.generation {
             let members = current.entries.iter().map(|entry| {
-                let key = self.key.for_member(entry.per_principal);
+                let key = self.key.for_member(&entry.list_scope);
                 (entry.clone(), self.shared.catalog(entry, &key))
             });
             *catalogs = Catalogs { generation: current.generation, members: members.collect() };

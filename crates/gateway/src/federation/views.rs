@@ -3,10 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use anyport_protocol::Raw;
-use anyport_service::{Context, Principal, sync::Lock};
+use anyport_service::{Context, sync::Lock};
 
 use super::{
-    catalog::CatalogKey,
+    catalog::{CatalogKey, ListOwner},
     pattern::Selection,
     shared::Shared,
     view::{MergedLists, View},
@@ -33,7 +33,7 @@ struct Caller {
     is_stateless: bool,
     capabilities: Raw,
     changes_roots: bool,
-    principal: Option<Principal>,
+    owner: ListOwner,
 }
 
 impl Views {
@@ -43,12 +43,13 @@ impl Views {
 
     /// The view of the caller of `context`.
     pub(super) fn of(&self, context: &Context) -> Arc<View> {
-        let per_principal = self.shared.members().are_per_principal;
+        let members = self.shared.members();
+        let scope = &members.list_scope;
         let caller = Caller {
             is_stateless: context.revision().is_stateless(),
             capabilities: context.capabilities().clone(),
             changes_roots: context.profile().roots_list_changed,
-            principal: per_principal.then(|| context.principal().clone()),
+            owner: scope.of(context),
         };
         let mut table = self.table.lock();
         if let Some(view) = table.callers.get(&caller) {
@@ -56,7 +57,7 @@ impl Views {
             return view.clone();
         }
         let max = self.shared.limits.catalog_views.max(1);
-        let view = table.view(CatalogKey::of(context, per_principal), max, |key| {
+        let view = table.view(CatalogKey::of(context, scope), max, |key| {
             View::new(self.shared.clone(), self.selection.clone(), self.stored.clone(), key)
         });
         if table.callers.len() >= max.saturating_mul(4) {

@@ -21,7 +21,7 @@ use super::{
     idle::IdleTimer,
     in_flight::InFlightRequest,
     response_stream::{ResponseEvent, ResponseStream},
-    session::LegacySession,
+    session::{CallOrigin, LegacySession},
     text::{EncodedResponse, array, refusal},
 };
 use crate::{
@@ -128,6 +128,7 @@ impl ServerConnection {
             supported.clone(),
             *max_open_requests,
             buffers.refusals().open_requests.clone(),
+            None,
         );
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
         Self { service, config, id: SessionId::next(), out, session, tasks, pushes }
@@ -286,7 +287,7 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        ResponseStream::legacy(&self.session, request, &self.config.buffers, None)
+        ResponseStream::legacy(&self.session, request, &self.config.buffers, CallOrigin::default())
     }
 
     fn modern(&self, request: Request) -> ResponseStream {

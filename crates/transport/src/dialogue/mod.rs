@@ -22,7 +22,7 @@ pub(crate) use random_id::random_id;
 #[cfg(feature = "http")]
 pub(crate) use response_stream::{ResponseEvent, ResponseStream, size};
 #[cfg(feature = "http")]
-pub(crate) use session::LegacySession;
+pub(crate) use session::{CallOrigin, LegacySession};
 #[cfg(any(feature = "http", feature = "client"))]
 pub(crate) use text::one_line;
 #[cfg(any(feature = "http", feature = "unix"))]

@@ -17,12 +17,12 @@ use anyport_protocol::{
         server::{SentRequests, Translation},
     },
 };
-use anyport_service::{Event, Notification, Outcome, Presence, Reply, ServerRequest};
+use anyport_service::{Event, Notification, Outcome, Reply, ServerRequest};
 use bytes::Bytes;
 use tokio::task::coop::consume_budget;
 
 use super::{
-    session::{BegunReply, LegacySession},
+    session::{BegunReply, CallOrigin, LegacySession},
     text::{EncodedResponse, cancellation_text, notification_text, refusal, success},
 };
 use crate::{
@@ -104,9 +104,9 @@ impl ResponseStream {
         session: &Arc<LegacySession>,
         request: anyport_protocol::jsonrpc::Request,
         buffers: &BufferedBytes,
-        presence: Option<&Presence>,
+        origin: CallOrigin<'_>,
     ) -> Result<Self, Error> {
-        let BegunReply { id, reply, translation, method } = session.begin(request, presence)?;
+        let BegunReply { id, reply, translation, method } = session.begin(request, origin)?;
         let session = session.clone();
         let legacy = Legacy { session, translation, method, sent: SentRequests::default(), held: None };
         Ok(Self::new(id, reply, Encoding::Legacy(legacy), buffers))

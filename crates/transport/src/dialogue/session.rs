@@ -17,8 +17,8 @@ use anyport_protocol::{
     subscription::SubscriptionFilter,
 };
 use anyport_service::{
-    Context, Event, Notification, Outcome, PeerEvent, Presence, Principal, Reply, Request, Responder,
-    ServerRequest, Service, SessionId, WeakPeer,
+    ClientHeaders, Context, Event, Notification, Outcome, PeerEvent, Presence, Principal, Reply, Request,
+    Responder, ServerRequest, Service, SessionId, WeakPeer,
     peer::{PeerChannel, PeerTransport, ToPeer},
     sync::Lock,
 };
@@ -42,6 +42,8 @@ pub(crate) struct LegacySession {
     refused: Counter,
     service: Arc<dyn Service>,
     principal: Principal,
+    /// The headers of the request that opened the session: for what is called on its behalf outside of requests.
+    client_headers: Option<ClientHeaders>,
     id: SessionId,
     /// This session, for the peer in the contexts of its calls.
     this: Weak<Self>,
@@ -76,6 +78,23 @@ enum Unsolicited {
     Over,
 }
 
+/// What a transport knows of a request beside its message.
+#[derive(Default)]
+pub(crate) struct CallOrigin<'a> {
+    /// The presence of the client, if calls outlive the connection of their client.
+    pub(crate) presence: Option<&'a Presence>,
+    /// The headers of the request that its call takes along.
+    pub(crate) client_headers: Option<ClientHeaders>,
+}
+
+impl CallOrigin<'_> {
+    /// A request with these headers.
+    #[cfg(feature = "http")]
+    pub(crate) fn of(client_headers: Option<ClientHeaders>) -> Self {
+        Self { presence: None, client_headers }
+    }
+}
+
 /// The reply to a request of a session, before it is lowered.
 pub(super) struct BegunReply {
     pub(super) id: Id,
@@ -92,6 +111,7 @@ impl LegacySession {
         supported: Arc<[Revision]>,
         max_open_requests: usize,
         refused: Counter,
+        client_headers: Option<ClientHeaders>,
     ) -> Arc<Self> {
         let config = ServerSessionConfig { supported, max_open_requests, mint_elicitation_id: random_id };
         Arc::new_cyclic(|this: &Weak<Self>| Self {
@@ -99,6 +119,7 @@ impl LegacySession {
             refused,
             service,
             principal,
+            client_headers,
             id: SessionId::next(),
             this: this.clone(),
             listening: Lock::default(),
@@ -179,7 +200,7 @@ impl LegacySession {
     pub(super) fn begin(
         self: &Arc<Self>,
         request: jsonrpc::Request,
-        presence: Option<&Presence>,
+        origin: CallOrigin<'_>,
     ) -> Result<BegunReply, Error> {
         let mut machine = self.machine();
         let step = self.counted(machine.receive_request(&request))?;
@@ -194,7 +215,8 @@ impl LegacySession {
                 let known = Method::named(&method);
                 let reply = match self.context(meta) {
                     Ok(context) => {
-                        let context = match presence {
+                        let context = context.with_client_headers(origin.client_headers);
+                        let context = match origin.presence {
                             Some(presence) => context.with_presence(presence.clone()),
                             None => context,
                         };
@@ -217,7 +239,8 @@ impl LegacySession {
         let context = Context::new(self.principal.clone(), state.revision())
             .with_session(self.id)
             .with_client(state.capabilities().clone(), state.client_info().cloned())
-            .with_peer(WeakPeer::new(self.this.clone()), state.profile());
+            .with_peer(WeakPeer::new(self.this.clone()), state.profile())
+            .with_client_headers(self.client_headers.clone());
         let context = match state.log_level() {
             Some(level) => context.with_log_level(Some(level)),
             // The choice is the server's, and ours where no older server makes it.

@@ -1,8 +1,9 @@
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits as MessageLimits, Revision, limits, settings};
-use anyport_service::{Principal, Service};
+use anyport_service::{ClientHeaders, Principal, Service, sync::Lock};
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -61,6 +62,11 @@ settings! {
         #[default("empty" = String::new())]
         #[set(into)]
         pub public_prefix: String,
+        /// The headers of requests that calls take along in their context, for servers behind this one. Calls by WebSocket and
+        /// HTTP+SSE have none: their headers are those of a connection.
+        #[default("none" = None)]
+        #[set(into)]
+        pub client_headers: Option<ClientHeaderNames>,
         /// Further routes beside the MCP endpoint.
         #[default("none" = Vec::new())]
         #[set(into)]
@@ -290,6 +296,31 @@ impl Authenticator {
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Authenticator")
+    }
+}
+
+/// The names of headers that calls take along: see [`Config::client_headers`]. Clones share the names, which may be changed while
+/// requests are served.
+#[derive(Clone, Debug, Default)]
+pub struct ClientHeaderNames(Arc<Lock<Arc<[HeaderName]>>>);
+
+impl ClientHeaderNames {
+    /// Sets the names.
+    pub fn set(&self, names: impl IntoIterator<Item = HeaderName>) {
+        *self.0.lock() = names.into_iter().collect();
+    }
+
+    /// The headers of these names that a request has. One that comes twice, or that is not visible ASCII, is none: which value
+    /// was meant is not guessed.
+    pub(super) fn of(&self, headers: &HeaderMap) -> Option<ClientHeaders> {
+        let names = self.0.lock().clone();
+        let found = names.iter().filter_map(|name| {
+            let mut values = headers.get_all(name).iter();
+            let (value, None) = (values.next()?, values.next()) else { return None };
+            Some((name.as_str(), value.to_str().ok()?))
+        });
+        let found = ClientHeaders::new(found);
+        (!found.is_empty()).then_some(found)
     }
 }
 

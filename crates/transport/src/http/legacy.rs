@@ -9,7 +9,7 @@ use anyport_protocol::{
     Error, Method, Revision,
     jsonrpc::{Malformed, Message, Reason, Request},
 };
-use anyport_service::{Presence, Principal};
+use anyport_service::{ClientHeaders, Presence, Principal};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::{sync::oneshot, time::sleep};
@@ -23,7 +23,9 @@ use super::{
     state::State,
     stream_permit::StreamPermit,
 };
-use crate::dialogue::{EncodedResponse, LegacySession, ResponseEvent, ResponseStream, array, refusal};
+use crate::dialogue::{
+    CallOrigin, EncodedResponse, LegacySession, ResponseEvent, ResponseStream, array, refusal,
+};
 
 const SESSION: &str = "mcp-session-id";
 
@@ -40,14 +42,16 @@ pub(super) async fn answer(
         && !headers.contains_key(SESSION)
     {
         let Message::Request(request) = message else { return response::empty(StatusCode::BAD_REQUEST) };
-        return open(state, principal, request).await;
+        return open(state, headers, principal, request).await;
     }
     let session = match find(state, headers, &principal) {
         Ok(session) => session,
         Err(refused) => return refused.answer(&message),
     };
     match message {
-        Message::Request(request) => self::request(state, accept, &session, request).await,
+        Message::Request(request) => {
+            self::request(state, accept, &session, request, state.client_headers(headers)).await
+        }
         Message::Notification(notification) => {
             session.dialogue.notification(&notification);
             response::empty(StatusCode::ACCEPTED)
@@ -98,16 +102,23 @@ pub(super) fn revision(state: &State, headers: &HeaderMap, principal: &Principal
     find(state, headers, principal).ok().map(|session| session.dialogue.revision())
 }
 
-async fn open(state: &Arc<State>, principal: Principal, request: Request) -> Response {
+async fn open(state: &Arc<State>, headers: &HeaderMap, principal: Principal, request: Request) -> Response {
+    let client_headers = state.client_headers(headers);
     let dialogue = LegacySession::new(
         state.service.clone(),
         principal,
         state.config.supported.clone(),
         state.config.limits.max_open_requests,
         state.config.buffers.refusals().open_requests.clone(),
+        client_headers.clone(),
     );
     let id = request.id.clone();
-    let mut messages = match ResponseStream::legacy(&dialogue, request, &state.config.buffers, None) {
+    let mut messages = match ResponseStream::legacy(
+        &dialogue,
+        request,
+        &state.config.buffers,
+        CallOrigin::of(client_headers),
+    ) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -136,10 +147,12 @@ async fn request(
     accept: Accept,
     session: &Arc<HttpSession>,
     request: Request,
+    client_headers: Option<ClientHeaders>,
 ) -> Response {
     let id = request.id.clone();
     let presence = Presence::new();
-    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, Some(&presence));
+    let origin = CallOrigin { presence: Some(&presence), client_headers };
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, origin);
     match begun.map(ResponseStream::into_ready) {
         Ok(Ok(ready)) => response::legacy(ready),
         Ok(Err(messages)) => pending(state, accept, session, (messages, presence)).await,
@@ -310,9 +323,11 @@ pub(super) async fn batch(
     }
     let (mut answers, mut open) = (Vec::new(), Vec::new());
     let presence = Presence::new();
+    let client_headers = state.client_headers(headers);
+    let origin = || CallOrigin { presence: Some(&presence), client_headers: client_headers.clone() };
     for message in batch {
         match message {
-            Ok(Message::Request(request)) => match member(state, &session, request, &presence) {
+            Ok(Message::Request(request)) => match member(state, &session, request, origin()) {
                 Ok(answer) => answers.push(answer.text.into_bytes()),
                 Err(call) => open.push(call),
             },
@@ -344,10 +359,10 @@ fn member(
     state: &State,
     session: &Arc<HttpSession>,
     request: Request,
-    presence: &Presence,
+    origin: CallOrigin<'_>,
 ) -> Result<EncodedResponse, (ResponseStream, Running)> {
     let id = request.id.clone();
-    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, Some(presence));
+    let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, origin);
     match begun.map(ResponseStream::into_ready) {
         Err(error) => Ok(refusal(Some(&id), &error, false)),
         Ok(Ok(ready)) => Ok(ready),

@@ -63,7 +63,8 @@ pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
 pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{
-    Authentication, Authenticator, Config, FurtherEndpoint, Limits, Route, SettingNames, Token,
+    Authentication, Authenticator, ClientHeaderNames, Config, FurtherEndpoint, Limits, Route, SettingNames,
+    Token,
 };
 pub use connect_info::ConnectInfo;
 pub use endpoint::Endpoint;

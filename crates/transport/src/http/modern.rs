@@ -75,6 +75,7 @@ fn admit(
     let params = request.params.take().unwrap_or(Params::EMPTY);
     let (params, meta) = Translation::to(revision).lift_request(&request.method, params, meta)?;
     let context = observed::numbered(Context::new(principal, revision)).with_meta(meta)?;
+    let context = context.with_client_headers(state.client_headers(headers));
     let context = match repeated {
         Some(headers) => context.with_param_headers(headers),
         None => context,

@@ -1,6 +1,7 @@
 use std::sync::{Arc, atomic::AtomicUsize};
 
-use anyport_service::Service;
+use anyport_service::{ClientHeaders, Service};
+use http::HeaderMap;
 
 use super::{
     config::{Config, FurtherEndpoint},
@@ -55,6 +56,11 @@ impl State {
     /// This endpoint, and the further ones.
     pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(self.further.iter().map(|endpoint| &**endpoint))
+    }
+
+    /// The headers of a request that its call takes along.
+    pub(super) fn client_headers(&self, headers: &HeaderMap) -> Option<ClientHeaders> {
+        self.config.client_headers.as_ref()?.of(headers)
     }
 
     /// Whether a revision that opens with `initialize` is supported.

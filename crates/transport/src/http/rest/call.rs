@@ -54,7 +54,8 @@ async fn one(state: &State, headers: &HeaderMap, principal: Principal, raw: Raw,
         Err(NoCall { id, error }) => return Answer::unread(lead, id.as_ref(), &error),
     };
     let request = Request::new(Method::ToolsCall, call.params());
-    let outcome = service_call::outcome(state.service.call(request, context(headers, principal))).await;
+    let outcome =
+        service_call::outcome(state.service.call(request, context(state, headers, principal))).await;
     let outcome = match has_room(state, &outcome).await {
         Ok(()) => outcome,
         Err(overloaded) => overloaded.into(),

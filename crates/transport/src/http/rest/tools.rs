@@ -28,7 +28,7 @@ pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -
     loop {
         consume_budget().await;
         let request = Request::new(Method::ToolsList, params);
-        let reply = state.service.call(request, context(&parts.headers, principal.clone()));
+        let reply = state.service.call(request, context(state, &parts.headers, principal.clone()));
         let page = match service_call::outcome(reply).await {
             Outcome::Result(page) => page,
             // A service that has none.

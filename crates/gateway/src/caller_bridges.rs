@@ -1,0 +1,220 @@
+//! A server whose callers bring keys of their own: a bridge for each.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyport_protocol::failure::Failure;
+use anyport_service::{ClientHeaders, Context, Outcome, Relay, Reply, Request, Service, sync::Lock};
+use anyport_upstream::{Upstream, UpstreamHealth};
+use tokio::time::Instant;
+
+/// A server to which callers bring headers of their own, such as keys.
+///
+/// Callers with different values of these headers have bridges of their own, and so share nothing: no connection, no session, no
+/// list, no parked call. Callers without the headers share one. The values are keys of a map in memory, and are neither
+/// stored nor logged.
+///
+/// Clones are the same server.
+#[derive(Clone)]
+pub struct CallerBridges(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    /// The headers, in lower case.
+    headers: Vec<String>,
+    limits: CallerLimits,
+    make: Box<Make>,
+    without: Arc<dyn Service>,
+    bridges: Lock<Bridges>,
+}
+
+/// Makes the bridge of callers with these headers, or says why that cannot be.
+type Make = dyn Fn(&ClientHeaders) -> Result<CallerBridge, String> + Send + Sync;
+
+#[derive(Default)]
+struct Bridges {
+    by_headers: HashMap<ClientHeaders, Entry>,
+    is_closed: bool,
+}
+
+struct Entry {
+    bridge: Arc<CallerBridge>,
+    used: Instant,
+}
+
+/// The bridge of the callers with one value.
+pub struct CallerBridge {
+    /// The server as they reach it.
+    pub upstream: Upstream,
+    /// What answers their calls.
+    pub service: Arc<dyn Service>,
+}
+
+/// How many bridges of callers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallerLimits {
+    /// The number of bridges. Beyond it, the one that has been unused for longest is closed.
+    pub bridges: usize,
+    /// The time after which an unused one is closed.
+    pub idle: Duration,
+}
+
+impl CallerBridges {
+    /// The server `name`, to which callers bring `headers`, whose names are in lower case. `without` answers those that bring none;
+    /// `make` makes the bridge of those that bring the same.
+    pub fn new(
+        name: impl Into<String>,
+        headers: Vec<String>,
+        limits: CallerLimits,
+        without: Arc<dyn Service>,
+        make: impl Fn(&ClientHeaders) -> Result<CallerBridge, String> + Send + Sync + 'static,
+    ) -> Self {
+        let (name, bridges) = (name.into(), Lock::default());
+        Self(Arc::new(Inner { name, headers, limits, make: Box::new(make), without, bridges }))
+    }
+
+    /// The servers of all callers that have bridges of their own.
+    pub fn upstreams(&self) -> Vec<Upstream> {
+        self.0.bridges.lock().by_headers.values().map(|entry| entry.bridge.upstream.clone()).collect()
+    }
+
+    /// Whether any of these callers reaches the server.
+    pub fn is_connected(&self) -> bool {
+        self.upstreams().iter().any(|upstream| matches!(upstream.health(), UpstreamHealth::Connected { .. }))
+    }
+
+    /// Takes no more calls; those under way go on.
+    pub fn close(&self) {
+        self.0.bridges.lock().is_closed = true;
+        self.upstreams().iter().for_each(Upstream::close);
+    }
+
+    /// The bridge of the callers with `headers`.
+    fn bridge(&self, headers: ClientHeaders) -> Result<Arc<CallerBridge>, Failure> {
+        let Inner { limits, make, name, .. } = &*self.0;
+        let mut bridges = self.0.bridges.lock();
+        if bridges.is_closed {
+            return Err(Failure::ShuttingDown);
+        }
+        if let Some(entry) = bridges.by_headers.get_mut(&headers) {
+            entry.used = Instant::now();
+            return Ok(entry.bridge.clone());
+        }
+        let unused = |entry: &Entry| Arc::strong_count(&entry.bridge) == 1;
+        bridges.by_headers.retain(|_, entry| !unused(entry) || entry.used.elapsed() < limits.idle);
+        if bridges.by_headers.len() >= limits.bridges {
+            let idle = bridges.by_headers.iter().filter(|(_, entry)| unused(entry));
+            let Some(oldest) = idle.min_by_key(|(_, entry)| entry.used).map(|(headers, _)| headers.clone())
+            else {
+                let why = format!(
+                    "{name} has {} callers with keys of their own, all of which have calls in flight (max_client_keys); try \
+                     again later",
+                    limits.bridges
+                );
+                return Err(Failure::Overloaded { limit: "max_client_keys", why }.of_upstream(&**name));
+            };
+            bridges.by_headers.remove(&oldest);
+        }
+        let made = make(&headers).map_err(|why| Failure::InvalidPeer(why).of_upstream(&**name))?;
+        let bridge = Arc::new(made);
+        bridges.by_headers.insert(headers, Entry { bridge: bridge.clone(), used: Instant::now() });
+        Ok(bridge)
+    }
+}
+
+impl Service for CallerBridges {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        let headers = context.client_headers().map(|headers| headers.only(&self.0.headers));
+        let Some(headers) = headers.filter(|headers| !headers.is_empty()) else {
+            return self.0.without.call(request, context);
+        };
+        match self.bridge(headers) {
+            Ok(bridge) => bridge.service.call(request, context).relay(InUse { _bridge: bridge.clone() }),
+            Err(failure) => Reply::failed(failure),
+        }
+    }
+}
+
+/// A call in flight, whose bridge stays.
+struct InUse {
+    _bridge: Arc<CallerBridge>,
+}
+
+impl Relay for InUse {
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyport_protocol::{Method, Raw, Revision};
+    use anyport_service::Principal;
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_server::{Farm, call, error, result};
+
+    /// A server with two bridges of callers at most, and the number of connections that each of its farms has.
+    fn server() -> (CallerBridges, Arc<Lock<Vec<(ClientHeaders, Farm)>>>) {
+        let farms: Arc<Lock<Vec<(ClientHeaders, Farm)>>> = Arc::default();
+        let upstream = |farm: &Farm| Upstream::builder("jira", farm.clone()).build();
+        let without = upstream(&Farm::new(Revision::NEWEST));
+        let limits = CallerLimits { bridges: 2, idle: Duration::from_secs(600) };
+        let made = farms.clone();
+        let make = move |headers: &ClientHeaders| {
+            let farm = Farm::new(Revision::NEWEST);
+            made.lock().push((headers.clone(), farm.clone()));
+            let upstream = upstream(&farm);
+            Ok(CallerBridge { service: Arc::new(upstream.clone()), upstream })
+        };
+        (CallerBridges::new("jira", vec!["x-key".into()], limits, Arc::new(without), make), farms)
+    }
+
+    fn with(key: &str) -> Context {
+        let headers = ClientHeaders::new([("x-key", key), ("x-other", "of another server")]);
+        Context::new(Principal::anonymous(), Revision::NEWEST).with_client_headers(Some(headers))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_with_the_same_key_share_a_bridge_and_others_have_one_of_their_own() {
+        let (server, farms) = server();
+        for key in ["a", "b", "a", "b"] {
+            result(server.call(call("read", json!({})), with(key)).outcome().await);
+        }
+        let list = Request::new(Method::ToolsList, Raw::EMPTY_OBJECT);
+        let without = Context::new(Principal::anonymous(), Revision::NEWEST);
+        result(server.call(list, without).outcome().await);
+        let farms = farms.lock();
+        assert_eq!(farms.iter().map(|(_, farm)| farm.connections()).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(
+            farms[0].0,
+            ClientHeaders::new([("x-key", "a")]),
+            "the headers of other servers are left out"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bridge_unused_for_longest_makes_room_unless_it_has_calls() {
+        let (server, farms) = server();
+        let hanging = server.call(call("write", json!({"hang": true})), with("a"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        result(server.call(call("read", json!({})), with("b")).outcome().await);
+        result(server.call(call("read", json!({})), with("c")).outcome().await);
+        assert_eq!(server.upstreams().len(), 2);
+        let second = server.call(call("write", json!({"hang": true})), with("c"));
+        let (message, data) = error(server.call(call("read", json!({})), with("d")).outcome().await);
+        assert!(message.contains("max_client_keys"), "{message}");
+        assert_eq!((&data["reason"], &data["upstream"]), (&json!("overloaded"), &json!("jira")));
+        drop((hanging, second));
+        result(server.call(call("read", json!({})), with("d")).outcome().await);
+        // One that nobody uses is closed with the next new one.
+        tokio::time::sleep(Duration::from_secs(601)).await;
+        result(server.call(call("read", json!({})), with("e")).outcome().await);
+        assert_eq!(server.upstreams().len(), 1);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(farms.lock()[0].1.server(0).end().is_some(), "its connection is closed");
+        server.close();
+        let (_, data) = error(server.call(call("read", json!({})), with("e")).outcome().await);
+        assert_eq!(data["reason"], "shutting_down");
+    }
+}
