@@ -119,6 +119,24 @@ fn the_file_of_a_client_is_served_as_it_is() {
 
 #[cfg(unix)]
 #[test]
+fn commands_on_a_gateway_know_the_names_of_a_clients_file() {
+    let remote = Scripted::start(scripted::modern);
+    let text = json!({"mcpServers": {"a b": {"url": remote.url()}}});
+    let home = folder(&[("mcp.json", &text.to_string())]);
+    let (_gateway, server) = started(anyport(home.path()), &["--config", "mcp.json"]);
+    assert_eq!(tools(&server), ["a-b_look"]);
+    let restarted = ran(home.path(), &["restart", "a b"]);
+    assert_eq!((restarted.code, &*restarted.stdout), (Some(0), "restarted a b\n"), "{}", restarted.stderr);
+    let logs = ran(home.path(), &["logs", "a b"]);
+    assert!(logs.code == Some(0) && logs.stdout.contains("connected"), "{logs:?}");
+    let unknown = ran(home.path(), &["restart", "a-c"]);
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("did you mean a-b"), "{}", unknown.stderr);
+    let status: Value = serde_json::from_str(&ran(home.path(), &["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["gateways"][0]["url"], format!("http://{}/mcp", server.authority));
+}
+
+#[cfg(unix)]
+#[test]
 fn programs_run_in_the_folder_of_the_file() {
     let start = format!(
         "touch here; exec '{}' serve --stdio --docs '{}'",

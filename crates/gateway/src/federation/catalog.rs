@@ -323,11 +323,11 @@ impl CatalogTable {
         catalog
     }
 
-    /// A list of the member as it is known to callers of another kind; never one of another principal. Those of the same era come
+    /// A list of the member as it is known to callers of another kind; never one of another principal, or of callers with other keys. Those of the same era come
     /// first.
     pub(super) fn known_to_others(&self, kind: ListKind, key: &CatalogKey) -> Option<Arc<MemberList>> {
         let catalogs = self.0.lock();
-        let others = catalogs.iter().filter(|(other, _)| other.principal == key.principal);
+        let others = catalogs.iter().filter(|(other, _)| other.owner == key.owner);
         let known = others.filter_map(|(other, catalog)| {
             let list = catalog.upgrade()?.known(kind)?;
             // The choice does not depend on the order of a table.

@@ -236,7 +236,7 @@ impl View {
     /// What a member offers to the callers of this view. As long as that is not known, what it offers to others: most servers
     /// offer the same to all, and one that starts is not to be missing until then.
     fn known(&self, kind: ListKind, member: &MemberEntry, catalog: &Catalog) -> Option<Arc<MemberList>> {
-        let key = || self.key.for_member(member.per_principal);
+        let key = || self.key.for_member(&member.list_scope);
         catalog.known(kind).or_else(|| member.catalogs.known_to_others(kind, &key()))
     }
 

@@ -147,7 +147,11 @@ fn pins_are_bounded_and_unlisted_resources_make_room() {
     let tools: Vec<Value> = (0..=MAX_PINS).map(|number| tool(&format!("t{number}"), "a")).collect();
     let list = pinned(&tools);
     let verdicts = [0, MAX_PINS].map(|number| list.verdict_by_name(ListKind::Tools, &format!("t{number}")));
-    assert_eq!(verdicts, [Verdict::Accepted, Verdict::New], "what is not pinned is not called under `strict`");
+    assert_eq!(
+        verdicts,
+        [Verdict::Accepted, Verdict::New],
+        "what is not pinned is not called under `strict`"
+    );
     let never_read = PinnedList::new("file", "a", ListKind::Tools);
     assert_eq!(never_read.verdict_by_name(ListKind::Tools, "t0"), Verdict::Accepted);
 
