@@ -20,9 +20,7 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
         key => format!("`{key}`: {reason}"),
     })?;
     let mut server = resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {
-        let is_value = key.starts_with("env.") || key.starts_with("headers.");
-        let source = text.parse::<SecretSource>().ok().filter(|_| is_value)?;
-        Some(source.read_text(surroundings))
+        Some(source(file, key, text)?.read_text(surroundings))
     })?;
     if let Server::Command { environment, cwd, confinement, .. } = &mut server {
         *confinement = Confinement::of(config, surroundings)?;
@@ -33,15 +31,21 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
         environment.push(served(file));
     }
     let Some(place) = &config.bearer else { return Ok(server) };
-    let source = place.parse::<SecretSource>();
-    let source =
-        source.map_err(|_| "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND")?;
-    let token = source.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
+    let place = place.parse::<SecretSource>();
+    let place =
+        place.map_err(|_| "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND")?;
+    let token = place.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
     if let Server::Http { headers, .. } | Server::WebSocket { headers, .. } = &mut server {
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
     }
     Ok(server)
+}
+
+/// The source that the value `text` of `key` names. The values of a client's file are texts, whatever they begin with.
+fn source(file: &GatewayFile, key: &str, text: &str) -> Option<SecretSource> {
+    let may_be = !file.config.is_of_client && (key.starts_with("env.") || key.starts_with("headers."));
+    text.parse().ok().filter(|_| may_be)
 }
 
 /// The documents of `file` as a server of their own: this program, which serves their folders.

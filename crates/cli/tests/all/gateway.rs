@@ -117,6 +117,25 @@ fn the_file_of_a_client_is_served_as_it_is() {
     assert!(asked.iter().any(|asked| asked.headers.contains("x-key: from-the-dotenv-file")), "{asked:?}");
 }
 
+#[test]
+fn the_values_of_a_clients_file_are_no_sources_of_secrets() {
+    let remote = Scripted::start(scripted::modern);
+    let headers =
+        json!({"X-File": "file:./dev.db", "X-Variable": "env:not_there", "X-Command": "cmd:echo ran"});
+    let text = json!({"mcpServers": {"a": {"url": remote.url(), "headers": headers}}});
+    let home = folder(&[("mcp.json", &text.to_string()), ("dev.db", "contents")]);
+    let (_gateway, server) = started(anyport(home.path()), &["--config", "mcp.json"]);
+    assert_eq!(tools(&server), ["a_look"]);
+    let sent: String = remote.asked().iter().map(|asked| asked.headers.clone()).collect();
+    for header in ["x-file: file:./dev.db", "x-variable: env:not_there", "x-command: cmd:echo ran"] {
+        assert!(sent.contains(header), "{header} is not in {sent}");
+    }
+    let mut command = anyport(home.path());
+    command.args(["config", "show", "mcp.json"]);
+    let shown = to_the_end(command).stdout;
+    assert!(shown.contains("upstreams.a.headers.X-File = \"<hidden>\"\n"), "{shown}");
+}
+
 #[cfg(unix)]
 #[test]
 fn commands_on_a_gateway_know_the_names_of_a_clients_file() {
@@ -391,7 +410,7 @@ fn a_running_gateway_is_described_and_connects_a_server_anew() {
     let unknown = ran(home.path(), &["restart", "progam"]);
     assert_eq!(unknown.code, Some(1));
     assert!(
-        unknown.stderr.contains("no server progam") && unknown.stderr.contains("did you mean program?"),
+        unknown.stderr.contains("no running gateway has a server progam") && unknown.stderr.contains("did you mean program?"),
         "{}",
         unknown.stderr
     );

@@ -143,7 +143,7 @@ impl Settings<'_> {
                 let variables = self.variables(value);
                 self.found.push(Setting {
                     keys: keys.clone(),
-                    value: covered(keys, value),
+                    value: covered(keys, value, self.file.config.is_of_client),
                     origin,
                     variables,
                 });
@@ -179,12 +179,13 @@ fn is_reaching(keys: &[String]) -> bool {
         && keys.get(2).is_some_and(|key| KEYS.contains(&key.as_str()))
 }
 
-/// `value`, with what may be secret covered.
-fn covered(keys: &[String], value: &Value) -> Value {
+/// `value`, with what may be secret covered. A client's file names no sources of secrets.
+fn covered(keys: &[String], value: &Value, is_of_client: bool) -> Value {
     let last = keys.last().map_or("", String::as_str);
     let parent = keys.iter().rev().nth(1).map_or("", String::as_str);
     let is_fixed = keys.iter().any(|key| key == "arguments");
     match value {
+        Value::String(text) if ["env", "headers"].contains(&parent) && is_of_client => shown(text).into(),
         Value::String(text) if ["env", "headers"].contains(&parent) => shown_source(text).into(),
         Value::String(text) if last == "bearer" && text.parse::<SecretSource>().is_ok() => {
             text.clone().into()
