@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use anyport_metrics::{Counter, Metrics};
 use anyport_protocol::failure::Failure;
 use anyport_service::{ClientHeaders, Context, Outcome, Relay, Reply, Request, Service, sync::Lock};
 use anyport_upstream::{Upstream, UpstreamHealth};
@@ -25,6 +26,7 @@ struct Inner {
     make: Box<Make>,
     without: Arc<dyn Service>,
     bridges: Lock<Bridges>,
+    refused: Counter,
 }
 
 /// Makes the bridge of callers with these headers, or says why that cannot be.
@@ -59,17 +61,18 @@ pub struct CallerLimits {
 }
 
 impl CallerBridges {
-    /// The server `name`, to which callers bring `headers`, whose names are in lower case. `without` answers those that bring none;
+    /// The server `name`, to which callers bring `headers`, whose names are in lower case. Refusals are counted in `metrics`. `without` answers those that bring none;
     /// `make` makes the bridge of those that bring the same.
     pub fn new(
         name: impl Into<String>,
         headers: Vec<String>,
         limits: CallerLimits,
         without: Arc<dyn Service>,
+        metrics: &Metrics,
         make: impl Fn(&ClientHeaders) -> Result<CallerBridge, String> + Send + Sync + 'static,
     ) -> Self {
-        let (name, bridges) = (name.into(), Lock::default());
-        Self(Arc::new(Inner { name, headers, limits, make: Box::new(make), without, bridges }))
+        let (name, bridges, refused) = (name.into(), Lock::default(), metrics.refusals("max_client_keys"));
+        Self(Arc::new(Inner { name, headers, limits, make: Box::new(make), without, bridges, refused }))
     }
 
     /// The servers of all callers that have bridges of their own.
@@ -90,7 +93,7 @@ impl CallerBridges {
 
     /// The bridge of the callers with `headers`.
     fn bridge(&self, headers: ClientHeaders) -> Result<Arc<CallerBridge>, Failure> {
-        let Inner { limits, make, name, .. } = &*self.0;
+        let Inner { limits, make, name, refused, .. } = &*self.0;
         let mut bridges = self.0.bridges.lock();
         if bridges.is_closed {
             return Err(Failure::ShuttingDown);
@@ -110,6 +113,7 @@ impl CallerBridges {
                      again later",
                     limits.bridges
                 );
+                refused.increment();
                 return Err(Failure::Overloaded { limit: "max_client_keys", why }.of_upstream(&**name));
             };
             bridges.by_headers.remove(&oldest);
@@ -167,7 +171,17 @@ mod tests {
             let upstream = upstream(&farm);
             Ok(CallerBridge { service: Arc::new(upstream.clone()), upstream })
         };
-        (CallerBridges::new("jira", vec!["x-key".into()], limits, Arc::new(without), make), farms)
+        (
+            CallerBridges::new(
+                "jira",
+                vec!["x-key".into()],
+                limits,
+                Arc::new(without),
+                &Metrics::new(),
+                make,
+            ),
+            farms,
+        )
     }
 
     fn with(key: &str) -> Context {

@@ -497,6 +497,7 @@ impl UpstreamSettings {
             // A call may be parked there for so long.
             idle: factory.limits.upstream.idle.max(factory.limits.park.park_ttl),
         };
+        let metrics = factory.metrics.clone();
         let (own, server, factory) = (name.to_owned(), server.clone(), factory.clone());
         let forwarded = config.forward_headers.clone();
         let make = move |headers: &ClientHeaders| {
@@ -515,7 +516,7 @@ impl UpstreamSettings {
             let service = factory.timeout(&bridge, self.deadlines).layer(bridge.clone());
             Ok(CallerBridge { upstream: bridge.upstream().clone(), service: Arc::new(service) })
         };
-        Some(CallerBridges::new(name, brought, limits, without.clone(), make))
+        Some(CallerBridges::new(name, brought, limits, without.clone(), &metrics, make))
     }
 }
 

@@ -156,6 +156,22 @@ fn a_restart_with_a_hundred_servers_loses_no_tool() {
 }
 
 #[test]
+fn so_many_programs_start_at_once_as_max_cold_starts_says() {
+    let home = fleet(3, "");
+    let home = home.path();
+    // Longer than it takes to look, even on a machine that is busy.
+    fs::write(home.join("delay"), "3").unwrap();
+    let mut command = anyport(home);
+    command.args(["serve", "--port", "0", "--limit", "max_cold_starts=1", "--limit", "first_list_wait=1"]);
+    let mut gateway = Program::start(command);
+    let server = gateway.server();
+    tools(&server);
+    assert_eq!(starts(home).len(), 1);
+    until(|| json!(tools(&server).len()), |found| *found == json!(3));
+    gateway.close_input();
+}
+
+#[test]
 fn a_program_that_is_not_used_is_ended_and_the_next_call_starts_it() {
     let home = fleet(1, "idle_stop = 2");
     let home = home.path();

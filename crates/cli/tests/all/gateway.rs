@@ -410,7 +410,8 @@ fn a_running_gateway_is_described_and_connects_a_server_anew() {
     let unknown = ran(home.path(), &["restart", "progam"]);
     assert_eq!(unknown.code, Some(1));
     assert!(
-        unknown.stderr.contains("no running gateway has a server progam") && unknown.stderr.contains("did you mean program?"),
+        unknown.stderr.contains("no running gateway has a server progam")
+            && unknown.stderr.contains("did you mean program?"),
         "{}",
         unknown.stderr
     );
