@@ -1,6 +1,6 @@
 //! The servers and documents of a file, as members of the federation.
 
-use std::{num::NonZeroU32, str::FromStr as _, sync::Arc, time::Duration};
+use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::layer::{Layer as _, TimeoutLayer};
@@ -37,7 +37,8 @@ use crate::{
     state_dir,
     target::{self, SecretValue},
     traffic::ObservedService,
-    upstream_factory::{BulkheadOptions, CallDeadlines, UpstreamFactory, UpstreamOptions},
+    upstream_factory::{UpstreamFactory, UpstreamOptions},
+    upstream_limits::{BulkheadOptions, CallDeadlines, open_timeout},
     user_error::UserError,
 };
 
@@ -377,17 +378,7 @@ impl UpstreamMember {
             let all = Revision::ALL.map(Revision::as_str).join(", ");
             wrong(file, name, &format!("its `revision` is not known; there are {all}"))
         })?;
-        let open_timeout = config.open_timeout.map_or(target::TIMEOUT, seconds);
-        let deadlines = CallDeadlines {
-            first_byte: config.first_byte_timeout.map(seconds),
-            silent: config.call_timeout.map(seconds).unwrap_or_else(|| silent(arguments)),
-            max: config.call_timeout_max.map(seconds),
-        };
-        let bulkhead = BulkheadOptions {
-            max_calls: config.max_concurrent_calls.map(|calls| calls.get() as usize),
-            max_queued: config.max_queued_calls.map(|calls| calls as usize),
-            queue_timeout: config.queue_timeout.map(seconds),
-        };
+        let deadlines = CallDeadlines::of(config, silent(arguments));
         // 2026-07-28, security best practices §Token Passthrough: "Token passthrough is explicitly forbidden in the authorization
         // specification". A token by which clients authenticate to us was issued for us, and goes no further.
         if arguments.listen.is_authenticated() && brought_headers(config).contains(&AUTHORIZATION.to_owned())
@@ -398,7 +389,7 @@ impl UpstreamMember {
         }
         let settings = UpstreamSettings {
             revision,
-            open_timeout,
+            open_timeout: open_timeout(config),
             deadlines,
             connections: config.connections.map(|number| number.max(1) as usize),
             isolation: match config.isolation {
@@ -419,7 +410,7 @@ impl UpstreamMember {
         let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
         let of_callers = settings.of_callers((name, config), &server, &timed, factory);
         // A server that hangs takes its own places only.
-        let bulkhead = factory.bulkhead(name, bulkhead);
+        let bulkhead = factory.bulkhead(name, BulkheadOptions::of(config));
         let service: Arc<dyn Service> = match &of_callers {
             Some(bridges) => Arc::new(bulkhead.layer(bridges.clone())),
             None => Arc::new(bulkhead.layer(timed)),
@@ -554,10 +545,6 @@ fn pin_mode(file: &GatewayFile, config: &UpstreamConfig) -> Option<PinMode> {
 /// The time that a call may take without progress, unless its upstream says something else.
 fn silent(arguments: &Arguments) -> Duration {
     arguments.given_timeout().unwrap_or(target::CALL_TIMEOUT)
-}
-
-fn seconds(number: NonZeroU32) -> Duration {
-    Duration::from_secs(number.get().into())
 }
 
 /// How the tools and prompts of an upstream are named.
