@@ -1,6 +1,6 @@
 //! The servers and documents of a file, as members of the federation.
 
-use std::{str::FromStr as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::layer::{Layer as _, TimeoutLayer};
@@ -96,18 +96,21 @@ impl Members {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
-            let server = target::of_upstream(config, file).map_err(|reason| wrong(file, name, &reason))?;
+            let revision = target::check_upstream(name, config, file)?;
+            let server = target::of_upstream(config, file);
+            let server = server.map_err(|reason| file.wrong_upstream(name, &[], &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
-            let member =
-                match known.filter(|known| known.server == server && known.config.connects_like(config)) {
-                    Some(known) => UpstreamMember {
-                        config: config.clone(),
-                        pin: pin_mode(file, config),
-                        result_limit: result_limit(&file.config.gateway, Some(config)),
-                        ..known.clone()
-                    },
-                    None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
-                };
+            let member = match known
+                .filter(|known| known.server == server && known.config.connects_like(config))
+            {
+                Some(known) => UpstreamMember {
+                    config: config.clone(),
+                    pin: pin_mode(file, config),
+                    result_limit: result_limit(&file.config.gateway, Some(config)),
+                    ..known.clone()
+                },
+                None => UpstreamMember::new(file, (name, config), (server, revision), arguments, factory)?,
+            };
             if let Some(mode) = member.pin {
                 let new = || factory.pins(&file.pinned_as(), name, mode);
                 members.pins.entry(name.clone()).or_insert_with(new);
@@ -354,16 +357,11 @@ impl DocumentsMember {
     }
 }
 
-fn wrong(file: &GatewayFile, name: &str, reason: &str) -> anyhow::Error {
-    let problem = format!("the upstream {name} in {} is wrong: {reason}", file.path.display());
-    UserError::usage(problem, "correct the file")
-}
-
 impl UpstreamMember {
     fn new(
         file: &GatewayFile,
         (name, config): (&str, &UpstreamConfig),
-        server: target::Server,
+        (server, revision): (target::Server, Option<Revision>),
         arguments: &Arguments,
         factory: &Arc<UpstreamFactory>,
     ) -> Result<Self> {
@@ -373,11 +371,6 @@ impl UpstreamMember {
         {
             tracing::warn!("the upstream {name} cannot be started: {problem}; {help}");
         }
-        let revision = config.revision.as_deref().map(Revision::from_str).transpose();
-        let revision = revision.map_err(|_| {
-            let all = Revision::ALL.map(Revision::as_str).join(", ");
-            wrong(file, name, &format!("its `revision` is not known; there are {all}"))
-        })?;
         let deadlines = CallDeadlines::of(config, silent(arguments));
         // 2026-07-28, security best practices §Token Passthrough: "Token passthrough is explicitly forbidden in the authorization
         // specification". A token by which clients authenticate to us was issued for us, and goes no further.
@@ -385,7 +378,7 @@ impl UpstreamMember {
         {
             let reason = "`forward_headers` passes on Authorization, in which clients send the token of this gateway (--auth-token): let \
                           them send the key of the server in a header of another name";
-            return Err(wrong(file, name, reason));
+            return Err(file.wrong_upstream(name, &["forward_headers"], reason));
         }
         let settings = UpstreamSettings {
             revision,
