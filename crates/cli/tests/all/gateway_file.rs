@@ -203,8 +203,8 @@ fn described<'s>(schema: &'s Value, keys: &[&str]) -> Option<&'s Value> {
     keys.iter().try_fold(schema, |outer, key| {
         // A table that may be missing is one of two.
         let all = outer["anyOf"].as_array().into_iter().flatten();
-        let tables = all.chain([outer]).filter_map(|one| one["$ref"].as_str());
-        let table = tables.last().and_then(|place| schema.pointer(place.trim_start_matches('#')));
+        let mut tables = all.chain([outer]).filter_map(|one| one["$ref"].as_str());
+        let table = tables.next_back().and_then(|place| schema.pointer(place.trim_start_matches('#')));
         let table = table.unwrap_or(outer);
         table["properties"]
             .get(key)
