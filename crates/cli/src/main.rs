@@ -31,6 +31,7 @@ mod target;
 mod tool_args;
 mod traffic;
 mod upstream_factory;
+mod upstream_limits;
 mod usage;
 mod user_error;
 

@@ -28,6 +28,7 @@ use crate::{
     state_dir, store,
     target::Server,
     traffic::Traffic,
+    upstream_limits::{BulkheadOptions, CallDeadlines, Places},
 };
 
 /// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
@@ -72,17 +73,6 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) idle_stop: Option<Duration>,
     /// Whether it is reached with the key of one caller: nothing of it is stored, and it is connected for its calls alone.
     pub(crate) is_of_caller: bool,
-}
-
-/// The deadlines of the calls of a server. The time in which somebody answers a question counts for none of them.
-#[derive(Clone, Copy)]
-pub(crate) struct CallDeadlines {
-    /// The time until something of the call must have come; that of `[limits]` if there is none.
-    pub(crate) first_byte: Option<Duration>,
-    /// The time that a call may take without progress.
-    pub(crate) silent: Duration,
-    /// The time that a call may take in all; that of `[limits]` if there is none.
-    pub(crate) max: Option<Duration>,
 }
 
 impl UpstreamFactory {
@@ -150,15 +140,11 @@ impl UpstreamFactory {
             .open_timeout(open_timeout)
             .buffers(self.buffers.clone());
         let limits = &self.limits;
-        let usual = match server {
-            // Each is a process of its own.
-            Server::Command { .. } => 8,
-            _ => limits.upstream.connections,
-        };
-        let connections = connections.or(limits.bridge.connections).unwrap_or(usual);
-        let first_byte = deadlines.first_byte.or(limits.upstream.first_byte_timeout);
+        let is_program = matches!(server, Server::Command { .. });
+        let connections = limits.connections_to(is_program, connections);
+        let first_byte = limits.first_byte(deadlines);
         let of_upstream = limits.upstream.connections(connections).first_byte_timeout(first_byte);
-        let longest = self.longest(deadlines);
+        let longest = limits.longest(deadlines);
         let log = is_logged.then(|| (self.logs.of(name), self.traffic.clone()));
         let connector =
             LoggedConnector::new(name, self.guard.guarded(target), opening, log).handshakes(handshakes);
@@ -187,34 +173,16 @@ impl UpstreamFactory {
     pub(crate) fn timeout(&self, bridge: &Bridge, deadlines: CallDeadlines) -> TimeoutLayer {
         let upstream = bridge.upstream().clone();
         TimeoutLayer::new(deadlines.silent, &self.metrics)
-            .max(self.longest(deadlines))
+            .max(self.limits.longest(deadlines))
             .upstream(upstream.name())
             .on_silence(move |context, began| upstream.note_silence(context, began))
     }
 
     /// The places and the queue of the server called `name`.
     pub(crate) fn bulkhead(&self, name: &str, options: BulkheadOptions) -> BulkheadLayer {
-        let Limits { bulkhead, edge, .. } = &self.limits;
-        // One server that hangs leaves places to the others, and so does one caller who calls it.
-        let half = || (edge.max_concurrent_calls / 2).max(1);
-        let calls = options.max_calls.or(bulkhead.max_calls).unwrap_or_else(half);
-        let queued = options.max_queued.unwrap_or(bulkhead.max_queued);
-        let wait = options.queue_timeout.unwrap_or(bulkhead.queue_timeout);
+        let Places { calls, queued, wait } = self.limits.places(options);
         BulkheadLayer::new(name, calls, &self.metrics).queue(queued, wait)
     }
-
-    /// The time that a call may take in all. A server that reports progress may take longer than one that is silent.
-    fn longest(&self, deadlines: CallDeadlines) -> Duration {
-        deadlines.max.unwrap_or(self.limits.bridge.call_timeout_max).max(deadlines.silent)
-    }
-}
-
-/// The places and the queue of one server, where they are not those of `[limits]`.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct BulkheadOptions {
-    pub(crate) max_calls: Option<usize>,
-    pub(crate) max_queued: Option<usize>,
-    pub(crate) queue_timeout: Option<Duration>,
 }
 
 /// The layers around what stands before the servers, from the outside in. The servers have deadlines of their own.

@@ -22,7 +22,8 @@ use crate::{
     logging,
     program::{self, Missing},
     target::{Server, Surroundings, Target},
-    upstream_factory::{self, CallDeadlines, UpstreamFactory, UpstreamOptions},
+    upstream_factory::{self, UpstreamFactory, UpstreamOptions},
+    upstream_limits::CallDeadlines,
 };
 
 /// Bridges until a stop is requested.

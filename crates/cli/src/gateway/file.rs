@@ -85,6 +85,16 @@ impl GatewayFile {
         &self.surroundings
     }
 
+    /// The error that the upstream `name` is wrong at `keys` of its table, with the place.
+    pub(crate) fn wrong_upstream(&self, name: &str, keys: &[&str], reason: &str) -> anyhow::Error {
+        let problem = format!("the upstream {name} in {} is wrong: {reason}", self.path.display());
+        // What is no file, such as a pipe, gives its text only once.
+        let place = || gateway::place(&self.path, &[&["upstreams", name], keys].concat());
+        let place = self.path.is_file().then(place).flatten();
+        let place = place.map_or_else(String::new, |place| place.to_string());
+        UserError::usage(place + &problem, "correct the file")
+    }
+
     /// The files whose changes matter: the file, and the `.env` beside it.
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         vec![self.path.clone(), self.surroundings.cwd.join(".env")]

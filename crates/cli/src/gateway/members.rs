@@ -1,6 +1,6 @@
 //! The servers and documents of a file, as members of the federation.
 
-use std::{num::NonZeroU32, str::FromStr as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::layer::{Layer as _, TimeoutLayer};
@@ -37,7 +37,8 @@ use crate::{
     state_dir,
     target::{self, SecretValue},
     traffic::ObservedService,
-    upstream_factory::{BulkheadOptions, CallDeadlines, UpstreamFactory, UpstreamOptions},
+    upstream_factory::{UpstreamFactory, UpstreamOptions},
+    upstream_limits::{BulkheadOptions, CallDeadlines, open_timeout},
     user_error::UserError,
 };
 
@@ -100,18 +101,21 @@ impl Members {
                 tracing::warn!("the upstream {name} is left out: its URL is that of this gateway");
                 continue;
             }
-            let server = target::of_upstream(config, file).map_err(|reason| wrong(file, name, &reason))?;
+            let revision = target::check_upstream(name, config, file)?;
+            let server = target::of_upstream(config, file);
+            let server = server.map_err(|reason| file.wrong_upstream(name, &[], &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
-            let member =
-                match known.filter(|known| known.server == server && known.config.connects_like(config)) {
-                    Some(known) => UpstreamMember {
-                        config: config.clone(),
-                        pin: pin_mode(file, config),
-                        result_limit: result_limit(&file.config.gateway, Some(config)),
-                        ..known.clone()
-                    },
-                    None => UpstreamMember::new(file, (name, config), server, arguments, factory)?,
-                };
+            let member = match known
+                .filter(|known| known.server == server && known.config.connects_like(config))
+            {
+                Some(known) => UpstreamMember {
+                    config: config.clone(),
+                    pin: pin_mode(file, config),
+                    result_limit: result_limit(&file.config.gateway, Some(config)),
+                    ..known.clone()
+                },
+                None => UpstreamMember::new(file, (name, config), (server, revision), arguments, factory)?,
+            };
             if let Some(mode) = member.pin {
                 let new = || factory.pins(&file.pinned_as(), name, mode);
                 members.pins.entry(name.clone()).or_insert_with(new);
@@ -358,16 +362,11 @@ impl DocumentsMember {
     }
 }
 
-fn wrong(file: &GatewayFile, name: &str, reason: &str) -> anyhow::Error {
-    let problem = format!("the upstream {name} in {} is wrong: {reason}", file.path.display());
-    UserError::usage(problem, "correct the file")
-}
-
 impl UpstreamMember {
     fn new(
         file: &GatewayFile,
         (name, config): (&str, &UpstreamConfig),
-        server: target::Server,
+        (server, revision): (target::Server, Option<Revision>),
         arguments: &Arguments,
         factory: &Arc<UpstreamFactory>,
     ) -> Result<Self> {
@@ -377,33 +376,18 @@ impl UpstreamMember {
         {
             tracing::warn!("the upstream {name} cannot be started: {problem}; {help}");
         }
-        let revision = config.revision.as_deref().map(Revision::from_str).transpose();
-        let revision = revision.map_err(|_| {
-            let all = Revision::ALL.map(Revision::as_str).join(", ");
-            wrong(file, name, &format!("its `revision` is not known; there are {all}"))
-        })?;
-        let open_timeout = config.open_timeout.map_or(target::TIMEOUT, seconds);
-        let deadlines = CallDeadlines {
-            first_byte: config.first_byte_timeout.map(seconds),
-            silent: config.call_timeout.map(seconds).unwrap_or_else(|| silent(arguments)),
-            max: config.call_timeout_max.map(seconds),
-        };
-        let bulkhead = BulkheadOptions {
-            max_calls: config.max_concurrent_calls.map(|calls| calls.get() as usize),
-            max_queued: config.max_queued_calls.map(|calls| calls as usize),
-            queue_timeout: config.queue_timeout.map(seconds),
-        };
+        let deadlines = CallDeadlines::of(config, silent(arguments));
         // 2026-07-28, security best practices §Token Passthrough: "Token passthrough is explicitly forbidden in the authorization
         // specification". A token by which clients authenticate to us was issued for us, and goes no further.
         if arguments.listen.is_authenticated() && brought_headers(config).contains(&AUTHORIZATION.to_owned())
         {
             let reason = "`forward_headers` passes on Authorization, in which clients send the token of this gateway (--auth-token): let \
                           them send the key of the server in a header of another name";
-            return Err(wrong(file, name, reason));
+            return Err(file.wrong_upstream(name, &["forward_headers"], reason));
         }
         let settings = UpstreamSettings {
             revision,
-            open_timeout,
+            open_timeout: open_timeout(config),
             deadlines,
             connections: config.connections.map(|number| number.max(1) as usize),
             isolation: match config.isolation {
@@ -424,7 +408,7 @@ impl UpstreamMember {
         let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
         let of_callers = settings.of_callers((name, config), &server, &timed, factory);
         // A server that hangs takes its own places only.
-        let bulkhead = factory.bulkhead(name, bulkhead);
+        let bulkhead = factory.bulkhead(name, BulkheadOptions::of(config));
         let service: Arc<dyn Service> = match &of_callers {
             Some(bridges) => Arc::new(bulkhead.layer(bridges.clone())),
             None => Arc::new(bulkhead.layer(timed)),
@@ -560,10 +544,6 @@ fn pin_mode(file: &GatewayFile, config: &UpstreamConfig) -> Option<PinMode> {
 /// The time that a call may take without progress, unless its upstream says something else.
 fn silent(arguments: &Arguments) -> Duration {
     arguments.given_timeout().unwrap_or(target::CALL_TIMEOUT)
-}
-
-fn seconds(number: NonZeroU32) -> Duration {
-    Duration::from_secs(number.get().into())
 }
 
 /// How the tools and prompts of an upstream are named.

@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     )]
     tools: Vec<DocumentTool>,
     /// The server's name.
-    #[arg(long, default_value = "anyport", env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
+    #[arg(long, default_value = NAME, env = "ANYPORT_NAME", value_parser = name, hide_env = true, hide_short_help = true)]
     pub(crate) name: String,
 
     #[command(flatten)]
@@ -116,6 +116,8 @@ Examples:
 
 {all-args}{after-help}";
 
+/// The name of a server, unless something else is said.
+pub(crate) const NAME: &str = "anyport";
 /// How long a call may take, unless something else is said.
 pub(crate) const TIMEOUT: Seconds = Seconds(Duration::from_secs(30));
 /// In seconds: a longer timeout or cache lifetime makes no sense.

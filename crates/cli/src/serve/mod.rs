@@ -18,9 +18,9 @@ use anyport_server::Server;
 use anyport_service::Service;
 use anyport_transport::BufferedBytes;
 
-pub(crate) use self::arguments::Arguments;
 #[cfg(test)]
 pub(crate) use self::arguments::TIMEOUT;
+pub(crate) use self::arguments::{Arguments, NAME};
 use self::banner::Banner;
 use crate::{
     gateway,

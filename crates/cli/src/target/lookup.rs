@@ -119,16 +119,12 @@ impl Lookup {
 
 /// How the server `name` of a gateway's file is reached without the gateway.
 fn of_gateway_file(file: &GatewayFile, name: &str) -> Result<(Server, Option<Revision>)> {
-    let wrong = |reason: String| {
-        let problem = format!("the upstream {name} in {} is wrong: {reason}", file.path.display());
-        UserError::usage(problem, "correct the file")
-    };
+    let wrong = |reason: String| file.wrong_upstream(name, &[], &reason);
     if let Some(documents) = file.config.knowledge.get(name) {
         return Ok((upstream::of_documents(documents, file).map_err(wrong)?, None));
     }
     let Some(config) = file.config.upstreams.get(name) else { return Err(wrong("it is gone".to_owned())) };
-    let revision = config.revision.as_deref().map(str::parse).transpose();
-    let revision = revision.map_err(|_| wrong("its `revision` is not known".to_owned()))?;
+    let revision = upstream::check_upstream(name, config, file)?;
     Ok((upstream::of_upstream(config, file).map_err(wrong)?, revision))
 }
 

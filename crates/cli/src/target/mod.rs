@@ -29,7 +29,7 @@ pub(crate) use self::{
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
-    upstream::of_upstream,
+    upstream::{check_upstream, of_upstream},
 };
 use crate::{
     logging,

@@ -1,13 +1,98 @@
 //! From an upstream of a gateway's file to a server.
 
-use anyport_config::gateway::{KnowledgeConfig, UpstreamConfig};
+use std::str::FromStr as _;
+
+use anyhow::Result;
+use anyport_config::{
+    Endpoint, expand,
+    gateway::{KnowledgeConfig, NO_HEADERS, UpstreamConfig},
+};
+use anyport_protocol::Revision;
+use indexmap::IndexMap;
 
 use super::{configured::resolved_with, redact::SecretValue, server::Server};
 use crate::{
     confine::Confinement,
     gateway::{GatewayFile, SERVED_FILES, served_files},
-    secret_source::SecretSource,
+    secret_source::{InvalidSecretSource, SecretSource},
 };
+
+/// Checks how the upstream `name` of `file` is reached, without its secrets, and returns the only revision that is spoken with it.
+///
+/// # Errors
+/// What is wrong, with its place.
+pub(crate) fn check_upstream(
+    name: &str,
+    config: &UpstreamConfig,
+    file: &GatewayFile,
+) -> Result<Option<Revision>> {
+    check(config, file).map_err(|Fault { keys, reason }| {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        file.wrong_upstream(name, &keys, &reason)
+    })
+}
+
+/// What is wrong with an upstream, and the keys of its table that lead there.
+struct Fault {
+    keys: Vec<String>,
+    reason: String,
+}
+
+fn fault<const N: usize>(keys: [&str; N], reason: impl Into<String>) -> Fault {
+    Fault { keys: keys.map(str::to_owned).into(), reason: reason.into() }
+}
+
+fn check(config: &UpstreamConfig, file: &GatewayFile) -> Result<Option<Revision>, Fault> {
+    let revision = config.revision.as_deref().map(Revision::from_str).transpose();
+    let revision = revision.map_err(|_| {
+        let all = Revision::ALL.map(Revision::as_str).join(", ");
+        fault(["revision"], format!("its `revision` is not known; there are {all}"))
+    })?;
+    bearer(config).map_err(|reason| fault(["bearer"], reason))?;
+    let described = config.server().map_err(|(key, reason)| fault([key], in_key(key, reason)))?;
+    if let Endpoint::Url { url, headers, .. } = &described.endpoint {
+        check_url(url, headers, config, file)?;
+    }
+    Ok(revision)
+}
+
+/// Checks that `url` is one of a server, which can be sent `headers`. A variable that is not set can have any value.
+fn check_url(
+    url: &str,
+    headers: &IndexMap<String, String>,
+    config: &UpstreamConfig,
+    file: &GatewayFile,
+) -> Result<(), Fault> {
+    let surroundings = file.surroundings();
+    let url = expand(url, surroundings, &surroundings.cwd);
+    let url = url.as_deref().unwrap_or("http://any.invalid");
+    let with = |headers| Server::url(url, headers).map_err(|error| format!("its `url`: {error}"));
+    let sendable = |server: Server| server.destination().map_err(|error| error.to_string());
+    let server = with(Vec::new()).map_err(|reason| fault(["url"], reason))?;
+    if let Server::Unix(_) = &server {
+        let of_http = [("headers", !headers.is_empty()), ("bearer", config.bearer.is_some())];
+        return match of_http.into_iter().find(|(_, given)| *given) {
+            Some((key, _)) => Err(fault([key], in_key(key, NO_HEADERS.to_owned()))),
+            None => Ok(()),
+        };
+    }
+    sendable(server).map_err(|reason| fault(["url"], reason))?;
+    for (name, text) in headers {
+        let value = match source(file, &format!("headers.{name}"), text) {
+            Some(_) => None,
+            None => expand(text, surroundings, &surroundings.cwd).ok(),
+        };
+        let value = SecretValue(value.unwrap_or_default());
+        with(vec![(name.clone(), value)])
+            .and_then(sendable)
+            .map_err(|reason| fault(["headers", name], reason))?;
+    }
+    Ok(())
+}
+
+fn in_key(key: &str, reason: String) -> String {
+    if key.is_empty() { reason } else { format!("`{key}`: {reason}") }
+}
 
 /// How an upstream of `file` is reached, with its secrets.
 ///
@@ -15,10 +100,7 @@ use crate::{
 /// What has no value, or is not how a server is reached.
 pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result<Server, String> {
     let surroundings = file.surroundings();
-    let described = config.server().map_err(|(key, reason)| match key {
-        "" => reason,
-        key => format!("`{key}`: {reason}"),
-    })?;
+    let described = config.server().map_err(|(key, reason)| in_key(key, reason))?;
     let mut server = resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {
         Some(source(file, key, text)?.read_text(surroundings))
     })?;
@@ -30,16 +112,24 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
         }
         environment.push(served(file));
     }
-    let Some(place) = &config.bearer else { return Ok(server) };
-    let place = place.parse::<SecretSource>();
-    let place =
-        place.map_err(|_| "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND")?;
-    let token = place.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
-    if let Server::Http { headers, .. } | Server::WebSocket { headers, .. } = &mut server {
+    if let Some(place) = bearer(config)?
+        && let Server::Http { headers, .. } | Server::WebSocket { headers, .. } = &mut server
+    {
+        let token = place.read_text(surroundings).map_err(|reason| format!("its `bearer`: {reason}"))?;
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
     }
+    // A secret may have what no header can.
+    server.destination().map_err(|error| error.to_string())?;
     Ok(server)
+}
+
+/// The place of the bearer token.
+fn bearer(config: &UpstreamConfig) -> Result<Option<SecretSource>, String> {
+    let source = config.bearer.as_deref().map(str::parse).transpose();
+    source.map_err(|_: InvalidSecretSource| {
+        "its `bearer` is the place of a token: env:NAME, file:PATH or cmd:COMMAND".to_owned()
+    })
 }
 
 /// The source that the value `text` of `key` names. The values of a client's file are texts, whatever they begin with.

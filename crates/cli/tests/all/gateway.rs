@@ -226,6 +226,58 @@ fn a_fault_of_the_file_is_shown_with_its_place_and_what_to_write() {
 }
 
 #[test]
+fn what_serve_refuses_is_refused_by_a_check_in_its_place() {
+    let said = |text: &str, arguments: &[&str]| {
+        let home = folder(&[("anyport.toml", text)]);
+        let mut command = anyport(home.path());
+        command.args(arguments).env("SOCKET", "unix:/s");
+        to_the_end(command)
+    };
+    let url = "[upstreams.a]\nurl = \"https://a.example/mcp\"\n";
+    for (text, line, part) in [
+        (format!("{url}revision = \"2020\"\n"), "3 | revision", "there are 2024-11-05"),
+        (format!("{url}bearer = \"t0ps3cret-token\"\n"), "3 | bearer", "its `bearer` is the place"),
+        ("[upstreams.a]\nurl = \"x://y\"\n".to_owned(), "2 | url", "http, https, ws, wss or unix"),
+        (
+            format!("{url}[upstreams.a.headers]\nX-Good = \"1\"\nMcp-Method = \"file:secret\"\n"),
+            "5 | Mcp-Method",
+            "the header \"Mcp-Method\" cannot be sent",
+        ),
+        (
+            format!("{url}headers = {{ A = \"s3cret\", \"a b\" = \"1\" }}\n"),
+            "\"a b\"\n",
+            "the header \"a b\" cannot be sent",
+        ),
+        (
+            "[upstreams.a]\nurl = \"unix:/s\"\nbearer = \"s3cret\"\n".to_owned(),
+            "3 | bearer",
+            "nothing on a Unix socket has headers",
+        ),
+        (
+            "[upstreams.a]\nurl = \"${SOCKET}\"\nheaders = { X = \"1\" }\n".to_owned(),
+            "3 | headers",
+            "nothing on a Unix socket has headers",
+        ),
+    ] {
+        for arguments in [&["config", "check"][..], &["serve", "--port", "0"]] {
+            let ended = said(&text, arguments);
+            assert_eq!(ended.code, Some(2), "{text}: {ended:?}");
+            for part in ["anyport.toml:", line, part] {
+                assert!(ended.stderr.contains(part), "{part:?} is not in: {}", ended.stderr);
+            }
+            assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+        }
+    }
+    // No secret is read, and a variable that is not set can have any value.
+    let unset = "url = \"https://${NOT_THERE}/mcp\"\nbearer = \"cmd:touch read\"\nheaders = { A = \"file:none\", B = \"${NOT_THERE}\" }\n";
+    let home = folder(&[("anyport.toml", &format!("[upstreams.a]\n{unset}"))]);
+    let mut command = anyport(home.path());
+    command.args(["config", "check"]);
+    let ended = to_the_end(command);
+    assert!(ended.code == Some(0) && !home.path().join("read").exists(), "{ended:?}");
+}
+
+#[test]
 fn options_of_documents_are_refused_beside_a_file_of_servers() {
     let home = folder(&[("anyport.toml", "[upstreams.a]\ncommand = \"x\"\n")]);
     for (arguments, part) in

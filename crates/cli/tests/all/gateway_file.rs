@@ -197,3 +197,66 @@ fn the_whole_configuration_is_shown_with_where_each_value_comes_from() {
         "variables": {"TOKEN": "the environment"}});
     assert_eq!(*bearer, expected);
 }
+
+/// What `schema` says of the value at `keys`.
+fn described<'s>(schema: &'s Value, keys: &[&str]) -> Option<&'s Value> {
+    keys.iter().try_fold(schema, |outer, key| {
+        // A table that may be missing is one of two.
+        let all = outer["anyOf"].as_array().into_iter().flatten();
+        let mut tables = all.chain([outer]).filter_map(|one| one["$ref"].as_str());
+        let table = tables.next_back().and_then(|place| schema.pointer(place.trim_start_matches('#')));
+        let table = table.unwrap_or(outer);
+        table["properties"]
+            .get(key)
+            .or_else(|| table.get("additionalProperties").filter(|inner| inner.is_object()))
+    })
+}
+
+#[test]
+fn the_whole_configuration_is_one_that_a_file_can_have() {
+    let home = home();
+    let more = "call_timeout_max = 4000\n\n[upstreams.tracker.tools.look]\nhidden = true\n\n[upstreams.files]\ncommand = [\"files\"]\n\
+                open_timeout = 7\n[upstreams.files.sandbox]\nwrite = [\"data\"]\n[upstreams.files.limits]\nmemory = \"1MiB\"\n\
+                [knowledge.docs]\ndocs = [\"docs\"]\n[servers.few]\ntool_search = true\n";
+    home.write(FILE, &format!("{TEXT}{more}"));
+    let options = ["--limit", "connections=9,max_calls_per_upstream=20,queue_timeout=6"];
+    let value = home.json(&[&["config", "show", "--json"][..], &options].concat());
+    let schema: Value = serde_json::from_str(&home.done(&["config", "schema"])).unwrap();
+    let values = value["values"].as_array().unwrap();
+    for value in values {
+        let key = value["key"].as_str().unwrap();
+        let keys: Vec<&str> = key.split('.').collect();
+        assert!(described(&schema, &keys).is_some(), "{key} is no key of the file");
+    }
+    let of = |key: &str| {
+        let found = values.iter().find(|value| value["key"] == key);
+        let found = found.unwrap_or_else(|| panic!("{key} is not shown"));
+        (found["value"].clone(), found["origin"].as_str().unwrap().to_owned())
+    };
+    for (key, value, origin) in [
+        ("connections", json!(9), "option"),
+        ("open_timeout", json!(60), "default"),
+        ("first_byte_timeout", json!(600), "default"),
+        ("call_timeout", json!(600), "default"),
+        ("call_timeout_max", json!(4000), "file"),
+        ("max_concurrent_calls", json!(20), "option"),
+        ("max_queued_calls", json!(128), "default"),
+        ("queue_timeout", json!(6), "option"),
+        ("pin", json!("report"), "default"),
+        ("max_result_tokens", json!(0), "default"),
+        ("on_large_result", json!("truncate"), "default"),
+    ] {
+        assert_eq!(of(&format!("upstreams.tracker.{key}")), (value, origin.to_owned()), "{key}");
+    }
+    assert_eq!(of("upstreams.files.open_timeout"), (json!(7), "file".to_owned()));
+    // What is shown is a file itself, which comes to the same.
+    let shown = home.done(&["config", "show"]);
+    home.write(FILE, &shown);
+    // A limit that several parts have comes where it is set.
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&home.done(&["config", "show"])), sorted(&shown));
+}

@@ -20,7 +20,8 @@ pub use model::{
     GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess, Pin,
     ProgramLimits, SandboxConfig, Start, ToolConfig, UpstreamConfig, VirtualServerConfig, Words,
 };
-pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, read};
+pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
+pub use upstream::NO_HEADERS;
 
 /// The JSON Schema of `anyport.toml`.
 pub fn schema() -> serde_json::Value {

@@ -74,9 +74,10 @@ pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
     let place = |keys: &[&str]| span(text, keys);
     for (own, upstream) in &config.upstreams {
         check_name(own).map_err(|reason| fault(place(&["upstreams", own]), reason, Vec::new()))?;
-        upstream
-            .server()
-            .map_err(|(key, reason)| fault(place(&["upstreams", own, key]), reason, Vec::new()))?;
+        upstream.server().map_err(|(key, reason)| {
+            let error = fault(place(&["upstreams", own, key]), reason, Vec::new());
+            if ["bearer", "headers"].contains(&key) { error.without_values() } else { error }
+        })?;
     }
     for own in config.servers.keys() {
         check_name(own).map_err(|reason| fault(place(&["servers", own]), reason, Vec::new()))?;
@@ -93,6 +94,13 @@ pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
         }
     }
     Ok(config)
+}
+
+/// The place of `keys`, or of the last of them that is there, in the `anyport.toml` at `path`, without the values beside them;
+/// `None` if it is no such file.
+pub fn place(path: &Path, keys: &[&str]) -> Option<FaultPlace> {
+    let text = store::read(path).ok().flatten().filter(|text| is_of_gateway(path, text))?;
+    span(&text, keys).map(|range| FaultPlace::new(path, &text, range).without_values())
 }
 
 fn check_name(own: &str) -> Result<(), String> {
@@ -144,6 +152,18 @@ pub enum GatewayError {
     },
 }
 
+impl GatewayError {
+    /// The same, without the values beside the place, which may be secret.
+    fn without_values(self) -> Self {
+        match self {
+            Self::Fault { place, reason, expected } => {
+                Self::Fault { place: place.without_values(), reason, expected }
+            }
+            error @ Self::File(_) => error,
+        }
+    }
+}
+
 /// Where a fault is in a file: path, line and column, and the line with the place underlined.
 #[derive(Debug)]
 pub struct FaultPlace {
@@ -171,6 +191,11 @@ impl FaultPlace {
 }
 
 impl FaultPlace {
+    /// The same, with nothing of its line but what is underlined.
+    fn without_values(self) -> Self {
+        Self { text: format!("{}{}", " ".repeat(self.column - 1), self.found), ..self }
+    }
+
     /// The text that is underlined.
     pub fn found(&self) -> &str {
         &self.found
@@ -262,6 +287,11 @@ mod tests {
                 "2 | url = \"x\"\n  | ^^^\nthere is a `command`, too",
             ),
             ("[upstreams.a]\nurl = \"x\"\nenv = {A = \"b\"}\n", "3 | env = "),
+            ("[upstreams.a]\nurl = \"unix:/s\"\nbearer = \"env:T\"\n", "3 | bearer\n  | ^^^^^^\n"),
+            (
+                "[upstreams.a]\nurl = \"unix:/s\"\nheaders = {A = \"b\"}\n",
+                "nothing on a Unix socket has headers",
+            ),
             ("[upstreams.\"a b\"]\nurl = \"x\"\n", "64 at most: a-b"),
             ("[knowledge.a]\n", "it has no `docs`"),
             ("[knowledge.a]\ndocs = [\"x\"]\n[upstreams.a]\nurl = \"y\"\n", "there is an upstream a, too"),

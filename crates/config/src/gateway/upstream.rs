@@ -8,6 +8,9 @@ use super::{
 };
 use crate::server::{Endpoint, ServerConfig};
 
+/// Why `headers` and `bearer` are refused beside the URL of a Unix socket.
+pub const NO_HEADERS: &str = "it is for HTTP and WebSockets: nothing on a Unix socket has headers";
+
 impl UpstreamConfig {
     /// How the upstream is reached. Its texts are those of the file: references are not expanded.
     ///
@@ -82,6 +85,10 @@ impl UpstreamConfig {
         ];
         if let Some((key, _)) = of_a_program.into_iter().find(|(_, given)| *given) {
             return Err((key, "it is for a `command`, and this upstream has a `url`".to_owned()));
+        }
+        let of_http = [("headers", !self.headers.is_empty()), ("bearer", self.bearer.is_some())];
+        if let Some((key, _)) = of_http.into_iter().find(|(_, given)| *given && url.starts_with("unix:")) {
+            return Err((key, NO_HEADERS.to_owned()));
         }
         forwarded::check(self, url).map_err(|reason| ("forward_headers", reason))?;
         Ok(Endpoint::Url { url: url.to_owned(), headers: self.headers.clone(), sse: false })

@@ -21,6 +21,7 @@ use crate::{
     gateway::{GatewayFile, nearest_file},
     listen::Limit,
     render::safe,
+    target,
     user_error::UserError,
 };
 
@@ -94,8 +95,11 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
     let config = &file.config;
-    let used = config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
-    let upstreams: Vec<&str> = used.map(|(name, _)| name.as_str()).collect();
+    let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
+    for (name, upstream) in used() {
+        target::check_upstream(name, upstream, &file)?;
+    }
+    let upstreams: Vec<&str> = used().map(|(name, _)| name.as_str()).collect();
     let knowledge: Vec<&str> = config.knowledge.keys().map(String::as_str).collect();
     let servers: Vec<&str> = config.servers.keys().map(String::as_str).collect();
     let value =

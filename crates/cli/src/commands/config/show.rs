@@ -3,7 +3,10 @@
 use std::{collections::HashMap, env, path::Path};
 
 use anyhow::Result;
-use anyport_config::{ConfigFile, Surroundings, gateway};
+use anyport_config::{
+    ConfigFile, Surroundings,
+    gateway::{self, UpstreamConfig},
+};
 use anyport_transport::client::http::without_secrets;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +17,9 @@ use crate::{
     listen::{Limit, Limits},
     render::safe,
     secret_source::SecretSource,
-    target::TIMEOUT,
+    serve::NAME,
+    target::CALL_TIMEOUT,
+    upstream_limits::{BulkheadOptions, CallDeadlines, Places, open_timeout},
     user_error::UserError,
 };
 
@@ -30,14 +35,40 @@ struct Setting {
 }
 
 /// Where a value comes from.
+#[derive(Clone, Copy)]
 enum Origin {
     Default,
     /// The file, and the line of its key where that is known.
     File(Option<usize>),
     /// The option `--limit`.
     Option,
-    /// The variable `ANYPORT_LIMIT`.
-    Environment,
+    /// A variable of the environment.
+    Environment(&'static str),
+}
+
+/// Where limits come from.
+struct LimitOrigins<'a> {
+    /// Those of `--limit`, else of `ANYPORT_LIMIT`.
+    given: &'a [Limit],
+    of_given: Origin,
+    lines: &'a HashMap<Vec<String>, usize>,
+}
+
+impl LimitOrigins<'_> {
+    fn of(&self, name: &str) -> Origin {
+        let keys = ["limits".to_owned(), name.to_owned()];
+        match (self.given.iter().any(|limit| limit.name() == name), self.lines.get(&keys[..])) {
+            (true, _) => self.of_given,
+            (false, Some(line)) => Origin::File(Some(*line)),
+            (false, None) => Origin::Default,
+        }
+    }
+
+    /// The origin of what is the first of `names` that was set.
+    fn of_first(&self, names: &[&str]) -> Origin {
+        let mut origins = names.iter().map(|name| self.of(name));
+        origins.find(|origin| !matches!(origin, Origin::Default)).unwrap_or(Origin::Default)
+    }
 }
 
 /// Shows the configuration that the file at `path` and `limits`, of the command line, come to.
@@ -67,18 +98,21 @@ fn settings(file: &GatewayFile, given: &[Limit], here: &Surroundings) -> Result<
     let lines = if file.config.is_of_client { HashMap::new() } else { gateway::lines(&text) };
     let of_variable = limits_of_variable()?;
     let (limits, origin) = match given.is_empty() {
-        true => (&*of_variable, Origin::Environment),
+        true => (&*of_variable, Origin::Environment("ANYPORT_LIMIT")),
         false => (given, Origin::Option),
     };
+    let origins = LimitOrigins { given: limits, of_given: origin, lines: &lines };
+    // As `serve` has them.
+    let limits = Limits::with(&[&*file.limits()?, limits].concat());
     let mut whole = serde_json::to_value(&file.config)?;
-    fill(&mut whole, file);
-    let mut all = Settings { file, here, lines: &lines, found: Vec::new() };
+    let filled = filled(&mut whole, file, &limits, &origins);
+    let mut all = Settings { file, here, lines: &lines, filled: &filled, found: Vec::new() };
     let Value::Object(whole) = &whole else { return Ok(Vec::new()) };
     for (key, value) in whole.iter().filter(|(key, _)| *key != "limits") {
         all.add(&mut vec![key.clone()], value);
     }
     let mut found = all.found;
-    found.extend(limit_settings(file, limits, origin, &lines)?);
+    found.extend(limit_settings(limits, &origins));
     Ok(found)
 }
 
@@ -91,27 +125,73 @@ fn limits_of_variable() -> Result<Vec<Limit>> {
     all.split(',').filter(|limit| !limit.is_empty()).map(|limit| limit.parse().map_err(wrong)).collect()
 }
 
-/// Writes the defaults into `whole` that are no constants.
-fn fill(whole: &mut Value, file: &GatewayFile) {
-    let set = |object: &mut Value, key: &str, value: Value| {
-        if object[key].is_null() {
-            object[key] = value;
+/// Writes into `whole` the values that the file does not have, and returns where they come from.
+fn filled(
+    whole: &mut Value,
+    file: &GatewayFile,
+    limits: &Limits,
+    origins: &LimitOrigins<'_>,
+) -> HashMap<Vec<String>, Origin> {
+    let mut filled = HashMap::new();
+    let mut set = |keys: &[&str], value: Value, origin: Origin| {
+        let place = keys.iter().fold(&mut *whole, |inner, key| &mut inner[key]);
+        if place.is_null() {
+            *place = value;
+            filled.insert(keys.iter().map(|&key| key.to_owned()).collect(), origin);
         }
     };
-    set(&mut whole["gateway"], "name", json!("anyport"));
+    let (name, origin) = match env::var("ANYPORT_NAME") {
+        Ok(name) => (name, Origin::Environment("ANYPORT_NAME")),
+        Err(_) => (NAME.to_owned(), Origin::Default),
+    };
+    set(&["gateway", "name"], json!(name), origin);
+    set(&["gateway", "max_result_tokens"], json!(0), Origin::Default);
+    let gateway = &file.config.gateway;
+    let of_gateway = |key: &str| match origins.lines.get(&["gateway".to_owned(), key.to_owned()][..]) {
+        Some(line) => Origin::File(Some(*line)),
+        None => Origin::Default,
+    };
     for (name, upstream) in &file.config.upstreams {
-        let object = &mut whole["upstreams"][name];
-        set(object, "title", json!(name));
-        set(object, "prefix", json!(name));
-        set(object, "timeout", json!(TIMEOUT.as_secs()));
-        set(object, "connections", json!(if upstream.command.is_some() { 8 } else { 64 }));
+        let mut set = |key, value, origin| set(&["upstreams", name, key], value, origin);
+        set("title", json!(name), Origin::Default);
+        set("prefix", json!(name), Origin::Default);
+        set("pin", json!(gateway.pin), of_gateway("pin"));
+        let max = gateway.max_result_tokens.unwrap_or(0);
+        set("max_result_tokens", json!(max), of_gateway("max_result_tokens"));
+        set("on_large_result", json!(gateway.on_large_result), of_gateway("on_large_result"));
         if upstream.command.is_some() && !file.config.is_of_client {
-            set(object, "cwd", json!(file.path.parent()));
+            set("cwd", json!(file.path.parent()), Origin::Default);
+        }
+        for (key, number, names) in numbers(upstream, limits) {
+            set(key, json!(number), origins.of_first(names));
         }
     }
     for name in file.config.knowledge.keys() {
-        set(&mut whole["knowledge"][name], "prefix", json!(name));
+        set(&["knowledge", name, "prefix"], json!(name), Origin::Default);
     }
+    filled
+}
+
+/// The numbers that an upstream has if its table says none, each with its key and the limits that set it.
+fn numbers(upstream: &UpstreamConfig, limits: &Limits) -> [(&'static str, u64, &'static [&'static str]); 8] {
+    let deadlines = CallDeadlines::of(upstream, CALL_TIMEOUT);
+    let Places { calls, queued, wait } = limits.places(BulkheadOptions::of(upstream));
+    let connections = limits.connections_to(upstream.command.is_some(), None);
+    let first_byte = limits.first_byte(deadlines).unwrap_or(deadlines.silent);
+    let calls_of: &[&str] = match limits.bulkhead.max_calls {
+        Some(_) => &["max_calls_per_upstream"],
+        None => &["max_concurrent_calls"],
+    };
+    [
+        ("connections", connections as u64, &["connections"]),
+        ("open_timeout", open_timeout(upstream).as_secs(), &[]),
+        ("first_byte_timeout", first_byte.as_secs(), &["first_byte_timeout"]),
+        ("call_timeout", deadlines.silent.as_secs(), &[]),
+        ("call_timeout_max", limits.longest(deadlines).as_secs(), &["call_timeout_max"]),
+        ("max_concurrent_calls", calls as u64, calls_of),
+        ("max_queued_calls", queued as u64, &["max_queued_per_upstream"]),
+        ("queue_timeout", wait.as_secs(), &["queue_timeout"]),
+    ]
 }
 
 /// Finds the settings in a configuration as a value.
@@ -119,6 +199,8 @@ struct Settings<'a> {
     file: &'a GatewayFile,
     here: &'a Surroundings,
     lines: &'a HashMap<Vec<String>, usize>,
+    /// Where the values come from that the file does not have.
+    filled: &'a HashMap<Vec<String>, Origin>,
     found: Vec<Setting>,
 }
 
@@ -137,8 +219,11 @@ impl Settings<'_> {
             _ => {
                 let origin = match self.lines.get(keys) {
                     Some(line) => Origin::File(Some(*line)),
-                    None if self.file.config.is_of_client && is_reaching(keys) => Origin::File(None),
-                    None => Origin::Default,
+                    None => match self.filled.get(keys) {
+                        Some(origin) => *origin,
+                        None if self.file.config.is_of_client && is_reaching(keys) => Origin::File(None),
+                        None => Origin::Default,
+                    },
                 };
                 let variables = self.variables(value);
                 self.found.push(Setting {
@@ -199,13 +284,7 @@ fn covered(keys: &[String], value: &Value, is_of_client: bool) -> Value {
     }
 }
 
-fn limit_settings(
-    file: &GatewayFile,
-    given: &[Limit],
-    origin: Origin,
-    lines: &HashMap<Vec<String>, usize>,
-) -> Result<Vec<Setting>> {
-    let mut limits = Limits::with(&[&*file.limits()?, given].concat());
+fn limit_settings(mut limits: Limits, origins: &LimitOrigins<'_>) -> Vec<Setting> {
     let mut found: Vec<Setting> = Vec::new();
     limits.each(|_, field| {
         let keys = vec!["limits".to_owned(), field.spec.name.to_owned()];
@@ -213,16 +292,10 @@ fn limit_settings(
         if found.iter().any(|earlier| earlier.keys == keys) {
             return;
         }
-        let is_given = given.iter().any(|limit| limit.name() == field.spec.name);
-        let origin = match (is_given, lines.get(&keys), &origin) {
-            (true, _, Origin::Option) => Origin::Option,
-            (true, ..) => Origin::Environment,
-            (false, Some(line), _) => Origin::File(Some(*line)),
-            (false, None, _) => Origin::Default,
-        };
+        let origin = origins.of(field.spec.name);
         found.push(Setting { keys, value: number.into(), origin, variables: Vec::new() });
     });
-    Ok(found)
+    found
 }
 
 impl Setting {
@@ -241,7 +314,7 @@ impl Setting {
             Origin::File(Some(line)) => format!("{name}:{line}"),
             Origin::File(None) => name.into_owned(),
             Origin::Option => "--limit".to_owned(),
-            Origin::Environment => "ANYPORT_LIMIT".to_owned(),
+            Origin::Environment(variable) => variable.to_owned(),
         };
         for (variable, place) in &self.variables {
             text += &format!("; {variable}: {place}");
@@ -254,7 +327,7 @@ impl Setting {
             Origin::Default => ("default", None),
             Origin::File(line) => ("file", line),
             Origin::Option => ("option", None),
-            Origin::Environment => ("environment", None),
+            Origin::Environment(_) => ("environment", None),
         };
         let variables: Map<String, Value> =
             self.variables.iter().map(|(name, place)| (name.clone(), (*place).into())).collect();

@@ -106,6 +106,7 @@ pub(super) async fn all(
 fn of_gateway(known: &Known, surroundings: &Surroundings) -> Result<Server, String> {
     let file = GatewayFile::read(&known.location.path, surroundings).map_err(|error| error.to_string())?;
     let config = file.config.upstreams.get(&known.name).ok_or("the file has changed")?;
+    target::check_upstream(&known.name, config, &file).map_err(|error| in_one_line(&error.to_string()))?;
     target::of_upstream(config, &file)
 }
 
