@@ -1,5 +1,6 @@
 """What the user and the model at a client say when a server asks, and what a client hears beside its answers."""
 
+import re
 from typing import Any
 
 # To the tour's question.
@@ -21,7 +22,7 @@ class Heard:
 
     def question(self, message: str) -> dict[str, Any]:
         """Notes a question to the user, and answers it. A gateway says in it which of its servers asks."""
-        message = message.removeprefix("asked: ")
+        message = re.sub(r"^(asked|everything|tour): ", "", message)
         self.questions.append(message)
         return TRIP if message == "Where shall it go?" else {"name": NAME}
 

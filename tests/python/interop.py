@@ -18,7 +18,7 @@ import anyio
 from expectation import Broken, equal, expect
 
 REVISIONS = {"modern": "2026-07-28", "legacy": "2025-11-25"}
-SERVERS = ("asking", "documents", "everything", "tour")
+SERVERS = ("asking", "documents", "everything", "fleet", "tour")
 
 # Which module has them: the environment of one lacks what the other imports.
 CLIENTS = {"mcp": "clients", "fastmcp": "clients", "mcp1": "first"}

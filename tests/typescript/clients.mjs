@@ -39,7 +39,7 @@ class Official {
 
     answer(request) {
         // A gateway says in a question which of its servers asks.
-        const message = request.params.message.replace(/^asked: /, '');
+        const message = request.params.message.replace(/^(asked|everything|tour): /, '');
         this.heard.questions.push(message);
         return { action: 'accept', content: message === 'Where shall it go?' ? TRIP : PERSON };
     }

@@ -14,6 +14,7 @@ import { CLIENTS } from './clients.mjs';
 import * as documents from './documents.mjs';
 import * as everything from './everything.mjs';
 import { Broken, equal, expect } from './expectation.mjs';
+import * as fleet from './fleet.mjs';
 import * as tour from './tour.mjs';
 
 const REVISIONS = { modern: '2026-07-28', legacy: '2025-11-25' };
@@ -21,6 +22,7 @@ const SERVERS = {
     asking: asking.CHECKS,
     documents: documents.CHECKS,
     everything: everything.CHECKS,
+    fleet: fleet.CHECKS,
     tour: tour.CHECKS,
 };
 
@@ -44,8 +46,9 @@ async function dialogue(options, command) {
     try {
         negotiation(client, options.era, options.server);
         const works = [];
+        const forAll = ['asking', 'fleet'].includes(options.server);
         for (const [name, check] of Object.entries(SERVERS[options.server])) {
-            if (options.server === 'asking' || client.can.includes(name)) {
+            if (forAll || client.can.includes(name)) {
                 checking = name;
                 await check(client);
                 works.push(name);

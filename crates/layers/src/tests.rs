@@ -533,6 +533,16 @@ async fn a_bulkhead_lets_few_calls_wait_and_refuses_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bulkhead_without_a_queue_refuses_at_once() {
+    let metrics = Metrics::new();
+    let service = BulkheadLayer::new("files", 1, &metrics).layer(Fake(|_: Request| slow(60)));
+    let _held = service.call(request(Method::ToolsCall), context());
+    let refused = service.call(request(Method::ToolsCall), context()).into_ready().unwrap();
+    assert_eq!(reason(refused), Some(Reason::Overloaded));
+    assert!(metrics.render().contains("anyport_limit_refusals_total{limit=\"max_calls_per_upstream\"} 1"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_queued_call_takes_the_place_of_the_first_that_ends_or_is_cancelled() {
     let service = bulkhead(&Metrics::new());
     let _held = service.call(request(Method::ToolsCall), context());

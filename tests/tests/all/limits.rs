@@ -21,6 +21,7 @@ const NOT_DECLARED: &[&str] = &[
     "max_background",
     "max_blocking_waiting",
     "max_call_depth",
+    "max_pins",
     "max_replays",
     "store_bytes",
     "tool_timeout",

@@ -1,19 +1,30 @@
 //! How many instructions a server's own code needs for a call.
 //!
-//! Two runs that differ only in the number of calls: what start and end cost is in both, so the difference is the
-//! calls' alone. The kernel's work is not in it.
+//! What happens before the counted calls is not in it, and neither is the kernel's work.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{
     client::{Client, Expected},
     figures::Figures,
     subject::Subject,
 };
-use crate::{Failure, process::Server, tools, workspace::Workspace};
+use crate::{
+    Failure,
+    process::{self, Server},
+    tools,
+    workspace::Workspace,
+};
 
-const FEW: usize = 300;
-const MANY: usize = 1300;
+/// Calls before those that are counted.
+const FIRST: usize = 300;
+/// Counted calls.
+const COUNTED: usize = 1000;
 
 /// Counts with valgrind; without it, leaves the figures as they are.
 pub(super) fn measure(
@@ -24,10 +35,10 @@ pub(super) fn measure(
     if !can_be_counted()? {
         return Ok(());
     }
-    eprintln!("{FEW} and {MANY} calls to every server under valgrind");
+    eprintln!("{COUNTED} calls to every server under valgrind");
     for (subject, figures) in subjects.iter().zip(figures) {
         let name: String = subject.name.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
-        let each = per_call(workspace, &name, [FEW, MANY], |valgrind| {
+        let each = per_call(workspace, &name, [FIRST, COUNTED], |valgrind| {
             let running = subject.start(workspace, valgrind)?;
             let client = running.client()?;
             Ok((running.server, client, running.answer))
@@ -51,32 +62,36 @@ pub(super) fn can_be_counted() -> Result<bool, Failure> {
     Ok(found)
 }
 
-/// How many instructions a call takes: those of a whole run with the second number of calls, on one connection, one after
-/// the other, beside those of one with the first. `start` starts what is counted with these words before its own.
+/// How many instructions a call takes: of calls on one connection, one after the other, of which the first number warms up and
+/// the second is counted. `start` starts what is counted with these words before its own.
 ///
 /// # Errors
 /// When something does not start or gives a wrong answer.
 pub(super) fn per_call(
     workspace: &Workspace,
     name: &str,
-    [few, many]: [usize; 2],
+    [first, counted]: [usize; 2],
     start: impl Fn(&[&str]) -> Result<(Server, Client, Expected), Failure>,
 ) -> Result<f64, Failure> {
-    let count = |calls: usize| {
-        // Kept, for `callgrind_annotate`.
-        let file = workspace.target("bench").join(format!("{name}.{calls}.callgrind"));
-        let option = format!("--callgrind-out-file={}", file.display());
-        let (server, mut client, expected) = start(&["valgrind", "-q", "--tool=callgrind", &option])?;
-        for id in 0..calls {
-            client.call(&expected, 1_000_001 + id)?;
-        }
-        drop(client);
-        // It writes the file when it ends, which it must therefore be let do.
-        server.terminate()?;
-        total(&file)
-    };
-    let difference = count(many)?.checked_sub(count(few)?).ok_or("more calls took fewer instructions")?;
-    Ok(difference as f64 / (many - few) as f64)
+    // Kept, for `callgrind_annotate`.
+    let file = workspace.target("bench").join(format!("{name}.callgrind"));
+    let option = format!("--callgrind-out-file={}", file.display());
+    let (server, mut client, expected) = start(&["valgrind", "-q", "--tool=callgrind", &option])?;
+    let mut call =
+        |ids: Range<usize>| ids.into_iter().try_for_each(|id| client.call(&expected, 1_000_001 + id));
+    call(0..first)?;
+    control(&server, "--zero")?;
+    call(first..first + counted)?;
+    control(&server, "--dump")?;
+    drop(client);
+    server.terminate()?;
+    // The dump; what stands in the file itself is what came after it.
+    Ok(total(&PathBuf::from(format!("{}.1", file.display())))? as f64 / counted as f64)
+}
+
+/// Lets callgrind do this with the counts of a process.
+fn control(server: &Server, what: &str) -> Result<(), Failure> {
+    process::stdout(Command::new("callgrind_control").args([what, &server.pid().to_string()])).map(drop)
 }
 
 /// The sum in a file of callgrind's.

@@ -1,11 +1,12 @@
 //! Our servers, our bridge, our client and our program with other people's clients and servers.
 //!
-//! Six things are tried:
+//! Seven things are tried:
 //! - other people's clients with two servers of ours, `examples/tour.rs`, which has some of everything, and
 //!   `anyport serve` over documents, over every transport, in every era that both know;
 //! - other people's clients with other people's servers, and `anyport bridge` between them;
 //! - other people's servers whose tools ask in one era alone, through `anyport bridge`, with clients of both eras;
 //! - our client with other people's servers;
+//! - six servers of others behind one gateway, with three clients at the same time;
 //! - our program's commands with servers of other projects;
 //! - the schemas of our servers with Ajv in its strict mode, `mcp-inspector --cli --strict` and `mcporter list`.
 //!
@@ -16,6 +17,7 @@
 //! # Layout
 //! - `asking`: which dialogues there are with servers whose tools ask in one era alone.
 //! - `dialogue`: clients, eras, transports; which dialogues there are with our servers, and what comes of one.
+//! - `fleet`: six servers behind one gateway, and who uses them.
 //! - `meeting`: which dialogues there are with other people's servers.
 //! - `pairwise`: the choice among combinations.
 //! - `program`: which servers the program's commands are tried with.
@@ -39,6 +41,7 @@ use crate::{Failure, parallel, workspace::Workspace};
 
 mod asking;
 mod dialogue;
+mod fleet;
 mod meeting;
 mod pairwise;
 mod program;
@@ -109,6 +112,8 @@ enum Trial {
     Met(Meeting),
     /// A server whose tools ask in one era alone, with a client, through a bridge.
     Asked(Asking),
+    /// Six servers behind one gateway, with three clients at the same time.
+    Shared,
     /// The program's commands.
     Program(program::Server),
     /// The schemas of our servers.
@@ -121,6 +126,7 @@ impl fmt::Display for Trial {
             Self::Direct(dialogue) => dialogue.fmt(f),
             Self::Met(meeting) => meeting.fmt(f),
             Self::Asked(asking) => asking.fmt(f),
+            Self::Shared => f.write_str("six servers of others behind one gateway, three clients at once"),
             Self::Program(server) => write!(f, "the command line with {}", server.name()),
             Self::Schemas => f.write_str("schemas of our servers"),
         }
@@ -142,7 +148,8 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
     }
     let trials = wanted.pick(
         // The longest first: whoever begins last is waited for.
-        std::iter::once(Trial::Schemas)
+        [Trial::Schemas, Trial::Shared]
+            .into_iter()
             .chain(direct.into_iter().map(Trial::Direct))
             .chain(meeting::ours().into_iter().chain(bridged).map(Trial::Met))
             .chain(asking.into_iter().map(Trial::Asked))
@@ -199,6 +206,7 @@ impl Trial {
             Self::Direct(dialogue) => stage.hold(dialogue),
             Self::Met(meeting) => stage.meet(meeting),
             Self::Asked(asking) => stage.ask(asking),
+            Self::Shared => stage.share(),
             Self::Program(server) => stage.run(*server),
             Self::Schemas => stage.look_at_schemas(),
         }

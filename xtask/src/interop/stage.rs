@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
 };
@@ -109,6 +109,34 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
+    /// The program.
+    pub(super) fn anyport(&self) -> &str {
+        &self.anyport
+    }
+
+    /// Those of Python that know the newest revision.
+    pub(super) fn python(&self) -> &Python {
+        &self.python
+    }
+
+    /// Those of JavaScript.
+    pub(super) fn javascript(&self) -> &JavaScript {
+        &self.javascript
+    }
+
+    /// A path below the target folder.
+    pub(super) fn target(&self, path: &str) -> PathBuf {
+        self.workspace.target(path)
+    }
+
+    /// Where FastMCP's server is reached.
+    ///
+    /// # Errors
+    /// When it was not started.
+    pub(super) fn fastmcp_url(&self) -> Result<String, Failure> {
+        Ok(format!("http://127.0.0.1:{}/mcp", self.server(Server::FastMcp)?.port))
+    }
+
     fn serve(&self) -> Vec<String> {
         let folder = self.workspace.path("tests/data/docs").display().to_string();
         [&self.anyport, "serve", "--docs", &folder, "--transport"].map(str::to_owned).to_vec()
@@ -140,7 +168,7 @@ impl<'a> Stage<'a> {
         Ok(Running { name: name.into(), command, port, over_http })
     }
 
-    fn log(&self, name: &str) -> Result<std::path::PathBuf, Failure> {
+    pub(super) fn log(&self, name: &str) -> Result<PathBuf, Failure> {
         let folder = self.workspace.target("interop");
         fs::create_dir_all(&folder)?;
         Ok(folder.join(format!("{name}.log")))
@@ -346,7 +374,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The script or program that drives a client.
-    fn client(&self, client: Client) -> Command {
+    pub(super) fn client(&self, client: Client) -> Command {
         let python = || self.workspace.path("tests/python/interop.py");
         let mut command = match client.script() {
             Script::Python(Packages::Newest) => self.python.script(python()),

@@ -39,7 +39,7 @@ pub(super) struct Control {
     owner: u32,
     began: Timestamp,
     /// Where the gateway listens, once it does.
-    address: Lock<Option<SocketAddr>>,
+    address: Lock<(Option<SocketAddr>, Option<String>)>,
     /// The servers, each alone.
     direct: DirectAccess,
     logs: ServerLogs,
@@ -79,9 +79,9 @@ impl Control {
         })
     }
 
-    /// Notes where the gateway listens.
-    pub(super) fn listens(&self, address: Option<SocketAddr>) {
-        *self.address.lock() = address;
+    /// Notes where the gateway listens, and the URL under which clients reach it.
+    pub(super) fn listens(&self, address: Option<SocketAddr>, url: Option<String>) {
+        *self.address.lock() = (address, url);
     }
 
     /// Answers requests. A restart is sent to `restarts`, and its receiver carries it out.
@@ -146,12 +146,13 @@ impl Control {
     }
 
     fn status(&self, running: &Running) -> Value {
-        let file = running.file();
+        let (file, (address, url)) = (running.file(), self.address.lock().clone());
         json!({
             "pid": std::process::id(),
             "version": env!("CARGO_PKG_VERSION"),
             "file": file.path,
-            "address": self.address.lock().map(|address| address.to_string()),
+            "address": address.map(|address| address.to_string()),
+            "url": url,
             "since": self.began.to_string(),
             "servers": running.servers(),
             "virtual": file.config.servers.keys().map(|name| super::file::virtual_path(name)).collect::<Vec<_>>(),

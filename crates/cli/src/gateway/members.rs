@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 
 #[cfg(unix)]
 use super::direct::DirectConnections;
-use super::file::GatewayFile;
+use super::{file::GatewayFile, own_address::is_own};
 use crate::{
     program::{self, Missing},
     serve::Arguments,
@@ -96,6 +96,11 @@ impl Members {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
+            let listen = &arguments.listen;
+            if config.url.as_deref().is_some_and(|url| is_own(url, listen.host, listen.port)) {
+                tracing::warn!("the upstream {name} is left out: its URL is that of this gateway");
+                continue;
+            }
             let revision = target::check_upstream(name, config, file)?;
             let server = target::of_upstream(config, file);
             let server = server.map_err(|reason| file.wrong_upstream(name, &[], &reason))?;

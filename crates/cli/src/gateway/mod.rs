@@ -3,6 +3,7 @@
 //! - [`file`]: reads the file, with advice for its faults.
 //! - `inputs`: asks for what the file of VS Code has its user asked for.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
+//! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different.
 //! - [`ancestors`]: the gateways that started this program.
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
@@ -21,6 +22,7 @@ mod direct;
 mod file;
 mod inputs;
 mod members;
+mod own_address;
 mod reload;
 #[cfg(unix)]
 pub(crate) mod socket;
@@ -52,7 +54,7 @@ use self::{
     reload::{Hangup, Running},
 };
 use crate::{
-    listen::{self, Limits},
+    listen::{self, Addresses, Limits, Transport},
     logging,
     serve::Arguments,
     upstream_factory::{self, UpstreamFactory},
@@ -142,7 +144,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         let (terminal, file) = (std::io::stderr().is_terminal(), running.file());
         #[cfg(unix)]
         if let Some(control) = &control {
-            control.listens(address);
+            let addresses = Addresses { arguments: &arguments.listen, address, path };
+            control.listens(address, addresses.url().filter(|_| arguments.listen.speaks(Transport::Http)));
         }
         logging::notice(Banner { file: &file, arguments, address, path, terminal });
     });

@@ -138,6 +138,24 @@ fn the_values_of_a_clients_file_are_no_sources_of_secrets() {
 
 #[cfg(unix)]
 #[test]
+fn commands_on_a_gateway_know_the_names_of_a_clients_file() {
+    let remote = Scripted::start(scripted::modern);
+    let text = json!({"mcpServers": {"a b": {"url": remote.url()}}});
+    let home = folder(&[("mcp.json", &text.to_string())]);
+    let (_gateway, server) = started(anyport(home.path()), &["--config", "mcp.json"]);
+    assert_eq!(tools(&server), ["a-b_look"]);
+    let restarted = ran(home.path(), &["restart", "a b"]);
+    assert_eq!((restarted.code, &*restarted.stdout), (Some(0), "restarted a b\n"), "{}", restarted.stderr);
+    let logs = ran(home.path(), &["logs", "a b"]);
+    assert!(logs.code == Some(0) && logs.stdout.contains("connected"), "{logs:?}");
+    let unknown = ran(home.path(), &["restart", "a-c"]);
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("did you mean a-b"), "{}", unknown.stderr);
+    let status: Value = serde_json::from_str(&ran(home.path(), &["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["gateways"][0]["url"], format!("http://{}/mcp", server.authority));
+}
+
+#[cfg(unix)]
+#[test]
 fn programs_run_in_the_folder_of_the_file() {
     let start = format!(
         "touch here; exec '{}' serve --stdio --docs '{}'",
@@ -335,7 +353,7 @@ fn no_call_fails_while_the_file_changes() {
     });
     let callers: Vec<_> = callers.collect();
     let id = rustix::process::Pid::from_raw(gateway.id().try_into().unwrap()).unwrap();
-    for round in 0..20 {
+    for round in 0..50 {
         // In every second round the server is another one to the gateway, since its variables differ.
         let text = format!(
             "{stays}headers = {{ X-Round = \"{}\" }}\n[upstreams.other{round}]\nurl = {:?}\n",
@@ -346,6 +364,36 @@ fn no_call_fails_while_the_file_changes() {
         rustix::process::kill_process(id, rustix::process::Signal::HUP).unwrap();
         let added = format!("added other{round}");
         gateway.error_line(|line| line.contains("the file was read again") && line.contains(&added));
+        let before = calls.load(Ordering::Relaxed);
+        until(|| json!(calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() > before as u64 + 2);
+    }
+    over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.join().unwrap();
+    }
+}
+
+/// Invariant: A gateway whose servers are restarted answers every call.
+#[cfg(unix)]
+#[test]
+fn no_call_fails_while_a_server_is_restarted() {
+    let home = folder(&[("anyport.toml", &format!("[upstreams.program]\n{}\n", program()))]);
+    let (_gateway, server) = serve(home.path());
+    let server = Arc::new(server);
+    let (over, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers = (0..2).map(|_| {
+        let (over, calls, server) = (over.clone(), calls.clone(), server.clone());
+        thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                assert!(server.call("program_list_docs", &json!({})).is_object());
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for _ in 0..20 {
+        let restarted = ran(home.path(), &["restart", "program"]);
+        assert_eq!(restarted.code, Some(0), "{}", restarted.stderr);
         let before = calls.load(Ordering::Relaxed);
         until(|| json!(calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() > before as u64 + 2);
     }
@@ -414,7 +462,8 @@ fn a_running_gateway_is_described_and_connects_a_server_anew() {
     let unknown = ran(home.path(), &["restart", "progam"]);
     assert_eq!(unknown.code, Some(1));
     assert!(
-        unknown.stderr.contains("no server progam") && unknown.stderr.contains("did you mean program?"),
+        unknown.stderr.contains("no running gateway has a server progam")
+            && unknown.stderr.contains("did you mean program?"),
         "{}",
         unknown.stderr
     );

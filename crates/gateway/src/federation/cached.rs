@@ -38,8 +38,6 @@ pub(super) struct Cached<T> {
 
 struct State<T> {
     value: Option<Arc<T>>,
-    /// The number of changes of the value.
-    generation: u64,
     /// When the value is to be read again; the time of the next attempt after a failed one.
     expires: Instant,
     /// When it was requested for the first time.
@@ -72,7 +70,6 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
     pub(super) fn new(changes: watch::Sender<u64>, fetch: Fetch<T>) -> Arc<Self> {
         let state = State {
             value: None,
-            generation: 0,
             expires: Instant::now(),
             begun: None,
             failures: 0,
@@ -96,11 +93,6 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
     /// Whether an attempt to read the value has ended.
     pub(super) fn is_settled(&self) -> bool {
         *self.attempts.borrow() > 0
-    }
-
-    /// The number of times that the value was found to be another.
-    pub(super) fn generation(&self) -> u64 {
-        self.state.lock().generation
     }
 
     /// Whether the last attempt to read the value was successful.
@@ -168,7 +160,6 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         match fetched {
             Some(Fetched { value, ttl }) => {
                 is_changed = state.value.as_deref() != Some(&*value);
-                state.generation += u64::from(is_changed);
                 // An equal value may be shared with others.
                 state.value = Some(value);
                 state.failures = 0;
@@ -256,7 +247,7 @@ mod tests {
         sleep(Duration::from_secs(2)).await;
         assert!(cached.is_fresh());
         assert_eq!(
-            (cached.generation(), reads.load(Ordering::Relaxed)),
+            (*cached.changes.borrow(), reads.load(Ordering::Relaxed)),
             (1, 2),
             "the same value is no change"
         );

@@ -24,7 +24,7 @@ use super::{
     limits::FederationLimits,
     list_kind::ListKind,
     member_list::MemberList,
-    pins::{Caller, Era, Pins},
+    pins::{Caller, Era},
     reading::{discover, in_time, read_list},
 };
 
@@ -238,12 +238,6 @@ impl Catalog {
         Some(list)
     }
 
-    /// The number of changes of a list, and of what is held back.
-    pub(super) fn generation(&self, kind: ListKind) -> u64 {
-        let pins = self.core.pins.as_ref().map_or(0, Pins::version);
-        self.peek(kind).generation().wrapping_add(pins)
-    }
-
     /// The member's `DiscoverResult`.
     pub(super) fn description(self: &Arc<Self>) -> &Arc<Cached<Raw>> {
         self.touch();
@@ -327,6 +321,19 @@ impl CatalogTable {
         let catalog = make();
         catalogs.insert(key.clone(), Arc::downgrade(&catalog));
         catalog
+    }
+
+    /// A list of the member as it is known to callers of another kind; never one of another principal, or of callers with other keys. Those of the same era come
+    /// first.
+    pub(super) fn known_to_others(&self, kind: ListKind, key: &CatalogKey) -> Option<Arc<MemberList>> {
+        let catalogs = self.0.lock();
+        let others = catalogs.iter().filter(|(other, _)| other.owner == key.owner);
+        let known = others.filter_map(|(other, catalog)| {
+            let list = catalog.upgrade()?.known(kind)?;
+            // The choice does not depend on the order of a table.
+            Some((other.is_stateless != key.is_stateless, other.capabilities.as_str().to_owned(), list))
+        });
+        known.min_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1))).map(|(.., list)| list)
     }
 
     /// Every catalog that is in use.

@@ -13,6 +13,7 @@ use super::{
     catalog::{Catalog, CatalogHold, CatalogKey},
     list_kind::ListKind,
     member::MemberEntry,
+    member_list::MemberList,
     merged::{MemberLists, Merged, PageContext, Route},
     pattern::Selection,
     shared::Shared,
@@ -44,8 +45,6 @@ struct ViewList {
     merged: Option<Arc<Merged>>,
     /// The number of changes in the federation after which the merged list was compared with the members' lists.
     changes: u64,
-    /// Which lists it is made of: the set of members, and the number of changes of their lists.
-    parts: (u64, u64),
     /// The number of changes that clients can see.
     version: u64,
     /// The time of the last one.
@@ -212,13 +211,13 @@ impl View {
 
     /// Merges the lists of the members, unless they are those of which the merged list is made.
     fn merge(&self, kind: ListKind, list: &mut ViewList) {
-        let Catalogs { generation, members } = self.catalogs();
-        let parts = (generation, members.iter().map(|(_, catalog)| catalog.generation(kind)).sum());
-        if list.merged.is_some() && list.parts == parts {
+        let members = self.members();
+        let known =
+            members.iter().map(|(member, catalog)| (member.clone(), self.known(kind, member, catalog)));
+        let known: Vec<_> = known.collect();
+        if list.merged.as_ref().is_some_and(|merged| merged.is_made_of(&known)) {
             return;
         }
-        let known = members.iter().map(|(member, catalog)| (member.clone(), catalog.known(kind)));
-        let known: Vec<_> = known.collect();
         let merged = self.stored.find(kind, &known).unwrap_or_else(|| {
             let merged = Arc::new(Merged::of(kind, &known, &self.selection, self.shared.limits.page_size));
             self.shared.report(&merged.collisions);
@@ -231,7 +230,14 @@ impl View {
             list.changed = Some(Instant::now());
             list.is_served = false;
         }
-        (list.merged, list.parts) = (Some(merged), parts);
+        list.merged = Some(merged);
+    }
+
+    /// What a member offers to the callers of this view. As long as that is not known, what it offers to others: most servers
+    /// offer the same to all, and one that starts is not to be missing until then.
+    fn known(&self, kind: ListKind, member: &MemberEntry, catalog: &Catalog) -> Option<Arc<MemberList>> {
+        let key = || self.key.for_member(&member.list_scope);
+        catalog.known(kind).or_else(|| member.catalogs.known_to_others(kind, &key()))
     }
 
     /// Follows the changes of all members' lists until the holds are dropped.

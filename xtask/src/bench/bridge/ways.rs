@@ -235,6 +235,9 @@ impl Ways {
     }
 }
 
+/// The number of tools of the server that all lead to: `echo`, `add` and `large`.
+pub(in crate::bench) const TOOLS: usize = 3;
+
 /// The server that all lead to.
 ///
 /// # Errors

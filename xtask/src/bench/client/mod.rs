@@ -4,7 +4,10 @@
 //! - [`connection`]: HTTP, as far as answers to calls need it.
 //! - [`expected`]: what an answer must be.
 
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -169,6 +172,21 @@ impl Client {
         }
         self.connection.send((self.connection.head("POST", &headers, body.len()) + &body).as_bytes())?;
         self.connection.receive()
+    }
+
+    /// Lists until there are so many tools, and returns the size of that list. For a session: others have pages.
+    ///
+    /// # Errors
+    /// When there are not so many in time.
+    pub(super) fn until_listed(&mut self, tools: usize) -> Result<usize, Failure> {
+        let (mark, start) = (b"\"inputSchema\"", Instant::now());
+        while start.elapsed() < PATIENCE {
+            let list = self.tools()?;
+            if list.windows(mark.len()).filter(|part| part == mark).count() == tools {
+                return Ok(list.len());
+            }
+        }
+        Err(format!("{tools} tools are not listed").into())
     }
 
     /// Ends the session, if there is one: a server may hold much for it, even a process.

@@ -47,7 +47,7 @@ pub(super) fn measure(gateways: &Gateways<'_>, rounds: usize) -> Result<Figures,
     let own = process::free_port()?;
     let gateway = Server::start(&mut gateways.command(MANY, port, own)?, own, &folder.join("fleet.log"))?;
     let mut whole = Client::connect(own, Era::Legacy, Tool::PrefixedEcho, PATIENCE)?;
-    let size = until_complete(&mut whole, all)?;
+    let size = whole.until_listed(all)?;
     let mut first = Client::connect(own, Era::Modern, Tool::PrefixedEcho, PATIENCE)?;
     let (mut waits, mut pages) = (Vec::new(), Vec::new());
     let mut on_core = Duration::ZERO;
@@ -69,19 +69,6 @@ pub(super) fn measure(gateways: &Gateways<'_>, rounds: usize) -> Result<Figures,
         page: median(pages),
         megabytes: size as f64 / 1e6,
     })
-}
-
-/// Lists until every upstream has told its tools, and returns the size of the list.
-fn until_complete(client: &mut Client, tools: usize) -> Result<usize, Failure> {
-    let mark = b"\"inputSchema\"";
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        let list = client.tools()?;
-        if list.windows(mark.len()).filter(|part| part == mark).count() == tools {
-            return Ok(list.len());
-        }
-    }
-    Err(format!("the gateway does not list {tools} tools").into())
 }
 
 /// The milliseconds of a list with at least so many bytes.

@@ -35,8 +35,9 @@ pub(crate) struct Arguments {
 /// Writes the logs, line by line.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { name, follow, lines, .. } = arguments;
-    let request = Request::Logs(LogsRequest { name: name.clone(), follow: *follow, lines: *lines });
-    let streams = arguments.which.open(name.as_slice(), &request)?;
+    let streams = arguments.which.open(name.as_slice(), |mut names| {
+        Request::Logs(LogsRequest { name: names.pop(), follow: *follow, lines: *lines })
+    })?;
     let mut output = Output::stdout(&arguments.output);
     let is_named = name.is_some();
     stream::each_line(streams, *follow, |entry| {

@@ -20,7 +20,7 @@ use anyport_protocol::suggest::did_you_mean;
 use serde_json::Value;
 
 use crate::{
-    gateway::socket::{self, Request},
+    gateway::socket::{self, Introduction, Request},
     render::safe,
     state_dir,
     user_error::UserError,
@@ -53,19 +53,42 @@ impl Which {
         Ok(answers)
     }
 
-    /// Opens a connection to every running gateway that has the servers `names`, all if there are none, which begins with `request`.
+    /// Opens a connection to every running gateway that has one of the servers `names`, all if there are none. It begins with the request
+    /// that `request` makes of the names under which that gateway has them.
     ///
     /// # Errors
     /// When no gateway runs, or none has one of them.
-    fn open(&self, names: &[String], request: &Request) -> Result<Vec<BufReader<UnixStream>>> {
+    fn open(
+        &self,
+        names: &[String],
+        request: impl Fn(Vec<String>) -> Request,
+    ) -> Result<Vec<BufReader<UnixStream>>> {
+        let mut streams = Vec::new();
+        for (socket, gateway, known) in self.having(names)? {
+            let stream = socket::open_blocking(&socket, &request(known)).map_err(|error| {
+                let problem = format!("the gateway of {} does not answer: {error}", gateway.file.display());
+                UserError::failed(problem, "`anyport status` shows the running gateways")
+            })?;
+            streams.push(stream);
+        }
+        Ok(streams)
+    }
+
+    /// The running gateways that have one of the servers `names`, all if there are none, with the names under which each has them:
+    /// the file of a client may call a server otherwise.
+    ///
+    /// # Errors
+    /// When no gateway runs, or none has one of them.
+    fn having(&self, names: &[String]) -> Result<Vec<(PathBuf, Introduction, Vec<String>)>> {
         let state = state_dir::folder(self.state_dir.clone());
         let gateways: Vec<_> = state.iter().flat_map(|state| socket::introductions(state)).collect();
         if gateways.is_empty() {
             return Err(none());
         }
-        let all: Vec<&str> =
-            gateways.iter().flat_map(|(_, gateway)| &gateway.servers).map(|server| &*server.name).collect();
-        if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
+        let is_known = |name: &String| gateways.iter().any(|(_, gateway)| gateway.server(name).is_some());
+        if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+            let servers = gateways.iter().flat_map(|(_, gateway)| &gateway.servers);
+            let all: Vec<&str> = servers.map(|server| &*server.name).collect();
             let near = did_you_mean(unknown, all.iter().copied());
             let help = near.unwrap_or_else(|| format!("there are {}", all.join(", ")));
             return Err(UserError::failed(
@@ -73,19 +96,11 @@ impl Which {
                 safe::line(&help),
             ));
         }
-        let is_meant = |gateway: &socket::Introduction| {
-            names.is_empty() || gateway.servers.iter().any(|server| names.contains(&server.name))
-        };
-        let meant = gateways.iter().filter(|(_, gateway)| is_meant(gateway));
-        meant
-            .map(|(socket, gateway)| {
-                socket::open_blocking(socket, request).map_err(|error| {
-                    let problem =
-                        format!("the gateway of {} does not answer: {error}", gateway.file.display());
-                    UserError::failed(problem, "`anyport status` shows the running gateways")
-                })
-            })
-            .collect()
+        let known = gateways.into_iter().map(|(socket, gateway)| {
+            let known = names.iter().filter_map(|name| gateway.server(name)).map(str::to_owned).collect();
+            (socket, gateway, known)
+        });
+        Ok(known.filter(|(.., known): &(_, _, Vec<_>)| names.is_empty() || !known.is_empty()).collect())
     }
 }
 
@@ -102,6 +117,5 @@ pub(crate) fn url_of(path: &Path) -> Option<String> {
         file.and_then(|file| file.canonicalize().ok()).is_some_and(|file| file == path)
     };
     let gateways = Which { state_dir }.ask(&Request::Status).ok()?;
-    let address = gateways.into_iter().find(is_same)?["address"].as_str()?.to_owned();
-    Some(format!("http://{address}/mcp"))
+    gateways.into_iter().find(is_same)?["url"].as_str().map(str::to_owned)
 }

@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use anyport_protocol::suggest::did_you_mean;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Which;
+use super::{PATIENCE, Which};
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
-    gateway::socket::Request,
+    gateway::socket::{self, Request},
     render::safe,
     user_error::UserError,
 };
@@ -33,21 +32,19 @@ pub(crate) struct Arguments {
 /// Has every running gateway that has the server connect it anew. Its calls in flight may finish.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let name = &arguments.name;
-    let answers = arguments.which.ask(&Request::Restart { name: name.clone() })?;
-    if !answers.iter().any(|answer| answer["ok"] == true) {
-        return Err(refused(arguments, &answers));
+    for (socket, gateway, known) in arguments.which.having(std::slice::from_ref(name))? {
+        for name in known {
+            let answer = socket::ask(&socket, &Request::Restart { name }, PATIENCE).map_err(|error| {
+                let problem = format!("the gateway of {} does not answer: {error}", gateway.file.display());
+                UserError::failed(problem, "`anyport status` shows the running gateways")
+            })?;
+            if let Some(why) = answer["error"].as_str() {
+                let help = "`anyport status` shows the servers of running gateways";
+                return Err(UserError::failed(safe::line(why), help));
+            }
+        }
     }
     let mut output = Output::stdout(&arguments.output);
     output.show(|| json!({"restarted": name}), |_| Ok(format!("restarted {}\n", safe::line(name))))?;
     Ok(Exit::Done.into())
-}
-
-fn refused(arguments: &Arguments, answers: &[Value]) -> anyhow::Error {
-    let why = answers.iter().find_map(|answer| answer["error"].as_str()).unwrap_or("it did not say why");
-    let gateways = arguments.which.ask(&Request::Status).unwrap_or_default();
-    let servers = gateways.iter().flat_map(|gateway| gateway["servers"].as_array().into_iter().flatten());
-    let names: Vec<&str> = servers.filter_map(|server| server["name"].as_str()).collect();
-    let near = did_you_mean(&arguments.name, names.iter().copied());
-    let help = near.unwrap_or_else(|| format!("there are {}", names.join(", ")));
-    UserError::failed(safe::line(why), safe::line(&help))
 }

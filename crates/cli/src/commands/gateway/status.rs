@@ -48,13 +48,13 @@ fn shown(gateway: &Value, output: &Output) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let address = gateway["address"].as_str().map(|address| format!(", http://{address}/mcp"));
+    let url = gateway["url"].as_str().map(|url| format!(", {url}"));
     let head = format!(
         "{} (process {}, since {}{})\n",
         word(&gateway["file"]),
         gateway["pid"],
         word(&gateway["since"]),
-        address.unwrap_or_default()
+        url.unwrap_or_default()
     );
     let keys = ["name", "state", "transport", "revision", "tools", "calls", "errors", "since"];
     let rows = servers(gateway).map(|server| keys.iter().map(|key| word(&server[*key])).collect());

@@ -45,14 +45,10 @@ pub(crate) struct Arguments {
 /// Shows calls until Ctrl-C.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { names, wire, method, tool, errors, .. } = arguments;
-    let request = TapRequest {
-        names: names.clone(),
-        method: method.clone(),
-        tool: tool.clone(),
-        errors: *errors,
-        wire: *wire,
-    };
-    let streams = arguments.which.open(names, &Request::Tap(request))?;
+    let streams = arguments.which.open(names, |names| {
+        let (method, tool) = (method.clone(), tool.clone());
+        Request::Tap(TapRequest { names, method, tool, errors: *errors, wire: *wire })
+    })?;
     if !arguments.output.quiet {
         logging::notice("watching; Ctrl-C ends");
     }

@@ -128,6 +128,18 @@ impl PinnedList {
         }
     }
 
+    /// What the pins say of an item of which no definition is at hand: under `strict`, whether it may be used.
+    pub(super) fn verdict_by_name(&self, kind: ListKind, name: &str) -> Verdict {
+        match self.items.get(name) {
+            Some(pin) if pin.pending.is_empty() => Verdict::Accepted,
+            Some(pin) if pin.accepted.is_empty() => Verdict::New,
+            Some(_) => Verdict::Changed,
+            // There was no room for its pin, or it was never listed. A new resource is data.
+            None if self.is_known && kind != ListKind::Resources => Verdict::New,
+            None => Verdict::Accepted,
+        }
+    }
+
     /// Accepts the pending definitions that `wants` names.
     pub(super) fn accept(&mut self, wants: impl Fn(&str, &Definition) -> bool) -> Vec<AcceptedDefinition> {
         let mut accepted = Vec::new();

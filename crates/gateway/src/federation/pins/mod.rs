@@ -167,9 +167,13 @@ impl Pins {
     /// Why an item is held back from all callers together; `None` for one that is served. The pins must be
     /// [`loaded`](Self::loaded).
     pub(super) fn held(&self, kind: ListKind, name: &str) -> Option<Verdict> {
-        let list = self.0.lists[kind as usize].lock();
-        let pin = list.pins.items.get(name).filter(|pin| self.is_strict() && !pin.pending.is_empty())?;
-        Some(if pin.accepted.is_empty() { Verdict::New } else { Verdict::Changed })
+        if !self.is_strict() {
+            return None;
+        }
+        match self.0.lists[kind as usize].lock().pins.verdict_by_name(kind, name) {
+            Verdict::Accepted => None,
+            verdict => Some(verdict),
+        }
     }
 
     /// Whether items are held back until they are accepted.

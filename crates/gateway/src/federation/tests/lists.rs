@@ -41,6 +41,30 @@ async fn a_late_member_is_waited_for_once_and_then_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_known_to_other_callers_is_listed_until_a_server_answers_these() {
+    let (quick, slow) = (Fake::new(&["x"]), Fake::new(&["x"]));
+    let federation = two(&quick, &slow);
+    assert_eq!(names(&federation, Method::ToolsList, legacy()).await, ["a_x", "b_x"]);
+    // For clients of the other era it starts once more.
+    slow.clone().slow(seconds(60));
+    let begun = Instant::now();
+    assert_eq!(tools(&federation).await, ["a_x", "b_x"]);
+    assert_eq!(begun.elapsed(), seconds(5), "what it offers to them is waited for, and may be another list");
+    let list = result(&federation, request(Method::ToolsList, json!({}))).await;
+    assert_eq!((list["ttlMs"].clone(), begun.elapsed()), (json!(0), seconds(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_to_one_principal_is_listed_to_no_other() {
+    let fake = Fake::new(&["x"]);
+    let federation = federation([member("a", &fake).lists_per_principal()]);
+    assert_eq!(tools(&federation).await, ["a_x"]);
+    fake.clone().slow(seconds(60));
+    let other = Context::new(Principal::named("other"), MODERN);
+    assert_eq!(names(&federation, Method::ToolsList, other).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_member_keeps_its_tools_and_its_calls_say_why() {
     let (dead, other) = (Fake::new(&["x"]), Fake::new(&["x"]));
     let federation = two(&dead, &other);

@@ -144,6 +144,17 @@ fn pins_are_bounded_and_unlisted_resources_make_room() {
     let more = seen(ListKind::Resources, modern(), true, &names(0, MAX_PINS + 1));
     assert_eq!(list.observe(&more).over, 1);
 
+    let tools: Vec<Value> = (0..=MAX_PINS).map(|number| tool(&format!("t{number}"), "a")).collect();
+    let list = pinned(&tools);
+    let verdicts = [0, MAX_PINS].map(|number| list.verdict_by_name(ListKind::Tools, &format!("t{number}")));
+    assert_eq!(
+        verdicts,
+        [Verdict::Accepted, Verdict::New],
+        "what is not pinned is not called under `strict`"
+    );
+    let never_read = PinnedList::new("file", "a", ListKind::Tools);
+    assert_eq!(never_read.verdict_by_name(ListKind::Tools, "t0"), Verdict::Accepted);
+
     let long = |name: &str, letter: &str| tool(name, &letter.repeat(31 << 10));
     let mut list = pinned(&(0..100).map(|number| long(&format!("t{number:02}"), "a")).collect::<Vec<_>>());
     let has_text = |list: &PinnedList, name: &str| list.items[name].accepted[0].text.is_some();
