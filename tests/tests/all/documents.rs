@@ -101,10 +101,12 @@ fn walk(root: &Path, folder: &Path, all: &mut BTreeSet<PathBuf>) {
     for entry in fs::read_dir(root.join(folder)).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        if ["target", "node_modules", ".git"].contains(&name.as_str()) {
+        let path = folder.join(&name);
+        // A source folder may be called `target`, too; what cargo builds is beside a manifest.
+        let is_built = name == "target" && root.join(folder).join("Cargo.toml").exists();
+        if is_built || ["node_modules", ".git"].contains(&name.as_str()) {
             continue;
         }
-        let path = folder.join(name);
         if entry.file_type().unwrap().is_dir() {
             walk(root, &path, all);
         }

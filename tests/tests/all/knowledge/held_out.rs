@@ -36,7 +36,7 @@ const BOOK: [(&str, &[&str]); 30] = [
     ("how are search results ranked", &["decisions/054-ranking.md", "knowledge.md", "finding.md"]),
     ("add a new protocol revision", &["recipes.md"]),
     ("sampling with the model of the client", &["asking.md"]),
-    ("secrets in log files", &["decisions/050-redaction.md"]),
+    ("secrets in log files", &["decisions/050-redaction.md", "gateway.md"]),
     ("json-rpc batches", &["decisions/029-json-arrays.md", "revisions.md"]),
     ("old clients with new servers", &["bridging.md", "revisions.md", "bridging-matrix.md"]),
     ("unix socket", &["transports.md", "serve.md"]),

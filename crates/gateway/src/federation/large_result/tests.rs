@@ -130,9 +130,9 @@ fn spilled_results_are_bounded_and_belong_to_their_caller() {
 
 #[tokio::test(start_paused = true)]
 async fn a_spilled_result_is_read_for_a_while() {
-    let spilled = spilled(FederationLimits::default());
+    let spilled = spilled(FederationLimits::default().spill_ttl(std::time::Duration::from_secs(60)));
     let uri = spilled.add(&Raw::from(json!({"content": []})), owner("ann")).unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(599)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(59)).await;
     let Outcome::Result(read) = spilled.read(&uri, &owner("ann"), &Raw::EMPTY_OBJECT) else { panic!() };
     assert_eq!(read.decode::<Value>().unwrap()["ttlMs"], 1_000);
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
