@@ -158,8 +158,11 @@ mod tests {
     use super::*;
     use crate::test_server::{Farm, call, error, result};
 
+    /// The farms by the headers of their callers.
+    type Farms = Arc<Lock<Vec<(ClientHeaders, Farm)>>>;
+
     /// A server with two bridges of callers at most, and the number of connections that each of its farms has.
-    fn server() -> (CallerBridges, Arc<Lock<Vec<(ClientHeaders, Farm)>>>) {
+    fn server() -> (CallerBridges, Farms) {
         let farms: Arc<Lock<Vec<(ClientHeaders, Farm)>>> = Arc::default();
         let upstream = |farm: &Farm| Upstream::builder("jira", farm.clone()).build();
         let without = upstream(&Farm::new(Revision::NEWEST));
