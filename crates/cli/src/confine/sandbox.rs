@@ -9,7 +9,7 @@ use std::{
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, Ruleset, RulesetAttr as _,
-    RulesetCreatedAttr as _, RulesetError, RulesetStatus, path_beneath_rules,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
 use super::confinement::Sandbox;
@@ -42,7 +42,7 @@ const SYSTEM: [&str; 20] = [
 /// The devices that every program may use.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 /// The newest rights that are asked for. An older kernel enforces those that it knows.
-const NEWEST: ABI = ABI::V5;
+const NEWEST: ABI = ABI::V6;
 
 /// Restricts this process. Returns what this kernel cannot do of it.
 ///
@@ -63,6 +63,8 @@ pub(super) fn enter(sandbox: &Sandbox, program: &OsString) -> Result<Option<&'st
 fn restrict(sandbox: &Sandbox, program: &OsString) -> Result<RulesetStatus, RulesetError> {
     let all = AccessFs::from_all(NEWEST);
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(all)?;
+    // No process outside can be signalled, such as the gateway.
+    ruleset = ruleset.scope(Scope::from_all(NEWEST))?;
     if sandbox.ports.is_some() {
         ruleset = ruleset.handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?;
     }

@@ -1,11 +1,15 @@
 //! Answers the requests that come on the socket of a running gateway, whose protocol is in [`super::socket`].
 
-use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::Write as _, net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration,
+};
 
+use anyport_config::private_file;
 use anyport_service::{Principal, sync::Lock};
 use anyport_transport::unix;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -16,7 +20,7 @@ use tokio::{
 use super::{
     direct::DirectAccess,
     reload::{Restart, Running},
-    socket::{self, Introduction, Request},
+    socket::{self, AuthorizedRequest, Introduction, Request},
     stream_logs::stream_logs,
     stream_tap::stream_tap,
 };
@@ -34,6 +38,8 @@ const PRINCIPAL: &str = "gateway-socket";
 /// The socket, which is removed when this is dropped.
 pub(super) struct Control {
     path: PathBuf,
+    /// What every request must name.
+    token: String,
     listener: UnixListener,
     /// The user to whom the socket belongs.
     owner: u32,
@@ -58,8 +64,11 @@ impl Control {
         let path = folder.join(format!("{}.sock", std::process::id()));
         // A process with the same number may have left it.
         let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_file(socket::token_file(&path));
+        let token = random_token()?;
         let bind = || {
             anyport_config::private_folder(&folder)?;
+            private_file(&socket::token_file(&path))?.write_all(token.as_bytes())?;
             let listener = UnixListener::bind(&path)?;
             Ok((listener, std::fs::symlink_metadata(&path)?.uid()))
         };
@@ -69,6 +78,7 @@ impl Control {
         let (listener, owner) = bind().inspect_err(warn).ok()?;
         Some(Self {
             path,
+            token,
             listener,
             owner,
             began: Timestamp::now(),
@@ -114,7 +124,7 @@ impl Control {
         running: &Running,
         restarts: &mpsc::Sender<Restart>,
     ) -> std::io::Result<()> {
-        let request = timeout(PATIENCE, request(&mut stream)).await??;
+        let request = timeout(PATIENCE, request(&mut stream, &self.token)).await??;
         let response = match request {
             Ok(Request::Status) => self.status(running),
             Ok(Request::Introduce) => introduction(running),
@@ -163,7 +173,15 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(socket::token_file(&self.path));
     }
+}
+
+/// 256 random bits as text; `None` if the system has none.
+fn random_token() -> Option<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn introduction(running: &Running) -> Value {
@@ -180,7 +198,7 @@ async fn restart(name: String, restarts: &mpsc::Sender<Restart>) -> Result<(), S
 }
 
 /// Reads the request of a client, or says why it is none.
-async fn request(stream: &mut UnixStream) -> std::io::Result<Result<Request, String>> {
+async fn request(stream: &mut UnixStream, token: &str) -> std::io::Result<Result<Request, String>> {
     let mut line = String::new();
     let mut reader = BufReader::new(stream.take(LONGEST));
     reader.read_line(&mut line).await?;
@@ -188,7 +206,15 @@ async fn request(stream: &mut UnixStream) -> std::io::Result<Result<Request, Str
     if !reader.buffer().is_empty() {
         return Ok(Err("a client sends one line, and waits for the response".to_owned()));
     }
-    Ok(serde_json::from_str(&line).map_err(|error| format!("the request is not known: {error}")))
+    let named = serde_json::from_str::<AuthorizedRequest<serde::de::IgnoredAny>>(&line);
+    // Both have the length of a digest, so the time tells nothing of either.
+    if !named.is_ok_and(|named| Sha256::digest(named.token) == Sha256::digest(token)) {
+        return Ok(Err(
+            "the request does not name the token of the gateway, which is beside its socket".to_owned()
+        ));
+    }
+    let request = serde_json::from_str::<AuthorizedRequest>(&line);
+    Ok(request.map(|known| known.request).map_err(|error| format!("the request is not known: {error}")))
 }
 
 async fn respond(stream: &mut UnixStream, response: &Value) -> std::io::Result<()> {

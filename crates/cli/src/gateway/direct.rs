@@ -3,11 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use anyport_gateway::federation::{Federation, MemberService};
-use anyport_service::Service;
+use anyport_protocol::Raw;
+use anyport_service::{Context, Outcome, Reply, Request, Service};
 use anyport_transport::{ClientObserver, unix};
+use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::upstream_factory::{self, UpstreamFactory};
+use crate::{
+    target::{redact_json, redacted},
+    upstream_factory::{self, UpstreamFactory},
+};
 
 /// The connections that lead to one server alone. They end when the server is not one of the gateway's any more.
 #[derive(Default)]
@@ -54,7 +59,7 @@ impl DirectAccess {
             .observer(Some(Arc::new(factory.traffic.clone()) as Arc<dyn ClientObserver>))
             .limits(limits.unix(max_connections).drain(drain));
         let layers = Box::new(move |member| -> Arc<dyn Service> {
-            Arc::new(upstream_factory::layered(member, &limits, &metrics))
+            Arc::new(RedactedErrors(upstream_factory::layered(member, &limits, &metrics)))
         });
         Self { federation, layers, mcp }
     }
@@ -62,5 +67,30 @@ impl DirectAccess {
     /// The server `name` alone, if there is one.
     pub(super) fn server(&self, name: &str) -> Option<Arc<dyn Service>> {
         self.federation.member(name).map(&self.layers)
+    }
+}
+
+/// A service whose errors show no secret of the gateway's file, even if a server repeats it: the command that shows them does not
+/// know these.
+struct RedactedErrors<S>(S);
+
+impl<S: Service> Service for RedactedErrors<S> {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        self.0.call(request, context).map(|outcome| {
+            let mut error = match outcome {
+                Outcome::Error(error) => error,
+                Outcome::Failed(failure) => failure.to_error(),
+                outcome => return outcome,
+            };
+            error.message = redacted(&error.message).into_owned().into();
+            error.data = error.data.map(|data| match data.decode::<Value>() {
+                Ok(mut value) => {
+                    redact_json(&mut value);
+                    Raw::from(value)
+                }
+                Err(_) => data,
+            });
+            Outcome::Error(error)
+        })
     }
 }

@@ -1,7 +1,9 @@
 //! The protocol of a running gateway's socket, and its client.
 //!
-//! The socket is a Unix socket in the state folder, `gateways/PID.sock`, which only its user can open. A request is one line of
-//! JSON, and so is its response: `{"command":"status"}`, `{"command":"restart","name":"files"}`. The response to a request that
+//! The socket is a Unix socket in the state folder, `gateways/PID.sock`, which only its user can open. Beside it, `PID.token` has a
+//! random word that every request names: a program in a sandbox can connect to a socket whose folder is closed to it, but cannot
+//! read the word. A request is one line of JSON, and so is its response: `{"token":"...","command":"status"}`,
+//! `{"token":"...","command":"restart","name":"files"}`. The response to a request that
 //! opens a connection is `{"ok":true}`, or says why not. After it the connection speaks MCP with a server, a message a line
 //! (`{"command":"connect","name":"files"}`), or has further lines of JSON (`{"command":"logs","follow":true}`, `{"command":"tap"}`).
 
@@ -15,6 +17,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt as _};
+
+use crate::logging;
 
 /// The folder of the sockets, in the state folder.
 const FOLDER: &str = "gateways";
@@ -45,6 +49,14 @@ pub(crate) enum Request {
         /// The name of the server in the file.
         name: String,
     },
+}
+
+/// A request with the word that shows that its sender may read the folder of the socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AuthorizedRequest<R = Request> {
+    pub(crate) token: String,
+    #[serde(flatten)]
+    pub(crate) request: R,
 }
 
 /// Which entries of the logs are meant.
@@ -112,11 +124,12 @@ pub(crate) fn ask_all(folder: &Path, request: &Request, patience: Duration) -> V
     let answered = sockets(folder).into_iter().filter_map(|socket| match ask(&socket, request, patience) {
         Ok(answer) => Some((socket, answer)),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let _ = std::fs::remove_file(token_file(&socket));
             let _ = std::fs::remove_file(socket);
             None
         }
         Err(error) => {
-            tracing::warn!(socket = %socket.display(), %error, "a gateway does not answer");
+            logging::notice(format!("warning: the gateway at {} does not answer: {error}", socket.display()));
             None
         }
     });
@@ -147,7 +160,7 @@ pub(crate) fn ask(socket: &Path, request: &Request, patience: Duration) -> io::R
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
-    stream.write_all(&line(request)?)?;
+    stream.write_all(&line(socket, request)?)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     serde_json::from_str(&line).map_err(io::Error::other)
@@ -168,7 +181,7 @@ pub(crate) async fn open(
         _ => error,
     })?;
     let mut stream = tokio::io::BufReader::new(stream);
-    stream.write_all(&line(request)?).await?;
+    stream.write_all(&line(socket, request)?).await?;
     let mut response = String::new();
     AsyncBufReadExt::read_line(&mut AsyncReadExt::take(&mut stream, LONGEST), &mut response).await?;
     accepted(&response)?;
@@ -181,7 +194,7 @@ pub(crate) async fn open(
 /// The same.
 pub(crate) fn open_blocking(socket: &Path, request: &Request) -> io::Result<BufReader<UnixStream>> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.write_all(&line(request)?)?;
+    stream.write_all(&line(socket, request)?)?;
     let mut stream = BufReader::new(stream);
     let mut response = String::new();
     (&mut stream).take(LONGEST).read_line(&mut response)?;
@@ -199,8 +212,14 @@ fn accepted(response: &str) -> io::Result<()> {
     }
 }
 
-fn line(request: &Request) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(request).map_err(io::Error::other)?;
+/// The file with the word that requests on `socket` name.
+pub(crate) fn token_file(socket: &Path) -> PathBuf {
+    socket.with_extension("token")
+}
+
+fn line(socket: &Path, request: &Request) -> io::Result<Vec<u8>> {
+    let token = std::fs::read_to_string(token_file(socket))?;
+    let mut line = serde_json::to_vec(&AuthorizedRequest { token, request }).map_err(io::Error::other)?;
     line.push(b'\n');
     Ok(line)
 }

@@ -403,6 +403,40 @@ fn no_call_fails_while_a_server_is_restarted() {
     }
 }
 
+/// Invariant: Whoever cannot read the folder of a gateway's socket gets nothing on the socket, such as a program in a sandbox.
+#[cfg(unix)]
+#[test]
+fn a_request_on_the_socket_names_the_token_beside_it() {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    };
+    let home = folder(&[("anyport.toml", &format!("[upstreams.program]\n{}\n", program()))]);
+    let (mut gateway, _server) = serve(home.path());
+    let socket = home.path().join(format!("state/anyport/gateways/{}.sock", gateway.id()));
+    let file = socket.with_extension("token");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let token = fs::read_to_string(&file).unwrap();
+    let answer = |request: Value| -> Value {
+        let mut stream = BufReader::new(UnixStream::connect(&socket).unwrap());
+        writeln!(stream.get_mut(), "{request}").unwrap();
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    };
+    for token in [Value::Null, json!(""), json!("0".repeat(64)), json!(["x"])] {
+        for command in ["status", "introduce", "tap", "no-such"] {
+            let refused = answer(json!({"token": token, "command": command}));
+            assert!(refused["error"].as_str().unwrap().contains("token"), "{refused}");
+        }
+    }
+    assert!(answer(json!({"command": "status"}))["error"].is_string());
+    assert_eq!(answer(json!({"token": token, "command": "status"}))["pid"], gateway.id());
+    gateway.kill();
+    assert_eq!(ran(home.path(), &["status"]).code, Some(1));
+    assert!(!file.exists(), "what a killed gateway has left is removed");
+}
+
 /// Runs a command of this program in `home`.
 #[cfg(unix)]
 fn ran(home: &Path, arguments: &[&str]) -> Ended {

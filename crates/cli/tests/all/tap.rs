@@ -21,7 +21,7 @@ while read -r line; do
     *'"initialize"'*) answer "$id" '{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
     *tools/list*) answer "$id" '{"tools":[{"name":"work","inputSchema":{"type":"object"}},{"name":"fail","inputSchema":{"type":"object"}}]}' ;;
     *'"name":"work"'*) answer "$id" "{\"content\":[{\"type\":\"text\",\"text\":\"done with $KEY\"}]}" ;;
-    *'"id":'*'"method":'*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32602,"message":"not today"}}\n' "$id" ;;
+    *'"id":'*'"method":'*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32602,"message":"not today, %s"}}\n' "$id" "$KEY" ;;
   esac
 done
 "#;
@@ -127,6 +127,17 @@ fn calls_are_chosen_and_shown_on_a_line_each() {
     assert!(crate::support::to_the_end(unknown).stderr.contains("no gateway is running"));
 }
 
+#[test]
+fn an_error_of_a_server_shows_no_secret_to_a_command_that_goes_through_the_gateway() {
+    let home = folder(&[]);
+    let (_gateway, _server) = gateway(home.path(), &[]);
+    let mut command = anyport(home.path());
+    command.current_dir(home.path()).args(["call", "files", "fail"]);
+    let ended = crate::support::to_the_end(command);
+    assert!(ended.stderr.contains("not today, <hidden>"), "{ended:?}");
+    assert!(!format!("{ended:?}").contains("not-for-everybody"), "{ended:?}");
+}
+
 /// Invariant: A command that watches a gateway and does not read never holds up a call.
 #[test]
 fn who_does_not_read_misses_events_and_holds_up_no_call() {
@@ -134,8 +145,9 @@ fn who_does_not_read_misses_events_and_holds_up_no_call() {
     let (gateway, server) =
         gateway(home.path(), &["--limit", "tap_events=2", "--limit", "tap_message=60000"]);
     let socket = home.path().join(format!("state/anyport/gateways/{}.sock", gateway.id()));
+    let token = std::fs::read_to_string(socket.with_extension("token")).unwrap();
     let mut stream = BufReader::new(UnixStream::connect(socket).unwrap());
-    let request = json!({"command": "tap", "names": [], "errors": false, "wire": true});
+    let request = json!({"token": token, "command": "tap", "names": [], "errors": false, "wire": true});
     stream.get_mut().write_all(format!("{request}\n").as_bytes()).unwrap();
     let mut line = String::new();
     stream.read_line(&mut line).unwrap();

@@ -35,7 +35,9 @@ pub(crate) struct Which {
     state_dir: Option<PathBuf>,
 }
 
-/// How long a gateway may take to answer.
+/// How long a gateway may take to say how it is. One that is stopped must not hold up what others have to say.
+const GLANCE: Duration = Duration::from_secs(3);
+/// How long a gateway may take to do something.
 const PATIENCE: Duration = Duration::from_secs(35);
 
 impl Which {
@@ -45,7 +47,7 @@ impl Which {
     /// When none runs.
     fn ask(&self, request: &Request) -> Result<Vec<Value>> {
         let state = state_dir::folder(self.state_dir.clone());
-        let answers = state.map(|state| socket::ask_all(&socket::folder(&state), request, PATIENCE));
+        let answers = state.map(|state| socket::ask_all(&socket::folder(&state), request, GLANCE));
         let answers: Vec<Value> = answers.into_iter().flatten().map(|(_, answer)| answer).collect();
         if answers.is_empty() {
             return Err(none());
