@@ -69,7 +69,7 @@ pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
     };
     let config: GatewayConfig = toml::from_str(text).map_err(|error| {
         let (reason, expected) = unknown_key(error.message());
-        fault(error.span(), reason, expected)
+        fault(error.span(), reason, expected).with_hidden_values()
     })?;
     let place = |keys: &[&str]| span(text, keys);
     for (own, upstream) in &config.upstreams {
@@ -134,6 +134,25 @@ fn span(text: &str, keys: &[&str]) -> Option<Range<usize>> {
     found
 }
 
+/// A line whose texts behind the first `=` are as many asterisks: any of them may be a secret. References stay.
+fn hidden(line: &str) -> String {
+    let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
+    let (mut out, mut rest) = (format!("{key}="), value);
+    while let Some(start) = rest.find(['"', '\'']) {
+        let (before, text) = rest.split_at(start + 1);
+        let end = text.find(&rest[start..=start]).unwrap_or(text.len());
+        let is_reference = ["env:", "file:", "cmd:"].iter().any(|source| text.starts_with(source));
+        out.push_str(before);
+        match is_reference {
+            true => out.push_str(&text[..end]),
+            false => out.extend(text[..end].chars().map(|_| '*')),
+        }
+        out.extend(text[end..].chars().next());
+        rest = text.get(end + 1..).unwrap_or_default();
+    }
+    out + rest
+}
+
 /// A fault in the file of a gateway.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -153,6 +172,17 @@ pub enum GatewayError {
 }
 
 impl GatewayError {
+    /// The same, with the texts of its line hidden, which may be secret.
+    fn with_hidden_values(self) -> Self {
+        match self {
+            Self::Fault { mut place, reason, expected } => {
+                place.text = hidden(&place.text);
+                Self::Fault { place, reason, expected }
+            }
+            error @ Self::File(_) => error,
+        }
+    }
+
     /// The same, without the values beside the place, which may be secret.
     fn without_values(self) -> Self {
         match self {
@@ -265,6 +295,19 @@ mod tests {
         assert_eq!(a.tools["write"].arguments["depth"], 3);
         assert_eq!(tracker.prefix.as_deref(), Some(""));
         assert_eq!(config.limits["rounds"], 3);
+    }
+
+    #[test]
+    fn a_fault_shows_no_text_that_may_be_secret() {
+        for text in [
+            "[upstreams.a]\nbearer = \"SECRET",
+            "[upstreams.a]\nheaders = { \"X\" = \"SECRET\", \"Y\" = }\n",
+            "[upstreams.a]\nbaerer = 'SECRET'\n",
+            "[upstreams.a]\nenv = { A = \"x\", B = 'SECRET' } nonsense\n",
+        ] {
+            assert!(!refused(text).contains("SECRET"), "{}", refused(text));
+        }
+        assert_eq!(hidden("a = \"env:T\", b = 'xyz' # c"), "a = \"env:T\", b = '***' # c");
     }
 
     #[test]

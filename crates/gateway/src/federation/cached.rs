@@ -121,6 +121,15 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         }
     }
 
+    /// Reads the value if it is older than it may be by more than `grace`, and nobody reads it. Returns at once.
+    pub(super) fn refresh_if_overdue(self: &Arc<Self>, grace: Duration) {
+        let mut state = self.state.lock();
+        let due = state.expires.checked_add(grace);
+        if !state.is_being_read() && due.is_some_and(|due| Instant::now() >= due) {
+            self.start(&mut state, None);
+        }
+    }
+
     /// Reads the value again, if it was ever requested: it may have changed.
     pub(super) fn refresh(self: &Arc<Self>) {
         let mut state = self.state.lock();

@@ -201,11 +201,19 @@ impl Catalog {
     pub(super) fn list(self: &Arc<Self>, kind: ListKind) -> &Arc<Cached<MemberList>> {
         self.touch();
         let list = &self.lists[kind as usize];
-        // The member tells when it changes. One that rests is not started for it.
-        if !(self.is_covered(kind) || self.core.is_resting()) || !list.is_usable() {
-            list.refresh_if_old();
+        // One that rests is not started for it.
+        if !self.core.is_resting() || !list.is_usable() {
+            list.refresh_if_overdue(self.grace(kind));
         }
         list
+    }
+
+    /// How old a list may become beyond its own time. A member that notifies of changes is believed for a while only: a legacy
+    /// server may declare `listChanged` and have no stream for notifications (2025-11-25, transports: a server answers GET with a
+    /// stream "or else return HTTP 405").
+    fn grace(&self, kind: ListKind) -> Duration {
+        let is_followed = self.is_covered(kind) && self.peek(kind).is_usable();
+        if is_followed { self.limits.catalog_ttl.saturating_mul(BELIEVED) } else { Duration::ZERO }
     }
 
     /// Whether a list is what the member has now, as far as can be known.
@@ -305,6 +313,9 @@ impl Drop for Catalog {
         }
     }
 }
+
+/// How many times `catalog_ttl` a list of a member that notifies of changes is not read again.
+const BELIEVED: u32 = 10;
 
 /// What a member offers, by the kind of its callers.
 #[derive(Default)]

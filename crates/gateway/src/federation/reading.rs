@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Method, Raw,
+    failure::Failure,
     json::{Elements, Members as Object, Splice},
     jsonrpc::code,
 };
@@ -77,6 +78,11 @@ pub(super) async fn read_list(
             }
             Outcome::Error(error) => {
                 tracing::warn!(member = &*core.name, list = kind.entries(), %error, "the list cannot be read");
+                return None;
+            }
+            // Of one that is away, its state says so.
+            Outcome::Failed(failure) if matches!(failure.root(), Failure::InvalidPeer(_)) => {
+                tracing::warn!(member = &*core.name, list = kind.entries(), %failure, "the list cannot be read");
                 return None;
             }
             _ => return None,

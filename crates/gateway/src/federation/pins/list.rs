@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{definition::Definition, observation::Observation};
+use super::{
+    definition::Definition,
+    observation::{Era, Observation},
+};
 use crate::federation::{list_kind::ListKind, member_list::Verdict};
 
 /// The pins of one list of an upstream.
@@ -106,7 +109,11 @@ impl PinnedList {
             let definition = Definition::new(seen.kind, &entry.text, &entry.hash, &seen.caller, room);
             room -= definition.text.as_ref().map_or(0, String::len);
             findings.is_changed = true;
-            if (is_new && trusts_new) || pin.has_other_era_of(&definition) {
+            // A server that has become malicious may speak the newer era and add members there; in the older one it can only leave
+            // some out.
+            let is_trusted_era = !seen.is_strict || seen.caller.era == Era::Legacy;
+            let is_of_other_era = is_trusted_era && pin.has_other_era_of(&definition);
+            if (is_new && trusts_new) || is_of_other_era {
                 pin.accept(definition);
                 continue;
             }

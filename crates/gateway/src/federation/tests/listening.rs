@@ -49,6 +49,20 @@ async fn only_listeners_whose_view_changed_are_notified() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_that_promises_notifications_and_sends_none_is_read_again_after_a_while() {
+    let (a, b) = (Fake::new(&["x"]), Fake::new(&["x"]));
+    let federation = two(&a, &b);
+    assert_eq!(tools(&federation).await, ["a_x", "b_x"]);
+    a.set("tools", json!([{"name": "y"}]));
+    sleep(seconds(500)).await;
+    assert_eq!(tools(&federation).await, ["a_x", "b_x"], "it is believed");
+    sleep(seconds(200)).await;
+    tools(&federation).await;
+    sleep(seconds(1)).await;
+    assert_eq!(tools(&federation).await, ["a_y", "b_x"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_member_is_announced_when_its_list_is_there() {
     let (quick, slow) = (Fake::new(&["x"]), Fake::new(&["x"]).slow(seconds(20)));
     let federation = two(&quick, &slow);

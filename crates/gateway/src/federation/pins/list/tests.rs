@@ -100,12 +100,21 @@ fn a_definition_that_a_caller_receives_no_longer_is_not_pending() {
 fn members_of_later_revisions_are_no_change_between_the_eras_and_are_one_within_an_era() {
     let full = json!({"name": "x", "title": "X", "inputSchema": {}, "annotations": {"readOnlyHint": true}});
     let less = json!({"name": "x", "inputSchema": {}});
-    for (first, second) in [((modern(), &full), (legacy(), &less)), ((legacy(), &less), (modern(), &full))] {
+    let orders = [((modern(), &full), (legacy(), &less)), ((legacy(), &less), (modern(), &full))];
+    for ((first, second), is_strict) in
+        orders.into_iter().flat_map(|order| [(order.clone(), false), (order, true)])
+    {
         let mut list = PinnedList::new("file", "a", ListKind::Tools);
+        let adds = second.0.era == Era::Modern;
         for (caller, definition) in [first, second] {
-            let findings =
-                list.observe(&seen(ListKind::Tools, caller, true, std::slice::from_ref(definition)));
-            assert_eq!(findings.pending, []);
+            let seen = seen(ListKind::Tools, caller, is_strict, std::slice::from_ref(definition));
+            let is_trusted = list.observe(&seen).pending.is_empty();
+            // Under `strict`, what a modern caller receives in addition is a change: it may be poisoned.
+            assert_eq!(is_trusted, !(is_strict && adds && *definition == full));
+        }
+        if is_strict && adds {
+            assert_eq!(verdict(&list, &full), Verdict::Changed);
+            continue;
         }
         let mut other = full.clone();
         other["title"] = json!("Y");
