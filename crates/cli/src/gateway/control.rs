@@ -19,8 +19,11 @@ use tokio::{
 
 use super::{
     direct::DirectAccess,
-    reload::{Restart, Running},
+    file::virtual_path,
+    reload::Restart,
+    running::Running,
     socket::{self, AuthorizedRequest, Introduction, Request},
+    status::{GatewayStatus, Time},
     stream_logs::stream_logs,
     stream_tap::stream_tap,
 };
@@ -126,7 +129,7 @@ impl Control {
     ) -> std::io::Result<()> {
         let request = timeout(PATIENCE, request(&mut stream, &self.token)).await??;
         let response = match request {
-            Ok(Request::Status) => self.status(running),
+            Ok(Request::Status) => json!(self.status(running)),
             Ok(Request::Introduce) => introduction(running),
             Ok(Request::Restart { name }) => {
                 let restarted = timeout(PATIENCE, restart(name, restarts)).await?;
@@ -155,18 +158,18 @@ impl Control {
         Ok(())
     }
 
-    fn status(&self, running: &Running) -> Value {
+    fn status(&self, running: &Running) -> GatewayStatus {
         let (file, (address, url)) = (running.file(), self.address.lock().clone());
-        json!({
-            "pid": std::process::id(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "file": file.path,
-            "address": address.map(|address| address.to_string()),
-            "url": url,
-            "since": self.began.to_string(),
-            "servers": running.servers(),
-            "virtual": file.config.servers.keys().map(|name| super::file::virtual_path(name)).collect::<Vec<_>>(),
-        })
+        GatewayStatus {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            file: file.path.clone(),
+            address,
+            url,
+            since: Time(self.began),
+            servers: running.servers(),
+            virtual_servers: file.config.servers.keys().map(|name| virtual_path(name)).collect(),
+        }
     }
 }
 
