@@ -7,6 +7,7 @@ use std::{
 use anyport_config::private_file;
 use anyport_service::{Principal, sync::Lock};
 use anyport_transport::unix;
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -184,7 +185,7 @@ impl Drop for Control {
 fn random_token() -> Option<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(HEXLOWER.encode(&bytes))
 }
 
 fn introduction(running: &Running) -> Value {
