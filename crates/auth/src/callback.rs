@@ -1,6 +1,6 @@
 //! Where the browser brings the answer of a login: a listener on this machine.
 
-use std::{future::Future, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -130,11 +130,9 @@ async fn serve(mut stream: TcpStream, path: &str, request: &AuthorizationRequest
     Ok(received)
 }
 
-fn write<'a>(stream: &'a mut TcpStream, page: &'a str) -> impl Future<Output = io::Result<()>> + 'a {
-    async move {
-        stream.write_all(page.as_bytes()).await?;
-        stream.shutdown().await
-    }
+async fn write(stream: &mut TcpStream, page: &str) -> io::Result<()> {
+    stream.write_all(page.as_bytes()).await?;
+    stream.shutdown().await
 }
 
 fn is_whole(head: &[u8]) -> bool {

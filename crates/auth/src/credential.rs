@@ -36,6 +36,8 @@ pub struct Credential {
     received: u64,
     /// When it ends.
     expires: Option<u64>,
+    /// Whether the server is on the public internet, so that nothing it names leads to a private address.
+    pub(crate) is_public: bool,
     /// Whether the authorization server has taken the login back.
     pub needs_login: bool,
 }
@@ -49,6 +51,7 @@ pub(crate) struct NewCredential {
     pub(crate) authorization_server: ServerMetadata,
     pub(crate) client: Registration,
     pub(crate) requested_scope: String,
+    pub(crate) is_public: bool,
 }
 
 impl Credential {
@@ -62,6 +65,7 @@ impl Credential {
             authorization_server,
             client,
             requested_scope,
+            is_public,
         } = login;
         Self {
             server,
@@ -76,6 +80,7 @@ impl Credential {
             refresh_token: token.refresh_token,
             received: seconds(now),
             expires: end(now, token.expires_in).map(seconds),
+            is_public,
             needs_login: false,
         }
     }

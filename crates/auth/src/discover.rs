@@ -8,7 +8,7 @@ use url::Url;
 use crate::{
     challenge::Challenges,
     error::Error,
-    fetch::Fetcher,
+    fetch::{Fetcher, successful},
     resource_metadata::{ResourceMetadata, at, canonical_resource, resource_metadata_places},
     server_metadata::{ServerMetadata, ServerMetadataError, server_metadata_places},
 };
@@ -61,12 +61,12 @@ async fn resource_metadata(
     };
     if let Some(named) = challenges.resource_metadata() {
         let answer = fetcher.get(named, []).await?;
-        let body = crate::fetch::successful(named, &answer)?;
+        let body = successful(named, &answer)?;
         return parse(named, body).map(Some);
     }
     for place in resource_metadata_places(server) {
         let answer = fetcher.get(place.as_str(), []).await?;
-        if let Some(body) = document(&answer) {
+        if let Some(body) = document(&place, &answer)? {
             return parse(place.as_str(), body).map(Some);
         }
     }
@@ -79,7 +79,7 @@ async fn server_metadata(issuer: &str, fetcher: &Fetcher) -> Result<ServerMetada
     let places = server_metadata_places(issuer).map_err(unsafe_url)?;
     for place in &places {
         let answer = fetcher.get(place.as_str(), []).await?;
-        if let Some(body) = document(&answer) {
+        if let Some(body) = document(place, &answer)? {
             return ServerMetadata::parse(body, issuer).map_err(|why| of_server(place, why));
         }
     }
@@ -96,7 +96,7 @@ async fn of_2025_03_26(server: &Url, fetcher: &Fetcher) -> Result<ServerMetadata
     let place = at(server, "/.well-known/oauth-authorization-server");
     let version = (HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static("2025-03-26"));
     let answer = fetcher.get(place.as_str(), [version]).await?;
-    let Some(body) = document(&answer) else { return Ok(ServerMetadata::without_document(server)) };
+    let Some(body) = document(&place, &answer)? else { return Ok(ServerMetadata::without_document(server)) };
     let origin = server.origin().ascii_serialization();
     ServerMetadata::parse(body, &origin).map_err(|why| of_server(&place, why))
 }
@@ -106,7 +106,13 @@ fn of_server(place: &Url, why: ServerMetadataError) -> Error {
 }
 
 /// The document of an answer, if it is one: servers of web pages answer any path with a page.
-fn document(answer: &SideAnswer) -> Option<&[u8]> {
-    let body = answer.body.as_deref().filter(|_| answer.status == 200)?;
-    serde_json::from_slice::<Value>(body).is_ok_and(|value| value.is_object()).then_some(body)
+///
+/// # Errors
+/// When it is too long to be looked at: what it says must not be replaced by what is found elsewhere.
+fn document<'a>(url: &Url, answer: &'a SideAnswer) -> Result<Option<&'a [u8]>, Error> {
+    if answer.status != 200 {
+        return Ok(None);
+    }
+    let body = successful(url.as_str(), answer)?;
+    Ok(serde_json::from_slice::<Value>(body).is_ok_and(|value| value.is_object()).then_some(body))
 }

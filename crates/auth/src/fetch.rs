@@ -27,6 +27,11 @@ impl Fetcher {
         Self { server: server.clone(), is_public, limits }
     }
 
+    /// Whether the server is on the public internet.
+    pub(crate) fn is_public(&self) -> bool {
+        self.is_public
+    }
+
     /// Fetches metadata.
     pub(crate) async fn get(
         &self,

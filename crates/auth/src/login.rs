@@ -97,6 +97,7 @@ impl Login<'_> {
             authorization_server: server.clone(),
             client: client.clone(),
             requested_scope: scopes.parameter().unwrap_or_default(),
+            is_public: self.fetcher.is_public(),
         };
         let credential = Credential::new(login, token, self.clock.now());
         self.vault.save(&credential, self.server).await?;

@@ -19,14 +19,17 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without this value.
+    /// `text` without this value. A value of a few letters is in many words, and can be guessed.
     pub(crate) fn hidden_in(&self, text: &str) -> String {
-        match self.0.is_empty() {
+        match self.0.len() < SHORTEST {
             true => text.to_owned(),
             false => text.replace(&self.0, "<hidden>"),
         }
     }
 }
+
+/// The least number of bytes of a value that is hidden in what others say.
+const SHORTEST: usize = 8;
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {

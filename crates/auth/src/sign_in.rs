@@ -172,8 +172,7 @@ impl SignIn {
         let Some(credential) = inner.vault.find(inner.server.as_str(), &inner.account).await? else {
             return Ok(None);
         };
-        // Whether the server is public is not known without a connection to it; the endpoint was checked when it was found.
-        let fetcher = Fetcher::new(&inner.endpoint, false, inner.options.limits);
+        let fetcher = Fetcher::new(&inner.endpoint, credential.is_public, inner.options.limits);
         let revoked = crate::revoke::revoke(&fetcher, &credential).await;
         inner.vault.remove(&credential).await?;
         *inner.current.lock() = Current::default();
@@ -219,6 +218,7 @@ impl Inner {
 
     /// Uses a credential from now on.
     fn adopt(&self, credential: Credential) {
+        self.is_public.store(credential.is_public, Ordering::Relaxed);
         let mut current = self.current.lock();
         current.header = credential.header().filter(|_| !credential.needs_login);
         current.credential = Some(Arc::new(credential));

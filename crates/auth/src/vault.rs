@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_metrics::Metrics;
 use anyport_store::{
-    BoxError, Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store, Version, Write,
+    BoxError, Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store,
+    Version, Write,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
