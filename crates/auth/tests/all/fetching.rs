@@ -66,7 +66,8 @@ async fn metadata_of_another_issuer_or_resource_is_not_used() {
     servers.known(|known| known.scripted = vec![(METADATA, honest)]);
     let refused = found(&servers, false, SignInLimits::default()).await.unwrap_err();
     assert!(refused.contains("https://honest.example"), "{refused}");
-    let other = r#"{"resource": "https://other.example/mcp", "authorization_servers": ["https://a.example"]}"#;
+    let other =
+        r#"{"resource": "https://other.example/mcp", "authorization_servers": ["https://a.example"]}"#;
     let place = "/.well-known/oauth-protected-resource/mcp";
     servers.known(|known| known.scripted = vec![(place, response("200 OK", "", other))]);
     let refused = found(&servers, false, SignInLimits::default()).await.unwrap_err();

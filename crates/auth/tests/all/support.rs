@@ -112,7 +112,8 @@ impl Servers {
         };
         let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
         let header = |name: &str| {
-            text.lines().find_map(|line| line.split_once(": ").filter(|(other, _)| other.eq_ignore_ascii_case(name)))
+            text.lines()
+                .find_map(|line| line.split_once(": ").filter(|(other, _)| other.eq_ignore_ascii_case(name)))
         };
         let length: usize = header("content-length").map_or(0, |(_, length)| length.parse().unwrap());
         while bytes.len() < head + 4 + length {
@@ -162,18 +163,23 @@ impl Servers {
                 }
                 known.refreshes += usize::from(!is_code);
                 known.given += 1;
-                let (access, refresh) = (format!("access-{}", known.given), format!("refresh-{}", known.given));
+                let (access, refresh) =
+                    (format!("access-{}", known.given), format!("refresh-{}", known.given));
                 known.access.insert(access.clone());
                 known.refresh.insert(refresh.clone());
                 let life = known.life;
-                document(&json!({"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": life}))
+                document(
+                    &json!({"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": life}),
+                )
             }
             "/mcp" if !token.is_some_and(|token| known.access.contains(token)) => {
                 response("401 Unauthorized", "WWW-Authenticate: Bearer\r\n", "")
             }
             "/mcp" => match known.lacking {
                 Some(scope) => {
-                    let challenge = format!("WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"{scope}\"\r\n");
+                    let challenge = format!(
+                        "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"{scope}\"\r\n"
+                    );
                     response("403 Forbidden", &challenge, "")
                 }
                 None => document(&json!({})),
