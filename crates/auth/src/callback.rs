@@ -11,9 +11,7 @@ use tokio::{
 use url::{Host, Url};
 
 use crate::{
-    authorize::{AuthorizationRequest, ResponseError},
-    error::Error,
-    safe_url::is_loopback,
+    authorize::AuthorizationRequest, error::Error, response_error::ResponseError, safe_url::is_loopback,
     secret::Secret,
 };
 

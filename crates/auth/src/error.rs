@@ -3,7 +3,7 @@ use std::sync::Arc;
 use anyport_transport::client::http::{Fault, SignInFailed};
 
 use crate::{
-    authorize::ResponseError, oauth_error::OAuthError, resource_metadata::ResourceMetadataError,
+    oauth_error::OAuthError, resource_metadata::ResourceMetadataError, response_error::ResponseError,
     safe_url::UnsafeUrl, server_metadata::ServerMetadataError,
 };
 

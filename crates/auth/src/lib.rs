@@ -27,6 +27,7 @@ mod pkce;
 mod refresh;
 mod registration;
 mod resource_metadata;
+mod response_error;
 mod revoke;
 mod safe_url;
 mod scope;
@@ -37,7 +38,7 @@ mod token;
 mod user_agent;
 mod vault;
 
-pub use authorize::{AuthorizationParameters, AuthorizationRequest, ResponseError};
+pub use authorize::{AuthorizationParameters, AuthorizationRequest};
 pub use callback::Callback;
 pub use challenge::{Challenge, Challenges};
 pub use credential::Credential;
@@ -52,6 +53,7 @@ pub use registration::{ClientOptions, Registration, RegistrationKind};
 pub use resource_metadata::{
     ResourceMetadata, ResourceMetadataError, canonical_resource, resource_metadata_places,
 };
+pub use response_error::ResponseError;
 pub use revoke::revoke;
 pub use safe_url::{UnsafeUrl, safe_url};
 pub use scope::Scopes;

@@ -20,7 +20,6 @@ use super::{
     fault::{SendError, shown},
     headers::RequestHeaders,
     redirect::{Redirected, class_of, is_redirect, target},
-    side_request::challenges,
 };
 use crate::client::{HttpExchange, MessageObserver};
 
@@ -292,6 +291,12 @@ fn public(headers: &RequestHeaders) -> HeaderMap {
     map.insert(header::USER_AGENT, USER_AGENT);
     headers.add_public(&mut map);
     map
+}
+
+/// The values of `WWW-Authenticate` that are text.
+pub(super) fn challenges(response: &Response<Incoming>) -> Vec<String> {
+    let values = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
+    values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
 }
 
 /// The URL as the HTTP library wants it.

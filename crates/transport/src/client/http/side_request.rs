@@ -13,7 +13,7 @@ use super::{
     address_policy::AddressClass,
     fault::shown,
     headers::RequestHeaders,
-    outbound::Outbound,
+    outbound::{Outbound, challenges},
     received::{Broken, collect},
 };
 
@@ -114,12 +114,6 @@ impl Endpoint {
         let body = read(&self.url, response, answer_max).await?;
         Ok(SideAnswer { status, content_type, challenges, body, is_public })
     }
-}
-
-/// The values of `WWW-Authenticate` that are text.
-pub(super) fn challenges(response: &Response<Incoming>) -> Vec<String> {
-    let values = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
-    values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
 }
 
 async fn read(url: &Url, response: Response<Incoming>, most: usize) -> Result<Option<Bytes>, Fault> {
