@@ -1,12 +1,13 @@
 //! How a bridge and a gateway make the upstreams of their servers: connections, the key of sealed states, and the cached lists.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
+use anyport_auth::{SignIn, SignInOptions};
 use anyport_gateway::{
     Bridge, CatalogRecord,
     federation::{PinMode, PinRecords, Pins},
@@ -17,7 +18,10 @@ use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
-use anyport_transport::{BufferedBytes, client};
+use anyport_transport::{
+    BufferedBytes,
+    client::{self, http::Endpoint},
+};
 use anyport_upstream::{ColdStarts, IsolationPolicy, Upstream};
 
 use crate::{
@@ -25,10 +29,11 @@ use crate::{
     listen::{self, Limits},
     server_id::server_id,
     server_log::{LoggedConnector, ServerLogs},
-    state_dir, store,
+    sign_in, state_dir, store,
     target::Server,
     traffic::Traffic,
     upstream_limits::{BulkheadOptions, CallDeadlines, Places},
+    user_error::UserError,
 };
 
 /// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
@@ -44,6 +49,8 @@ pub(crate) struct UpstreamFactory {
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
+    /// The folder for the program's state, if there is a store.
+    state: Option<PathBuf>,
     guard: guard::Guard,
     cold_starts: ColdStarts,
 }
@@ -84,7 +91,7 @@ impl UpstreamFactory {
         let metrics = Metrics::new();
         let kept = listen::key(arguments.state_dir.clone());
         let folder = state_dir::folder(arguments.state_dir.clone()).filter(|_| kept.is_some());
-        let store = folder.map(|state| Arc::new(store::open(&state, &metrics)) as Arc<dyn Store>);
+        let store = folder.as_ref().map(|state| Arc::new(store::open(state, &metrics)) as Arc<dyn Store>);
         let key = match kept {
             Some(key) => key,
             None => Key::random().context("no key for the state of open questions")?,
@@ -95,7 +102,19 @@ impl UpstreamFactory {
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
         let guard = guard::Guard::default();
-        Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, guard, cold_starts })
+        Ok(Self {
+            limits,
+            metrics,
+            buffers,
+            logs,
+            traffic,
+            supported,
+            key,
+            store,
+            state: folder,
+            guard,
+            cold_starts,
+        })
     }
 
     /// The revisions that clients may speak.
@@ -116,6 +135,20 @@ impl UpstreamFactory {
     /// Whether what is stored outlives the program.
     pub(crate) fn has_store(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// The login `account` to the server at `endpoint`.
+    ///
+    /// # Errors
+    /// When there is no place for logins, or the URL of the server is none for a token.
+    pub(crate) fn sign_in(&self, endpoint: &Endpoint, account: &str) -> Result<SignIn> {
+        let (Some(state), Some(store)) = (&self.state, &self.store) else {
+            let help = "name one with --state-dir DIR: logins are kept there";
+            return Err(UserError::usage("there is no folder for the program's state", help));
+        };
+        let vault = sign_in::vault_in(state, store.clone())?;
+        let sign_in = SignIn::new(endpoint, account, vault, SignInOptions::default());
+        sign_in.map_err(|error| sign_in::failed(endpoint.url(), &error))
     }
 
     /// Puts a server behind a bridge of its own. Nothing is connected before somebody calls.

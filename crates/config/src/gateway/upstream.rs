@@ -49,6 +49,8 @@ impl UpstreamConfig {
         let of_a_url = [
             ("headers", !self.headers.is_empty()),
             ("bearer", self.bearer.is_some()),
+            ("auth", self.auth.is_some()),
+            ("account", self.account.is_some()),
             ("forward_headers", !self.forward_headers.is_empty()),
         ];
         if let Some((key, _)) = of_a_url.into_iter().find(|(_, given)| *given) {
@@ -73,6 +75,29 @@ impl UpstreamConfig {
         })
     }
 
+    /// Checks the keys of the login.
+    fn check_login(&self, url: &str) -> Result<(), (&'static str, String)> {
+        if self.auth.is_none() {
+            return match self.account {
+                Some(_) => {
+                    Err(("account", "it is the login of `auth = \"oauth\"`, which is not there".to_owned()))
+                }
+                None => Ok(()),
+            };
+        }
+        let is_token = |name: &String| name.eq_ignore_ascii_case("authorization");
+        let is_given = self.bearer.is_some() || self.headers.keys().any(is_token);
+        match (is_given, url.starts_with("http://") || url.starts_with("https://")) {
+            (true, _) => {
+                Err(("auth", "the upstream is given a token, too, by `bearer` or `headers`".to_owned()))
+            }
+            (false, false) => {
+                Err(("auth", "only servers at http:// and https:// URLs have logins".to_owned()))
+            }
+            (false, true) => Ok(()),
+        }
+    }
+
     fn remote(&self, url: &str) -> Result<Endpoint, (&'static str, String)> {
         let of_a_program = [
             ("args", !self.args.is_empty()),
@@ -90,6 +115,7 @@ impl UpstreamConfig {
         if let Some((key, _)) = of_http.into_iter().find(|(_, given)| *given && url.starts_with("unix:")) {
             return Err((key, NO_HEADERS.to_owned()));
         }
+        self.check_login(url)?;
         forwarded::check(self, url).map_err(|reason| ("forward_headers", reason))?;
         Ok(Endpoint::Url { url: url.to_owned(), headers: self.headers.clone(), sse: false })
     }

@@ -9,7 +9,7 @@ use anyport_protocol::Revision;
 use anyport_upstream::UpstreamHealth;
 
 use super::{Members, upstream::UpstreamMember};
-use crate::gateway::status::{ServerState, ServerStatus, Time, UpstreamStatus};
+use crate::gateway::status::{Login, ServerState, ServerStatus, Time, UpstreamStatus};
 
 impl Members {
     /// The state of a server, of which the federation knows `member`.
@@ -29,6 +29,10 @@ impl UpstreamMember {
             status.state = ServerState::Idle;
         }
         let retry_at = self.note_health(status);
+        let login = self.sign_in.as_ref().map(|sign_in| Login::of(sign_in.state()));
+        if let (Some(Login::Needed), ServerState::Down) = (login, status.state) {
+            status.last_error = Some(format!("it needs a login: anyport login {}", self.server));
+        }
         let known = self.bridge.upstream().server_info().borrow().clone();
         let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]
             .into_iter()
@@ -42,6 +46,7 @@ impl UpstreamMember {
             },
             server: self.server.to_string(),
             retry_at,
+            login,
             revision: info.map(|info| info.revision.as_str().to_owned()),
         });
     }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use anyport::layer::Layer as _;
-use anyport_config::gateway::{GatewaySettings, UpstreamConfig};
+use anyport_auth::{DEFAULT_ACCOUNT, SignIn};
+use anyport_config::gateway::{GatewaySettings, UpstreamAuth, UpstreamConfig};
 use anyport_gateway::{
     Bridge, CallerBridges,
     federation::{Member, PinMode, Pins, ResultLimit},
 };
 use anyport_protocol::Revision;
 use anyport_service::{Context, Principal, Service};
+use anyport_transport::client;
 use tokio::task::JoinSet;
 
 use super::{
@@ -38,6 +40,8 @@ pub(super) struct UpstreamMember {
     result_limit: Option<ResultLimit>,
     /// How it is reached, with its secrets.
     pub(super) server: target::Server,
+    /// The login by which it is reached.
+    pub(super) sign_in: Option<SignIn>,
     pub(super) bridge: Bridge,
     /// The bridges of callers that bring keys of their own.
     pub(super) of_callers: Option<CallerBridges>,
@@ -77,7 +81,12 @@ impl UpstreamMember {
             return Err(file.wrong_upstream(name, &["forward_headers"], reason));
         }
         let settings = UpstreamSettings::of(config, revision, deadlines);
-        let bridge = factory.bridge(settings.options(name, &server, false)?);
+        let mut options = settings.options(name, &server, false)?;
+        let sign_in = sign_in(config, &options.target, factory)?;
+        if let Some(sign_in) = &sign_in {
+            options.target = client::Target::Http(sign_in.endpoint());
+        }
+        let bridge = factory.bridge(options);
         let pin = pin_mode(&file.config.gateway, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
             tracing::warn!(
@@ -99,6 +108,7 @@ impl UpstreamMember {
             pin,
             result_limit,
             server,
+            sign_in,
             service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
             of_callers,
             #[cfg(unix)]
@@ -160,5 +170,20 @@ impl UpstreamMember {
         for upstream in of_callers.chain([self.bridge.upstream().clone()]) {
             ending.spawn(async move { upstream.shut_down().await });
         }
+    }
+}
+
+/// The login by which the upstream of `config` at `target` is reached, if it is reached by one.
+fn sign_in(
+    config: &UpstreamConfig,
+    target: &client::Target,
+    factory: &UpstreamFactory,
+) -> Result<Option<SignIn>> {
+    match (config.auth, target) {
+        (Some(UpstreamAuth::Oauth), client::Target::Http(endpoint)) => {
+            let account = config.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
+            factory.sign_in(endpoint, account).map(Some)
+        }
+        _ => Ok(None),
     }
 }
