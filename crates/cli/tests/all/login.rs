@@ -359,3 +359,19 @@ fn a_gateway_calls_a_server_with_the_login_of_its_user() {
     let status: Value = serde_json::from_str(&guarded.run(&["status", "--json"]).stdout).unwrap();
     assert_eq!(status["gateways"][0]["servers"][0]["login"], "signed in");
 }
+
+#[test]
+fn a_bridge_of_one_client_uses_the_login_and_one_of_many_only_as_told() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    let message = modern(1, "tools/call", json!({"name": "look", "arguments": {}}));
+    let mut alone = Program::start(guarded.command(&["bridge", "--stdio", &url]));
+    assert_eq!(alone.call(&message)["result"]["content"][0]["text"], "seen");
+    for (arguments, is_let_in) in [(&[][..], false), (&["--account", "default"], true)] {
+        let mut bridge =
+            Program::start(guarded.command(&[&["bridge", "--port", "0", &url], arguments].concat()));
+        let answer = bridge.server().post(&message, &[]).json();
+        assert_eq!(answer["result"]["content"][0]["text"] == "seen", is_let_in, "{arguments:?}: {answer}");
+    }
+}
