@@ -58,6 +58,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         is_logged: false,
         handshakes: 1,
         idle_stop: None,
+        entry: None,
         is_of_caller: false,
     });
     let upstream = bridge.upstream().clone();

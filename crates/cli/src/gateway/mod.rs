@@ -141,13 +141,13 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     #[cfg(not(unix))]
     let _restart = restart;
     let served = listen::serve(serving, &arguments.listen, settings, async |address, path| {
-        let (terminal, file) = (std::io::stderr().is_terminal(), running.file());
+        let (terminal, file, members) = (std::io::stderr().is_terminal(), running.file(), running.members());
         #[cfg(unix)]
         if let Some(control) = &control {
             let addresses = Addresses { arguments: &arguments.listen, address, path };
             control.listens(address, addresses.url().filter(|_| arguments.listen.speaks(Transport::Http)));
         }
-        logging::notice(Banner { file: &file, arguments, address, path, terminal });
+        logging::notice(Banner { file: &file, members: &members, arguments, address, path, terminal });
     });
     tokio::select! {
         served = served => served,

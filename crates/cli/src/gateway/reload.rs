@@ -97,14 +97,13 @@ impl Running {
         arguments: &Arguments,
         factory: &Arc<UpstreamFactory>,
     ) -> Result<(), String> {
-        let (file, old) = (self.file(), self.members());
-        if old.has_documents(name) {
-            return Err(format!("{name} is a folder of documents, which are read again when they change"));
+        let words = |error: anyhow::Error| error.to_string();
+        let file = self.file().with_variables_of_now().map_err(words)?;
+        let (members, fault) = self.members().with_restarted(name, &file, arguments, factory)?;
+        self.replace(Arc::new(file), Arc::new(members)).await.map_err(words)?;
+        if let Some(fault) = fault {
+            return Err(format!("{name} cannot be used: {fault}"));
         }
-        let Some(others) = old.except(name) else { return Err(format!("the gateway has no server {name}")) };
-        let members =
-            Members::new(&file, Some(&others), arguments, factory).map_err(|error| error.to_string())?;
-        self.replace(file, Arc::new(members)).await.map_err(|error| error.to_string())?;
         factory.logs.of(name).event("restarted");
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())
