@@ -36,7 +36,7 @@ const LONGEST: u64 = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many connections may be open at once; further ones wait.
 const AT_ONCE: usize = 256;
-/// The principal of the commands that reach servers on the socket. It is nobody else's, so they share no state with other clients.
+/// The principal of the commands that reach servers on the socket. No other client has it, so they share no state with other clients.
 const PRINCIPAL: &str = "gateway-socket";
 
 /// The socket, which is removed when this is dropped.
