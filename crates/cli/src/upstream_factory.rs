@@ -40,6 +40,7 @@ use crate::{
 };
 
 /// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
+#[derive(Clone)]
 pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
@@ -52,7 +53,7 @@ pub(crate) struct UpstreamFactory {
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
-    guard: guard::Guard,
+    guard: Arc<guard::Guard>,
     cold_starts: ColdStarts,
 }
 
@@ -104,8 +105,13 @@ impl UpstreamFactory {
         let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
-        let guard = guard::Guard::default();
+        let guard = Arc::default();
         Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, guard, cold_starts })
+    }
+
+    /// The same, with other limits for what is made from now on.
+    pub(crate) fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, ..self.clone() }
     }
 
     /// The revisions that clients may speak.

@@ -9,7 +9,7 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use anyhow::Result;
 use anyport::layer::Layer as _;
 use anyport_protocol::Revision;
-use anyport_transport::client::ConnectOptions;
+use anyport_transport::{client::ConnectOptions, http::FurtherEndpoints};
 use anyport_upstream::IsolationPolicy;
 
 pub(crate) use self::arguments::Arguments;
@@ -90,7 +90,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         supported,
         limits,
         buffers,
-        further: Vec::new(),
+        further: FurtherEndpoints::default(),
         client_headers: None,
         observer: None,
     };

@@ -36,6 +36,14 @@ pub(super) struct Members {
     documents: IndexMap<String, DocumentsMember>,
     /// The pinned definitions by upstream. Those of an upstream that is gone stay, since it may come back.
     pins: IndexMap<String, Pins>,
+    limits: MemberLimits,
+}
+
+/// The values of the limits that members were made under.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct MemberLimits {
+    upstreams: Vec<Option<u64>>,
+    documents: Vec<Option<u64>>,
 }
 
 impl Members {
@@ -51,7 +59,16 @@ impl Members {
         factory: &Arc<UpstreamFactory>,
     ) -> Result<Self> {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
-        let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
+        let limits = MemberLimits {
+            upstreams: factory.limits.of_upstreams(),
+            documents: factory.limits.of_all_documents(),
+        };
+        let has_limits = |are_same: fn(&MemberLimits, &MemberLimits) -> bool| {
+            old.is_some_and(|old| are_same(&old.limits, &limits))
+        };
+        let keeps_upstreams = has_limits(|one, other| one.upstreams == other.upstreams);
+        let keeps_documents = has_limits(|one, other| one.documents == other.documents);
+        let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins, limits };
         let mut first_fault = None;
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
             let listen = &arguments.listen;
@@ -60,7 +77,8 @@ impl Members {
                 continue;
             }
             let known = old.and_then(|old| old.upstreams.get(name));
-            let member = match upstream(file, (name, config), known, arguments, factory) {
+            let same = known.filter(|_| keeps_upstreams);
+            let member = match upstream(file, (name, config), same, arguments, factory) {
                 Ok(member) => member,
                 // What works goes on as it is.
                 Err(fault) if known.is_some_and(|known| known.server.is_ok()) => {
@@ -82,7 +100,7 @@ impl Members {
         }
         for (name, config) in &file.config.knowledge {
             let known = old.and_then(|old| old.documents.get(name));
-            let member = match known.filter(|known| known.config.docs == config.docs) {
+            let member = match known.filter(|known| keeps_documents && known.config.docs == config.docs) {
                 Some(known) => known.configured(config, &file.config.gateway),
                 None => DocumentsMember::new(file, (name, config), arguments, factory)?,
             };
@@ -132,7 +150,7 @@ impl Members {
         };
         let (mut upstreams, documents) = (self.upstreams.clone(), self.documents.clone());
         upstreams.insert(name.to_owned(), member);
-        Ok((Self { upstreams, documents, pins: self.pins.clone() }, fault))
+        Ok((Self { upstreams, documents, pins: self.pins.clone(), limits: self.limits.clone() }, fault))
     }
 
     /// Each as a member of a federation.
@@ -176,6 +194,7 @@ impl Members {
             upstreams: upstreams.map(|(name, member)| (name.clone(), member.clone())).collect(),
             documents: documents.map(|(name, member)| (name.clone(), member.clone())).collect(),
             pins: IndexMap::new(),
+            limits: MemberLimits::default(),
         }
     }
 
