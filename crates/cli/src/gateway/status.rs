@@ -1,9 +1,9 @@
 //! The state of a running gateway and of its servers, as `anyport status --json` shows it.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use anyport_config::gateway::Pin;
-use anyport_gateway::federation::{MemberState, MemberStatus, PendingDefinition};
+use anyport_gateway::federation::{Latency, MemberState, MemberStatus, PendingDefinition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,8 @@ pub(crate) struct ServerStatus {
     pub(crate) last_error: Option<String>,
     /// The number of its tools; `None` if its list was never read.
     pub(crate) tools: Option<usize>,
+    /// The tokens of the definitions of its tools, estimated, likewise.
+    pub(crate) tool_tokens: Option<usize>,
     /// The number of its prompts, likewise.
     pub(crate) prompts: Option<usize>,
     /// The number of its resources, likewise.
@@ -58,6 +60,8 @@ pub(crate) struct ServerStatus {
     pub(crate) errors: u64,
     /// The number of those in flight.
     pub(crate) in_flight: u64,
+    /// How long its last 256 calls took; `None` if none has ended.
+    pub(crate) latency_ms: Option<LatencyStatus>,
     /// The definitions that differ from the pinned ones and are not accepted.
     pub(crate) changed: Vec<ChangedDefinition>,
     /// Over what it is reached, in a word: `documents` for a folder of documents.
@@ -78,6 +82,15 @@ pub(crate) struct UpstreamStatus {
     pub(crate) retry_at: Option<Time>,
     /// The revision that it was found to speak.
     pub(crate) revision: Option<String>,
+}
+
+/// How long the last calls of a server took, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LatencyStatus {
+    /// Half of the calls took at most this long (p50).
+    pub(crate) median: f64,
+    /// 99 of 100 calls took at most this long.
+    pub(crate) p99: f64,
 }
 
 /// Whether a server can be reached.
@@ -128,16 +141,26 @@ impl ServerStatus {
             since: Time(member.since),
             last_error: member.last_error,
             tools: member.tools,
+            tool_tokens: member.tool_tokens,
             prompts: member.prompts,
             resources: member.resources,
             templates: member.templates,
             calls: member.calls,
             errors: member.errors,
             in_flight: member.in_flight,
+            latency_ms: member.latency.map(LatencyStatus::of),
             changed: member.pending.into_iter().map(changed).collect(),
             transport: "documents".to_owned(),
             upstream: None,
         }
+    }
+}
+
+impl LatencyStatus {
+    fn of(latency: Latency) -> Self {
+        // Whole microseconds.
+        let milliseconds = |time: Duration| time.as_micros() as f64 / 1000.0;
+        Self { median: milliseconds(latency.median), p99: milliseconds(latency.p99) }
     }
 }
 
@@ -183,7 +206,10 @@ mod tests {
     #[test]
     fn the_json_of_a_gateway_has_its_members_in_their_order() {
         let since = "2026-11-23T10:00:00Z";
-        let counts = json!({"tools": 2, "prompts": null, "resources": 0, "templates": null, "calls": 3, "errors": 1, "in_flight": 0});
+        let counts = json!({
+            "tools": 2, "tool_tokens": 90, "prompts": null, "resources": 0, "templates": null, "calls": 3, "errors": 1, "in_flight": 0,
+            "latency_ms": {"median": 0.5, "p99": 12.0},
+        });
         let mut upstream =
             json!({"name": "files", "title": "Files", "state": "down", "since": since, "last_error": "gone"});
         let mut documents =

@@ -47,7 +47,8 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
     let GatewayStatus { pid, file, since, url, servers, needs_restart, .. } = gateway;
     let url = url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
     let head = format!("{} (process {pid}, since {since}{url})\n", file.display());
-    let keys = ["name", "state", "transport", "revision", "tools", "calls", "errors", "since"];
+    let keys =
+        ["name", "state", "transport", "revision", "tools", "tokens", "calls", "errors", "latency", "since"];
     let rows: Vec<Vec<String>> = servers.iter().map(|server| row(server).into()).collect();
     let mut text = safe::text(&head) + &whole(&keys, &rows, output.screen);
     for server in servers.iter().filter(|server| is_down(server)) {
@@ -64,7 +65,7 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
 }
 
 /// The row of a server in the table.
-fn row(server: &ServerStatus) -> [String; 8] {
+fn row(server: &ServerStatus) -> [String; 10] {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let revision = server.upstream.as_ref().and_then(|upstream| upstream.revision.clone());
     [
@@ -73,8 +74,10 @@ fn row(server: &ServerStatus) -> [String; 8] {
         server.transport.clone(),
         or_none(revision),
         or_none(server.tools.map(|tools| tools.to_string())),
+        or_none(server.tool_tokens.map(|tokens| tokens.to_string())),
         server.calls.to_string(),
         server.errors.to_string(),
+        or_none(server.latency_ms.map(|latency| format!("{:.1} ms", latency.median))),
         server.since.to_string(),
     ]
 }
