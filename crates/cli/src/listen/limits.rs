@@ -204,7 +204,11 @@ impl Limits {
     /// The values of the limits that the connections to servers depend on.
     pub(crate) fn of_upstreams(&self) -> Vec<Option<u64>> {
         let Self { legacy_clients, bridge, upstream, park, bulkhead, .. } = self.clone();
-        Self { legacy_clients, bridge, upstream, park, bulkhead, ..Self::default() }.values()
+        let mut values =
+            Self { legacy_clients, bridge, upstream, park, bulkhead, ..Self::default() }.values();
+        // The places of one server are a part of all.
+        values.push(u64::try_from(self.edge.max_concurrent_calls).ok());
+        values
     }
 
     /// The values of the limits that documents depend on.

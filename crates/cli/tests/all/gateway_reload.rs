@@ -61,6 +61,16 @@ fn assert_changed(listener: &mut Connection) {
     assert_eq!(event["method"], "notifications/tools/list_changed", "{event}");
 }
 
+/// That the stream of a listener ends.
+fn assert_ended(listener: &mut Connection) {
+    let mut event = listener.event().unwrap();
+    // 2026-07-28, cancellation: the server says so first, and the response follows.
+    if event["method"] == "notifications/cancelled" {
+        event = listener.event().unwrap();
+    }
+    assert!(event["id"] == 9 && event["result"].is_object(), "{event}");
+}
+
 /// The gateway, as `anyport status` describes it.
 #[cfg(unix)]
 fn status(home: &TempDir) -> Value {
@@ -110,8 +120,7 @@ fn virtual_servers_come_change_and_go_with_the_file() {
     assert_eq!(tools(&changing), json!(["b_look"]));
     let described = changing.post(&modern(1, "server/discover", json!({})), &[]).json();
     assert!(described["result"]["instructions"].as_str().unwrap().contains("Those of b."), "{described}");
-    let end = of_going.event().unwrap();
-    assert!(end["id"] == 9 && end["result"].is_object(), "its listeners end: {end}");
+    assert_ended(&mut of_going);
     assert_eq!(going.post(&modern(1, "tools/list", json!({})), &[]).status, 404);
     assert_eq!((ping(&staying, &opened[0]), ping(&going, &opened[1])), (200, 404));
 
@@ -121,11 +130,10 @@ fn virtual_servers_come_change_and_go_with_the_file() {
     assert_changed(&mut of_staying);
     assert_eq!(tools(&staying), json!(["search_tools", "describe_tool", "call_tool"]));
     assert_eq!(ping(&staying, &opened[0]), 200);
-    let end = of_changing.event().unwrap();
-    assert!(end["result"].is_object(), "{end}");
+    assert_ended(&mut of_changing);
     change(&home, &mut gateway, &with("[gateway]\nname = \"ours\"\ninstructions = \"All of it.\"\n"));
-    let end = of_staying.event().unwrap();
-    assert!(end["result"].is_object(), "one change, one notification: {end}");
+    // One change, one notification.
+    assert_ended(&mut of_staying);
     let described = server.post(&modern(1, "server/discover", json!({})), &[]).json()["result"].clone();
     assert_eq!(described["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "ours", "{described}");
     assert!(described["instructions"].as_str().unwrap().starts_with("All of it."), "{described}");
@@ -178,6 +186,11 @@ fn limits_are_changed_while_it_runs_as_far_as_that_is_possible() {
         in_flight.join().unwrap()
     });
     assert_eq!(in_flight.json()["result"]["content"][0]["text"], "seen", "it finishes");
-    change(&home, &mut gateway, &upstream("a"));
+    let said = change(&home, &mut gateway, &(upstream("a") + "[limits]\nbreaker_failures = 3\n"));
+    assert!(
+        said.contains("removed b; replaced a; [limits] has changed: breaker_failures, max_conc"),
+        "{said}"
+    );
     assert_eq!(status(&home)["needs_restart"], json!([]), "the file says what holds");
+    assert_eq!(call("a_look").json()["result"]["content"][0]["text"], "seen");
 }

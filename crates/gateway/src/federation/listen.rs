@@ -211,8 +211,13 @@ impl Listener {
             let is_same = known && view.merged(kind).is_same_as(&self.view.merged(kind));
             let is_presented_alike = kind != ListKind::Tools || now.is_searched == self.endpoint.is_searched;
             let version = view.version(kind).number;
-            self.notified[kind as usize] =
-                if is_same && is_presented_alike { version } else { version.wrapping_sub(1) };
+            self.notified[kind as usize] = match is_same && is_presented_alike {
+                true => {
+                    view.note_served_like(&self.view, kind);
+                    version
+                }
+                false => version.wrapping_sub(1),
+            };
         }
         self.holds = (now.shared.members().generation, view.hold());
         updates.retain_offered(&view);
