@@ -56,6 +56,7 @@ async fn listeners_of_a_changed_virtual_server_are_notified_of_the_lists_that_di
     let [one, other] = ["one", "other"]
         .map(|name| federation.virtual_server(VirtualServer::new(name).include("a_*").include("b_*")));
     assert_eq!((tools(&one).await.len(), tools(&other).await.len()), (2, 2));
+    assert_eq!(tools(&federation).await.len(), 2);
     let lists = json!({"toolsListChanged": true, "promptsListChanged": true});
     let [mut of_one, mut of_other, mut of_all] =
         [&one, &other, &federation].map(|served| listen(served, lists.clone(), modern()));
