@@ -38,6 +38,8 @@ mod gateway_unusable;
 mod interrupted;
 mod json;
 mod large_results;
+#[cfg(target_os = "linux")]
+mod login;
 mod logs;
 #[cfg(unix)]
 mod named_upstreams;
