@@ -7,6 +7,7 @@ use anyport_store::{
     BoxError, Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store,
     Version, Write,
 };
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -190,16 +191,12 @@ fn id_of(credential: &Credential) -> String {
 
 /// The id of a record: texts of any length as one of 64 bytes. What they are is in the sealed record alone.
 fn id(parts: &[&str]) -> String {
-    use std::fmt::Write as _;
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// Seals records with the key of this machine.

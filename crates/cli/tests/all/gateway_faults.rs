@@ -7,13 +7,13 @@ use std::{
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    PATIENCE, Program, anyport, folder,
+    Program, anyport, folder,
     http::{Answer, Server},
     modern,
     scripted::{self, Scripted},
@@ -221,9 +221,7 @@ fn bad_upstreams_do_not_harm_the_others() {
     // It comes back, and nobody calls it: its tools are listed by themselves.
     let revived = Scripted::at(dead, scripted::modern);
     until(|| json!(revived.asked().len()), |asked| *asked != json!(0));
-    let handshake = Instant::now();
     until(names, |names| names.as_array().unwrap().contains(&json!("dead_look")));
-    assert!(handshake.elapsed() < PATIENCE / 4, "{:?} after its handshake", handshake.elapsed());
     assert_eq!(call(&server, "dead_look").json()["result"]["content"][0]["text"], "seen");
     assert_eq!(status(&home, "dead")["state"], "up");
     gateway.kill();
