@@ -208,9 +208,8 @@ impl Catalog {
         list
     }
 
-    /// How old a list may become beyond its own time. A member that notifies of changes is believed for a while only: a legacy
-    /// server may declare `listChanged` and have no stream for notifications (2025-11-25, transports: a server answers GET with a
-    /// stream "or else return HTTP 405").
+    /// How old a list may become beyond its own time. A member that notifies of changes is believed for a while only: servers declare
+    /// `listChanged` that never send one. Those without a stream for notifications do not count as such: see `Peer::is_silent`.
     fn grace(&self, kind: ListKind) -> Duration {
         let is_followed = self.is_covered(kind) && self.peek(kind).is_usable();
         if is_followed { self.limits.catalog_ttl.saturating_mul(BELIEVED) } else { Duration::ZERO }
