@@ -118,6 +118,11 @@ impl ConfigFile {
         &self.path
     }
 
+    /// Whether it is the file of a gateway, by its keys.
+    pub(crate) fn is_of_gateway(&self) -> bool {
+        self.dialect == Dialect::Gateway
+    }
+
     /// The names, as they stand in the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.servers.keys().map(String::as_str)
