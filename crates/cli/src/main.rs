@@ -11,6 +11,7 @@ mod exit;
 mod gateway;
 mod guard;
 mod help;
+mod inputs;
 mod list_cache;
 mod listen;
 mod logging;

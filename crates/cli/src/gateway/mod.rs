@@ -1,7 +1,6 @@
 //! `anyport serve --config FILE`: many servers behind one endpoint.
 //!
 //! - [`file`]: reads the file, with advice for its faults.
-//! - `inputs`: asks for what the file of VS Code has its user asked for.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different.
@@ -20,7 +19,6 @@ mod control;
 #[cfg(unix)]
 mod direct;
 mod file;
-mod inputs;
 mod members;
 mod own_address;
 mod reload;
@@ -72,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
         );
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
     }
-    file.ask_for_inputs()?;
+    file.ask_for_inputs(None)?;
     listen::run(async || serve(arguments, file).await)
 }
 

@@ -130,7 +130,7 @@ impl Options {
     /// # Errors
     /// When none is, with what to do about it; exit code 2.
     pub(crate) fn resolve(&self, target: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
-        let target = self.resolve_quietly(target, surroundings)?;
+        let target = self.target(target, surroundings, true)?;
         target.notes.iter().for_each(|note| logging::notice(safe::line(note)));
         Ok(target)
     }
@@ -144,6 +144,10 @@ impl Options {
         target: Option<&str>,
         surroundings: &Surroundings,
     ) -> Result<Target> {
+        self.target(target, surroundings, false)
+    }
+
+    fn target(&self, target: Option<&str>, surroundings: &Surroundings, may_ask: bool) -> Result<Target> {
         let mut target = match (target, self.command.split_first()) {
             (Some(_), Some(_)) => {
                 return Err(UserError::usage(
@@ -165,7 +169,7 @@ impl Options {
                 revision: None,
                 notes: Vec::new(),
             },
-            (Some(target), None) => named(target, surroundings, self.way())?,
+            (Some(target), None) => named(target, surroundings, self.way(), may_ask)?,
         };
         self.complete(&mut target.server, surroundings)?;
         Ok(target)
