@@ -7,6 +7,8 @@ mod bridge;
 mod client_session;
 mod commands;
 mod confine;
+#[cfg(unix)]
+mod descriptors;
 mod exit;
 mod gateway;
 mod guard;
@@ -173,6 +175,9 @@ impl Command {
 
 /// Exit codes: see [`exit::Exit`]; 128 and its number when cut by a signal.
 fn main() -> ExitCode {
+    // Before anything is opened or started.
+    #[cfg(unix)]
+    descriptors::keep_inherited();
     if guard::is_this() {
         return ExitCode::SUCCESS;
     }
