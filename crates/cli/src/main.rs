@@ -24,6 +24,7 @@ mod render;
 mod report;
 mod schema;
 mod secret_command;
+mod secret_names;
 mod secret_source;
 mod serve;
 mod server_id;

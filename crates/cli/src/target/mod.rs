@@ -27,7 +27,7 @@ use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::resolved,
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
-    redact::{SecretValue, redact_json, redacted},
+    redact::{COVER, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
     upstream::{check_upstream, of_upstream},
 };
