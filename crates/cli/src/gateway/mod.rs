@@ -6,7 +6,7 @@
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different.
 //! - [`ancestors`]: the gateways that started this program.
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
-//! - `control`: answers what comes on that socket.
+//! - `control`: answers what comes on that socket; `covered_service`: without the gateway's secrets.
 //! - `stream_logs`: writes the logs of servers to those commands.
 //! - `stream_tap`: writes the calls of the gateway to them.
 //! - `direct`: one server of the gateway, by itself, for those commands.
@@ -16,6 +16,8 @@ mod ancestors;
 mod banner;
 #[cfg(unix)]
 mod control;
+#[cfg(unix)]
+mod covered_service;
 #[cfg(unix)]
 mod direct;
 mod file;
