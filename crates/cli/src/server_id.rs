@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyport_seal::Key;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::target::{GatewayServer, SecretValue, Server};
@@ -51,7 +52,7 @@ pub(crate) fn upstream_id(file: &Path, name: &str, key: &Key) -> String {
 
 fn hex(hash: Sha256) -> String {
     let digest: [u8; 32] = hash.finalize().into();
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest[..16])
 }
 
 #[cfg(test)]

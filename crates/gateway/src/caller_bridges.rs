@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_protocol::failure::Failure;
-use anyport_service::{ClientHeaders, Context, Outcome, Relay, Reply, Request, Service, sync::Lock};
+use anyport_service::{ClientHeaders, Context, Relay, Reply, Request, Service, sync::Lock};
 use anyport_upstream::{Upstream, UpstreamHealth};
 use tokio::time::Instant;
 
@@ -143,11 +143,7 @@ struct InUse {
     _bridge: Arc<CallerBridge>,
 }
 
-impl Relay for InUse {
-    fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        outcome
-    }
-}
+impl Relay for InUse {}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use std::{
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_protocol::{Method, failure::Failure, limits};
-use anyport_service::{Context, Outcome, Relay, Reply, Request, Service, emit};
+use anyport_service::{Context, Relay, Reply, Request, Service, emit};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -206,8 +206,4 @@ struct Permit {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Relay for Permit {
-    fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        outcome
-    }
-}
+impl Relay for Permit {}

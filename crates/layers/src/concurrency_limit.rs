@@ -7,7 +7,7 @@ use std::{
 use anyport_metrics::{Counter, Metrics};
 use anyport_protocol::failure::Failure;
 use anyport_service::{
-    Context, Event, Outcome, Presence, Principal, Relay, Reply, Request, Service, SessionId, sync::Lock,
+    Context, Event, Presence, Principal, Relay, Reply, Request, Service, SessionId, sync::Lock,
 };
 use tower_layer::Layer;
 
@@ -238,10 +238,6 @@ enum Kind {
 }
 
 impl Relay for Permit {
-    fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        outcome
-    }
-
     fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
         if self.kind == Kind::Detachable {
             match self.running.calls.lock().detachable.get_mut(&self.number) {

@@ -112,8 +112,11 @@ impl From<Error> for Outcome {
 /// A small value on the stack: what only a call that has to be waited for needs (a timer, a channel) is made in
 /// [`Relay::poll`]. So a reply that is ready passes through any number of layers without an allocation.
 pub trait Relay: Send + Unpin + 'static {
-    /// The outcome as it is passed on. For a reply that is ready this is the only call.
-    fn outcome(&mut self, outcome: Outcome) -> Outcome;
+    /// The outcome as it is passed on. For a reply that is ready this is the only call. A relay that is only kept until the end of
+    /// the call (a permit, a guard) leaves it as it is.
+    fn outcome(&mut self, outcome: Outcome) -> Outcome {
+        outcome
+    }
 
     /// The next event as it is passed on; the last one is an outcome that went through [`Relay::outcome`]. May replace
     /// `reply`, to go on with another one.

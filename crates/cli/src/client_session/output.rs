@@ -78,7 +78,7 @@ impl Output {
         }
     }
 
-    /// Whether anybody reads on, as far as it is known.
+    /// Whether the output has a reader, as far as it is known.
     #[cfg(unix)]
     pub(crate) fn is_read(&self) -> bool {
         !self.is_closed

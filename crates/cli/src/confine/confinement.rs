@@ -42,7 +42,7 @@ impl Confinement {
     /// `surroundings`.
     ///
     /// # Errors
-    /// A path that refers to a variable that is not set, or a size that is none.
+    /// A path that refers to a variable that is not set, or a text that is no size.
     pub(crate) fn of(config: &UpstreamConfig, surroundings: &Surroundings) -> Result<Option<Self>, String> {
         let limits = &config.limits;
         let paths = |key: &str, paths: &[String]| -> Result<Vec<PathBuf>, String> {

@@ -7,6 +7,7 @@ use std::{
 use anyport_config::private_file;
 use anyport_service::{Principal, sync::Lock};
 use anyport_transport::unix;
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -20,8 +21,11 @@ use tokio::{
 use super::{
     covered_service::CoveredService,
     direct::DirectAccess,
-    reload::{Restart, Running},
+    file::virtual_path,
+    reload::Restart,
+    running::Running,
     socket::{self, AuthorizedRequest, Introduction, Request},
+    status::{GatewayStatus, Time},
     stream_logs::stream_logs,
     stream_tap::stream_tap,
 };
@@ -33,7 +37,7 @@ const LONGEST: u64 = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many connections may be open at once; further ones wait.
 const AT_ONCE: usize = 256;
-/// The principal of the commands that reach servers on the socket. It is nobody else's, so they share no state with other clients.
+/// The principal of the commands that reach servers on the socket. No other client has it, so they share no state with other clients.
 const PRINCIPAL: &str = "gateway-socket";
 
 /// The socket, which is removed when this is dropped.
@@ -127,7 +131,7 @@ impl Control {
     ) -> std::io::Result<()> {
         let request = timeout(PATIENCE, request(&mut stream, &self.token)).await??;
         let response = match request {
-            Ok(Request::Status) => self.status(running),
+            Ok(Request::Status) => json!(self.status(running)),
             Ok(Request::Introduce) => introduction(running),
             Ok(Request::Restart { name }) => {
                 let restarted = timeout(PATIENCE, restart(name, restarts)).await?;
@@ -165,18 +169,18 @@ impl Control {
         Ok(())
     }
 
-    fn status(&self, running: &Running) -> Value {
+    fn status(&self, running: &Running) -> GatewayStatus {
         let (file, (address, url)) = (running.file(), self.address.lock().clone());
-        json!({
-            "pid": std::process::id(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "file": file.path,
-            "address": address.map(|address| address.to_string()),
-            "url": url,
-            "since": self.began.to_string(),
-            "servers": running.servers(),
-            "virtual": file.config.servers.keys().map(|name| super::file::virtual_path(name)).collect::<Vec<_>>(),
-        })
+        GatewayStatus {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            file: file.path.clone(),
+            address,
+            url,
+            since: Time(self.began),
+            servers: running.servers(),
+            virtual_servers: file.config.servers.keys().map(|name| virtual_path(name)).collect(),
+        }
     }
 }
 
@@ -191,7 +195,7 @@ impl Drop for Control {
 fn random_token() -> Option<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(HEXLOWER.encode(&bytes))
 }
 
 fn introduction(running: &Running) -> Value {

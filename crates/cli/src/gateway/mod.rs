@@ -3,10 +3,12 @@
 //! - [`file`]: reads the file, with advice for its faults.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
-//! - [`reload`]: reads the file again when it has changed, and replaces what is different.
+//! - [`running`]: what runs: the file, the members, and those that were replaced.
+//! - [`reload`]: reads the file again when it has changed, and replaces what is different; [`hangup`]: the signal for it.
 //! - [`ancestors`]: the gateways that started this program.
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
-//! - `control`: answers what comes on that socket; `covered_service`: without the gateway's secrets.
+//! - `control`: answers what comes on that socket; `status`: what it says of the gateway and its servers; `covered_service`: a server
+//!   without the gateway's secrets.
 //! - `stream_logs`: writes the logs of servers to those commands.
 //! - `stream_tap`: writes the calls of the gateway to them.
 //! - `direct`: one server of the gateway, by itself, for those commands.
@@ -21,11 +23,15 @@ mod covered_service;
 #[cfg(unix)]
 mod direct;
 mod file;
+mod hangup;
 mod members;
 mod own_address;
 mod reload;
+mod running;
 #[cfg(unix)]
 pub(crate) mod socket;
+#[cfg(unix)]
+pub(crate) mod status;
 #[cfg(unix)]
 mod stream_logs;
 #[cfg(unix)]
@@ -47,12 +53,7 @@ pub(crate) use self::{
     ancestors::{SERVED_FILES, nearest_file, serve as is_served_above, served_files, trusted_nearest_file},
     file::{GatewayFile, pinned_as},
 };
-use self::{
-    banner::Banner,
-    file::virtual_path,
-    members::Members,
-    reload::{Hangup, Running},
-};
+use self::{banner::Banner, file::virtual_path, hangup::Hangup, members::Members, running::Running};
 use crate::{
     listen::{self, Addresses, Limits, Transport},
     logging,
@@ -100,7 +101,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     #[cfg(unix)]
     let direct = {
         let connections = arguments.listen.max_connections;
-        direct::DirectAccess::new(federation.clone(), &factory, connections, reload::RETIRE)
+        direct::DirectAccess::new(federation.clone(), &factory, connections, running::RETIRE)
     };
     let client_headers = ClientHeaderNames::default();
     client_headers.set(members.forwarded_headers());

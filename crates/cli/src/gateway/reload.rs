@@ -1,45 +1,20 @@
-//! A gateway that runs: its file is read again when it has changed, and only what is different is replaced.
+//! The file of a running gateway is read again when it has changed, and only what is different is replaced.
 //!
 //! Changes are looked for once a second, in the file itself and in the `.env` beside it: editors replace files in so many ways
 //! that the text is what counts. SIGHUP reads the file at once, and secrets again; not in a terminal, whose end it says.
 
-use std::{convert::Infallible, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use anyport_gateway::federation::{Federation, RetiredMember};
-#[cfg(unix)]
-use anyport_gateway::federation::{MemberState, MemberStatus};
-use anyport_service::sync::Lock;
-use anyport_transport::http::ClientHeaderNames;
-#[cfg(unix)]
-use serde_json::{Value, json};
-#[cfg(unix)]
-use tokio::sync::watch;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::{JoinHandle, JoinSet},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
-use super::{file::GatewayFile, members::Members};
+use super::{hangup::Hangup, members::Members, running::Running};
 use crate::{
     logging, render::safe, serve::Arguments, upstream_factory::UpstreamFactory, user_error::UserError,
 };
-
-/// A gateway that runs.
-pub(super) struct Running {
-    federation: Federation,
-    /// The headers that clients bring for the servers.
-    client_headers: ClientHeaderNames,
-    now: Lock<(Arc<GatewayFile>, Arc<Members>)>,
-    /// What is not in the file any more, until its calls have ended.
-    retired: Lock<Vec<(Arc<Members>, JoinHandle<()>)>>,
-}
-
-/// How long the calls of a server that was taken out of the file may take before they are cut.
-pub(super) const RETIRE: Duration = Duration::from_secs(60);
-/// The time between looks at the calls in flight.
-const QUIET: Duration = Duration::from_millis(200);
 
 /// A server that is to be connected anew, and where it is said whether it was there.
 pub(super) type Restart = (String, oneshot::Sender<Result<(), String>>);
@@ -48,49 +23,6 @@ pub(super) type Restart = (String, oneshot::Sender<Result<(), String>>);
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Running {
-    pub(super) fn new(
-        file: GatewayFile,
-        federation: Federation,
-        members: Members,
-        client_headers: ClientHeaderNames,
-    ) -> Self {
-        let now = Lock::new((Arc::new(file), Arc::new(members)));
-        Self { federation, client_headers, now, retired: Lock::default() }
-    }
-
-    /// The file that is served now.
-    pub(super) fn file(&self) -> Arc<GatewayFile> {
-        self.now.lock().0.clone()
-    }
-
-    fn members(&self) -> Arc<Members> {
-        self.now.lock().1.clone()
-    }
-
-    /// When a connection to the server `name` alone must end; `None` if there is no such server.
-    #[cfg(unix)]
-    pub(super) fn connect(&self, name: &str) -> Option<watch::Receiver<bool>> {
-        self.members().connect(name)
-    }
-
-    /// Takes no more calls; those under way go on.
-    pub(super) fn close(&self) {
-        let members = self.members();
-        members.retire();
-        members.close();
-    }
-
-    /// Ends everything that was started. Connections to single servers may end by themselves first, within `drain`.
-    pub(super) async fn shut_down(&self, drain: Duration) {
-        let _ = timeout(drain, idle(&[], &self.members())).await;
-        let retired = std::mem::take(&mut *self.retired.lock());
-        let mut ending = JoinSet::new();
-        for members in retired.into_iter().map(|(members, _)| members).chain([self.members()]) {
-            ending.spawn(async move { members.shut_down().await });
-        }
-        ending.join_all().await;
-    }
-
     /// Reads the file again whenever it has changed.
     pub(super) async fn follow(
         &self,
@@ -177,127 +109,10 @@ impl Running {
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())
     }
-
-    /// Serves `members` from now on.
-    async fn replace(&self, file: Arc<GatewayFile>, members: Arc<Members>) -> Result<()> {
-        let gone = self.federation.set_members(members.all()).map_err(anyhow::Error::new)?;
-        self.client_headers.set(members.forwarded_headers());
-        members.start().await?;
-        let (_, old) = std::mem::replace(&mut *self.now.lock(), (file, members.clone()));
-        self.retire(old.without(&members), gone);
-        Ok(())
-    }
-
-    /// The servers and their states, for `anyport status`.
-    #[cfg(unix)]
-    pub(super) fn servers(&self) -> Vec<Value> {
-        let members = self.members();
-        let state = |state| match state {
-            MemberState::Up => "up",
-            MemberState::Down => "down",
-            _ => "unused",
-        };
-        let one = |status: MemberStatus| {
-            let mut value = json!({
-                "name": status.name,
-                "title": status.title,
-                "state": state(status.state),
-                "since": status.since.to_string(),
-                "last_error": status.last_error,
-                "tools": status.tools,
-                "prompts": status.prompts,
-                "resources": status.resources,
-                "templates": status.templates,
-                "calls": status.calls,
-                "errors": status.errors,
-                "in_flight": status.in_flight,
-                "changed": status.pending.iter().map(|one| json!({
-                    "list": one.list, "name": one.name, "new": one.is_new,
-                })).collect::<Vec<_>>(),
-            });
-            members.describe(&status.name, &mut value);
-            value
-        };
-        self.federation.status().into_iter().map(one).collect()
-    }
-}
-
-impl Running {
-    /// Ends servers that are not in the file any more. Their calls in flight finish first.
-    fn retire(&self, members: Members, gone: Vec<RetiredMember>) {
-        if members.is_empty() {
-            return;
-        }
-        members.retire();
-        let members = Arc::new(members);
-        let mut retired = self.retired.lock();
-        // Whoever is gone needs no end when the gateway stops.
-        retired.retain(|(_, ending)| !ending.is_finished());
-        let later = members.clone();
-        let ending = tokio::spawn(async move {
-            // A call that has found its member just now is given the time to begin.
-            sleep(QUIET).await;
-            // When it stops, they cut nothing that `RETIRE` would let finish.
-            let _ = timeout(RETIRE, idle(&gone, &later)).await;
-            later.close();
-            later.shut_down().await;
-        });
-        retired.push((members, ending));
-    }
-}
-
-/// Completes when no call of `gone` is in flight, and no connection leads to one of `members` alone.
-async fn idle(gone: &[RetiredMember], members: &Members) {
-    while !members.are_unconnected() || gone.iter().any(|member| member.in_flight() > 0) {
-        sleep(QUIET).await;
-    }
 }
 
 /// The texts at `paths`, as far as they can be read. What is no file, such as a pipe, gives its text only once.
 fn texts(paths: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
     let text = |path: &PathBuf| if path.is_file() { std::fs::read(path).ok() } else { None };
     paths.iter().map(text).collect()
-}
-
-/// SIGHUP, on systems that have it. In a terminal it means that the terminal is closed, and is not caught here.
-pub(super) struct Hangup {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Hangup {
-    pub(super) fn new() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: Self::caught(),
-        }
-    }
-
-    #[cfg(unix)]
-    fn caught() -> Option<tokio::signal::unix::Signal> {
-        use tokio::signal::unix::{SignalKind, signal};
-        if std::io::stdin().is_terminal() || std::io::stderr().is_terminal() {
-            return None;
-        }
-        let warn = |error: &std::io::Error| tracing::warn!(%error, "SIGHUP does not read the file again");
-        signal(SignalKind::hangup()).inspect_err(warn).ok()
-    }
-
-    /// Whether it reads the file again, and does not stop the gateway.
-    pub(super) fn is_caught(&self) -> bool {
-        #[cfg(unix)]
-        return self.signal.is_some();
-        #[cfg(not(unix))]
-        return false;
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
-    }
 }

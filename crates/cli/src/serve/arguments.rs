@@ -3,7 +3,7 @@ use std::{env, fmt, path::PathBuf, str::FromStr, time::Duration};
 use anyhow::Result;
 use anyport_knowledge::DocumentTool;
 
-use crate::{gateway, listen, user_error::UserError};
+use crate::{gateway, listen, target, user_error::UserError};
 
 /// The arguments of `anyport serve`.
 ///
@@ -210,9 +210,9 @@ impl Arguments {
         self.timeout.unwrap_or(TIMEOUT)
     }
 
-    /// The time that a call may take, if it was given.
-    pub(crate) fn given_timeout(&self) -> Option<Duration> {
-        self.timeout.map(|Seconds(time)| time)
+    /// The time that a call to a server of a gateway may take without progress, unless the server says something else.
+    pub(crate) fn silent_timeout(&self) -> Duration {
+        self.timeout.map_or(target::CALL_TIMEOUT, |Seconds(time)| time)
     }
 
     /// The tools that were chosen; none, if all are offered.

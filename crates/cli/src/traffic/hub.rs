@@ -98,12 +98,12 @@ impl Traffic {
         }))
     }
 
-    /// Whether anybody watches calls.
+    /// Whether a client watches calls.
     pub(super) fn is_watched(&self) -> bool {
         self.0.watchers.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether anybody watches messages.
+    /// Whether a client watches messages.
     pub(super) fn is_wire_watched(&self) -> bool {
         self.0.wire_watchers.load(Ordering::Relaxed) > 0
     }

@@ -179,6 +179,7 @@ fn a_program_that_is_not_used_is_ended_and_the_next_call_starts_it() {
     assert_eq!(tools(&server), ["u0_name"]);
     let idle = until(|| status(home)[0].clone(), |server| server["state"] == "idle");
     assert_eq!(idle["tools"], 1);
+    assert!((5..500).contains(&idle["tool_tokens"].as_u64().unwrap()), "{idle}");
     assert_eq!(tools(&server), ["u0_name"], "from memory");
     pass_second();
     assert_eq!(starts(home), ["u0"]);

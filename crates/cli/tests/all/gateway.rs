@@ -376,20 +376,11 @@ fn no_call_fails_while_the_file_changes() {
     let home = folder(&[("anyport.toml", &stays)]);
     let path = home.path().join("anyport.toml");
     let (mut gateway, server) = serve(home.path());
-    let server = Arc::new(server);
-    let (over, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let callers = (0..2).map(|_| {
-        let (over, calls, server) = (over.clone(), calls.clone(), server.clone());
-        thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                let message = modern(1, "tools/call", json!({"name": "stays_look", "arguments": {}}));
-                let answer = server.post(&message, &[]).json();
-                assert_eq!(answer["result"]["content"][0]["text"], "seen", "{answer}");
-                calls.fetch_add(1, Ordering::Relaxed);
-            }
-        })
+    let callers = Callers::start(move || {
+        let message = modern(1, "tools/call", json!({"name": "stays_look", "arguments": {}}));
+        let answer = server.post(&message, &[]).json();
+        assert_eq!(answer["result"]["content"][0]["text"], "seen", "{answer}");
     });
-    let callers: Vec<_> = callers.collect();
     let id = rustix::process::Pid::from_raw(gateway.id().try_into().unwrap()).unwrap();
     for round in 0..50 {
         // In every second round the server is another one to the gateway, since its variables differ.
@@ -402,12 +393,49 @@ fn no_call_fails_while_the_file_changes() {
         rustix::process::kill_process(id, rustix::process::Signal::HUP).unwrap();
         let added = format!("added other{round}");
         gateway.error_line(|line| line.contains("the file was read again") && line.contains(&added));
-        let before = calls.load(Ordering::Relaxed);
-        until(|| json!(calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() > before as u64 + 2);
+        callers.wait_for_calls(3);
     }
-    over.store(true, Ordering::Relaxed);
-    for caller in callers {
-        caller.join().unwrap();
+    callers.stop();
+}
+
+/// Two threads that call without a pause.
+#[cfg(unix)]
+struct Callers {
+    over: Arc<AtomicBool>,
+    calls: Arc<AtomicUsize>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+#[cfg(unix)]
+impl Callers {
+    /// `call` makes one call and checks its answer.
+    fn start(call: impl Fn() + Send + Sync + 'static) -> Self {
+        let (over, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let call = Arc::new(call);
+        let threads = (0..2).map(|_| {
+            let (over, calls, call) = (over.clone(), calls.clone(), call.clone());
+            thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    call();
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        });
+        Self { threads: threads.collect(), over, calls }
+    }
+
+    /// Waits until `count` more calls are answered.
+    fn wait_for_calls(&self, count: usize) {
+        let enough = (self.calls.load(Ordering::Relaxed) + count) as u64;
+        until(|| json!(self.calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() >= enough);
+    }
+
+    /// Ends the threads. Panics if a check failed.
+    fn stop(self) {
+        self.over.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
     }
 }
 
@@ -417,28 +445,15 @@ fn no_call_fails_while_the_file_changes() {
 fn no_call_fails_while_a_server_is_restarted() {
     let home = folder(&[("anyport.toml", &format!("[upstreams.program]\n{}\n", program()))]);
     let (_gateway, server) = serve(home.path());
-    let server = Arc::new(server);
-    let (over, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let callers = (0..2).map(|_| {
-        let (over, calls, server) = (over.clone(), calls.clone(), server.clone());
-        thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                assert!(server.call("program_list_docs", &json!({})).is_object());
-                calls.fetch_add(1, Ordering::Relaxed);
-            }
-        })
+    let callers = Callers::start(move || {
+        assert!(server.call("program_list_docs", &json!({})).is_object());
     });
-    let callers: Vec<_> = callers.collect();
     for _ in 0..20 {
         let restarted = ran(home.path(), &["restart", "program"]);
         assert_eq!(restarted.code, Some(0), "{}", restarted.stderr);
-        let before = calls.load(Ordering::Relaxed);
-        until(|| json!(calls.load(Ordering::Relaxed)), |now| now.as_u64().unwrap() > before as u64 + 2);
+        callers.wait_for_calls(3);
     }
-    over.store(true, Ordering::Relaxed);
-    for caller in callers {
-        caller.join().unwrap();
-    }
+    callers.stop();
 }
 
 /// Invariant: Whoever cannot read the folder of a gateway's socket gets nothing on the socket, such as a program in a sandbox.

@@ -123,6 +123,8 @@ fn a_running_gateway_answers_for_its_servers_and_starts_nothing_twice() {
     let server = serde_json::from_str::<Value>(&status).unwrap()["gateways"][0]["servers"][0].clone();
     assert_eq!(server["state"], "up", "{server}");
     assert!(server["calls"].as_u64() >= Some(2), "{server}");
+    let (median, p99) = (&server["latency_ms"]["median"], &server["latency_ms"]["p99"]);
+    assert!(0.0 < median.as_f64().unwrap() && median.as_f64() <= p99.as_f64(), "{server}");
     // Unless it is wanted anew.
     for option in [&["--direct"][..], &["-e", "GREETING=two"]] {
         let direct = ran(home, &project_folder, &[&["call", "files", "hello"], option].concat());

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_service::{Outcome, Relay, sync::Lock};
+use anyport_service::{Relay, sync::Lock};
 use anyport_upstream::Upstream;
 use tokio::{
     sync::watch,
@@ -127,8 +127,4 @@ impl Drop for InUse {
     }
 }
 
-impl Relay for InUse {
-    fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        outcome
-    }
-}
+impl Relay for InUse {}

@@ -115,10 +115,7 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
 
     /// Reads the value if it is old, and nobody reads it. Returns at once.
     pub(super) fn refresh_if_old(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        if !state.is_being_read() && Instant::now() >= state.expires {
-            self.start(&mut state, None);
-        }
+        self.refresh_if_overdue(Duration::ZERO);
     }
 
     /// Reads the value if it is older than it may be by more than `grace`, and nobody reads it. Returns at once.

@@ -15,6 +15,7 @@ use std::{
 use anyport_protocol::{Raw, Revision};
 use anyport_service::{ClientHeaders, Context, Principal, sync::Lock};
 use anyport_upstream::Upstream;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch::Sender, task::AbortHandle, time::Instant};
 
@@ -114,7 +115,7 @@ impl CatalogKey {
             hash.update(part);
         }
         let digest: [u8; 32] = hash.finalize().into();
-        Caller { era, tag: digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into() }
+        Caller { era, tag: HEXLOWER.encode(&digest[..8]).into() }
     }
 
     /// Whether its callers are modern ones.
@@ -211,8 +212,7 @@ impl Catalog {
     /// How old a list may become beyond its own time. A member that notifies of changes is believed for a while only: servers declare
     /// `listChanged` that never send one. Those without a stream for notifications do not count as such: see `Peer::is_silent`.
     fn grace(&self, kind: ListKind) -> Duration {
-        let is_followed = self.is_covered(kind) && self.peek(kind).is_usable();
-        if is_followed { self.limits.catalog_ttl.saturating_mul(BELIEVED) } else { Duration::ZERO }
+        if self.is_followed(kind) { self.limits.catalog_ttl.saturating_mul(BELIEVED) } else { Duration::ZERO }
     }
 
     /// Whether a list is what the member has now, as far as can be known.
@@ -268,6 +268,11 @@ impl Catalog {
         }
     }
 
+    /// Whether a list is known, and the member notifies of its changes.
+    fn is_followed(&self, kind: ListKind) -> bool {
+        self.is_covered(kind) && self.peek(kind).is_usable()
+    }
+
     /// Whether the member notifies of changes of a list.
     fn is_covered(&self, kind: ListKind) -> bool {
         self.covered.load(Ordering::Relaxed) & (1 << kind as u8) != 0
@@ -290,8 +295,7 @@ impl watch::Watched for Catalog {
         if self.holds.load(Ordering::Relaxed) == 0 || self.core.is_resting() {
             return next_look;
         }
-        let is_followed = |kind: &ListKind| self.is_covered(*kind) && self.peek(*kind).is_usable();
-        let old = ListKind::ALL.into_iter().filter(|kind| !is_followed(kind));
+        let old = ListKind::ALL.into_iter().filter(|kind| !self.is_followed(*kind));
         let expiries = old.filter_map(|kind| {
             let list = self.peek(kind);
             let expires = list.expires()?;
@@ -333,8 +337,8 @@ impl CatalogTable {
         catalog
     }
 
-    /// A list of the member as it is known to callers of another kind; never one of another principal, or of callers with other keys. Those of the same era come
-    /// first.
+    /// A list of the member as it is known to callers of another kind; never one of another principal, or of callers with other
+    /// keys. Those of the same era come first.
     pub(super) fn known_to_others(&self, kind: ListKind, key: &CatalogKey) -> Option<Arc<MemberList>> {
         let catalogs = self.0.lock();
         let others = catalogs.iter().filter(|(other, _)| other.owner == key.owner);

@@ -1,8 +1,11 @@
 //! The service of a member, and what is known of it whatever its names are.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use anyport_protocol::{Error, Raw, json::Splice, jsonrpc::Reason};
@@ -10,7 +13,7 @@ use anyport_service::{Outcome, Service, sync::Lock};
 use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
-use super::{health::Health, list_kind::ListKind, member_list::MemberList, pins::Pins};
+use super::{health::Health, latency::RecentCalls, list_kind::ListKind, member_list::MemberList, pins::Pins};
 
 /// Says whether a member was ended for want of use.
 pub(super) type IsResting = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -30,6 +33,7 @@ pub(super) struct MemberCore {
     pub(super) errors: AtomicU64,
     /// The number of those in flight.
     pub(super) in_flight: AtomicU64,
+    pub(super) recent_calls: RecentCalls,
     is_resting: Option<IsResting>,
     /// The lists that are in use, by the numbers of their kinds.
     lists: [Lock<Vec<Weak<MemberList>>>; 4],
@@ -52,6 +56,7 @@ impl MemberCore {
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
+            recent_calls: RecentCalls::default(),
             is_resting,
             lists: Default::default(),
         }
@@ -88,8 +93,9 @@ impl MemberCore {
         Error::internal(message).with_data(data).with_reason(Reason::UpstreamDown)
     }
 
-    /// Counts the end of a call, and notes what it says about the member.
-    pub(super) fn ended(&self, outcome: &Outcome) {
+    /// Counts the end of a call that took `time`, and notes what it says about the member.
+    pub(super) fn ended(&self, outcome: &Outcome, time: Duration) {
+        self.recent_calls.note(time);
         if outcome.is_error() {
             self.errors.fetch_add(1, Ordering::Relaxed);
         }

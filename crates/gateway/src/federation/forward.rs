@@ -259,7 +259,7 @@ impl MemberRelay {
 
 impl Relay for MemberRelay {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        self.member().core.ended(&outcome);
+        self.in_flight.ended(&outcome);
         match outcome {
             Outcome::Result(result) => {
                 let (alias, identity) = (&self.member().alias, &self.endpoint.identity);

@@ -3,31 +3,40 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use anyport_service::{Context, Outcome, Relay, Reply, Request};
+use tokio::time::Instant;
 
 use super::{
     catalog::CatalogKey, list_kind::ListKind, member::MemberEntry, pins::Caller, reading::observe_page,
 };
 
 /// A call of a member, which is in flight until this value is dropped.
-pub(super) struct InFlight(Arc<MemberEntry>);
+pub(super) struct InFlight {
+    member: Arc<MemberEntry>,
+    begun: Instant,
+}
 
 impl InFlight {
     /// Counts a call that begins.
     pub(super) fn begin(member: Arc<MemberEntry>) -> Self {
         member.core.calls.fetch_add(1, Ordering::Relaxed);
         member.core.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(member)
+        Self { member, begun: Instant::now() }
     }
 
     /// The member.
     pub(super) fn member(&self) -> &Arc<MemberEntry> {
-        &self.0
+        &self.member
+    }
+
+    /// Counts the end of the call, and notes what it says about the member.
+    pub(super) fn ended(&self, outcome: &Outcome) {
+        self.member.core.ended(outcome, self.begun.elapsed());
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.core.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.member.core.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -53,9 +62,9 @@ struct Passed {
 
 impl Relay for Passed {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        let core = &self.in_flight.member().core;
-        core.ended(&outcome);
+        self.in_flight.ended(&outcome);
         if let (Outcome::Result(page), Some((list, caller))) = (&outcome, self.pinned.take()) {
+            let core = &self.in_flight.member().core;
             tokio::spawn(observe_page(core.clone(), list, caller, page.clone()));
         }
         outcome

@@ -160,7 +160,7 @@ impl Merged {
     /// The page that `cursor` leads to; the first one without a cursor.
     ///
     /// # Errors
-    /// -32602 for a cursor that is none of this list (2026-07-28, pagination §Error Handling).
+    /// -32602 for a cursor that this list did not give out (2026-07-28, pagination §Error Handling).
     pub(super) fn page(&self, cursor: Option<&Raw>, context: &PageContext<'_>) -> Result<Raw, Error> {
         let start = match cursor {
             None => 0,

@@ -33,6 +33,7 @@ mod health;
 mod held;
 mod in_flight;
 mod large_result;
+mod latency;
 mod limits;
 mod list_kind;
 mod listen;
@@ -62,6 +63,7 @@ pub use self::{
     error::FederationError,
     health::MemberState,
     large_result::{OnLargeResult, ResultLimit, estimated_tokens},
+    latency::Latency,
     limits::FederationLimits,
     member::Member,
     member_service::MemberService,

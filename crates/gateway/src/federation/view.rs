@@ -174,7 +174,7 @@ impl View {
     /// A page of a list as it is known; the whole list for a legacy session, since clients exist that request no second page.
     ///
     /// # Errors
-    /// -32602 for a cursor that is none of this list.
+    /// -32602 for a cursor that this list did not give out.
     pub(super) fn page(&self, kind: ListKind, cursor: Option<&Raw>, meta: &Raw) -> Result<Raw, Error> {
         let merged = self.current(kind, true).0;
         let is_stale = self.members().iter().any(|(_, catalog)| !catalog.is_fresh(kind));

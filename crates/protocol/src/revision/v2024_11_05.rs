@@ -1,6 +1,7 @@
 //! 2024-11-05 beside 2025-03-26: there was no audio.
 
 use base64::Engine as _;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{Part, Unrepresentable, content, tree::Tree};
@@ -39,11 +40,7 @@ fn embed_audio(block: &mut Tree) {
 
 /// A name for bytes that have none: their digest. Text that is no Base64 is named by its own.
 fn uri(data: &str) -> String {
-    use std::fmt::Write as _;
     let bytes = base64::engine::general_purpose::STANDARD.decode(data);
     let digest = Sha256::digest(bytes.as_deref().unwrap_or(data.as_bytes()));
-    digest.iter().fold(String::from("urn:sha256:"), |mut uri, byte| {
-        let _ = write!(uri, "{byte:02x}");
-        uri
-    })
+    format!("urn:sha256:{}", HEXLOWER.encode(&digest))
 }

@@ -216,11 +216,7 @@ impl ListenerGuard {
 }
 
 /// The streams are kept for as long as the reply of the listener is read.
-impl Relay for ListenerGuard {
-    fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        outcome
-    }
-}
+impl Relay for ListenerGuard {}
 
 impl Drop for ListenerGuard {
     fn drop(&mut self) {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::Value;
 
 use super::report::Report;
 use crate::{
     client_session::opening_errors::GONE,
-    gateway::socket::{self, Request},
+    gateway::{
+        socket::{self, Request},
+        status::{GatewayStatus, ServerState},
+    },
     render::safe,
     target::GatewayServer,
 };
@@ -21,27 +23,26 @@ pub(super) async fn find(report: &mut Report, server: &GatewayServer) -> Result<
     report.begin();
     let GatewayServer { file, pid, socket, name, .. } = server;
     let gateway = format!("process {pid} serves {}", file.display());
-    let status = match socket::ask(socket, &Request::Status, PATIENCE) {
+    let answer = socket::ask(socket, &Request::Status, PATIENCE);
+    let status: GatewayStatus = match answer.and_then(|answer| Ok(serde_json::from_value(answer)?)) {
         Ok(status) => status,
         Err(error) => {
             report.failed("gateway", format!("the gateway does not answer: {error}"), GONE)?;
             return Ok(false);
         }
     };
-    let servers = status["servers"].as_array().into_iter().flatten();
-    let Some(state) = servers.into_iter().find(|state| state["name"] == **name) else {
+    let Some(state) = status.servers.into_iter().find(|state| state.name == *name) else {
         report.failed("gateway", format!("{gateway}, and has no server {name} any more"), GONE)?;
         return Ok(false);
     };
-    let word = |value: &Value| safe::line(value.as_str().unwrap_or("unknown"));
-    let [is, since, transport] = ["state", "since", "transport"].map(|key| word(&state[key]));
+    let (is, since, transport) = (state.state.word(), state.since, safe::line(&state.transport));
     let detail = format!("{gateway}; {name} is {is} since {since}, over {transport}");
-    match state["last_error"].as_str().filter(|_| state["state"] == "down") {
+    match state.last_error.filter(|_| state.state == ServerState::Down) {
         Some(why) => {
             let help = format!(
                 "the next steps connect it anew; `anyport doctor --direct {name}` goes without the gateway"
             );
-            report.doubtful("gateway", format!("{detail}: {}", safe::line(why)), help)?;
+            report.doubtful("gateway", format!("{detail}: {}", safe::line(&why)), help)?;
         }
         None => report.ok("gateway", detail)?,
     }

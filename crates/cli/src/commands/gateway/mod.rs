@@ -20,7 +20,11 @@ use anyport_protocol::suggest::did_you_mean;
 use serde_json::Value;
 
 use crate::{
-    gateway::socket::{self, Introduction, Request},
+    gateway::{
+        socket::{self, Introduction, Request},
+        status::GatewayStatus,
+    },
+    logging,
     render::safe,
     state_dir,
     user_error::UserError,
@@ -47,18 +51,19 @@ fn unanswered(gateway: &Introduction, error: &io::Error) -> Error {
 }
 
 impl Which {
-    /// Sends `request` to every running gateway. The answers, at least one.
+    /// The states of all running gateways, at least one.
     ///
     /// # Errors
     /// When none runs.
-    fn ask(&self, request: &Request) -> Result<Vec<Value>> {
+    fn statuses(&self) -> Result<Vec<GatewayStatus>> {
         let state = state_dir::folder(self.state_dir.clone());
-        let answers = state.map(|state| socket::ask_all(&socket::folder(&state), request, GLANCE));
-        let answers: Vec<Value> = answers.into_iter().flatten().map(|(_, answer)| answer).collect();
-        if answers.is_empty() {
+        let answers = state.map(|state| socket::ask_all(&socket::folder(&state), &Request::Status, GLANCE));
+        let answers = answers.into_iter().flatten();
+        let statuses: Vec<_> = answers.filter_map(|(socket, answer)| known(&socket, answer)).collect();
+        if statuses.is_empty() {
             return Err(none());
         }
-        Ok(answers)
+        Ok(statuses)
     }
 
     /// Opens a connection to every running gateway that has one of the servers `names`, all if there are none. It begins with the request
@@ -110,6 +115,15 @@ impl Which {
     }
 }
 
+/// The status that a gateway answered; `None`, with a warning, if its version has other words for it.
+fn known(socket: &Path, answer: Value) -> Option<GatewayStatus> {
+    let warn = |error: &serde_json::Error| {
+        let socket = socket.display();
+        logging::notice(format!("warning: the gateway at {socket} is of another version: {error}"));
+    };
+    serde_json::from_value(answer).inspect_err(warn).ok()
+}
+
 fn none() -> Error {
     UserError::failed("no gateway is running", "start one: anyport serve --config FILE")
 }
@@ -118,10 +132,6 @@ fn none() -> Error {
 pub(crate) fn url_of(path: &Path) -> Option<String> {
     let state_dir = std::env::var_os("ANYPORT_STATE_DIR").map(PathBuf::from);
     let path = path.canonicalize().ok()?;
-    let is_same = |gateway: &Value| {
-        let file = gateway["file"].as_str().map(Path::new);
-        file.and_then(|file| file.canonicalize().ok()).is_some_and(|file| file == path)
-    };
-    let gateways = Which { state_dir }.ask(&Request::Status).ok()?;
-    gateways.into_iter().find(is_same)?["url"].as_str().map(str::to_owned)
+    let is_same = |gateway: &GatewayStatus| gateway.file.canonicalize().is_ok_and(|file| file == path);
+    Which { state_dir }.statuses().ok()?.into_iter().find(is_same)?.url
 }

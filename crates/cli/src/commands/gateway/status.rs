@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use anyport_config::gateway::Pin;
+use serde_json::json;
 
 use super::Which;
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
-    gateway::socket::Request,
+    gateway::status::{GatewayStatus, ServerState, ServerStatus},
     render::{safe, table::whole},
 };
 
@@ -28,9 +29,9 @@ pub(crate) struct Arguments {
 ///
 /// Ends with exit code 1 if a server cannot be reached.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let gateways = arguments.which.ask(&Request::Status)?;
-    let is_down = |gateway: &Value| servers(gateway).any(|server| server["state"] == "down");
-    let exit = if gateways.iter().any(is_down) { Exit::Failed } else { Exit::Done };
+    let gateways = arguments.which.statuses()?;
+    let is_any_down = gateways.iter().flat_map(|gateway| &gateway.servers).any(is_down);
+    let exit = if is_any_down { Exit::Failed } else { Exit::Done };
     let mut output = Output::stdout(&arguments.output);
     let text =
         |output: &Output| Ok(gateways.iter().map(|gateway| shown(gateway, output)).collect::<String>());
@@ -38,54 +39,64 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(exit.into())
 }
 
-fn servers(gateway: &Value) -> impl Iterator<Item = &Value> {
-    gateway["servers"].as_array().into_iter().flatten()
+fn is_down(server: &ServerStatus) -> bool {
+    server.state == ServerState::Down
 }
 
-fn shown(gateway: &Value, output: &Output) -> String {
-    let word = |value: &Value| match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let url = gateway["url"].as_str().map(|url| format!(", {url}"));
-    let head = format!(
-        "{} (process {}, since {}{})\n",
-        word(&gateway["file"]),
-        gateway["pid"],
-        word(&gateway["since"]),
-        url.unwrap_or_default()
-    );
-    let keys = ["name", "state", "transport", "revision", "tools", "calls", "errors", "since"];
-    let rows = servers(gateway).map(|server| keys.iter().map(|key| word(&server[*key])).collect());
-    let rows: Vec<Vec<String>> = rows.collect();
+fn shown(gateway: &GatewayStatus, output: &Output) -> String {
+    let GatewayStatus { pid, file, since, url, servers, .. } = gateway;
+    let url = url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
+    let head = format!("{} (process {pid}, since {since}{url})\n", file.display());
+    let keys =
+        ["name", "state", "transport", "revision", "tools", "tokens", "calls", "errors", "latency", "since"];
+    let rows: Vec<Vec<String>> = servers.iter().map(|server| row(server).into()).collect();
     let mut text = safe::text(&head) + &whole(&keys, &rows, output.screen);
-    for server in servers(gateway).filter(|server| server["state"] == "down") {
-        let next = server["retry_at"].as_str().map(|at| format!("; the next attempt is at {at}"));
-        let why = format!("{}: {}", word(&server["name"]), word(&server["last_error"]));
-        text += &safe::line(&(why + &next.unwrap_or_default()));
-        text.push('\n');
+    for server in servers.iter().filter(|server| is_down(server)) {
+        text += &(safe::line(&why_down(server)) + "\n");
     }
-    for server in servers(gateway) {
-        text += &changed(server);
-    }
+    servers.iter().for_each(|server| text += &changed(server));
     text
 }
 
+/// The row of a server in the table.
+fn row(server: &ServerStatus) -> [String; 10] {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let revision = server.upstream.as_ref().and_then(|upstream| upstream.revision.clone());
+    [
+        server.name.clone(),
+        server.state.word().to_owned(),
+        server.transport.clone(),
+        or_none(revision),
+        or_none(server.tools.map(|tools| tools.to_string())),
+        or_none(server.tool_tokens.map(|tokens| tokens.to_string())),
+        server.calls.to_string(),
+        server.errors.to_string(),
+        or_none(server.latency_ms.map(|latency| format!("{:.1} ms", latency.median))),
+        server.since.to_string(),
+    ]
+}
+
+/// Why a server cannot be reached, and when it is tried again.
+fn why_down(server: &ServerStatus) -> String {
+    let why = server.last_error.as_deref().unwrap_or("-");
+    let next = server.upstream.as_ref().and_then(|upstream| upstream.retry_at);
+    let next = next.map(|at| format!("; the next attempt is at {at}")).unwrap_or_default();
+    format!("{}: {why}{next}", server.name)
+}
+
 /// The definitions of a server that are not accepted.
-fn changed(server: &Value) -> String {
-    let all = server["changed"].as_array().into_iter().flatten();
-    let names: Vec<&str> = all.filter_map(|one| one["name"].as_str()).collect();
-    let name = server["name"].as_str().unwrap_or_default();
-    let (verb, quarantined) = match names.len() {
+fn changed(server: &ServerStatus) -> String {
+    let (name, changed) = (&server.name, &server.changed);
+    let (verb, quarantined) = match changed.len() {
         0 => return String::new(),
         1 => ("1 definition differs", "it is quarantined"),
         _ => ("definitions differ", "they are quarantined"),
     };
-    let count = if names.len() == 1 { String::new() } else { format!("{} ", names.len()) };
-    let state = if server["pin"] == "strict" { quarantined } else { "served all the same" };
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    let count = if changed.len() == 1 { String::new() } else { format!("{} ", changed.len()) };
+    let is_strict = server.upstream.as_ref().is_some_and(|upstream| upstream.pin == Pin::Strict);
+    let state = if is_strict { quarantined } else { "served all the same" };
+    let names: Vec<&str> = changed.iter().take(SHOWN).map(|one| one.name.as_str()).collect();
+    let (shown, more) = (names.join(", "), if changed.len() > SHOWN { ", ..." } else { "" });
     let line = format!(
         "{name}: {count}{verb} from what was pinned ({shown}{more}), {state}; to compare: anyport pins diff {name}"
     );

@@ -10,7 +10,7 @@ use crate::{exit::Exit, user_error::UserError};
 /// What waits for a slow terminal. Then the gateways wait, or leave out what they must.
 const WAITING: usize = 64;
 
-/// Calls `each` with every line of `streams`, until all have ended, or it returns `false`: nobody reads on.
+/// Calls `each` with every line of `streams`, until all have ended, or `each` returns `false` because the output has no reader any more.
 ///
 /// # Errors
 /// Those of `each`; and that the gateways have ended, if the lines should have no end.

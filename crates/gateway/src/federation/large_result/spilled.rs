@@ -12,6 +12,7 @@ use anyport_protocol::{
 };
 use anyport_seal::Key;
 use anyport_service::{Context, Outcome, Principal, SessionId, sync::Lock};
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -84,8 +85,7 @@ impl SpilledResults {
             self.dropped.bytes.increment();
             return None;
         }
-        let id: String =
-            Key::random().ok()?.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = HEXLOWER.encode(&Key::random().ok()?.as_bytes()[..16]);
         let now = Instant::now();
         let mut table = self.table.lock();
         table.drop_expired(now);

@@ -1,6 +1,7 @@
 //! The definition of a tool, a prompt, a resource or a resource template, as it is pinned.
 
 use anyport_protocol::{Raw, json::canonical};
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -79,7 +80,7 @@ impl Definition {
 /// The SHA-256 of a definition's canonical JSON, in hexadecimal digits.
 pub(super) fn hash(kind: ListKind, definition: &Raw) -> String {
     let digest = Sha256::digest(canonical_text(kind, definition));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest)
 }
 
 /// The canonical JSON of a definition: the order of keys, white space and the spelling of numbers do not matter.

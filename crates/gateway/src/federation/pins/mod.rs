@@ -4,32 +4,25 @@
 //! all.
 //!
 //! # Layout
-//! - [`Pins`]: the pins of one upstream of a running gateway.
+//! - [`Pins`]: the pins of one upstream of a running gateway; `state`: what its clones share.
 //! - [`PinnedList`], [`Pin`], [`Definition`]: what is pinned. `observation`: what was listed.
-//! - [`PinRecords`]: where it outlives the process.
+//! - [`PinRecords`]: where it outlives the process; `stored`: how the pins and the records are kept alike.
 
 mod definition;
 mod list;
 mod observation;
 mod records;
+mod state;
+mod stored;
 
 use std::{
     fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, atomic::Ordering},
 };
 
-use anyport_metrics::{Counter, Metrics};
+use anyport_metrics::Metrics;
 use anyport_protocol::Raw;
-use anyport_service::sync::Lock;
-use anyport_store::{Change, Error};
-use tokio::{
-    sync::{Notify, watch},
-    time::timeout,
-};
+use tokio::sync::watch;
 
 pub(super) use self::observation::{Caller, Era};
 pub use self::{
@@ -40,7 +33,7 @@ pub use self::{
 use self::{
     list::{Findings, MAX_PINS},
     observation::Observation,
-    records::kind_of,
+    state::{Inner, Record},
 };
 use super::{
     list_kind::ListKind,
@@ -61,39 +54,6 @@ pub enum PinMode {
 #[derive(Clone)]
 pub struct Pins(Arc<Inner>);
 
-struct Inner {
-    upstream: Arc<str>,
-    is_strict: AtomicBool,
-    record: Option<Record>,
-    lists: [Lock<List>; 4],
-    /// The number of changes of the pins.
-    version: AtomicU64,
-    /// Is notified of each of them.
-    changes: Lock<Option<watch::Sender<u64>>>,
-    is_started: AtomicBool,
-    /// Whether the record was read, or cannot be.
-    loaded: watch::Sender<bool>,
-    /// There is something to save, or the last clone is gone.
-    wake: Arc<Notify>,
-    changed: Counter,
-    refused: Counter,
-    over: Counter,
-}
-
-/// Where the pins are stored.
-#[derive(Clone)]
-struct Record {
-    records: PinRecords,
-    file: Arc<str>,
-}
-
-/// The pins of one list.
-struct List {
-    pins: PinnedList,
-    /// What was observed and is not stored yet.
-    unsaved: Vec<Observation>,
-}
-
 /// A definition that is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -106,8 +66,6 @@ pub struct PendingDefinition {
     pub is_new: bool,
 }
 
-/// The longest time for which the store is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// The most changes of one list that are written to the log each on a line of its own.
 const LINES: usize = 10;
 
@@ -121,24 +79,9 @@ impl Pins {
         metrics: &Metrics,
     ) -> Self {
         let record = records.map(|records| Record { records, file: file.into() });
-        let list =
-            |kind| Lock::new(List { pins: PinnedList::new(file, upstream, kind), unsaved: Vec::new() });
-        let changed = "Definitions of upstreams that differ from the pinned ones";
-        let refused = "Requests for items whose definitions are quarantined";
-        Self(Arc::new(Inner {
-            upstream: upstream.into(),
-            is_strict: AtomicBool::new(mode == PinMode::Strict),
-            loaded: watch::Sender::new(record.is_none()),
-            record,
-            lists: ListKind::ALL.map(list),
-            version: AtomicU64::new(0),
-            changes: Lock::default(),
-            is_started: AtomicBool::new(false),
-            wake: Arc::default(),
-            changed: metrics.counter("anyport_definitions_changed", changed),
-            refused: metrics.counter("anyport_quarantine_refusals", refused),
-            over: metrics.refusals("max_pins"),
-        }))
+        let is_strict = mode == PinMode::Strict;
+        let lists = ListKind::ALL.map(|kind| PinnedList::new(file, upstream, kind));
+        Self(Arc::new(Inner::new(upstream, is_strict, record, lists, metrics)))
     }
 
     /// Sets what becomes of a definition that is not the accepted one.
@@ -201,7 +144,7 @@ impl Pins {
         if let Some(record) =
             self.0.record.as_ref().filter(|_| !self.0.is_started.swap(true, Ordering::Relaxed))
         {
-            tokio::spawn(run(Arc::downgrade(&self.0), record.clone(), self.0.wake.clone()));
+            tokio::spawn(stored::run(Arc::downgrade(&self.0), record.clone(), self.0.wake.clone()));
         }
         // The sender is in this value.
         let _ = self.0.loaded.subscribe().wait_for(|&loaded| loaded).await;
@@ -267,134 +210,6 @@ impl Pins {
                 kind.entries()
             );
         }
-    }
-}
-
-impl Inner {
-    fn bump(&self) {
-        self.version.fetch_add(1, Ordering::Release);
-        if let Some(changes) = &*self.changes.lock() {
-            changes.send_modify(|changes| *changes += 1);
-        }
-    }
-
-    /// Takes over what is stored. What is not stored yet is added.
-    fn take_over(&self, kind: ListKind, stored: Option<PinnedList>) {
-        let mut list = self.lists[kind as usize].lock();
-        let mut pins = stored.unwrap_or_else(|| PinnedList::new(&list.pins.file, &list.pins.upstream, kind));
-        for seen in &list.unsaved {
-            pins.observe(seen);
-        }
-        if pins != list.pins {
-            list.pins = pins;
-            drop(list);
-            self.bump();
-        }
-    }
-
-    async fn load(&self, record: &Record) {
-        let reading = async {
-            for kind in ListKind::ALL {
-                self.take_over(kind, record.records.get(&record.file, &self.upstream, kind).await?);
-            }
-            Ok(())
-        };
-        let why = match timeout(PATIENCE, reading).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Error::to_string(&error)),
-            Err(_) => Some("the store does not answer".to_owned()),
-        };
-        if let Some(why) = why {
-            let upstream = &*self.upstream;
-            tracing::warn!(
-                upstream,
-                "the pinned definitions of {upstream} cannot be read, and what it lists now is trusted: {why}"
-            );
-        }
-        self.loaded.send_replace(true);
-    }
-
-    async fn save(&self, record: &Record) {
-        for kind in ListKind::ALL {
-            let unsaved = self.lists[kind as usize].lock().unsaved.clone();
-            if unsaved.is_empty() {
-                continue;
-            }
-            let add = |list: &mut PinnedList| unsaved.iter().for_each(|seen| _ = list.observe(seen));
-            let mut saved = record.records.update(&record.file, &self.upstream, kind, add).await;
-            if let Err(Error::TooLarge { .. }) = saved {
-                // What was pinned counts more than how it is shown.
-                let add_hashes = |list: &mut PinnedList| {
-                    add(list);
-                    list.drop_texts();
-                };
-                saved = record.records.update(&record.file, &self.upstream, kind, add_hashes).await;
-            }
-            let stored = match saved {
-                Ok(()) => record.records.get(&record.file, &self.upstream, kind).await,
-                Err(error) => Err(error),
-            };
-            // What cannot be stored holds in memory.
-            self.lists[kind as usize].lock().unsaved.drain(..unsaved.len());
-            match stored {
-                Ok(stored) => self.take_over(kind, stored),
-                Err(error) => {
-                    let upstream = &*self.upstream;
-                    tracing::warn!(upstream, %error, "the definitions of {upstream} are pinned until the gateway ends: they cannot be stored");
-                }
-            }
-        }
-    }
-
-    async fn reload(&self, record: &Record, kind: ListKind) {
-        match record.records.get(&record.file, &self.upstream, kind).await {
-            Ok(stored) => self.take_over(kind, stored),
-            Err(error) => tracing::warn!(%error, "changed pins cannot be read"),
-        }
-    }
-}
-
-/// Reads the pins, stores what is observed, and takes over what other processes write, until the last clone of the pins is gone.
-async fn run(pins: Weak<Inner>, record: Record, wake: Arc<Notify>) {
-    let watched = match pins.upgrade() {
-        Some(pins) => {
-            pins.load(&record).await;
-            record.records.watch(&record.file, &pins.upstream)
-        }
-        None => return,
-    };
-    let mut watched = Some(watched);
-    loop {
-        let change = async {
-            match &mut watched {
-                Some(watch) => watch.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            change = change => {
-                let Some(pins) = pins.upgrade() else { return };
-                match change {
-                    Some(Change::Put(key, _)) => if let Some(kind) = kind_of(&key.id) {
-                        pins.reload(&record, kind).await;
-                    },
-                    // A record that was taken away is not a reason to trust anew.
-                    Some(_) => {}
-                    // The store is closed.
-                    None => watched = None,
-                }
-            }
-            () = wake.notified() => match pins.upgrade() {
-                Some(pins) => pins.save(&record).await,
-                None => return,
-            },
-        }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.wake.notify_one();
     }
 }
 

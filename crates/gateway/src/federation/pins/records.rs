@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyport_store::{Bucket, Collection, Error, Key, Store, Watch};
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -123,5 +124,5 @@ fn folder(file: &str, upstream: &str) -> String {
         hash.update(part);
     }
     let digest: [u8; 32] = hash.finalize().into();
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest[..16])
 }

@@ -47,7 +47,7 @@ async fn a_name_that_a_slow_member_may_have_is_not_unknown() {
     let refused = error(&hanging, tool("bare", json!({}))).await;
     let data: Value = refused.data.as_ref().unwrap().decode().unwrap();
     assert_eq!((refused.code, data["upstream"].as_str()), (-32603, Some("b")), "{}", refused.message);
-    // Names with a prefix are nobody else's.
+    // Names with a prefix belong to one member.
     assert_eq!(error(&hanging, tool("a_b", json!({}))).await.code, -32603);
 }
 

@@ -41,7 +41,7 @@ impl NegotiatedSession {
     /// its capabilities are lifted, unknown members stay.
     ///
     /// # Errors
-    /// [`Failure::InvalidPeer`] when the server chose a revision that is none, or that has no `initialize`, or left out
+    /// [`Failure::InvalidPeer`] when the server chose an unknown revision, or one that has no `initialize`, or left out
     /// what every server must say.
     pub fn legacy(initialize_result: &Raw) -> Result<Self, Failure> {
         let chosen = initialize_result.member("protocolVersion");

@@ -1,0 +1,64 @@
+//! What becomes of what a member offers: names, pins, limits of results.
+
+use anyport_config::gateway::{GatewaySettings, LargeResult, Pin, ToolConfig, UpstreamConfig};
+use anyport_gateway::federation::{ItemOverride, Member, Naming, OnLargeResult, PinMode, ResultLimit};
+
+/// The limit of the results of tools of an upstream, or of documents.
+pub(super) fn result_limit(
+    gateway: &GatewaySettings,
+    upstream: Option<&UpstreamConfig>,
+) -> Option<ResultLimit> {
+    let max_tokens = upstream.and_then(|upstream| upstream.max_result_tokens).or(gateway.max_result_tokens)?;
+    let otherwise = upstream.and_then(|upstream| upstream.on_large_result).unwrap_or(gateway.on_large_result);
+    let otherwise = match otherwise {
+        LargeResult::Refuse => OnLargeResult::Refuse,
+        LargeResult::Truncate => OnLargeResult::Truncate,
+        LargeResult::Spill => OnLargeResult::Spill,
+    };
+    (max_tokens > 0).then_some(ResultLimit { max_tokens: max_tokens as usize, otherwise })
+}
+
+/// A member with a limit of its results.
+pub(super) fn limited(member: Member, limit: Option<ResultLimit>) -> Member {
+    match limit {
+        Some(limit) => member.result_limit(limit),
+        None => member,
+    }
+}
+
+/// What becomes of changed definitions of an upstream; `None` if these are not compared.
+pub(super) fn pin_mode(gateway: &GatewaySettings, config: &UpstreamConfig) -> Option<PinMode> {
+    match config.pin.unwrap_or(gateway.pin) {
+        Pin::Off => None,
+        Pin::Report => Some(PinMode::Report),
+        Pin::Strict => Some(PinMode::Strict),
+    }
+}
+
+/// How the tools and prompts of an upstream are named.
+pub(super) fn naming(config: &UpstreamConfig) -> Naming {
+    let mut naming = Naming::default();
+    if let Some(prefix) = &config.prefix {
+        naming = naming.prefix(prefix);
+    }
+    naming = config.include.iter().fold(naming, Naming::include);
+    naming = config.exclude.iter().fold(naming, Naming::exclude);
+    config.tools.iter().fold(naming, |naming, (own, tool)| naming.tool(own, changed(tool)))
+}
+
+/// What is different about a tool.
+fn changed(tool: &ToolConfig) -> ItemOverride {
+    let mut change = ItemOverride::default();
+    if let Some(name) = &tool.name {
+        change = change.name(name);
+    }
+    if let Some(title) = &tool.title {
+        change = change.title(title);
+    }
+    if let Some(description) = &tool.description {
+        change = change.description(description);
+    }
+    change = tool.aliases.iter().fold(change, ItemOverride::alias);
+    change = tool.arguments.iter().fold(change, |change, (name, value)| change.argument(name, value.clone()));
+    if tool.hidden { change.hidden() } else { change }
+}

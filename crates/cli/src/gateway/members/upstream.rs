@@ -1,0 +1,164 @@
+//! A server behind a gateway.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use anyport::layer::Layer as _;
+use anyport_config::gateway::{GatewaySettings, UpstreamConfig};
+use anyport_gateway::{
+    Bridge, CallerBridges,
+    federation::{Member, PinMode, Pins, ResultLimit},
+};
+use anyport_protocol::Revision;
+use anyport_service::{Context, Principal, Service};
+use tokio::task::JoinSet;
+
+use super::{
+    connection::{UpstreamSettings, brought_headers},
+    offer::{limited, naming, pin_mode, result_limit},
+};
+#[cfg(unix)]
+use crate::gateway::direct::DirectConnections;
+use crate::{
+    gateway::file::GatewayFile,
+    program::{self, Missing},
+    serve::Arguments,
+    target,
+    traffic::ObservedService,
+    upstream_factory::UpstreamFactory,
+    upstream_limits::{BulkheadOptions, CallDeadlines},
+};
+
+/// A server behind the gateway.
+#[derive(Clone)]
+pub(super) struct UpstreamMember {
+    pub(super) config: UpstreamConfig,
+    /// What becomes of changed definitions; `None` if these are not compared.
+    pub(super) pin: Option<PinMode>,
+    result_limit: Option<ResultLimit>,
+    /// How it is reached, with its secrets.
+    pub(super) server: target::Server,
+    pub(super) bridge: Bridge,
+    /// The bridges of callers that bring keys of their own.
+    pub(super) of_callers: Option<CallerBridges>,
+    pub(super) service: Arc<dyn Service>,
+    #[cfg(unix)]
+    pub(super) direct: Arc<DirectConnections>,
+}
+
+/// The header in which clients authenticate.
+const AUTHORIZATION: &str = "authorization";
+
+impl UpstreamMember {
+    /// Puts a server behind a bridge. Nothing is connected.
+    ///
+    /// # Errors
+    /// Why it cannot be reached, and what to do.
+    pub(super) fn new(
+        file: &GatewayFile,
+        (name, config): (&str, &UpstreamConfig),
+        (server, revision): (target::Server, Option<Revision>),
+        arguments: &Arguments,
+        factory: &Arc<UpstreamFactory>,
+    ) -> Result<Self> {
+        // The clients receive the error as well. The program may be installed meanwhile.
+        if let target::Server::Command { program, environment, cwd, .. } = &server
+            && let Err(Missing { problem, help }) = program::find(program, environment, cwd.as_deref())
+        {
+            tracing::warn!("the upstream {name} cannot be started: {problem}; {help}");
+        }
+        let deadlines = CallDeadlines::of(config, arguments.silent_timeout());
+        // 2026-07-28, security best practices §Token Passthrough: "Token passthrough is explicitly forbidden in the authorization
+        // specification". A token by which clients authenticate to us was issued for us, and goes no further.
+        if arguments.listen.is_authenticated() && brought_headers(config).contains(&AUTHORIZATION.to_owned())
+        {
+            let reason = "`forward_headers` passes on Authorization, in which clients send the token of this gateway (--auth-token): let \
+                          them send the key of the server in a header of another name";
+            return Err(file.wrong_upstream(name, &["forward_headers"], reason));
+        }
+        let settings = UpstreamSettings::of(config, revision, deadlines);
+        let bridge = factory.bridge(settings.options(name, &server, false)?);
+        let pin = pin_mode(&file.config.gateway, config);
+        if pin == Some(PinMode::Strict) && !factory.has_store() {
+            tracing::warn!(
+                "the upstream {name} has `pin = \"strict\"`, and there is no folder for the program's state: its definitions are trusted anew at each start"
+            );
+        }
+        // A call that hangs is ended. The time in the queue does not count.
+        let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
+        let of_callers = settings.of_callers((name, config), &server, &timed, factory);
+        // A server that hangs takes its own places only.
+        let bulkhead = factory.bulkhead(name, BulkheadOptions::of(config));
+        let service: Arc<dyn Service> = match &of_callers {
+            Some(bridges) => Arc::new(bulkhead.layer(bridges.clone())),
+            None => Arc::new(bulkhead.layer(timed)),
+        };
+        let result_limit = result_limit(&file.config.gateway, Some(config));
+        Ok(Self {
+            config: config.clone(),
+            pin,
+            result_limit,
+            server,
+            service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
+            of_callers,
+            #[cfg(unix)]
+            direct: Arc::default(),
+            bridge,
+        })
+    }
+
+    /// It as it is configured now, with the connections that it has.
+    pub(super) fn configured(&self, config: &UpstreamConfig, gateway: &GatewaySettings) -> Self {
+        Self {
+            config: config.clone(),
+            pin: pin_mode(gateway, config),
+            result_limit: result_limit(gateway, Some(config)),
+            ..self.clone()
+        }
+    }
+
+    /// It as a member of a federation. Its definitions are compared with `pins` if that is wanted.
+    pub(super) fn member(&self, name: &str, pins: Option<&Pins>) -> Member {
+        let title = self.config.title.as_deref().unwrap_or(name);
+        let bridge = self.bridge.clone();
+        let member = Member::new(name, self.service.clone())
+            .naming(naming(&self.config))
+            .title(title)
+            .connections(bridge.upstream().server_info())
+            .resting(move || bridge.is_resting());
+        let member = limited(member, self.result_limit).lists_per_header(brought_headers(&self.config));
+        match pins.filter(|_| self.pin.is_some()) {
+            Some(pins) => member.pins(pins.clone()),
+            None => member,
+        }
+    }
+
+    /// Connects it in the background.
+    pub(super) fn connect(&self) {
+        let upstream = self.bridge.upstream().clone();
+        tokio::spawn(async move {
+            let context = Context::new(Principal::anonymous(), Revision::NEWEST);
+            if upstream.is_connected(&context) {
+                return;
+            }
+            if let Err(failure) = upstream.connected(&context).await {
+                let error = failure.to_error();
+                tracing::warn!(upstream = upstream.name(), "not connected: {}", error.message);
+            }
+        });
+    }
+
+    /// Takes no more calls; those under way go on.
+    pub(super) fn close(&self) {
+        self.bridge.upstream().close();
+        self.of_callers.iter().for_each(CallerBridges::close);
+    }
+
+    /// Ends its connections in `ending`.
+    pub(super) fn shut_down(&self, ending: &mut JoinSet<()>) {
+        let of_callers = self.of_callers.iter().flat_map(CallerBridges::upstreams);
+        for upstream in of_callers.chain([self.bridge.upstream().clone()]) {
+            ending.spawn(async move { upstream.shut_down().await });
+        }
+    }
+}
