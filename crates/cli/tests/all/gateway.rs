@@ -344,6 +344,12 @@ fn a_gateway_among_its_own_servers_does_not_start_itself_without_end() {
     let (mut gateway, server) = serve(home.path());
     assert_eq!(tools(&server), [""; 0]);
     gateway.error_line(|line| line.contains("would start itself without end"));
+    // Under the URL at which it is published.
+    let text = "[upstreams.again]\nurl = \"https://tools.example/s/small/mcp\"\n";
+    let home = folder(&[("anyport.toml", text)]);
+    let (mut gateway, server) = started(anyport(home.path()), &["--public-url", "https://tools.example"]);
+    assert_eq!(tools(&server), [""; 0]);
+    gateway.error_line(|line| line.contains("the upstream again is left out"));
 }
 
 #[test]
