@@ -136,7 +136,9 @@ impl Copies<'_> {
             let reason = format!("it is disabled, which {} keeps elsewhere", self.owner.title);
             return Ok(self.fail(known, &reason));
         }
-        warn_of_values(self.owner, &written_out);
+        if !self.arguments.dry_run {
+            warn_of_values(self.owner, &written_out);
+        }
         let file = short(&self.edit.location().path, self.surroundings);
         let changed = self.edit.set(self.owner, name, &entry, self.arguments.force);
         self.is_secret |= matches!(changed, Ok(true)) && (!written_out.is_empty() || has_secret(&entry));
