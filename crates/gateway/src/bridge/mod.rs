@@ -2,9 +2,9 @@
 
 mod catalog_cache;
 mod catalog_record;
+mod idle_stop;
 mod list_versions;
 mod listener_state;
-mod rest;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -22,9 +22,9 @@ use tokio::time::{Instant, timeout};
 pub use self::catalog_record::{CATALOGS, CatalogRecord};
 use self::{
     catalog_cache::CatalogCache,
+    idle_stop::IdleStop,
     list_versions::{ListVersions, key},
     listener_state::ListenerState,
-    rest::Rest,
     tasks::without_tasks,
 };
 
@@ -42,7 +42,7 @@ pub struct Bridge {
     cache: CatalogCache,
     versions: ListVersions,
     /// Ends a server that is not used, if that is wanted.
-    rest: Option<Arc<Rest>>,
+    idle_stop: Option<Arc<IdleStop>>,
 }
 
 impl Bridge {
@@ -71,7 +71,7 @@ impl Bridge {
                 }
             }
         });
-        Self { upstream, supported, cache, versions: ListVersions::default(), rest: None }
+        Self { upstream, supported, cache, versions: ListVersions::default(), idle_stop: None }
     }
 
     /// Closes the connections to the server, and so ends a program, once nothing has used it for `after`: no call and no
@@ -81,12 +81,12 @@ impl Bridge {
     /// Must be called inside a tokio runtime.
     #[must_use]
     pub fn idle_stop(self, after: Duration) -> Self {
-        Self { rest: Some(Rest::new(self.upstream.clone(), after)), ..self }
+        Self { idle_stop: Some(IdleStop::new(self.upstream.clone(), after)), ..self }
     }
 
     /// Whether the server was ended for want of use, and nothing has needed it since.
-    pub fn is_resting(&self) -> bool {
-        self.rest.as_ref().is_some_and(|rest| rest.is_resting())
+    pub fn is_stopped(&self) -> bool {
+        self.idle_stop.as_ref().is_some_and(|idle_stop| idle_stop.is_stopped())
     }
 
     /// The server.
@@ -103,15 +103,15 @@ impl Bridge {
         let revision = context.revision();
         let current = self.server_info(revision).map(|info| info.discovered.clone());
         if let Some(discovered) = current.or_else(|| self.cache.discovered(revision)) {
-            if !self.is_resting() {
+            if !self.is_stopped() {
                 self.connect(context);
             }
             return Reply::ready(Ok(self.discover_result(&discovered)));
         }
         let bridge = self.clone();
         Reply::future(async move {
-            if let Some(rest) = &bridge.rest {
-                rest.wake();
+            if let Some(idle_stop) = &bridge.idle_stop {
+                idle_stop.wake();
             }
             let discovered = match bridge.upstream.connected(&context).await {
                 Ok(info) => info.discovered,
@@ -179,7 +179,7 @@ impl Bridge {
         let Some(list) = self.cache.list(&key) else {
             return self.request_and_cache(method, key, request, context);
         };
-        if !self.is_resting() {
+        if !self.is_stopped() {
             let bridge = self.clone();
             tokio::spawn(
                 async move { bridge.request_and_cache(method, key, request, context).outcome().await },
@@ -214,8 +214,8 @@ impl Bridge {
     /// Requests a list. A legacy session gets all of it in one page.
     fn request_list(&self, method: Method, request: Request, context: Context) -> Reply {
         // Only to read a list again, it stays in use no longer than before.
-        if let Some(rest) = self.rest.as_ref().filter(|rest| rest.is_resting()) {
-            rest.wake();
+        if let Some(idle_stop) = self.idle_stop.as_ref().filter(|idle_stop| idle_stop.is_stopped()) {
+            idle_stop.wake();
         }
         if context.revision().is_stateless() {
             self.upstream.call(request, context)
@@ -273,22 +273,22 @@ impl Bridge {
         emit::reply(|emitter| async move {
             let mut listener = ListenerState::of(&request);
             let mut connections = bridge.upstream.server_info();
-            let rest = bridge.rest.clone();
+            let idle_stop = bridge.idle_stop.clone();
             // Changes of lists are no reason to run; those of a resource are.
-            let _in_use = rest.as_ref().filter(|_| listener.wants_resources()).map(Rest::begin);
+            let _in_use = idle_stop.as_ref().filter(|_| listener.wants_resources()).map(IdleStop::begin);
             loop {
-                if let Some(rest) = rest.as_ref().filter(|rest| rest.is_resting()) {
+                if let Some(idle_stop) = idle_stop.as_ref().filter(|idle_stop| idle_stop.is_stopped()) {
                     if !std::mem::replace(&mut listener.acknowledged, true) {
                         emitter.emit(Event::Notification(listener.acknowledgement())).await;
                     }
-                    rest.becomes(false).await;
+                    idle_stop.becomes(false).await;
                 }
                 let begun = Instant::now();
                 connections.mark_unchanged();
                 let reply = bridge.upstream.call(request.clone(), context.clone());
                 let outcome = tokio::select! {
                     outcome = bridge.forward_changes(reply, &context, &mut listener, &emitter) => outcome,
-                    () = bridge.rests() => continue,
+                    () = bridge.stopped() => continue,
                 };
                 let waits = match &outcome {
                     Outcome::Error(_) => false,
@@ -320,19 +320,19 @@ impl Bridge {
     }
 
     /// Completes when the server is about to be ended for want of use.
-    async fn rests(&self) {
-        match &self.rest {
-            Some(rest) => rest.becomes(true).await,
+    async fn stopped(&self) {
+        match &self.idle_stop {
+            Some(idle_stop) => idle_stop.becomes(true).await,
             None => std::future::pending().await,
         }
     }
 
     /// Notes the use of the server by `reply`, until it is over.
     fn in_use(&self, reply: impl FnOnce() -> Reply) -> Reply {
-        match &self.rest {
-            Some(rest) => {
+        match &self.idle_stop {
+            Some(idle_stop) => {
                 // Before the call looks for a connection.
-                let in_use = rest.begin();
+                let in_use = idle_stop.begin();
                 reply().relay(in_use)
             }
             None => reply(),

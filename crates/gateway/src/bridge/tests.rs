@@ -309,9 +309,9 @@ async fn a_server_that_is_not_used_is_ended_and_its_lists_stay() {
         sleep(Duration::from_secs(20)).await;
         result(bridge.call(call("read", json!({})), plain()).outcome().await);
         sleep(Duration::from_secs(20)).await;
-        assert!(bridge.upstream().is_open() && !bridge.is_resting(), "{revision}: it was used");
+        assert!(bridge.upstream().is_open() && !bridge.is_stopped(), "{revision}: it was used");
         sleep(Duration::from_secs(45)).await;
-        assert!(!bridge.upstream().is_open() && bridge.is_resting(), "{revision}");
+        assert!(!bridge.upstream().is_open() && bridge.is_stopped(), "{revision}");
         let opened = farm.connections();
         assert_eq!(at_once(&bridge, tools())["tools"], known, "{revision}");
         assert_eq!(at_once(&bridge, discover())["instructions"], "be kind", "{revision}");
@@ -319,7 +319,7 @@ async fn a_server_that_is_not_used_is_ended_and_its_lists_stay() {
         assert_eq!(farm.connections(), opened, "{revision}: nobody has needed it");
         farm.set_tools(json!([{"name": "new"}]));
         result(bridge.call(call("read", json!({})), plain()).outcome().await);
-        assert!(bridge.upstream().is_open() && !bridge.is_resting(), "{revision}");
+        assert!(bridge.upstream().is_open() && !bridge.is_stopped(), "{revision}");
         let (Event::Notification(changed), _) = listening.await.unwrap() else { panic!("{revision}") };
         assert_eq!(changed.method, Method::ToolsChanged, "{revision}: it is another one now");
     }

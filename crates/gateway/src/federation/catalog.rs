@@ -202,8 +202,8 @@ impl Catalog {
     pub(super) fn list(self: &Arc<Self>, kind: ListKind) -> &Arc<Cached<MemberList>> {
         self.touch();
         let list = &self.lists[kind as usize];
-        // One that rests is not started for it.
-        if !self.core.is_resting() || !list.is_usable() {
+        // One that is stopped is not started for it.
+        if !self.core.is_stopped() || !list.is_usable() {
             list.refresh_if_overdue(self.grace(kind));
         }
         list
@@ -218,7 +218,7 @@ impl Catalog {
     /// Whether a list is what the member has now, as far as can be known.
     pub(super) fn is_fresh(&self, kind: ListKind) -> bool {
         let list = self.peek(kind);
-        if self.is_covered(kind) || self.core.is_resting() { list.is_usable() } else { list.is_fresh() }
+        if self.is_covered(kind) || self.core.is_stopped() { list.is_usable() } else { list.is_fresh() }
     }
 
     /// A list, without a request to the member.
@@ -292,7 +292,7 @@ impl watch::Watched for Catalog {
     fn refresh_old(&self) -> Instant {
         let now = Instant::now();
         let next_look = now + self.limits.catalog_ttl;
-        if self.holds.load(Ordering::Relaxed) == 0 || self.core.is_resting() {
+        if self.holds.load(Ordering::Relaxed) == 0 || self.core.is_stopped() {
             return next_look;
         }
         let old = ListKind::ALL.into_iter().filter(|kind| !self.is_followed(*kind));

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::{health::Health, latency::RecentCalls, list_kind::ListKind, member_list::MemberList, pins::Pins};
 
 /// Says whether a member was ended for want of use.
-pub(super) type IsResting = Arc<dyn Fn() -> bool + Send + Sync>;
+pub(super) type IsStopped = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The part of a member that outlives a change of its naming: its service, and what is known of it.
 pub(super) struct MemberCore {
@@ -34,7 +34,7 @@ pub(super) struct MemberCore {
     /// The number of those in flight.
     pub(super) in_flight: AtomicU64,
     pub(super) recent_calls: RecentCalls,
-    is_resting: Option<IsResting>,
+    is_stopped: Option<IsStopped>,
     /// The lists that are in use, by the numbers of their kinds.
     lists: [Lock<Vec<Weak<MemberList>>>; 4],
 }
@@ -45,7 +45,7 @@ impl MemberCore {
         service: Arc<dyn Service>,
         pins: Option<Pins>,
         connections: Option<watch::Receiver<KnownServer>>,
-        is_resting: Option<IsResting>,
+        is_stopped: Option<IsStopped>,
     ) -> Self {
         Self {
             name: name.into(),
@@ -57,14 +57,14 @@ impl MemberCore {
             errors: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             recent_calls: RecentCalls::default(),
-            is_resting,
+            is_stopped,
             lists: Default::default(),
         }
     }
 
     /// Whether it was ended for want of use.
-    pub(super) fn is_resting(&self) -> bool {
-        self.is_resting.as_ref().is_some_and(|is_resting| is_resting())
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped.as_ref().is_some_and(|is_stopped| is_stopped())
     }
 
     /// Whether items can be held back until their definitions are accepted.

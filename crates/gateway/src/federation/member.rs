@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     catalog::{CatalogTable, ListScope},
-    core::{IsResting, MemberCore},
+    core::{IsStopped, MemberCore},
     error::FederationError,
     large_result::{OnLargeResult, ResultLimit},
     naming::Naming,
@@ -28,7 +28,7 @@ pub struct Member {
     list_scope: ListScope,
     connections: Option<watch::Receiver<KnownServer>>,
     pins: Option<Pins>,
-    is_resting: Option<IsResting>,
+    is_stopped: Option<IsStopped>,
     result_limit: Option<ResultLimit>,
 }
 
@@ -45,7 +45,7 @@ impl Member {
             list_scope: ListScope::default(),
             connections: None,
             pins: None,
-            is_resting: None,
+            is_stopped: None,
             result_limit: None,
         }
     }
@@ -72,11 +72,11 @@ impl Member {
         self
     }
 
-    /// Answers its lists as they were last read while `is_resting` returns true: reading them again would start the server
-    /// ([`Bridge::is_resting`](crate::Bridge::is_resting)).
+    /// Answers its lists as they were last read while `is_stopped` returns true: reading them again would start the server
+    /// ([`Bridge::is_stopped`](crate::Bridge::is_stopped)).
     #[must_use]
-    pub fn resting(mut self, is_resting: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.is_resting = Some(Arc::new(is_resting));
+    pub fn stopped_while(mut self, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_stopped = Some(Arc::new(is_stopped));
         self
     }
 
@@ -161,9 +161,9 @@ impl Members {
             aliases.insert(alias.clone());
             let known = old.and_then(|old| old.same(&member));
             let (core, catalogs) = known.unwrap_or_else(|| {
-                let Member { name, service, pins, connections, is_resting, .. } = &member;
+                let Member { name, service, pins, connections, is_stopped, .. } = &member;
                 let (service, pins, connections) = (service.clone(), pins.clone(), connections.clone());
-                let core = Arc::new(MemberCore::new(name, service, pins, connections, is_resting.clone()));
+                let core = Arc::new(MemberCore::new(name, service, pins, connections, is_stopped.clone()));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };

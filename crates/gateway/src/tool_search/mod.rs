@@ -19,10 +19,13 @@ mod synonyms;
 mod tests;
 mod words;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context as Task, Poll, ready},
+};
 
 use anyport_protocol::{Method, Raw, json::Splice};
-use anyport_service::{Context, Emitter, Outcome, Reply, Request, Service, emit};
+use anyport_service::{Context, Emitter, Event, Notification, Outcome, Relay, Reply, Request, Service, emit};
 
 use self::{
     catalog::{Catalog, Catalogs},
@@ -32,7 +35,7 @@ pub use index::{ToolHit, ToolIndex};
 
 /// Offers three tools in place of those of a service: `search_tools`, `describe_tool` and `call_tool`.
 ///
-/// Everything but the list of tools and calls of the three passes unchanged, so a client that knows a tool's name may call the
+/// Everything but the list of tools, notifications of its changes and calls of the three passes unchanged, so a client that knows a tool's name may call the
 /// tool directly. A tool of the service with the name of one of the three is called by `call_tool`. Tools are searched in the
 /// list that the service has for the caller: nobody finds a tool that he cannot list.
 #[derive(Debug)]
@@ -121,7 +124,23 @@ impl<S: Service> Service for ToolSearch<S> {
                     None => self.inner.call(request, context),
                 }
             }
+            Some(Method::Listen) => self.inner.call(request, context).relay(WithoutToolChanges),
             _ => self.inner.call(request, context),
+        }
+    }
+}
+
+/// Keeps from a listener that the tools of the service changed: the list that it has stays the three.
+struct WithoutToolChanges;
+
+impl Relay for WithoutToolChanges {
+    fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
+        loop {
+            match ready!(reply.poll_event(task)) {
+                Event::Outcome(outcome) => return Poll::Ready(Event::Outcome(self.outcome(outcome))),
+                Event::Notification(Notification { method: Method::ToolsChanged, .. }) => {}
+                event => return Poll::Ready(event),
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ impl Members {
 impl UpstreamMember {
     /// Adds to `status` how it is reached, and what its connections say.
     fn describe(&self, status: &mut ServerStatus) {
-        if self.bridge.is_resting() && status.state == ServerState::Up {
+        if self.bridge.is_stopped() && status.state == ServerState::Up {
             status.state = ServerState::Idle;
         }
         let retry_at = self.note_health(status);

@@ -125,7 +125,7 @@ impl UpstreamMember {
             .naming(naming(&self.config))
             .title(title)
             .connections(bridge.upstream().server_info())
-            .resting(move || bridge.is_resting());
+            .stopped_while(move || bridge.is_stopped());
         let member = limited(member, self.result_limit).lists_per_header(brought_headers(&self.config));
         match pins.filter(|_| self.pin.is_some()) {
             Some(pins) => member.pins(pins.clone()),

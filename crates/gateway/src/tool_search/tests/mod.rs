@@ -231,3 +231,30 @@ async fn a_service_that_refuses_the_list_refuses_the_search() {
         assert!(matches!(outcome, Outcome::Error(_)), "{outcome:?}");
     }
 }
+
+/// A service that notifies listeners of changes of its tools and its prompts.
+struct Changing;
+
+impl Service for Changing {
+    fn call(&self, _: Request, _: Context) -> Reply {
+        emit::reply(|emitter| async move {
+            for method in
+                [Method::Acknowledged, Method::ToolsChanged, Method::PromptsChanged, Method::ToolsChanged]
+            {
+                emitter.emit(Event::Notification(Notification { method, params: Raw::EMPTY_OBJECT })).await;
+            }
+            Outcome::Result(Raw::EMPTY_OBJECT)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_listener_is_not_notified_of_tools_that_it_has_no_list_of() {
+    let request = Request::new(Method::Listen, Raw::EMPTY_OBJECT);
+    let mut reply = ToolSearch::new(Changing).call(request, caller(Revision::V2026_07_28, json!({})));
+    let mut methods = Vec::new();
+    while let Event::Notification(notification) = reply.next().await {
+        methods.push(notification.method);
+    }
+    assert_eq!(methods, [Method::Acknowledged, Method::PromptsChanged]);
+}

@@ -16,11 +16,11 @@ use tokio::{
 };
 
 /// Ends the connections of a server that is not used.
-pub(super) struct Rest {
+pub(super) struct IdleStop {
     upstream: Upstream,
     /// The time without use after which they are closed.
     after: Duration,
-    is_resting: watch::Sender<bool>,
+    is_stopped: watch::Sender<bool>,
     /// The number of calls and subscriptions in flight.
     in_use: AtomicUsize,
     state: Lock<State>,
@@ -36,29 +36,29 @@ struct State {
 /// The time in which listeners leave a connection that is about to be closed.
 const LEAVE: Duration = Duration::from_millis(100);
 
-impl Rest {
+impl IdleStop {
     /// Ends the connections of `upstream` once nothing has used it for `after`.
     pub(super) fn new(upstream: Upstream, after: Duration) -> Arc<Self> {
-        let rest = Arc::new(Self {
+        let idle_stop = Arc::new(Self {
             upstream,
             after: after.max(LEAVE),
-            is_resting: watch::Sender::new(false),
+            is_stopped: watch::Sender::new(false),
             in_use: AtomicUsize::new(0),
             state: Lock::new(State { used: Instant::now(), was_open: false }),
         });
-        tokio::spawn(run(Arc::downgrade(&rest)));
-        rest
+        tokio::spawn(run(Arc::downgrade(&idle_stop)));
+        idle_stop
     }
 
     /// Whether the server was ended for want of use, and nothing has needed it since.
-    pub(super) fn is_resting(&self) -> bool {
-        *self.is_resting.borrow()
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.is_stopped.borrow()
     }
 
-    /// Completes when the server rests, or does not, as `is_resting` says.
-    pub(super) async fn becomes(&self, is_resting: bool) {
+    /// Completes when the server is stopped, or is not, as `is_stopped` says.
+    pub(super) async fn becomes(&self, is_stopped: bool) {
         // The sender is in this value.
-        let _ = self.is_resting.subscribe().wait_for(|resting| *resting == is_resting).await;
+        let _ = self.is_stopped.subscribe().wait_for(|now| *now == is_stopped).await;
     }
 
     /// Notes a use that lasts until the guard is dropped.
@@ -71,7 +71,7 @@ impl Rest {
     /// The server is needed: its listeners return to it.
     pub(super) fn wake(&self) {
         self.state.lock().used = Instant::now();
-        self.is_resting.send_if_modified(|resting| std::mem::replace(resting, false));
+        self.is_stopped.send_if_modified(|is_stopped| std::mem::replace(is_stopped, false));
     }
 
     /// Closes the connections if that is due. Returns when to look again.
@@ -88,16 +88,16 @@ impl Rest {
             state.used + self.after
         };
         let is_used = self.in_use.load(Ordering::SeqCst) > 0 || self.upstream.is_in_use();
-        if !is_open || is_used || self.is_resting() {
+        if !is_open || is_used || self.is_stopped() {
             return now + self.after;
         }
         if now < due {
             return due;
         }
-        self.is_resting.send_replace(true);
+        self.is_stopped.send_replace(true);
         sleep(LEAVE).await;
         // A call may have come meanwhile. One that comes from now on opens a connection of its own.
-        if self.is_resting() {
+        if self.is_stopped() {
             tracing::info!(upstream = self.upstream.name(), "not used, and ended (idle_stop)");
             self.upstream.close_unused();
             self.state.lock().was_open = false;
@@ -106,11 +106,11 @@ impl Rest {
     }
 }
 
-async fn run(rest: Weak<Rest>) {
+async fn run(idle_stop: Weak<IdleStop>) {
     loop {
         // Between two looks it can be dropped.
-        let next = match rest.upgrade() {
-            Some(rest) => rest.look().await,
+        let next = match idle_stop.upgrade() {
+            Some(idle_stop) => idle_stop.look().await,
             None => return,
         };
         sleep_until(next).await;
@@ -118,7 +118,7 @@ async fn run(rest: Weak<Rest>) {
 }
 
 /// A use of the server.
-pub(super) struct InUse(Arc<Rest>);
+pub(super) struct InUse(Arc<IdleStop>);
 
 impl Drop for InUse {
     fn drop(&mut self) {
