@@ -6,7 +6,7 @@
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
-//!           auth* -> transport
+//!           auth -> transport
 //! ground    service -> protocol    seal -> protocol    store -> metrics    config    ranking
 //! ```
 //!

@@ -39,6 +39,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("crates/layers", "Layers"),
     ("crates/adapters", "Adapters"),
     ("crates/transport", "Transports"),
+    ("crates/auth", "Signing in"),
     ("crates/upstream", "Upstream"),
     ("crates/macros", "Macros"),
     ("crates/server", "Servers"),

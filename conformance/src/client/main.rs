@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout)]
 
 mod scenarios;
+mod sign_in;
 
 use std::{env, error::Error};
 

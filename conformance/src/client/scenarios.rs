@@ -173,9 +173,9 @@ async fn schema_as_it_came(setting: &Setting) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Uses a server that requires a token. The client cannot get one yet, and fails with that reason.
+/// Uses a server that requires a token.
 async fn protected(setting: &Setting) -> Result<(), Failure> {
-    let client = setting.client().await?;
+    let client = setting.signing_in()?.await?;
     client.tools().await?;
     client.call("test-tool", ()).await?;
     Ok(())

@@ -29,6 +29,7 @@ mod secret_source;
 mod serve;
 mod server_id;
 mod server_log;
+mod sign_in;
 mod state_dir;
 mod store;
 mod target;
@@ -113,6 +114,12 @@ enum Command {
     Import(Box<commands::servers::import::Arguments>),
     /// Write a server, or the bridge before it, into the configuration of a client.
     Install(Box<commands::servers::install::Arguments>),
+    /// Sign in to a server that wants to know who calls.
+    Login(Box<commands::login::LoginArguments>),
+    /// Sign out of a server, and take its tokens back.
+    Logout(Box<commands::login::LogoutArguments>),
+    /// List the servers that you are signed in to.
+    Accounts(Box<commands::login::AccountsArguments>),
     /// Show the running gateways, and the state of their servers.
     #[cfg(unix)]
     Status(Box<commands::gateway::status::Arguments>),
@@ -157,6 +164,9 @@ impl Command {
             Self::Enable(arguments) | Self::Disable(arguments) => return Some(&arguments.output),
             Self::Import(arguments) => return Some(&arguments.output),
             Self::Install(arguments) => return Some(&arguments.output),
+            Self::Login(arguments) => return Some(arguments.output()),
+            Self::Logout(arguments) => return Some(arguments.output()),
+            Self::Accounts(arguments) => return Some(arguments.output()),
             #[cfg(unix)]
             Self::Status(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
@@ -230,6 +240,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Disable(arguments) => commands::servers::enable::disable(&arguments),
         Command::Import(arguments) => commands::servers::import::run(&arguments),
         Command::Install(arguments) => commands::servers::install::run(&arguments),
+        Command::Login(arguments) => commands::login::login(&arguments),
+        Command::Logout(arguments) => commands::login::logout(&arguments),
+        Command::Accounts(arguments) => commands::login::accounts(&arguments),
         #[cfg(unix)]
         Command::Status(arguments) => commands::gateway::status::run(&arguments),
         #[cfg(unix)]

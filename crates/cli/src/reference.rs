@@ -137,12 +137,13 @@ fn replaced(page: &str, name: &str, part: &str) -> String {
 }
 
 /// Commands that have most of their options in common, and what they are together.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Commands that speak to a server",
         &["tools", "call", "resources", "read", "prompts", "prompt", "inspect", "doctor", "replay"],
     ),
     ("Commands that serve", &["serve", "bridge"]),
+    ("Commands on logins", &["login", "logout", "accounts"]),
     ("Commands on running gateways", &["status", "restart", "logs", "tap"]),
     (
         "Commands on configured servers",

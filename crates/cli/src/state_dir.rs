@@ -34,7 +34,27 @@ fn usual(chosen: Option<PathBuf>, variable: impl Fn(&str) -> Option<PathBuf>) ->
 /// # Errors
 /// When the file can be neither read nor made.
 pub(crate) fn key(folder: &Path) -> io::Result<Key> {
-    let path = folder.join("seal.key");
+    kept(folder, "seal.key")
+}
+
+/// The key that seals credentials in the store.
+///
+/// # Errors
+/// As for [`key`].
+pub(crate) fn credentials_key(folder: &Path) -> io::Result<Key> {
+    kept(folder, CREDENTIALS_KEY)
+}
+
+/// Whether there is a key for credentials: whether anybody has signed in.
+pub(crate) fn has_credentials_key(folder: &Path) -> bool {
+    folder.join(CREDENTIALS_KEY).exists()
+}
+
+const CREDENTIALS_KEY: &str = "credentials.key";
+
+/// The key in the file `name`, which is made when there is none.
+fn kept(folder: &Path, name: &str) -> io::Result<Key> {
+    let path = folder.join(name);
     match fs::read(&path) {
         Ok(bytes) => parse(&bytes).ok_or_else(|| {
             io::Error::new(
@@ -42,7 +62,7 @@ pub(crate) fn key(folder: &Path) -> io::Result<Key> {
                 format!("{} is no key; delete it to get a new one", path.display()),
             )
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(folder, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(folder, name),
         Err(error) => Err(error),
     }
 }
@@ -51,12 +71,13 @@ fn parse(bytes: &[u8]) -> Option<Key> {
     Some(Key::from_bytes(bytes.try_into().ok()?))
 }
 
-fn create(folder: &Path, path: &Path) -> io::Result<Key> {
+fn create(folder: &Path, name: &str) -> io::Result<Key> {
+    let path = &folder.join(name);
     private_folder(folder)?;
     let key = Key::random().map_err(io::Error::other)?;
     // Written aside and linked into place: two programs that start at once agree on the one that came first, and
     // neither reads half a key.
-    let aside = folder.join(format!("seal.key.{}", std::process::id()));
+    let aside = folder.join(format!("{name}.{}", std::process::id()));
     let _ = fs::remove_file(&aside);
     private_file(&aside)?.write_all(key.as_bytes())?;
     let linked = fs::hard_link(&aside, path);

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_auth::{CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN};
 use anyport_gateway::{CATALOGS, federation::PINS};
 use anyport_metrics::Metrics;
 use anyport_store::{BLOB, Bucket, Options, Place, SqliteStore};
@@ -22,6 +23,8 @@ pub(crate) fn folder(state: &Path) -> PathBuf {
 
 /// The store in the folder of the program's state. It is opened when it is first needed.
 pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
-    let buckets = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
+    let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
+    let logins = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES];
+    let buckets = [lists, logins].concat();
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))
 }

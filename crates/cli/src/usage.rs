@@ -70,8 +70,8 @@ const MEANT: &[(&[&str], &str)] = &[
         "`anyport call SERVER TOOL` calls a tool; a server that is a program stands after --: anyport tools -- COMMAND",
     ),
     (
-        &["login", "logout", "auth"],
-        "a command connects by itself: give a token with --bearer env:NAME; `anyport doctor SERVER` says where to get one",
+        &["auth", "authenticate", "signin"],
+        "`anyport login SERVER` signs in with OAuth; to a server that takes a token of yours, give it with --bearer env:NAME",
     ),
     (&["proxy", "gateway", "forward"], "`anyport bridge SERVER` puts a server in front of other clients"),
     (&["start", "docs", "up"], "`anyport serve --docs DIR` serves a folder of Markdown"),

@@ -32,7 +32,9 @@ pub(super) fn unauthorized(
         ),
         (None, None) => (
             format!("{at} wants to know who calls{what} (HTTP status 401)"),
-            format!("keep a token{scope} in a variable, and give --bearer env:NAME; {DOCTOR}"),
+            format!(
+                "sign in: anyport login {at}; or keep a token{scope} in a variable, and give --bearer env:NAME; {DOCTOR}"
+            ),
         ),
     };
     UserError::new(Exit::Auth, problem + &challenge.words(), help)

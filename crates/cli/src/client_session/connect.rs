@@ -7,7 +7,10 @@ use anyport_transport::client::{self, ConnectOptions, Connection, MessageObserve
 use serde_json::json;
 
 use super::{Options, opening_errors::failed};
-use crate::target::Target;
+use crate::{
+    sign_in::with_login,
+    target::{Surroundings, Target},
+};
 
 /// Connects to the server; `last_line` receives what a program says last.
 ///
@@ -20,6 +23,8 @@ pub(super) async fn connect(
     last_line: LastLine,
 ) -> Result<Connection> {
     let mut destination = hurried(options.server.destination(&target.server)?);
+    destination =
+        with_login(destination, &target.server, options.server.account.as_deref(), &Surroundings::here());
     if let client::Target::Command(command) = &mut destination {
         command.last_line = Some(last_line);
     }

@@ -91,6 +91,9 @@ fn user_error(
             Some(Missing { problem, help }) => UserError::new(Exit::Unreachable, problem, help),
             None => unreachable("check the command, and the folder with --cwd".into()),
         },
+        ConnectError::Http(Fault::SignIn { at, .. }) => {
+            UserError::new(Exit::Auth, words(error, server), format!("sign in again: anyport login {at}"))
+        }
         ConnectError::Http(fault) => unreachable(match fault {
             Fault::Lost { .. } => format!("the server's own log may tell more; {DOCTOR}"),
             fault => help_for(fault),

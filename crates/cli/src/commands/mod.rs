@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod gateway;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod login;
 pub(crate) mod pins;
 pub(crate) mod prompt;
 pub(crate) mod read;

@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// Source of the bearer token: env:NAME or file:PATH.
     #[arg(long, value_name = "PLACE")]
     bearer: Option<String>,
+    /// The login that is used, if you have several at the server: the name that `anyport login --account` gave it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
     /// Set in the environment of the command. May be given several times.
     #[arg(short = 'e', long = "env", value_name = "NAME=VALUE")]
     environment: Vec<String>,
@@ -90,6 +93,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl Options {
+    /// The options of a command that reaches the server itself, also where a running gateway has it.
+    pub(crate) fn directly() -> Self {
+        Self { direct: true, ..Self::default() }
+    }
+
     /// The time that the server may take for a step without progress.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT)
@@ -178,7 +186,13 @@ impl Options {
     /// Whether a running gateway may answer for the server. Options that say how it is reached are for a connection of their own.
     fn way(&self) -> Way {
         let is_given = [&self.header, &self.environment].iter().any(|given| !given.is_empty());
-        match self.direct || is_given || self.insecure || self.bearer.is_some() || self.cwd.is_some() {
+        match self.direct
+            || is_given
+            || self.insecure
+            || self.bearer.is_some()
+            || self.account.is_some()
+            || self.cwd.is_some()
+        {
             true => Way::Direct,
             false => Way::Gateway,
         }

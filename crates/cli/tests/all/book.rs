@@ -267,6 +267,9 @@ fn every_flag_that_the_book_names_exists() {
         "import",
         "install",
         "config",
+        "login",
+        "logout",
+        "accounts",
         #[cfg(unix)]
         "logs",
         #[cfg(unix)]

@@ -35,6 +35,8 @@ mod gateway_keys;
 mod interrupted;
 mod json;
 mod large_results;
+#[cfg(target_os = "linux")]
+mod login;
 mod logs;
 #[cfg(unix)]
 mod named_upstreams;

@@ -140,8 +140,8 @@ impl PinnedUpstream {
     }
 }
 
-/// An item as it is named on a command line: its name, the name that clients of the gateway see, or its URI; and after `@`, the
-/// first digits of the definition's hash.
+/// An item as it is named on a command line: its own name, the same with its upstream's name in front (`files_read_file`), or its
+/// URI; and after `@`, the first digits of the definition's hash. Other prefixes and names that `anyport.toml` sets are not known here.
 pub(super) struct Wanted<'a> {
     name: &'a str,
     hash: Option<&'a str>,

@@ -22,12 +22,12 @@ pub(super) const CASES: &[Case] = &[
         ..Case::NEW
     },
     Case {
-        name: "login",
-        words: &["login", "{url}"],
+        name: "another word for login",
+        words: &["auth", "{url}"],
         exit: 2,
-        what: &["there is no command login"],
-        place: &["login"],
-        next: &["--bearer env:NAME"],
+        what: &["there is no command auth"],
+        place: &["auth"],
+        next: &["anyport login SERVER", "--bearer env:NAME"],
         ..Case::NEW
     },
     Case {

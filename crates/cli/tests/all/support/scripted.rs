@@ -16,6 +16,7 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     /// Lines of the head after the first, in lower case.
     pub(crate) headers: String,
+    /// JSON, or a text.
     pub(crate) body: Value,
 }
 
@@ -134,7 +135,9 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     while bytes.len() < head + 4 + length {
         more(&mut bytes)?;
     }
-    let body = serde_json::from_slice(&bytes[head + 4..]).unwrap_or_default();
+    let body = &bytes[head + 4..];
+    let text = || Value::String(String::from_utf8_lossy(body).into_owned());
+    let body = serde_json::from_slice(body).unwrap_or_else(|_| text());
     Some(Asked { verb, path, headers, body })
 }
 

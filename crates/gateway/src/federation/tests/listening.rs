@@ -20,6 +20,7 @@ async fn method(reply: &mut Reply) -> Option<Method> {
     next(reply).await.map(|notification| notification.method)
 }
 
+/// Invariant: Only those clients receive list-changed whose list has changed: not those of a virtual server that selects none of it.
 #[tokio::test(start_paused = true)]
 async fn only_listeners_whose_view_changed_are_notified() {
     let (a, b) = (Fake::new(&["x"]), Fake::new(&["x"]));

@@ -1,11 +1,11 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 use super::{
-    Fault,
+    Authorizer, Fault,
     connector::{ConnectorOptions, Proxies},
     fault::without_secrets,
 };
@@ -23,6 +23,7 @@ pub struct Endpoint {
     pub(super) redirects: usize,
     pub(super) answer_max: usize,
     pub(in crate::client) options: ConnectorOptions,
+    pub(super) authorizer: Option<Arc<dyn Authorizer>>,
 }
 
 impl Endpoint {
@@ -49,7 +50,8 @@ impl Endpoint {
             accepts_any_certificate: false,
             dial: None,
         };
-        Ok(Self { url: parsed, headers: HeaderMap::new(), redirects: 5, answer_max: 64 << 20, options })
+        let headers = HeaderMap::new();
+        Ok(Self { url: parsed, headers, redirects: 5, answer_max: 64 << 20, options, authorizer: None })
     }
 
     /// Sends `name: value` with every request to this origin, and to no other one.
@@ -69,6 +71,13 @@ impl Endpoint {
         value.set_sensitive(true);
         self.headers.append(parsed, value);
         Ok(self)
+    }
+
+    /// Lets `authorizer` give every request to this origin its header `Authorization`, and answer refusals.
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer = Some(authorizer);
+        self
     }
 
     /// Refuses to connect to addresses that are not of the public internet: of this machine, of private networks,

@@ -98,6 +98,14 @@ pub enum Fault {
         /// Why we do not go.
         why: &'static str,
     },
+    /// The server wants to know who calls, and no access was got.
+    #[error("{at} wants to know who is calling: {why}")]
+    SignIn {
+        /// The URL of the server.
+        at: String,
+        /// Why there is no access, and what to do.
+        why: String,
+    },
     /// The connection ended while a request was on its way: what became of it is not known.
     #[error("the connection to {target} ended before the answer came: {why}")]
     Lost {

@@ -10,11 +10,13 @@
 //! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
 //! - `outbound`: requests over kept connections; `redirect`: which redirects are followed; `connector`: makes connections; `address_policy`: the
-//!   addresses that are out of bounds; `any_certificate`: a verifier that accepts every certificate; `probe`: the steps of a connection one by one, for
+//!   addresses that are out of bounds; `authorizer`: what gives requests their credentials; `side_request`: requests beside the protocol;
+//!   `any_certificate`: a verifier that accepts every certificate; `probe`: the steps of a connection one by one, for
 //!   diagnosis.
 
 mod address_policy;
 mod any_certificate;
+mod authorizer;
 mod call_stream;
 mod connector;
 mod drive;
@@ -35,7 +37,9 @@ mod resume;
 mod revision_check;
 mod shared;
 mod shared_stream;
+mod side_request;
 
+pub use authorizer::{AccessRefusal, Authorizer, SignInFailed};
 #[cfg(feature = "client-websocket")]
 pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;
@@ -48,3 +52,4 @@ pub(crate) use outbound::{USER_AGENT, uri};
 pub use probe::{FetchedDocument, Probe, ProbedConnection};
 #[cfg(feature = "client-websocket")]
 pub(crate) use received::{Reading, Refusal};
+pub use side_request::{SideAnswer, SideRequest};

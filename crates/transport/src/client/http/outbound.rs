@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use anyport_service::sync::Lock;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -14,7 +14,7 @@ use hyper_util::{
 use url::Url;
 
 use super::{
-    Endpoint, Fault,
+    AccessRefusal, Authorizer, Endpoint, Fault,
     address_policy::AddressClass,
     connector::{Connector, chain, find},
     fault::{SendError, shown},
@@ -37,6 +37,7 @@ pub(crate) struct Outbound {
     usual: Option<Usual>,
     redirects: usize,
     observer: Option<Arc<dyn MessageObserver>>,
+    authorizer: Option<Arc<dyn Authorizer>>,
 }
 
 /// Sends requests on connections of its own.
@@ -74,7 +75,8 @@ impl Outbound {
             given.entry(header::HOST).or_insert(host);
         }
         let (home_sender, elsewhere) = (Sender::new(connector), Arc::default());
-        Self { home_sender, elsewhere, given, home, usual, redirects: endpoint.redirects, observer: None }
+        let (redirects, authorizer) = (endpoint.redirects, endpoint.authorizer.clone());
+        Self { home_sender, elsewhere, given, home, usual, redirects, observer: None, authorizer }
     }
 
     /// Tells `observer` of every request.
@@ -100,7 +102,15 @@ impl Outbound {
     ) -> Result<Response<Incoming>, SendError> {
         let mut is_redirected = false;
         let observed = self.observer.as_ref().map(|observer| (observer, method.clone(), Instant::now()));
-        let sent = self.follow(method, url, headers, body, &mut is_redirected).await;
+        let sent = match &self.authorizer {
+            None => self.follow(method, url, headers, body, None, &mut is_redirected).await,
+            Some(authorizer) => {
+                let authorized =
+                    self.authorized(&**authorizer, method, url, headers, body, &mut is_redirected);
+                // Most endpoints have none: their calls have no room for this.
+                Box::pin(authorized).await
+            }
+        };
         if let Some((observer, method, started)) = observed {
             observer.http(&HttpExchange {
                 method: method.as_str(),
@@ -112,13 +122,64 @@ impl Outbound {
         sent.map_err(|fault| SendError { fault, is_redirected })
     }
 
-    /// Sends a request, and notes once a server has sent it on.
+    /// Sends a request with what `authorizer` gives, and once more if that answers a refusal.
+    ///
+    /// 2026-07-28, authorization §Token Requirements: "authorization **MUST** be included in every HTTP request from client to
+    /// server".
+    async fn authorized(
+        &self,
+        authorizer: &dyn Authorizer,
+        method: Method,
+        url: &Url,
+        headers: &RequestHeaders,
+        body: Bytes,
+        is_redirected: &mut bool,
+    ) -> Result<Response<Incoming>, Fault> {
+        let mut attempt = 0;
+        loop {
+            if let Some(prepared) = authorizer.prepare() {
+                prepared.await;
+            }
+            let sent = authorizer.authorization();
+            let (authorization, method) = (sent.as_ref(), method.clone());
+            // What only gives a session back is not worth a login.
+            let is_last = method == Method::DELETE;
+            let response =
+                self.follow(method, url, headers, body.clone(), authorization, is_redirected).await?;
+            let is_refusal = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            // What another origin refuses has no credentials of the server's.
+            if !is_refusal || is_last || response.extensions().get::<Redirected>().is_some() {
+                return Ok(response);
+            }
+            let refusal = AccessRefusal {
+                status: response.status().as_u16(),
+                challenges: challenges(&response),
+                sent,
+                attempt,
+                is_public: self.class(url) == Some(AddressClass::Public),
+            };
+            match authorizer.refused(refusal).await {
+                Ok(true) => attempt += 1,
+                Ok(false) => return Ok(response),
+                Err(failed) => return Err(Fault::SignIn { at: shown(url), why: failed.0 }),
+            }
+        }
+    }
+
+    /// The class of the address that the last connection to `url` leads to; `None` if the caller dials.
+    pub(super) fn class(&self, url: &Url) -> Option<AddressClass> {
+        let info = uri(url).ok().and_then(|uri| self.home_sender.connector.reached(&uri));
+        class_of(url, info)
+    }
+
+    /// Sends a request, and notes once a server has sent it on. `authorization` goes to the server's own origin alone.
     async fn follow(
         &self,
         method: Method,
         url: &Url,
         headers: &RequestHeaders,
         body: Bytes,
+        authorization: Option<&HeaderValue>,
         is_redirected: &mut bool,
     ) -> Result<Response<Incoming>, Fault> {
         // Once led away, always away: a server that sends us back does not choose what we carry.
@@ -139,6 +200,9 @@ impl Outbound {
                 }
             };
             let mut carried = if trusted { self.all(headers) } else { public(headers) };
+            if let (Some(authorization), true) = (authorization, trusted) {
+                carried.insert(header::AUTHORIZATION, authorization.clone());
+            }
             if let Some(credentials) = credentials {
                 carried.insert(header::PROXY_AUTHORIZATION, credentials);
             }
@@ -227,6 +291,12 @@ fn public(headers: &RequestHeaders) -> HeaderMap {
     map.insert(header::USER_AGENT, USER_AGENT);
     headers.add_public(&mut map);
     map
+}
+
+/// The values of `WWW-Authenticate` that are text.
+pub(super) fn challenges(response: &Response<Incoming>) -> Vec<String> {
+    let values = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
+    values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
 }
 
 /// The URL as the HTTP library wants it.

@@ -1,0 +1,140 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    limits::SignInLimits,
+    registration::Registration,
+    secret::Secret,
+    server_metadata::ServerMetadata,
+    token::{TokenAnswer, end},
+};
+
+/// What one account may do at one resource, by the word of one authorization server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The URL of the server that the login was for.
+    pub server: String,
+    /// The name that the user gave to the login.
+    pub account: String,
+    /// The resource, as its metadata names it.
+    pub resource: String,
+    /// Whether the authorization server is told the resource.
+    pub names_resource: bool,
+    /// The authorization server.
+    pub authorization_server: ServerMetadata,
+    /// The client that the tokens belong to.
+    pub client: Registration,
+    /// The scopes that were asked for so far.
+    pub requested_scope: String,
+    /// The scopes that were granted, if the authorization server has said so.
+    pub granted_scope: Option<String>,
+    pub(crate) access_token: Secret,
+    pub(crate) refresh_token: Option<Secret>,
+    /// When the token was received, in seconds since 1970 by the clock of this machine.
+    received: u64,
+    /// When it ends.
+    expires: Option<u64>,
+    /// Whether the server is on the public internet, so that nothing it names leads to a private address.
+    pub(crate) is_public: bool,
+    /// Whether the authorization server has taken the login back.
+    pub needs_login: bool,
+}
+
+/// What a login gives besides its tokens.
+pub(crate) struct NewCredential {
+    pub(crate) server: String,
+    pub(crate) account: String,
+    pub(crate) resource: String,
+    pub(crate) names_resource: bool,
+    pub(crate) authorization_server: ServerMetadata,
+    pub(crate) client: Registration,
+    pub(crate) requested_scope: String,
+    pub(crate) is_public: bool,
+}
+
+impl Credential {
+    /// The credential of a login whose token was received at `now`.
+    pub(crate) fn new(login: NewCredential, token: TokenAnswer, now: SystemTime) -> Self {
+        let NewCredential {
+            server,
+            account,
+            resource,
+            names_resource,
+            authorization_server,
+            client,
+            requested_scope,
+            is_public,
+        } = login;
+        Self {
+            server,
+            account,
+            resource,
+            names_resource,
+            authorization_server,
+            client,
+            requested_scope,
+            granted_scope: token.scope,
+            access_token: token.access_token,
+            refresh_token: token.refresh_token,
+            received: seconds(now),
+            expires: end(now, token.expires_in).map(seconds),
+            is_public,
+            needs_login: false,
+        }
+    }
+
+    /// The same login with a token that was received at `now`. A refresh token that is not replaced stays.
+    #[must_use]
+    pub(crate) fn renewed(&self, token: TokenAnswer, now: SystemTime) -> Self {
+        Self {
+            granted_scope: token.scope.or_else(|| self.granted_scope.clone()),
+            access_token: token.access_token,
+            refresh_token: token.refresh_token.or_else(|| self.refresh_token.clone()),
+            received: seconds(now),
+            expires: end(now, token.expires_in).map(seconds),
+            needs_login: false,
+            ..self.clone()
+        }
+    }
+
+    /// The same login after its authorization server has taken it back.
+    #[must_use]
+    pub(crate) fn taken_back(&self) -> Self {
+        Self { refresh_token: None, needs_login: true, ..self.clone() }
+    }
+
+    /// The value of the header `Authorization`.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.access_token.expose())).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// Whether the token is renewed before the next request: `refresh_before` its end, though at most a fifth of its life.
+    pub fn is_due(&self, now: SystemTime, limits: &SignInLimits) -> bool {
+        let Some(expires) = self.expires.filter(|_| self.refresh_token.is_some()) else { return false };
+        let life = Duration::from_secs(expires.saturating_sub(self.received));
+        seconds(now) >= expires.saturating_sub(limits.refresh_before.min(life / 5).as_secs())
+    }
+
+    /// Whether the token has ended.
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|expires| seconds(now) >= expires)
+    }
+
+    /// When the token ends; `None` if the authorization server did not say.
+    pub fn expires(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_secs(self.expires?))
+    }
+
+    /// Whether the token can be renewed without the user.
+    pub fn can_refresh(&self) -> bool {
+        self.refresh_token.is_some() && !self.needs_login
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

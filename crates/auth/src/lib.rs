@@ -1,0 +1,65 @@
+//! Signs in to MCP servers: this program as an OAuth client.
+//!
+//! [`SignIn`] is what a user of the crate needs: it gives the requests to one server their token. It finds the authorization
+//! server at the server's first refusal, becomes its client, lets the user sign in, keeps the credential in a [`Vault`], and renews
+//! the token before it ends.
+//!
+//! # Layout
+//! - What is read and written, without I/O: [`Challenges`] (`WWW-Authenticate`), [`ResourceMetadata`], [`ServerMetadata`],
+//!   [`Scopes`], [`AuthorizationRequest`] with the table of `iss`, `pkce`, `token`, `registration`, `oauth_error`.
+//! - What may be asked: `safe_url`, `fetch`.
+//! - The steps: `discover`, `registration`, `callback`, `login`, `refresh`, `revoke`.
+//! - What is kept: [`Credential`] in a [`Vault`].
+//! - [`SignIn`] puts them together, with [`SignInOptions`], [`SignInLimits`] and a [`UserAgent`].
+
+mod authorize;
+mod callback;
+mod challenge;
+mod credential;
+mod discover;
+mod error;
+mod fetch;
+mod limits;
+mod login;
+mod oauth_error;
+mod options;
+mod pkce;
+mod refresh;
+mod registration;
+mod resource_metadata;
+mod response_error;
+mod revoke;
+mod safe_url;
+mod scope;
+mod secret;
+mod server_metadata;
+mod sign_in;
+mod token;
+mod user_agent;
+mod vault;
+
+pub use authorize::{AuthorizationParameters, AuthorizationRequest};
+pub use callback::Callback;
+pub use challenge::{Challenge, Challenges};
+pub use credential::Credential;
+pub use discover::{Discovered, discover};
+pub use error::Error;
+pub use fetch::Fetcher;
+pub use limits::SignInLimits;
+pub use oauth_error::OAuthError;
+pub use options::SignInOptions;
+pub use pkce::Verifier;
+pub use registration::{ClientOptions, Registration, RegistrationKind};
+pub use resource_metadata::{
+    ResourceMetadata, ResourceMetadataError, canonical_resource, resource_metadata_places,
+};
+pub use response_error::ResponseError;
+pub use revoke::revoke;
+pub use safe_url::{UnsafeUrl, safe_url};
+pub use scope::Scopes;
+pub use secret::Secret;
+pub use server_metadata::{ServerMetadata, ServerMetadataError, server_metadata_places};
+pub use sign_in::{DEFAULT_ACCOUNT, SignIn, SignInState};
+pub use token::{AuthMethod, ClientIdentity, Grant, TokenAnswer, request_token};
+pub use user_agent::UserAgent;
+pub use vault::{CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN, Vault};

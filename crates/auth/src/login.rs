@@ -1,0 +1,188 @@
+//! One login: a client, a page, a code, a token.
+
+use anyport_store::Clock;
+use tokio::time::timeout;
+
+use crate::{
+    authorize::{AuthorizationParameters, AuthorizationRequest},
+    callback::Callback,
+    credential::{Credential, NewCredential},
+    discover::Discovered,
+    error::Error,
+    fetch::Fetcher,
+    options::SignInOptions,
+    registration::{Registration, RegistrationKind},
+    scope::Scopes,
+    secret::Secret,
+    token::{Grant, request_token},
+    user_agent::UserAgent,
+    vault::Vault,
+};
+
+/// What a login needs.
+pub(crate) struct Login<'a> {
+    /// The URL of the server that it is for.
+    pub(crate) server: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) discovered: &'a Discovered,
+    pub(crate) options: &'a SignInOptions,
+    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) vault: &'a Vault,
+    pub(crate) clock: &'a Clock,
+    pub(crate) agent: &'a dyn UserAgent,
+}
+
+/// Where answers come to, unless the user says otherwise: a free port of this machine.
+const REDIRECT_URI: &str = "http://127.0.0.1:0/callback";
+
+impl Login<'_> {
+    /// Signs in with `scopes`, and stores the credential.
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub(crate) async fn run(&self, scopes: &Scopes) -> Result<Credential, Error> {
+        let server = &self.discovered.server;
+        if !server.has_pkce() && !self.options.assumes_pkce {
+            return Err(Error::NoPkce(server.issuer.clone()));
+        }
+        match self.attempt(scopes).await {
+            // The authorization server has forgotten the client; another one is registered, once.
+            Err((error, Some(client)))
+                if error.is_invalid_client() && client.kind == RegistrationKind::Dynamic =>
+            {
+                self.vault.unregister(&server.issuer, &client.client_id).await?;
+                self.attempt(scopes).await.map_err(|(error, _)| error)
+            }
+            outcome => outcome.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Signs in. An error comes with the client that was used.
+    async fn attempt(&self, scopes: &Scopes) -> Result<Credential, (Error, Option<Registration>)> {
+        let (client, callback) = self.client().await.map_err(|error| (error, None))?;
+        let credential = self.sign_in(&client, callback.as_ref(), scopes).await;
+        credential.map_err(|error| (error, Some(client)))
+    }
+
+    async fn sign_in(
+        &self,
+        client: &Registration,
+        callback: Option<&Callback>,
+        scopes: &Scopes,
+    ) -> Result<Credential, Error> {
+        let server = &self.discovered.server;
+        let scopes = scopes.clone().offline(server.has_offline_access());
+        let resource = self.resource();
+        let request = AuthorizationRequest::new(
+            server,
+            &AuthorizationParameters {
+                client_id: &client.client_id,
+                redirect_uri: callback.map_or(client.redirect_uri.as_str(), Callback::redirect_uri),
+                resource,
+                scopes: scopes.clone(),
+                further: &self.options.authorize_parameters,
+            },
+        )?;
+        let within = self.options.limits.login_timeout;
+        let code = timeout(within, self.code(&request, callback)).await;
+        let code = code.map_err(|_| Error::TimedOut(within))??;
+        let grant =
+            Grant::Code { code: &code, redirect_uri: request.redirect_uri(), verifier: request.verifier() };
+        let token = request_token(self.fetcher, server, &client.identity(), &grant, resource).await?;
+        let login = NewCredential {
+            server: self.server.to_owned(),
+            account: self.account.to_owned(),
+            resource: self.discovered.resource.clone(),
+            names_resource: resource.is_some(),
+            authorization_server: server.clone(),
+            client: client.clone(),
+            requested_scope: scopes.parameter().unwrap_or_default(),
+            is_public: self.fetcher.is_public(),
+        };
+        let credential = Credential::new(login, token, self.clock.now());
+        self.vault.save(&credential, self.server).await?;
+        Ok(credential)
+    }
+
+    fn resource(&self) -> Option<&str> {
+        (!self.options.omits_resource).then_some(self.discovered.resource.as_str())
+    }
+
+    /// Shows the page, and waits for its answer.
+    async fn code(
+        &self,
+        request: &AuthorizationRequest,
+        callback: Option<&Callback>,
+    ) -> Result<Secret, Error> {
+        let received = async {
+            match callback {
+                Some(callback) => callback.receive(request).await.map_err(Error::from),
+                None => std::future::pending().await,
+            }
+        };
+        let brought = async {
+            match self.agent.visit(request.url()).await.map_err(Error::Browser)? {
+                Some(url) => request.read_url(&url).map_err(Error::from),
+                None if callback.is_some() => std::future::pending().await,
+                None => Err(Error::Browser("its answer does not come to this machine".into())),
+            }
+        };
+        tokio::select! { code = received => code, code = brought => code }
+    }
+
+    /// The client of the authorization server, and where the answer comes to, if that is this machine.
+    async fn client(&self) -> Result<(Registration, Option<Callback>), Error> {
+        let (server, options) = (&self.discovered.server, &self.options.client);
+        self.check_issuer().await?;
+        let known = self.vault.registration(&server.issuer).await?;
+        let known = known.filter(|known| match &options.given {
+            Some((id, _)) => known.client_id == *id,
+            None => true,
+        });
+        let redirect_uri = options.redirect_uri.as_deref();
+        let known = known.filter(|known| redirect_uri.is_none_or(|uri| uri == known.redirect_uri));
+        if let (Some(mut known), None) = (known, &options.given) {
+            match Callback::bind(&known.redirect_uri).await {
+                Ok(callback) => return Ok((known, callback)),
+                // The port of a client that is registered with another program's ports cannot be changed here.
+                Err(error) if known.kind == RegistrationKind::Given => return Err(error),
+                // RFC 8252 §7.3: authorization servers "MUST allow any port" of a loopback address, and many do not.
+                Err(_) if known.kind == RegistrationKind::Document => {
+                    let callback = Callback::bind(REDIRECT_URI).await?;
+                    if let Some(callback) = &callback {
+                        known.redirect_uri = callback.redirect_uri().to_owned();
+                    }
+                    return Ok((known, callback));
+                }
+                Err(_) => {}
+            }
+        }
+        let callback = Callback::bind(redirect_uri.unwrap_or(REDIRECT_URI)).await?;
+        let bound = callback.as_ref().map(Callback::redirect_uri).or(redirect_uri).unwrap_or_default();
+        let made = Registration::make(self.fetcher, server, options, bound).await?;
+        self.vault.register(&made).await?;
+        Ok((made, callback))
+    }
+
+    /// 2026-07-28, client-registration §Authorization Server Binding: "If the authorization server indicated by protected resource
+    /// metadata no longer matches the one the credentials were registered with, clients **SHOULD** surface an error rather than
+    /// silently attempting to use mismatched credentials."
+    async fn check_issuer(&self) -> Result<(), Error> {
+        let Some(link) = self.vault.link(self.server, self.account).await? else { return Ok(()) };
+        let now = &self.discovered.server.issuer;
+        if link.issuer == *now {
+            return Ok(());
+        }
+        let before = self.vault.registration(&link.issuer).await?;
+        let is_given_again = |before: &Registration| match &self.options.client.given {
+            Some((id, _)) => *id == before.client_id,
+            None => true,
+        };
+        match before {
+            Some(before) if before.kind == RegistrationKind::Given && is_given_again(&before) => {
+                Err(Error::OtherIssuer { before: link.issuer, now: now.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The URLs that secrets may be sent to.
+
+use url::{Host, Url};
+
+/// Why a URL is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsafeUrl {
+    /// It cannot be read.
+    #[error("it is no URL ({0})")]
+    Invalid(url::ParseError),
+    /// It is neither `https:`, nor `http:` on this machine.
+    #[error("it must begin with https://, or with http:// on this machine")]
+    Scheme,
+    /// It has a user or a fragment.
+    #[error("it has a user or a fragment")]
+    Decorated,
+}
+
+/// Reads a URL that a token, a code or a secret may be sent to.
+///
+/// 2026-07-28, security-considerations §Communication Security: "All authorization server endpoints **MUST** be served over
+/// HTTPS." What runs on this machine is reached without a network.
+///
+/// # Errors
+/// [`UnsafeUrl`].
+pub fn safe_url(text: &str) -> Result<Url, UnsafeUrl> {
+    let url = Url::parse(text).map_err(UnsafeUrl::Invalid)?;
+    match url.scheme() {
+        "https" if url.has_host() => {}
+        "http" if is_loopback(&url) => {}
+        _ => return Err(UnsafeUrl::Scheme),
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(UnsafeUrl::Decorated);
+    }
+    Ok(url)
+}
+
+/// Whether the host is this machine by its name or address.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_this_machine_are_safe() {
+        for safe in [
+            "https://a.example/token",
+            "http://127.0.0.1:80/t",
+            "http://[::1]/t",
+            "http://localhost:3/t",
+            "HTTPS://A.example",
+        ] {
+            assert!(safe_url(safe).is_ok(), "{safe}");
+        }
+        for (unsafe_one, why) in [
+            ("http://a.example/token", UnsafeUrl::Scheme),
+            ("http://127.0.0.1.example/t", UnsafeUrl::Scheme),
+            ("http://localhost.example/t", UnsafeUrl::Scheme),
+            ("http://169.254.169.254/t", UnsafeUrl::Scheme),
+            ("javascript:alert(1)", UnsafeUrl::Scheme),
+            ("file:///etc/passwd", UnsafeUrl::Scheme),
+            ("https://me:pw@a.example/", UnsafeUrl::Decorated),
+            ("https://a.example/#x", UnsafeUrl::Decorated),
+        ] {
+            assert_eq!(safe_url(unsafe_one), Err(why), "{unsafe_one}");
+        }
+        assert!(matches!(safe_url("/token"), Err(UnsafeUrl::Invalid(_))));
+    }
+}

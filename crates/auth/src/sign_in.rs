@@ -1,0 +1,479 @@
+//! Signs in to one server: gives its requests their token, renews it, and answers refusals.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyport_service::sync::Lock;
+use anyport_store::Clock;
+use anyport_transport::client::http::{AccessRefusal, Authorizer, Endpoint, SideRequest, SignInFailed};
+use http::HeaderValue;
+use tokio::{sync::Mutex, time::Instant};
+use url::Url;
+
+use crate::{
+    challenge::Challenges,
+    credential::Credential,
+    discover::{Discovered, discover},
+    error::Error,
+    fetch::Fetcher,
+    login::Login,
+    options::SignInOptions,
+    refresh::Refresher,
+    scope::Scopes,
+    user_agent::UserAgent,
+    vault::Vault,
+};
+
+/// The sign-in to one server with one account. Clones are the same: they share the token, its renewal and the login.
+///
+/// Without a [`UserAgent`] nobody is asked: a stored credential is used and renewed, and where a login is needed the server's
+/// refusal comes through.
+#[derive(Clone)]
+pub struct SignIn(Arc<Inner>);
+
+struct Inner {
+    /// The server, without this authorizer.
+    endpoint: Endpoint,
+    server: Url,
+    account: String,
+    options: SignInOptions,
+    vault: Vault,
+    clock: Clock,
+    agent: Option<Arc<dyn UserAgent>>,
+    current: Lock<Current>,
+    /// Whether the stored credential was read.
+    is_loaded: AtomicBool,
+    /// Whether the server is on the public internet. Until a connection has shown it, it counts as such.
+    is_public: AtomicBool,
+    /// The number of logins and renewals that have ended.
+    ended: AtomicU64,
+    /// Held by the one that renews or signs in; what its last failure was.
+    gate: Mutex<Option<Error>>,
+}
+
+/// The credential as it is used.
+#[derive(Default)]
+struct Current {
+    credential: Option<Arc<Credential>>,
+    header: Option<HeaderValue>,
+    /// When a renewal that failed is tried again.
+    not_before: Option<Instant>,
+    is_refreshing: bool,
+}
+
+/// What a sign-in needs before the next call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignInState {
+    /// Nobody has signed in, or the server has not asked for it.
+    SignedOut,
+    /// There is a token.
+    SignedIn,
+    /// The token has ended, and is renewed before the next request.
+    Expired,
+    /// The token is being renewed.
+    Refreshing,
+    /// Only a login helps.
+    NeedsLogin,
+}
+
+/// How long a renewal is not tried again that failed.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The account, unless the user names one.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
+impl SignIn {
+    /// A sign-in to the server at `endpoint`, whose credentials are in `vault`.
+    ///
+    /// # Errors
+    /// When its URL is no place for a token: neither `https:` nor on this machine.
+    pub fn new(
+        endpoint: &Endpoint,
+        account: impl Into<String>,
+        vault: Vault,
+        options: SignInOptions,
+    ) -> Result<Self, Error> {
+        let written = endpoint.url();
+        let without_fragment = written.split('#').next().unwrap_or(written);
+        let server = crate::safe_url::safe_url(without_fragment).map_err(|why| Error::Url {
+            what: "the URL of the server",
+            url: anyport_transport::client::http::without_secrets(written),
+            why,
+        })?;
+        Ok(Self(Arc::new(Inner {
+            endpoint: endpoint.clone(),
+            server,
+            account: account.into(),
+            options,
+            vault,
+            clock: Clock::default(),
+            agent: None,
+            current: Lock::default(),
+            is_loaded: AtomicBool::new(false),
+            is_public: AtomicBool::new(true),
+            ended: AtomicU64::new(0),
+            gate: Mutex::new(None),
+        })))
+    }
+
+    /// Lets `agent` show the pages of logins. Call it before anything else.
+    #[must_use]
+    pub fn user_agent(self, agent: impl UserAgent) -> Self {
+        self.with(|inner| inner.agent = Some(Arc::new(agent)))
+    }
+
+    /// Reads the time from `clock`. Call it before anything else.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        self.with(|inner| inner.clock = clock)
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Inner)) -> Self {
+        // A clone has the same state, which is set before it is shared.
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            set(inner);
+        }
+        self
+    }
+
+    /// The endpoint with this sign-in.
+    pub fn endpoint(&self) -> Endpoint {
+        self.0.endpoint.clone().authorizer(Arc::new(self.clone()))
+    }
+
+    /// Signs in, whether or not there is a credential. `scopes`, if any, are asked for in place of those that the server names.
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub async fn log_in(&self, scopes: Option<&str>) -> Result<Credential, Error> {
+        let inner = &*self.0;
+        let mut failure = inner.gate.lock().await;
+        let challenges = inner.challenges().await?;
+        let outcome = inner.log_in(&challenges, scopes.map(Scopes::parse)).await;
+        inner.ended(&mut failure, outcome)
+    }
+
+    /// Takes the tokens back, and forgets them. Returns the credential, and what the authorization server said if it did not do
+    /// its part; `None` if there is no credential.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn log_out(&self) -> Result<Option<(Credential, Result<bool, Error>)>, Error> {
+        let inner = &*self.0;
+        let _alone = inner.gate.lock().await;
+        let Some(credential) = inner.vault.find(inner.server.as_str(), &inner.account).await? else {
+            return Ok(None);
+        };
+        let fetcher = Fetcher::new(&inner.endpoint, credential.is_public, inner.options.limits);
+        let revoked = crate::revoke::revoke(&fetcher, &credential).await;
+        inner.vault.remove(&credential).await?;
+        *inner.current.lock() = Current::default();
+        Ok(Some((credential, revoked)))
+    }
+
+    /// Reads the stored credential, if that was not done.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn load(&self) -> Result<Option<Credential>, Error> {
+        self.0.load().await?;
+        Ok(self.0.current.lock().credential.as_deref().cloned())
+    }
+
+    /// What is needed before the next call.
+    pub fn state(&self) -> SignInState {
+        let current = self.0.current.lock();
+        match &current.credential {
+            _ if current.is_refreshing => SignInState::Refreshing,
+            None => SignInState::SignedOut,
+            Some(credential) if credential.needs_login => SignInState::NeedsLogin,
+            Some(credential) if credential.is_expired(self.0.clock.now()) => match credential.can_refresh() {
+                true => SignInState::Expired,
+                false => SignInState::NeedsLogin,
+            },
+            Some(_) => SignInState::SignedIn,
+        }
+    }
+}
+
+impl Inner {
+    async fn load(&self) -> Result<(), Error> {
+        if !self.is_loaded.load(Ordering::Acquire) {
+            let stored = self.vault.find(self.server.as_str(), &self.account).await?;
+            if let Some(stored) = stored {
+                self.adopt(stored);
+            }
+            self.is_loaded.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Uses a credential from now on.
+    fn adopt(&self, credential: Credential) {
+        self.is_public.store(credential.is_public, Ordering::Relaxed);
+        let mut current = self.current.lock();
+        current.header = credential.header().filter(|_| !credential.needs_login);
+        current.credential = Some(Arc::new(credential));
+        current.not_before = None;
+    }
+
+    fn credential(&self) -> Option<Arc<Credential>> {
+        self.current.lock().credential.clone()
+    }
+
+    fn fetcher(&self) -> Fetcher {
+        Fetcher::new(&self.endpoint, self.is_public.load(Ordering::Relaxed), self.options.limits)
+    }
+
+    /// Notes how a login or a renewal has ended, for those that wait for it.
+    fn ended(
+        &self,
+        failure: &mut Option<Error>,
+        outcome: Result<Credential, Error>,
+    ) -> Result<Credential, Error> {
+        *failure = outcome.as_ref().err().cloned();
+        if let Ok(credential) = &outcome {
+            self.adopt(credential.clone());
+        }
+        self.ended.fetch_add(1, Ordering::AcqRel);
+        outcome
+    }
+
+    /// What the server says to a caller without a token. A `ping` changes nothing, and servers look at the token first.
+    async fn challenges(&self) -> Result<Challenges, Error> {
+        const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let limits = &self.options.limits;
+        let request = SideRequest::post("application/json", PING, limits.max_document, limits.fetch_timeout)
+            .header(http::header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        let url = anyport_transport::client::http::without_secrets(self.server.as_str());
+        let bare = self.endpoint.beside(self.server.as_str());
+        let answer = match bare {
+            Ok(bare) => bare.ask(request).await,
+            Err(fault) => Err(fault),
+        };
+        let answer = answer.map_err(|fault| Error::Unreachable { url, fault })?;
+        self.is_public.store(answer.is_public, Ordering::Relaxed);
+        Ok(match answer.status {
+            401 => Challenges::parse(&answer.challenges),
+            _ => Challenges::default(),
+        })
+    }
+
+    async fn discover(&self, challenges: &Challenges) -> Result<Discovered, Error> {
+        discover(&self.server, challenges, self.options.issuer.as_deref(), &self.fetcher()).await
+    }
+
+    async fn log_in(&self, challenges: &Challenges, scopes: Option<Scopes>) -> Result<Credential, Error> {
+        let discovered = self.discover(challenges).await?;
+        let scopes = scopes
+            .unwrap_or_else(|| Scopes::of_login(challenges.scope(), discovered.scopes_supported.as_deref()));
+        self.log_in_at(&discovered, &scopes).await
+    }
+
+    async fn log_in_at(&self, discovered: &Discovered, scopes: &Scopes) -> Result<Credential, Error> {
+        let Some(agent) = &self.agent else {
+            return Err(Error::NeedsLogin(self.server.as_str().to_owned()));
+        };
+        let login = Login {
+            server: self.server.as_str(),
+            account: &self.account,
+            discovered,
+            options: &self.options,
+            fetcher: &self.fetcher(),
+            vault: &self.vault,
+            clock: &self.clock,
+            agent: &**agent,
+        };
+        login.run(scopes).await
+    }
+
+    async fn renew(&self, held: &Credential) -> Result<Credential, Error> {
+        let (fetcher, limits) = (self.fetcher(), &self.options.limits);
+        let refresher = Refresher { vault: &self.vault, fetcher: &fetcher, clock: &self.clock, limits };
+        self.current.lock().is_refreshing = true;
+        let renewed = refresher.renew(held).await;
+        self.current.lock().is_refreshing = false;
+        if let Err(Error::NeedsLogin(_)) = &renewed {
+            self.adopt(held.taken_back());
+        }
+        renewed
+    }
+
+    /// Whether the token is to be renewed before the next request.
+    fn is_due(&self) -> bool {
+        let current = self.current.lock();
+        let may_try = current.not_before.is_none_or(|not_before| Instant::now() >= not_before);
+        let credential = current.credential.as_deref().filter(|credential| credential.can_refresh());
+        may_try && credential.is_some_and(|one| one.is_due(self.clock.now(), &self.options.limits))
+    }
+
+    /// Reads the stored credential, and renews one that ends soon.
+    async fn prepare(&self) {
+        if let Err(error) = self.load().await {
+            tracing::warn!(%error, "the stored credentials cannot be read");
+            self.is_loaded.store(true, Ordering::Release);
+        }
+        let mut failure = self.gate.lock().await;
+        // Another one may have done it while this one waited.
+        let Some(held) = self.credential().filter(|_| self.is_due()) else { return };
+        let renewed = self.renew(&held).await;
+        if let Err(error) = self.ended(&mut failure, renewed) {
+            tracing::warn!(%error, server = self.server.as_str(), "a token could not be renewed");
+            self.current.lock().not_before = Some(Instant::now() + PAUSE);
+        }
+    }
+
+    async fn refused(&self, refusal: AccessRefusal) -> Result<bool, Error> {
+        self.is_public.store(refusal.is_public, Ordering::Relaxed);
+        let challenges = Challenges::parse(&refusal.challenges);
+        let lacks_scope = refusal.status == 403;
+        // 2026-07-28, authorization §Step-Up Authorization Flow: "Retry the original request with the new authorization no more
+        // than a few times and treat this as a permanent authorization failure".
+        let is_final = match lacks_scope {
+            true => {
+                !challenges.is_insufficient_scope() || refusal.attempt >= self.options.limits.max_step_ups
+            }
+            false => refusal.attempt >= MAX_ATTEMPTS,
+        };
+        if is_final {
+            return Ok(false);
+        }
+        let seen = self.ended.load(Ordering::Acquire);
+        let mut failure = self.gate.lock().await;
+        if self.has_other_token(&refusal).await? {
+            return Ok(true);
+        }
+        // Those that were refused together share one login, and its failure.
+        if let (true, Some(error)) = (self.ended.load(Ordering::Acquire) != seen, &*failure) {
+            return self.no_access(error.clone());
+        }
+        let outcome = match lacks_scope {
+            true => self.step_up(&challenges).await,
+            false => self.regain(&challenges, refusal.attempt > 0).await,
+        };
+        match self.ended(&mut failure, outcome) {
+            Ok(_) => Ok(true),
+            Err(error) => self.no_access(error),
+        }
+    }
+
+    /// Where only a login helps and there is nobody to ask, the server's own refusal says more.
+    fn no_access(&self, error: Error) -> Result<bool, Error> {
+        match (&error, &self.agent) {
+            (Error::NeedsLogin(_), None) => Ok(false),
+            _ => Err(error),
+        }
+    }
+
+    /// Whether there is a token by now that was not sent, here or in the store.
+    async fn has_other_token(&self, refusal: &AccessRefusal) -> Result<bool, Error> {
+        let is_other = |header: &Option<HeaderValue>| header.is_some() && *header != refusal.sent;
+        if is_other(&self.current.lock().header) {
+            return Ok(true);
+        }
+        let stored = self.vault.find(self.server.as_str(), &self.account).await?;
+        let stored = stored.filter(|stored| !stored.needs_login && is_other(&stored.header()));
+        let is_newer = stored.is_some();
+        if let Some(stored) = stored {
+            self.adopt(stored);
+        }
+        Ok(is_newer)
+    }
+
+    /// Gets a token that the server takes: by the refresh token, if the server's tokens still come from where it does, else by a
+    /// login.
+    async fn regain(&self, challenges: &Challenges, was_renewed: bool) -> Result<Credential, Error> {
+        let held = self.credential();
+        if self.agent.is_none() && held.as_ref().is_none_or(|held| !held.can_refresh() || was_renewed) {
+            return Err(Error::NeedsLogin(self.server.as_str().to_owned()));
+        }
+        let discovered = self.discover(challenges).await?;
+        let mut scopes = Scopes::of_login(challenges.scope(), discovered.scopes_supported.as_deref());
+        let known = held.filter(|held| {
+            held.authorization_server.issuer == discovered.server.issuer
+                && held.resource == discovered.resource
+        });
+        if let Some(held) = known {
+            if held.can_refresh() && !was_renewed {
+                match self.renew(&held).await {
+                    Err(Error::NeedsLogin(_)) if self.agent.is_some() => {}
+                    renewed => return renewed,
+                }
+            }
+            scopes = Scopes::parse(&held.requested_scope).and(&scopes);
+        } else if let Some(shared) = self.of_same_resource(&discovered, challenges).await? {
+            return Ok(shared);
+        }
+        self.log_in_at(&discovered, &scopes).await
+    }
+
+    /// The credential of another server of the same resource, which this server has not refused yet.
+    async fn of_same_resource(
+        &self,
+        discovered: &Discovered,
+        challenges: &Challenges,
+    ) -> Result<Option<Credential>, Error> {
+        let issuer = &discovered.server.issuer;
+        let stored = self.vault.of(issuer, &discovered.resource, &self.account).await?;
+        let wanted = Scopes::parse(challenges.scope().unwrap_or_default());
+        let stored = stored.filter(|stored| {
+            let requested = Scopes::parse(&stored.requested_scope);
+            !stored.needs_login && requested.has_all(&wanted) && !stored.is_expired(self.clock.now())
+        });
+        if let Some(stored) = &stored {
+            self.vault.save(stored, self.server.as_str()).await?;
+        }
+        Ok(stored)
+    }
+
+    /// Signs in for the scopes that a request lacks, and for those that were asked for before: RFC 6749 §6 lets no refresh token
+    /// widen them.
+    async fn step_up(&self, challenges: &Challenges) -> Result<Credential, Error> {
+        if self.agent.is_none() {
+            return Err(Error::NeedsLogin(self.server.as_str().to_owned()));
+        }
+        let discovered = self.discover(challenges).await?;
+        let lacking = Scopes::parse(challenges.scope().unwrap_or_default());
+        let before = self.credential().map(|held| Scopes::parse(&held.requested_scope)).unwrap_or_default();
+        self.log_in_at(&discovered, &before.and(&lacking)).await
+    }
+}
+
+/// How often one request is sent again after HTTP status 401: with a newer token, with a renewed one, after a login.
+const MAX_ATTEMPTS: u32 = 3;
+
+impl Authorizer for SignIn {
+    fn authorization(&self) -> Option<HeaderValue> {
+        self.0.current.lock().header.clone()
+    }
+
+    fn prepare(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
+        let is_ready = self.0.is_loaded.load(Ordering::Acquire) && !self.0.is_due();
+        (!is_ready).then(|| Box::pin(self.0.prepare()) as Pin<Box<dyn Future<Output = ()> + Send + '_>>)
+    }
+
+    fn refused(
+        &self,
+        refusal: AccessRefusal,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, SignInFailed>> + Send + '_>> {
+        Box::pin(async move { Ok(self.0.refused(refusal).await?) })
+    }
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignIn")
+            .field("endpoint", &self.0.endpoint)
+            .field("account", &self.0.account)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! Where credentials are kept: sealed records of a store, which the processes of one user share.
+
+use std::{sync::Arc, time::Duration};
+
+use anyport_metrics::Metrics;
+use anyport_store::{
+    BoxError, Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store,
+    Version, Write,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{credential::Credential, error::Error, registration::Registration};
+
+/// The credentials, by issuer, resource and account.
+pub static CREDENTIALS: Bucket = Bucket::new("credential").place(Place::Local).sealed();
+/// The clients, by issuer.
+pub static REGISTRATIONS: Bucket = Bucket::new("client").place(Place::Local).sealed();
+/// Which credential a server has, by server and account.
+pub static SIGNED_IN: Bucket = Bucket::new("signed-in").place(Place::Local).sealed();
+/// Who renews a credential at present.
+pub static REFRESH_LEASES: Bucket = Bucket::new("refresh-lease").place(Place::Local);
+
+/// Keeps credentials. Clones share them.
+#[derive(Clone)]
+pub struct Vault {
+    store: Arc<dyn Store>,
+    credentials: Collection<Credential>,
+    registrations: Collection<Registration>,
+    links: Collection<Link>,
+}
+
+/// The issuer and the resource of a server, as its last login has found them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Link {
+    pub(crate) issuer: String,
+    pub(crate) resource: String,
+}
+
+/// The right to renew a credential.
+pub(crate) struct RefreshLease {
+    key: Key,
+    version: Version,
+}
+
+const FORMAT: u8 = 1;
+/// How many records are read at once.
+const PAGE: usize = 100;
+
+impl Vault {
+    /// The credentials in `store`, which must have been opened with [`CREDENTIALS`], [`REGISTRATIONS`], [`SIGNED_IN`] and
+    /// [`REFRESH_LEASES`].
+    pub fn new(store: Arc<dyn Store>, sealer: anyport_seal::Sealer) -> Self {
+        let sealer: Arc<dyn Sealer> = Arc::new(SealWith(sealer));
+        Self {
+            credentials: Collection::new(store.clone(), &CREDENTIALS, FORMAT).sealer(sealer.clone()),
+            registrations: Collection::new(store.clone(), &REGISTRATIONS, FORMAT).sealer(sealer.clone()),
+            links: Collection::new(store.clone(), &SIGNED_IN, FORMAT).sealer(sealer),
+            store,
+        }
+    }
+
+    /// Credentials that end with this process.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn in_memory() -> Result<Self, Error> {
+        let buckets = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES];
+        let store = MemoryStore::new(&buckets, &Metrics::new());
+        let key = anyport_seal::Key::random().map_err(|_| Error::NoRandomness)?;
+        Ok(Self::new(Arc::new(store), anyport_seal::Sealer::new(&key)))
+    }
+
+    /// The credential of `account` for the server at `server`.
+    pub async fn find(&self, server: &str, account: &str) -> Result<Option<Credential>, Error> {
+        match self.link(server, account).await? {
+            Some(link) => self.of(&link.issuer, &link.resource, account).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The credential of `account` at `issuer` for `resource`.
+    pub(crate) async fn of(
+        &self,
+        issuer: &str,
+        resource: &str,
+        account: &str,
+    ) -> Result<Option<Credential>, Error> {
+        readable(self.credentials.get(&id(&[issuer, resource, account])).await)
+    }
+
+    pub(crate) async fn link(&self, server: &str, account: &str) -> Result<Option<Link>, Error> {
+        readable(self.links.get(&id(&[server, account])).await)
+    }
+
+    /// Keeps a credential as the one of `server`.
+    pub(crate) async fn save(&self, credential: &Credential, server: &str) -> Result<(), Error> {
+        self.credentials.set(&id_of(credential), credential, None).await?;
+        let link = Link {
+            issuer: credential.authorization_server.issuer.clone(),
+            resource: credential.resource.clone(),
+        };
+        self.links.set(&id(&[server, &credential.account]), &link, None).await?;
+        Ok(())
+    }
+
+    /// Keeps what has become of a credential.
+    pub(crate) async fn replace(&self, credential: &Credential) -> Result<(), Error> {
+        self.credentials.set(&id_of(credential), credential, None).await?;
+        Ok(())
+    }
+
+    /// Forgets a credential.
+    pub async fn remove(&self, credential: &Credential) -> Result<(), Error> {
+        self.credentials.remove(&id_of(credential)).await?;
+        Ok(self.links.remove(&id(&[&credential.server, &credential.account])).await?)
+    }
+
+    /// All credentials.
+    pub async fn list(&self) -> Result<Vec<Credential>, Error> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.credentials.list("", after.as_deref(), PAGE).await?;
+            all.extend(page.into_iter().map(|(_, record)| record.value));
+            match next {
+                Some(next) => after = Some(next.to_string()),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The client of `issuer`.
+    pub(crate) async fn registration(&self, issuer: &str) -> Result<Option<Registration>, Error> {
+        readable(self.registrations.get(&id(&[issuer])).await)
+    }
+
+    /// Keeps the client of an issuer.
+    pub(crate) async fn register(&self, registration: &Registration) -> Result<(), Error> {
+        self.registrations.set(&id(&[&registration.issuer]), registration, None).await?;
+        Ok(())
+    }
+
+    /// Forgets the client of an issuer, if it is still this one.
+    pub(crate) async fn unregister(&self, issuer: &str, client_id: &str) -> Result<(), Error> {
+        match self.registration(issuer).await? {
+            Some(known) if known.client_id == client_id => {
+                Ok(self.registrations.remove(&id(&[issuer])).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the right to renew `credential` for `time`; `None` if another one has it.
+    pub(crate) async fn lease(
+        &self,
+        credential: &Credential,
+        time: Duration,
+    ) -> Result<Option<RefreshLease>, Error> {
+        let key = Key::new(&REFRESH_LEASES, id_of(credential));
+        let write = Write::expecting(Expect::Absent).ttl(time);
+        match self.store.put(&key, b"held".as_slice().into(), write).await {
+            Ok(version) => Ok(Some(RefreshLease { key, version })),
+            Err(StoreError::Conflict(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives the right back.
+    pub(crate) async fn release(&self, lease: RefreshLease) {
+        // If it is lost already, another one has it.
+        let _ = self.store.delete(&lease.key, Expect::Version(lease.version)).await;
+    }
+}
+
+/// A record that is sealed under a lost key is none: a login writes it anew.
+fn readable<T>(read: Result<Option<anyport_store::Record<T>>, StoreError>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(record) => Ok(record.map(|record| record.value)),
+        Err(StoreError::Unreadable) => {
+            tracing::warn!("a stored credential cannot be read: its key is another one, or it is damaged");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn id_of(credential: &Credential) -> String {
+    id(&[&credential.authorization_server.issuer, &credential.resource, &credential.account])
+}
+
+/// The id of a record: texts of any length as one of 64 bytes. What they are is in the sealed record alone.
+fn id(parts: &[&str]) -> String {
+    use std::fmt::Write as _;
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Seals records with the key of this machine.
+struct SealWith(anyport_seal::Sealer);
+
+impl Sealer for SealWith {
+    fn seal(&self, purpose: &str, bytes: &[u8]) -> Result<Vec<u8>, BoxError> {
+        Ok(self.0.seal(purpose, bytes)?.into_bytes())
+    }
+
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, BoxError> {
+        Ok(self.0.open(purpose, std::str::from_utf8(sealed)?)?)
+    }
+}

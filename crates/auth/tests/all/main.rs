@@ -1,0 +1,7 @@
+//! Logins at a server and an authorization server on this machine.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod fetching;
+mod logins;
+mod support;

@@ -1,0 +1,230 @@
+//! A server that wants a token, with its authorization server, and a browser whose user agrees to everything.
+
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use anyport_auth::{Error, SignIn, SignInOptions, UserAgent, Vault};
+use anyport_store::Clock;
+use anyport_transport::client::http::{Endpoint, SideRequest};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+/// What the servers know and do.
+pub(crate) struct Known {
+    pub(crate) access: BTreeSet<String>,
+    pub(crate) refresh: BTreeSet<String>,
+    pub(crate) given: usize,
+    pub(crate) logins: usize,
+    pub(crate) refreshes: usize,
+    pub(crate) registered: usize,
+    /// The scopes of each login.
+    pub(crate) scopes: Vec<String>,
+    /// The seconds that tokens live.
+    pub(crate) life: u64,
+    /// The scope that requests lack, whatever was granted.
+    pub(crate) lacking: Option<&'static str>,
+    /// Whether the authorization server is out of order.
+    pub(crate) is_broken: bool,
+    /// Answers that come before all others, by path.
+    pub(crate) scripted: Vec<(&'static str, String)>,
+}
+
+/// The servers, at one address.
+#[derive(Clone)]
+pub(crate) struct Servers {
+    pub(crate) base: String,
+    pub(crate) known: Arc<Mutex<Known>>,
+}
+
+/// A time that tests set.
+#[derive(Clone)]
+pub(crate) struct Time(Arc<Mutex<SystemTime>>);
+
+impl Time {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))))
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        *self.0.lock().unwrap() += Duration::from_secs(seconds);
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let time = self.0.clone();
+        Clock::new(move || *time.lock().unwrap())
+    }
+}
+
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+}
+
+fn document(body: &Value) -> String {
+    response("200 OK", "", &body.to_string())
+}
+
+impl Servers {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let known = Arc::new(Mutex::new(Known {
+            access: BTreeSet::new(),
+            refresh: BTreeSet::new(),
+            given: 0,
+            logins: 0,
+            refreshes: 0,
+            registered: 0,
+            scopes: Vec::new(),
+            life: 3600,
+            lacking: None,
+            is_broken: false,
+            scripted: Vec::new(),
+        }));
+        let servers = Self { base, known };
+        let serving = servers.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let serving = serving.clone();
+                tokio::spawn(async move { serving.serve(stream).await });
+            }
+        });
+        servers
+    }
+
+    async fn serve(&self, mut stream: TcpStream) -> Option<()> {
+        let mut bytes = Vec::new();
+        let head = loop {
+            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end;
+            }
+            (stream.read_buf(&mut bytes).await.ok()? > 0).then_some(())?;
+        };
+        let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+        let header = |name: &str| {
+            text.lines()
+                .find_map(|line| line.split_once(": ").filter(|(other, _)| other.eq_ignore_ascii_case(name)))
+        };
+        let length: usize = header("content-length").map_or(0, |(_, length)| length.parse().unwrap());
+        while bytes.len() < head + 4 + length {
+            (stream.read_buf(&mut bytes).await.ok()? > 0).then_some(())?;
+        }
+        let body = String::from_utf8_lossy(&bytes[head + 4..]).into_owned();
+        let target = text.split(' ').nth(1)?.to_owned();
+        let token = header("authorization").and_then(|(_, value)| value.strip_prefix("Bearer "));
+        let answer = self.answer(&target, token, &body);
+        stream.write_all(answer.as_bytes()).await.ok()
+    }
+
+    fn answer(&self, target: &str, token: Option<&str>, body: &str) -> String {
+        let mut known = self.known.lock().unwrap();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if let Some((_, answer)) = known.scripted.iter().find(|(scripted, _)| *scripted == path) {
+            return answer.clone();
+        }
+        let base = &self.base;
+        let value = |text: &str, name: &str| {
+            let pair = url::form_urlencoded::parse(text.as_bytes()).find(|(other, _)| other == name);
+            pair.map(|(_, value)| value.into_owned()).unwrap_or_default()
+        };
+        match path {
+            "/.well-known/oauth-protected-resource/mcp" => document(
+                &json!({"resource": format!("{base}/mcp"), "authorization_servers": [base], "scopes_supported": ["a"]}),
+            ),
+            "/.well-known/oauth-authorization-server" => document(&json!({
+                "issuer": base, "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
+                "registration_endpoint": format!("{base}/register"), "code_challenge_methods_supported": ["S256"],
+            })),
+            "/register" => {
+                known.registered += 1;
+                document(&json!({"client_id": format!("client-{}", known.registered)}))
+            }
+            "/authorize" => {
+                known.logins += 1;
+                known.scopes.push(value(query, "scope"));
+                let (to, state) = (value(query, "redirect_uri"), value(query, "state"));
+                response("302 Found", &format!("Location: {to}?code=c&state={state}\r\n"), "")
+            }
+            "/token" if known.is_broken => response("503 Service Unavailable", "", "{}"),
+            "/token" => {
+                let is_code = value(body, "grant_type") == "authorization_code";
+                if !is_code && !known.refresh.remove(&value(body, "refresh_token")) {
+                    return response("400 Bad Request", "", r#"{"error": "invalid_grant"}"#);
+                }
+                known.refreshes += usize::from(!is_code);
+                known.given += 1;
+                let (access, refresh) =
+                    (format!("access-{}", known.given), format!("refresh-{}", known.given));
+                known.access.insert(access.clone());
+                known.refresh.insert(refresh.clone());
+                let life = known.life;
+                document(
+                    &json!({"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": life}),
+                )
+            }
+            "/mcp" if !token.is_some_and(|token| known.access.contains(token)) => {
+                response("401 Unauthorized", "WWW-Authenticate: Bearer\r\n", "")
+            }
+            "/mcp" => match known.lacking {
+                Some(scope) => {
+                    let challenge = format!(
+                        "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"{scope}\"\r\n"
+                    );
+                    response("403 Forbidden", &challenge, "")
+                }
+                None => document(&json!({})),
+            },
+            _ => response("404 Not Found", "", ""),
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::new(&format!("{}/mcp", self.base)).unwrap().without_proxy()
+    }
+
+    /// A sign-in whose time is `time`.
+    pub(crate) fn sign_in(&self, vault: &Vault, time: &Time) -> SignIn {
+        let options = SignInOptions::default();
+        SignIn::new(&self.endpoint(), "default", vault.clone(), options).unwrap().clock(time.clock())
+    }
+
+    pub(crate) fn known<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
+        look(&mut self.known.lock().unwrap())
+    }
+}
+
+/// Follows the page.
+pub(crate) struct Browser;
+
+impl UserAgent for Browser {
+    fn visit<'a>(
+        &'a self,
+        url: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send + 'a>> {
+        Box::pin(async move {
+            Endpoint::new(url).unwrap().without_proxy().fetch().await.map_err(|error| error.to_string())?;
+            Ok(None)
+        })
+    }
+}
+
+/// Asks the server, and returns the status.
+pub(crate) async fn ask(sign_in: &SignIn) -> u16 {
+    let request = SideRequest::get(1 << 10, Duration::from_secs(30));
+    sign_in.endpoint().ask(request).await.unwrap().status
+}
+
+/// The words of an error.
+pub(crate) fn words(error: &Error) -> String {
+    error.to_string()
+}

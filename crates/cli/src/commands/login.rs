@@ -1,0 +1,319 @@
+//! `anyport login`, `anyport logout` and `anyport accounts`: who this program is at servers that want to know.
+
+use std::{path::PathBuf, process::ExitCode, str::FromStr as _};
+
+use anyhow::Result;
+use anyport_auth::{ClientOptions, Credential, DEFAULT_ACCOUNT, Secret, SignIn, SignInOptions, Vault};
+use anyport_transport::client::http::Endpoint;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    client_session::{
+        self,
+        output::{self, Output},
+    },
+    exit::Exit,
+    logging,
+    render::{safe, table::table},
+    secret_source::{InvalidSecretSource, SecretSource},
+    sign_in::{self, Browser},
+    state_dir,
+    target::{self, SecretValue, Server, Surroundings},
+    user_error::UserError,
+};
+
+/// The arguments of `anyport login`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    after_help = "Examples:\n  anyport login https://example.com/mcp\n  anyport login linear --account work --no-browser"
+)]
+pub(crate) struct LoginArguments {
+    #[command(flatten)]
+    whose: Whose,
+    /// The id of a client that is registered with the authorization server already.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// Source of the secret of this client: env:NAME, file:PATH or cmd:COMMAND.
+    #[arg(long, value_name = "PLACE", requires = "client_id")]
+    client_secret: Option<String>,
+    /// The URL of the metadata of a client that you host, for authorization servers that take it as an id.
+    #[arg(long, value_name = "URL")]
+    client_metadata_url: Option<String>,
+    /// Where the browser brings the answer; else a free port of this machine. An address elsewhere needs --no-browser.
+    #[arg(long, value_name = "URL")]
+    redirect_uri: Option<String>,
+    /// The scopes to ask for, separated by spaces; else those that the server names.
+    #[arg(long, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// Print the URL of the page, and read the URL that the browser ends at from standard input.
+    #[arg(long)]
+    no_browser: bool,
+}
+
+/// The arguments of `anyport logout`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    after_help = "Examples:\n  anyport logout https://example.com/mcp\n  anyport logout linear --account work"
+)]
+pub(crate) struct LogoutArguments {
+    #[command(flatten)]
+    whose: Whose,
+}
+
+/// The arguments of `anyport accounts`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(after_help = "Examples:\n  anyport accounts\n  anyport accounts --json")]
+pub(crate) struct AccountsArguments {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// The server and the account.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+struct Whose {
+    /// The server: a URL, FILE#NAME or NAME of an anyport.toml or an mcp.json.
+    target: String,
+    /// A name for the login, if you have several at one server.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
+    account: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where logins are kept, and how the answer is written.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+struct Place {
+    /// Folder of the program's state. Else the user's state folder.
+    #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    output: output::Options,
+}
+
+impl LoginArguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.whose.place.output
+    }
+}
+
+impl LogoutArguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.whose.place.output
+    }
+}
+
+impl AccountsArguments {
+    /// How the answer is written.
+    pub(crate) fn output(&self) -> &output::Options {
+        &self.place.output
+    }
+}
+
+impl Place {
+    fn state(&self) -> Result<PathBuf> {
+        state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
+            UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
+        })
+    }
+
+    /// The credentials, if anybody has signed in.
+    fn known(&self) -> Result<Option<Vault>> {
+        Ok(sign_in::known_vault(&self.state()?, None))
+    }
+
+    fn run(&self, work: impl AsyncFnOnce() -> Result<Exit>) -> Result<ExitCode> {
+        let options = client_session::Options { output: self.output.clone(), ..Default::default() };
+        client_session::run(&options, async |_| work().await)
+    }
+}
+
+/// Signs in.
+pub(crate) fn login(arguments: &LoginArguments) -> Result<ExitCode> {
+    let place = &arguments.whose.place;
+    let endpoint = arguments.whose.endpoint()?;
+    let options = SignInOptions { client: arguments.client()?, ..SignInOptions::default() };
+    let vault = sign_in::vault(&place.state()?)?;
+    let browser = if arguments.no_browser { Browser::Printed } else { Browser::Opened };
+    let at = |error| sign_in::failed(&arguments.whose.target, &error);
+    let sign_in = SignIn::new(&endpoint, &arguments.whose.account, vault, options).map_err(at)?;
+    let sign_in = sign_in.user_agent(browser);
+    place.run(async || {
+        let credential = sign_in.log_in(arguments.scope.as_deref()).await.map_err(at)?;
+        hide(&credential);
+        let mut lines = vec![format!("signed in to {}", named(&credential))];
+        lines.extend(credential.granted_scope.as_ref().map(|scope| format!("  scopes   {scope}")));
+        lines.extend(ends(&credential).map(|ends| format!("  until    {ends}")));
+        if credential.can_refresh() {
+            lines.push("  renewed  by itself, as long as the authorization server lets it".to_owned());
+        }
+        show(place, &lines, value(&credential))
+    })
+}
+
+/// Takes tokens back, and forgets them.
+pub(crate) fn logout(arguments: &LogoutArguments) -> Result<ExitCode> {
+    let whose = &arguments.whose;
+    let endpoint = whose.endpoint()?;
+    let nobody = || {
+        let problem = format!("nobody is signed in to {} as {}", whose.target, whose.account);
+        UserError::failed(problem, "`anyport accounts` lists the logins")
+    };
+    let vault = whose.place.known()?.ok_or_else(nobody)?;
+    let at = |error| sign_in::failed(&whose.target, &error);
+    let sign_in = SignIn::new(&endpoint, &whose.account, vault, SignInOptions::default()).map_err(at)?;
+    whose.place.run(async || {
+        let (credential, revoked) = sign_in.log_out().await.map_err(at)?.ok_or_else(nobody)?;
+        let mut lines = vec![format!("signed out of {}", named(&credential))];
+        let is_revoked = matches!(revoked, Ok(true));
+        lines.push(match revoked {
+            Ok(true) => "  its tokens were taken back".to_owned(),
+            Ok(false) => {
+                "  its authorization server cannot take tokens back: they are valid until they end".to_owned()
+            }
+            Err(error) => format!("  its tokens were not taken back: {error}"),
+        });
+        let mut value = value(&credential);
+        value["revoked"] = json!(is_revoked);
+        show(&whose.place, &lines, value)
+    })
+}
+
+/// Lists the logins.
+pub(crate) fn accounts(arguments: &AccountsArguments) -> Result<ExitCode> {
+    let place = &arguments.place;
+    let vault = place.known()?;
+    place.run(async || {
+        let failed = |error| sign_in::failed("any server", &error);
+        let mut all = match &vault {
+            Some(vault) => vault.list().await.map_err(failed)?,
+            None => Vec::new(),
+        };
+        all.sort_by(|one, other| (&one.server, &one.account).cmp(&(&other.server, &other.account)));
+        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+        let values: Vec<Value> = all.iter().map(value).collect();
+        Output::stdout(&place.output).show(
+            || json!({ "accounts": values }),
+            |output| {
+                Ok(match rows.is_empty() {
+                    true => "nobody is signed in; `anyport login SERVER` signs in\n".to_owned(),
+                    false => table(&["SERVER", "ACCOUNT", "STATE", "UNTIL", "ISSUER"], &rows, output.screen),
+                })
+            },
+        )?;
+        Ok(Exit::Done)
+    })
+}
+
+fn row(credential: &Credential) -> Vec<String> {
+    vec![
+        without_query(&credential.server),
+        credential.account.clone(),
+        state(credential).to_owned(),
+        ends(credential).map_or_else(|| "-".to_owned(), |ends| ends.to_string()),
+        credential.authorization_server.issuer.clone(),
+    ]
+}
+
+/// What is to be done before the next call.
+fn state(credential: &Credential) -> &'static str {
+    let is_expired = credential.is_expired(std::time::SystemTime::now());
+    match (credential.needs_login, is_expired, credential.can_refresh()) {
+        (true, ..) | (false, true, false) => "needs login",
+        (false, true, true) => "expired",
+        (false, false, _) => "signed in",
+    }
+}
+
+fn show(place: &Place, lines: &[String], value: Value) -> Result<Exit> {
+    let text: String = lines.iter().map(|line| safe::line(line) + "\n").collect();
+    Output::stdout(&place.output).show(|| value, |_| Ok(text))?;
+    Ok(Exit::Done)
+}
+
+fn value(credential: &Credential) -> Value {
+    json!({
+        "server": without_query(&credential.server),
+        "account": credential.account,
+        "issuer": credential.authorization_server.issuer,
+        "resource": credential.resource,
+        "client": credential.client.client_id,
+        "scope": credential.granted_scope.as_ref().unwrap_or(&credential.requested_scope),
+        "state": state(credential),
+        "expires": ends(credential).map(|ends| ends.to_string()),
+        "renewed": credential.can_refresh(),
+    })
+}
+
+fn named(credential: &Credential) -> String {
+    format!("{} as {}", without_query(&credential.server), credential.account)
+}
+
+fn without_query(url: &str) -> String {
+    anyport_transport::client::http::without_secrets(url)
+}
+
+fn ends(credential: &Credential) -> Option<Timestamp> {
+    Timestamp::try_from(credential.expires()?).ok()
+}
+
+/// No output of this run repeats the secret of the client.
+fn hide(credential: &Credential) {
+    if let Some(secret) = &credential.client.client_secret {
+        SecretValue::new(secret.expose().to_owned());
+    }
+}
+
+impl Whose {
+    /// The server over HTTP, with its headers but without any token.
+    fn endpoint(&self) -> Result<Endpoint> {
+        let options = target::Options::directly();
+        let found = options.resolve(Some(&self.target), &Surroundings::here())?;
+        let Server::Http { url, headers } = &found.server else {
+            let problem = format!("{} is no server over HTTP", safe::line(&self.target));
+            return Err(UserError::usage(problem, "only servers at a URL let clients sign in"));
+        };
+        if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            logging::notice(format!(
+                "{}: its configuration has a token (Authorization), which is used in place of a login",
+                safe::line(&found.name)
+            ));
+        }
+        let wrong = |fault: anyport_transport::client::http::Fault| {
+            UserError::usage(safe::text(&fault.to_string()), "write the URL as https://host/mcp")
+        };
+        Endpoint::new(url).map_err(wrong)
+    }
+}
+
+impl LoginArguments {
+    fn client(&self) -> Result<ClientOptions> {
+        let secret = match self.client_secret.as_deref().map(SecretSource::from_str) {
+            None => None,
+            Some(Ok(source)) => {
+                let secret = source.read_given("--client-secret")?;
+                Some(Secret::new(SecretValue::new(secret).0))
+            }
+            Some(Err(InvalidSecretSource)) => {
+                return Err(UserError::usage(
+                    "--client-secret takes the place of the secret, never the secret itself, which other users of this \
+                     machine could read",
+                    "keep the secret in a variable or a file, and give --client-secret env:NAME or file:PATH",
+                ));
+            }
+        };
+        let given = self.client_id.clone().map(|id| (id, secret));
+        Ok(ClientOptions {
+            given,
+            metadata_url: self.client_metadata_url.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+        })
+    }
+}

@@ -1,0 +1,29 @@
+use anyhow::Error;
+use anyport_auth::Error as SignInError;
+
+use crate::{exit::Exit, render::safe, user_error::UserError};
+
+/// A failure of the program of a login that failed.
+pub(crate) fn failed(server: &str, error: &SignInError) -> Error {
+    let (exit, help) = match error {
+        SignInError::NoRegistration(_) | SignInError::OtherIssuer { .. } => (
+            Exit::Auth,
+            "whoever runs the server can say how a client is registered, or give you a token for --bearer",
+        ),
+        SignInError::Callback { .. } => {
+            (Exit::Failed, "end the program that uses the port, or name another address with --redirect-uri")
+        }
+        SignInError::Browser(_) => (Exit::Auth, "--no-browser prints the page, to be opened anywhere"),
+        SignInError::TimedOut(_) => (Exit::Auth, "try again; --no-browser prints the page"),
+        SignInError::Store(_) => {
+            (Exit::Failed, "`anyport store check` looks for damage; --state-dir DIR names another folder")
+        }
+        SignInError::Unreachable { .. } => {
+            (Exit::Unreachable, "try again; `anyport doctor` goes the way to the server step by step")
+        }
+        error if error.is_temporary() => (Exit::Unreachable, "try again later"),
+        _ => (Exit::Auth, "`anyport doctor` says what the server publishes about who may call it"),
+    };
+    let problem = format!("no login to {server}: {error}");
+    Error::new(UserError::new(exit, safe::text(&problem), help))
+}

@@ -1,0 +1,77 @@
+//! Logins to servers: where this program keeps them, and how a connection uses them.
+//!
+//! - [`browser`]: shows the pages to sign in at.
+//! - [`errors`]: why a login fails, and what to do.
+
+mod browser;
+mod errors;
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use anyport_auth::{DEFAULT_ACCOUNT, SignIn, SignInOptions, Vault};
+use anyport_metrics::Metrics;
+use anyport_seal::Sealer;
+use anyport_store::Store;
+use anyport_transport::client::{Target, http::Endpoint};
+
+pub(crate) use self::{browser::Browser, errors::failed};
+use crate::{
+    state_dir, store,
+    target::{Server, Surroundings},
+};
+
+/// The credentials in the folder of the program's state, with its key, which is made when there is none.
+///
+/// # Errors
+/// When the key can be neither read nor made.
+pub(crate) fn vault(state: &Path) -> Result<Vault> {
+    let key = state_dir::credentials_key(state);
+    let key = key.with_context(|| format!("no key for credentials in {}", state.display()))?;
+    let store = Arc::new(store::open(state, &Metrics::new()));
+    Ok(Vault::new(store, Sealer::new(&key)))
+}
+
+/// The credentials, if anybody has signed in with this folder: nothing is made for those who do not. `store` is an open one of the
+/// folder.
+pub(crate) fn known_vault(state: &Path, store: Option<Arc<dyn Store>>) -> Option<Vault> {
+    if !state_dir::has_credentials_key(state) {
+        return None;
+    }
+    match store {
+        None => vault(state).ok(),
+        Some(store) => {
+            let key = state_dir::credentials_key(state).ok()?;
+            Some(Vault::new(store, Sealer::new(&key)))
+        }
+    }
+}
+
+/// `target` with the stored login of `account`, if the server is one of HTTP whose credentials do not come from elsewhere.
+///
+/// A server that is given a token does not get another one: what it refuses there is that token.
+pub(crate) fn with_login(
+    target: Target,
+    server: &Server,
+    account: Option<&str>,
+    surroundings: &Surroundings,
+) -> Target {
+    let Server::Http { headers, .. } = server else { return target };
+    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+        return target;
+    }
+    let vault = state_dir::of_gateways(surroundings).and_then(|state| known_vault(&state, None));
+    match (target, vault) {
+        (Target::Http(endpoint), Some(vault)) => Target::Http(signed_in(endpoint, vault, account)),
+        (target, _) => target,
+    }
+}
+
+/// The endpoint with the login of `account`, if its URL may have one.
+fn signed_in(endpoint: Endpoint, vault: Vault, account: Option<&str>) -> Endpoint {
+    let account = account.unwrap_or(DEFAULT_ACCOUNT);
+    match SignIn::new(&endpoint, account, vault, SignInOptions::default()) {
+        Ok(sign_in) => sign_in.endpoint(),
+        Err(_) => endpoint,
+    }
+}

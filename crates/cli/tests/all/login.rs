@@ -1,0 +1,333 @@
+//! `anyport login`: a server that wants to know who calls, its authorization server, and a browser whose user agrees to everything.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Read as _,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::support::{
+    Ended, Program, anyport, folder,
+    http::{Answer, Server},
+    scripted::{self, Asked, Scripted},
+    to_the_end, until,
+};
+
+/// What the authorization server knows.
+#[derive(Default)]
+struct Known {
+    /// Codes with the parameters that they were asked for with.
+    codes: BTreeMap<String, BTreeMap<String, String>>,
+    access: BTreeSet<String>,
+    refresh: BTreeSet<String>,
+    /// How many of each were given.
+    given: usize,
+    registered: usize,
+    refreshed: usize,
+    revoked: Vec<String>,
+    /// How long tokens live, in seconds.
+    life: u64,
+}
+
+/// A server of MCP at `/mcp`, and its authorization server.
+struct Guarded {
+    server: Scripted,
+    known: Arc<Mutex<Known>>,
+    home: TempDir,
+}
+
+fn form(text: &str) -> BTreeMap<String, String> {
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+fn refused(error: &str) -> Option<String> {
+    let body = json!({"error": error}).to_string();
+    scripted::response("400 Bad Request", &["Content-Type: application/json"], &body)
+}
+
+impl Known {
+    fn authorize(&mut self, base: &str, query: &str) -> Option<String> {
+        let asked = form(query);
+        self.given += 1;
+        let code = format!("code-{}-of-the-test", self.given);
+        let (state, to) = (asked["state"].clone(), asked["redirect_uri"].clone());
+        self.codes.insert(code.clone(), asked);
+        let location = format!("Location: {to}?code={code}&state={state}&iss={base}");
+        scripted::response("302 Found", &[&location], "")
+    }
+
+    fn token(&mut self, base: &str, asked: &BTreeMap<String, String>) -> Option<String> {
+        assert_eq!(asked["resource"], format!("{base}/mcp"));
+        assert_eq!(asked["client_id"], "client-1");
+        match asked["grant_type"].as_str() {
+            "authorization_code" => {
+                let Some(login) = self.codes.remove(&asked["code"]) else { return refused("invalid_grant") };
+                let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&asked["code_verifier"]));
+                assert_eq!(
+                    (&challenge, "S256"),
+                    (&login["code_challenge"], login["code_challenge_method"].as_str())
+                );
+                assert_eq!(asked["redirect_uri"], login["redirect_uri"]);
+            }
+            _ if !self.refresh.remove(&asked["refresh_token"]) => return refused("invalid_grant"),
+            _ => self.refreshed += 1,
+        }
+        self.given += 1;
+        let (access, refresh) =
+            (format!("access-{}-of-the-test", self.given), format!("refresh-{}-of-the-test", self.given));
+        self.access.insert(access.clone());
+        self.refresh.insert(refresh.clone());
+        scripted::document(&json!({
+            "access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": self.life, "scope": "look",
+        }))
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Option<String> {
+        let host = asked.headers.lines().find_map(|line| line.strip_prefix("host: "))?;
+        let base = format!("http://{host}");
+        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+        match (asked.verb.as_str(), path) {
+            ("GET", "/.well-known/oauth-protected-resource/mcp") => scripted::document(
+                &json!({"resource": format!("{base}/mcp"), "authorization_servers": [base], "scopes_supported": ["look"]}),
+            ),
+            ("GET", "/.well-known/oauth-authorization-server") => scripted::document(&json!({
+                "issuer": base,
+                "authorization_endpoint": format!("{base}/authorize"),
+                "token_endpoint": format!("{base}/token"),
+                "registration_endpoint": format!("{base}/register"),
+                "revocation_endpoint": format!("{base}/revoke"),
+                "code_challenge_methods_supported": ["S256"],
+                "token_endpoint_auth_methods_supported": ["none"],
+                "authorization_response_iss_parameter_supported": true,
+            })),
+            ("POST", "/register") => {
+                self.registered += 1;
+                scripted::document(&json!({"client_id": "client-1"}))
+            }
+            ("GET", "/authorize") => self.authorize(&base, query),
+            ("POST", "/token") => self.token(&base, &form(asked.body.as_str()?)),
+            ("POST", "/revoke") => {
+                self.revoked.push(form(asked.body.as_str()?)["token"].clone());
+                scripted::response("200 OK", &[], "")
+            }
+            (_, "/mcp") => {
+                let token =
+                    asked.headers.lines().find_map(|line| line.strip_prefix("authorization: bearer "));
+                match token.is_some_and(|token| self.access.contains(token)) {
+                    true => scripted::modern(asked),
+                    false => scripted::response(
+                        "401 Unauthorized",
+                        &["WWW-Authenticate: Bearer error=\"invalid_token\""],
+                        "",
+                    ),
+                }
+            }
+            _ => scripted::response("404 Not Found", &[], ""),
+        }
+    }
+}
+
+impl Guarded {
+    fn start() -> Self {
+        let known = Arc::new(Mutex::new(Known { life: 3600, ..Known::default() }));
+        let of_server = known.clone();
+        let server = Scripted::start(move |asked| of_server.lock().unwrap().answer(asked));
+        let home = folder(&[(
+            "bin/xdg-open",
+            "#!/bin/sh\nprintf %s \"$1\" > \"$OPENED.new\" && mv \"$OPENED.new\" \"$OPENED\"\n",
+        )]);
+        let script = home.path().join("bin/xdg-open");
+        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { server, known, home }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = anyport(self.home.path());
+        let path = format!(
+            "{}:{}",
+            self.home.path().join("bin").display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        command.env("PATH", path).env("OPENED", self.home.path().join("opened")).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        let ended = to_the_end(self.command(arguments));
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!told.contains("-of-the-test"), "{arguments:?}: {told}");
+        ended
+    }
+
+    /// Signs in with a browser that follows the page.
+    fn log_in(&self, arguments: &[&str]) -> Ended {
+        let opened = self.home.path().join("opened");
+        let _ = fs::remove_file(&opened);
+        let browser = thread::spawn(move || {
+            let url = until(
+                || fs::read_to_string(&opened).ok().map_or(Value::Null, Value::String),
+                |url| url.is_string(),
+            );
+            follow(url.as_str().unwrap())
+        });
+        let ended = self.run(&[&["login", &self.server.url()], arguments].concat());
+        assert_eq!(browser.join().unwrap().status, 200);
+        ended
+    }
+
+    fn known<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
+        look(&mut self.known.lock().unwrap())
+    }
+}
+
+/// Where the page sends the browser.
+fn page(url: &str) -> String {
+    let at = Server::at(url);
+    let mut answer = String::new();
+    at.send("GET", &at.path, &[], "").0.read_to_string(&mut answer).unwrap();
+    answer.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap().to_owned()
+}
+
+/// Opens the page, and brings the answer.
+fn follow(url: &str) -> Answer {
+    let back = Server::at(&page(url));
+    back.get(&back.path, &[])
+}
+
+#[test]
+fn a_login_is_used_renewed_and_taken_back() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let before = guarded.run(&["call", &url, "look"]);
+    assert_eq!(before.code, Some(3), "{}", before.stderr);
+    assert!(before.stderr.contains(&format!("anyport login {url}")), "{}", before.stderr);
+    assert!(!guarded.home.path().join("state/anyport/credentials.key").exists(), "nobody has signed in");
+
+    let ended = guarded.log_in(&[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.starts_with(&format!("signed in to {url} as default\n")), "{}", ended.stdout);
+
+    let called = guarded.run(&["call", &url, "look"]);
+    assert_eq!((called.code, called.stdout.trim()), (Some(0), "seen"), "{}", called.stderr);
+    assert_eq!(guarded.known(|known| known.refreshed), 0);
+
+    // The server has forgotten the token, which is renewed, and the new one stored.
+    guarded.known(|known| known.access.clear());
+    for _ in 0..2 {
+        let called = guarded.run(&["call", &url, "look"]);
+        assert_eq!((called.code, called.stdout.trim()), (Some(0), "seen"), "{}", called.stderr);
+    }
+    assert_eq!(guarded.known(|known| (known.refreshed, known.registered)), (1, 1));
+
+    let accounts = guarded.run(&["accounts", "--json"]);
+    let accounts: Value = serde_json::from_str(&accounts.stdout).unwrap();
+    assert_eq!(
+        (&accounts["accounts"][0]["server"], &accounts["accounts"][0]["state"]),
+        (&json!(url), &json!("signed in"))
+    );
+
+    let out = guarded.run(&["logout", &url]);
+    assert_eq!(out.code, Some(0), "{}", out.stderr);
+    assert_eq!(guarded.known(|known| known.revoked.len()), 2);
+    assert_eq!(guarded.run(&["call", &url, "look"]).code, Some(3));
+    assert_eq!(guarded.run(&["logout", &url]).code, Some(1));
+}
+
+/// Invariant: A credential is stored sealed, under a key that only the user can read, and is in no output.
+#[test]
+fn what_is_stored_is_sealed() {
+    let guarded = Guarded::start();
+    assert_eq!(guarded.log_in(&["--account", "work"]).code, Some(0));
+    let state = guarded.home.path().join("state/anyport");
+    assert_eq!(fs::metadata(state.join("credentials.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut files = Vec::new();
+    collect(&state, &mut files);
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        for secret in ["-of-the-test", "client-1", &guarded.server.url()] {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} is in {}", file.display());
+        }
+    }
+    let url = guarded.server.url();
+    assert_eq!(guarded.run(&["call", &url, "look"]).code, Some(3), "the login of another name");
+    assert_eq!(guarded.run(&["call", &url, "look", "--account", "work"]).code, Some(0));
+}
+
+fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type().unwrap().is_dir() {
+            true => collect(&entry.path(), files),
+            false => files.push(entry.path()),
+        }
+    }
+}
+
+#[test]
+fn a_login_that_was_taken_back_is_asked_for_again() {
+    let guarded = Guarded::start();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    guarded.known(|known| {
+        known.access.clear();
+        known.refresh.clear();
+    });
+    let url = guarded.server.url();
+    let called = guarded.run(&["call", &url, "look"]);
+    assert_eq!(called.code, Some(3), "{}", called.stderr);
+    assert!(called.stderr.contains(&format!("anyport login {url}")), "{}", called.stderr);
+    let accounts = guarded.run(&["accounts"]);
+    assert!(accounts.stdout.contains("needs login"), "{}", accounts.stdout);
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    assert_eq!(guarded.run(&["call", &url, "look"]).code, Some(0));
+    assert_eq!(guarded.known(|known| known.registered), 1, "the client is still the same");
+}
+
+#[test]
+fn without_a_browser_the_answer_is_pasted() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let mut login = Program::start(guarded.command(&["login", &url, "--no-browser"]));
+    let address = login.error_line(|line| line.starts_with("http://"));
+    login.write(format!("{}\n", page(&address)).as_bytes());
+    assert!(login.wait().success(), "{}", login.stderr());
+    assert_eq!(guarded.run(&["call", &url, "look"]).code, Some(0));
+}
+
+/// Invariant: Processes that share a login renew its token once, however many of them need it at once.
+#[test]
+fn several_processes_renew_a_token_once() {
+    let guarded = Guarded::start();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    guarded.known(|known| known.access.clear());
+    let url = guarded.server.url();
+    let calls: Vec<Program> =
+        (0..5).map(|_| Program::start(guarded.command(&["call", &url, "look"]))).collect();
+    for mut call in calls {
+        call.close_input();
+        assert!(call.wait().success(), "{}", call.stderr());
+    }
+    assert_eq!(guarded.known(|known| known.refreshed), 1);
+}
+
+#[test]
+fn a_token_that_is_given_starts_no_login() {
+    let guarded = Guarded::start();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    let asked = guarded.server.asked().len();
+    let mut command = guarded.command(&["call", &guarded.server.url(), "look", "--bearer", "env:TOKEN"]);
+    command.env("TOKEN", "a-token-of-somebody-else");
+    let ended = to_the_end(command);
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    let since = guarded.server.asked().split_off(asked);
+    assert!(since.iter().all(|asked| asked.path == "/mcp"), "{since:?}");
+}
