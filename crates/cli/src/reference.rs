@@ -37,7 +37,7 @@ fn the_reference_of_the_command_line_is_what_the_code_says() {
 #[test]
 fn the_schema_of_the_gateways_file_is_what_the_code_reads() {
     let schema = format!("{:#}\n", anyport_config::gateway::schema());
-    compare("schema.md", vec![("schema", format!("```json\n{schema}```\n"))]);
+    compare("schema.md", vec![("schema", format!("```text\n{schema}```\n"))]);
     // The same as a file by itself, for editors.
     golden("anyport.schema.json", &schema);
 }
