@@ -347,8 +347,9 @@ fn a_gateway_among_its_own_servers_does_not_start_itself_without_end() {
     // Under the URL at which it is published.
     let text = "[upstreams.again]\nurl = \"https://tools.example/s/small/mcp\"\n";
     let home = folder(&[("anyport.toml", text)]);
-    let (mut gateway, server) = started(anyport(home.path()), &["--public-url", "https://tools.example"]);
-    assert_eq!(tools(&server), [""; 0]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0", "--public-url", "https://tools.example"]);
+    let mut gateway = Program::start(command);
     gateway.error_line(|line| line.contains("the upstream again is left out"));
 }
 

@@ -352,6 +352,7 @@ async fn a_session_that_is_forgotten_between_calls_is_opened_anew_for_its_subscr
     let mut told = connection.peer().subscribe();
     let request = Request::new(Method::Subscribe, anyport_protocol::Raw::from(json!({"uri": "test://a"})));
     assert!(matches!(within(connection.call(request, context()).outcome()).await, Outcome::Result(_)));
+    assert!(matches!(within(told.next()).await, Some(PeerEvent::Silent)), "the new session has no stream");
     assert!(matches!(within(told.next()).await, Some(PeerEvent::Lagged(0))), "what may have changed");
     let again = script.asked().into_iter().filter(|asked| {
         asked.method() == "resources/subscribe" && asked.header("mcp-session-id") == Some("s2")
