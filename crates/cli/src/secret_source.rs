@@ -85,9 +85,9 @@ impl SecretSource {
         match self {
             Self::Environment(name) => {
                 let value = surroundings.variable(name);
-                value
-                    .map(str::to_owned)
-                    .ok_or_else(|| format!("the variable {name} is not set; set it: export {name}=..."))
+                value.map(str::to_owned).ok_or_else(|| {
+                    format!("the variable {name} is not set; set it here, or in the .env beside the file")
+                })
             }
             Self::File(path) => {
                 let path = surroundings.cwd.join(path);

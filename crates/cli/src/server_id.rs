@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyport_config::gateway::UpstreamConfig;
 use anyport_seal::Key;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -42,8 +43,20 @@ pub(crate) fn server_id(server: &Server, key: &Key) -> String {
 
 /// Returns the same for an upstream of a gateway's file, whose secrets need not be read for it.
 pub(crate) fn upstream_id(file: &Path, name: &str, key: &Key) -> String {
+    id_of(&["upstream", &file.to_string_lossy(), name], key)
+}
+
+/// Returns an id of the entry `name` of the file `file`, as long as `config` says the same of its connections. References in it are not
+/// followed.
+pub(crate) fn entry_id(file: &str, name: &str, config: &UpstreamConfig, key: &Key) -> String {
+    // It came from a text.
+    let text = serde_json::to_string(&config.connection()).unwrap_or_default();
+    id_of(&["entry", file, name, &text], key)
+}
+
+fn id_of(parts: &[&str], key: &Key) -> String {
     let mut hash = Sha256::new_with_prefix(key.as_bytes());
-    for part in ["upstream", &file.to_string_lossy(), name] {
+    for part in parts {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }

@@ -1,12 +1,18 @@
 //! How a bridge and a gateway make the upstreams of their servers: connections, the key of sealed states, and the cached lists.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
+use anyport_config::gateway::UpstreamConfig;
 use anyport_gateway::{
     Bridge, CatalogRecord,
     federation::{PinMode, PinRecords, Pins},
@@ -18,12 +24,14 @@ use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
 use anyport_transport::{BufferedBytes, client};
-use anyport_upstream::{ColdStarts, IsolationPolicy, Upstream};
+use anyport_upstream::{
+    ColdStarts, ConnectError, Connected, Connector, IsolationPolicy, OpenRequest, Upstream,
+};
 
 use crate::{
     guard,
     listen::{self, Limits},
-    server_id::server_id,
+    server_id::{entry_id, server_id},
     server_log::{LoggedConnector, ServerLogs},
     state_dir, store,
     target::Server,
@@ -32,6 +40,7 @@ use crate::{
 };
 
 /// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
+#[derive(Clone)]
 pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
@@ -44,7 +53,7 @@ pub(crate) struct UpstreamFactory {
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
-    guard: guard::Guard,
+    guard: Arc<guard::Guard>,
     cold_starts: ColdStarts,
 }
 
@@ -71,6 +80,8 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) handshakes: u32,
     /// The time without use after which its connections are closed.
     pub(crate) idle_stop: Option<Duration>,
+    /// The id of its entry in a file, under which its lists are found while it cannot be reached for want of a secret.
+    pub(crate) entry: Option<String>,
     /// Whether it is reached with the key of one caller: nothing of it is stored, and it is connected for its calls alone.
     pub(crate) is_of_caller: bool,
 }
@@ -94,8 +105,13 @@ impl UpstreamFactory {
         let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
-        let guard = guard::Guard::default();
+        let guard = Arc::default();
         Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, guard, cold_starts })
+    }
+
+    /// The same, with other limits for what is made from now on.
+    pub(crate) fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, ..self.clone() }
     }
 
     /// The revisions that clients may speak.
@@ -132,6 +148,7 @@ impl UpstreamFactory {
             is_logged,
             handshakes,
             idle_stop,
+            entry,
             is_of_caller,
         } = options;
         // What a client does not read is not read from the server either.
@@ -161,12 +178,32 @@ impl UpstreamFactory {
             .isolation(isolation)
             .build();
         let store = self.store.clone().filter(|_| !is_of_caller);
-        let catalog = store.map(|store| CatalogRecord::new(store, server_id(server, &self.key)));
+        let catalog = store.map(|store| {
+            let record = CatalogRecord::new(store, server_id(server, &self.key));
+            entry.into_iter().fold(record, CatalogRecord::known_as)
+        });
         let bridge = Bridge::new(upstream, self.supported.clone(), catalog);
         match idle_stop {
             Some(after) => bridge.idle_stop(after),
             None => bridge,
         }
+    }
+
+    /// The id of the entry `name` of the file `file`: see [`UpstreamOptions::entry`].
+    pub(crate) fn entry_id(&self, file: &str, name: &str, config: &UpstreamConfig) -> String {
+        entry_id(file, name, config, &self.key)
+    }
+
+    /// A bridge in the place of a server that cannot be connected, whose calls fail with `why`. It has the last known lists of
+    /// `entry`.
+    pub(crate) fn unusable_bridge(&self, name: &str, why: &str, entry: String) -> Bridge {
+        let upstream = Upstream::builder(name, Unusable(why.to_owned()))
+            .limits(self.limits.upstream)
+            .dialogues(self.limits.legacy_clients)
+            .metrics(&self.metrics)
+            .build();
+        let catalog = self.store.clone().map(|store| CatalogRecord::of_entry(store, entry));
+        Bridge::new(upstream, self.supported.clone(), catalog)
     }
 
     /// The deadlines of calls through `bridge`. Its server learns of calls of which nothing came in time.
@@ -182,6 +219,18 @@ impl UpstreamFactory {
     pub(crate) fn bulkhead(&self, name: &str, options: BulkheadOptions) -> BulkheadLayer {
         let Places { calls, queued, wait } = self.limits.places(options);
         BulkheadLayer::new(name, calls, &self.metrics).queue(queued, wait)
+    }
+}
+
+/// A server that cannot be connected, for a reason.
+struct Unusable(String);
+
+impl Connector for Unusable {
+    fn connect(
+        &self,
+        _: OpenRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+        Box::pin(ready(Err(ConnectError::never(self.0.clone()))))
     }
 }
 

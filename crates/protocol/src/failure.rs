@@ -25,8 +25,8 @@ pub enum Failure {
         since: Timestamp,
         /// Why the last attempt failed, for a person.
         why: String,
-        /// The time until the next attempt.
-        retry_in: Duration,
+        /// The time until the next attempt; `None` if none is made.
+        retry_in: Option<Duration>,
     },
     /// A limit is reached; a later call may fit.
     Overloaded {
@@ -134,10 +134,11 @@ impl Failure {
             }
             Self::Unavailable { since, why, retry_in } => {
                 let name = upstream.unwrap_or("the server");
-                let seconds = retry_in.as_secs().saturating_add(1);
-                let message = format!(
-                    "{name} cannot be reached since {since:.0}: {why}; the next attempt is in {seconds} s"
-                );
+                let next = |time: &Duration| {
+                    format!("; the next attempt is in {} s", time.as_secs().saturating_add(1))
+                };
+                let next = retry_in.as_ref().map(next).unwrap_or_default();
+                let message = format!("{name} cannot be reached since {since:.0}: {why}{next}");
                 let data =
                     data().with("since", &Raw::string(&since.to_string())).with("why", &Raw::string(why));
                 Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown)
@@ -288,7 +289,7 @@ mod tests {
         let (message, data) = error(Failure::Unavailable {
             since: Timestamp::UNIX_EPOCH,
             why: "refused".into(),
-            retry_in: Duration::from_millis(1500),
+            retry_in: Some(Duration::from_millis(1500)),
         });
         let expected =
             "docs cannot be reached since 1970-01-01T00:00:00Z: refused; the next attempt is in 2 s";

@@ -18,7 +18,7 @@ use crate::{
     ConnectError, OpenRequest,
     isolation::Share,
     pool::Pool,
-    slot::{Slot, State, Up},
+    slot::{Down, Slot, State, Up},
     watch::DISCONNECT_GRACE,
 };
 
@@ -68,7 +68,7 @@ impl Pool {
             1 => why.to_owned(),
             _ => format!("{failures} calls in a row have failed, the last one so: {why}"),
         };
-        let down = self.unreachable(&ConnectError(why), None, attempts);
+        let down = self.unreachable(&ConnectError::new(why), None, attempts);
         // Calls that are under way on the connection may still end.
         if slot.retire_as(up, State::Down(down)) {
             self.0.metrics.opened.increment();
@@ -105,7 +105,7 @@ impl Pool {
         let (mut state, mut closed) = (slot.state.subscribe(), self.0.closed.subscribe());
         loop {
             let due = match &*state.borrow_and_update() {
-                State::Down(down) if down.attempts > 0 => Some(down.retry_at),
+                State::Down(Down { attempts: 1.., retry_at: Some(retry_at), .. }) => Some(*retry_at),
                 State::Connecting | State::Reconnecting(_) => None,
                 State::Down(_) | State::Idle | State::Up(_) | State::Moved => return,
             };
@@ -128,8 +128,8 @@ impl Pool {
     pub(crate) fn recovered(&self, than: &Slot) {
         for slot in self.slots().iter().filter(|slot| !std::ptr::eq(&***slot, than)) {
             slot.state.send_if_modified(|state| match state {
-                State::Down(down) => {
-                    down.retry_at = Instant::now();
+                State::Down(down) if down.retry_at.is_some() => {
+                    down.retry_at = Some(Instant::now());
                     true
                 }
                 _ => false,

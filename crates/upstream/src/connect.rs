@@ -1,11 +1,8 @@
 //! How connections are opened, with backoff.
 
-use std::{
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicUsize},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, OnceLock, Weak,
+    atomic::{AtomicBool, AtomicUsize},
 };
 
 use anyport_protocol::{failure::Failure, session::client::ServerIdentity};
@@ -71,7 +68,10 @@ impl Pool {
     /// Completes when the next attempt to connect may be made, or was made by another call.
     async fn due(&self, slot: &Slot) {
         let retry_at = match &*slot.state.borrow() {
-            State::Down(down) => down.retry_at,
+            State::Down(down) => match down.retry_at {
+                Some(retry_at) => retry_at,
+                None => return,
+            },
             _ => return,
         };
         let mut state = slot.state.subscribe();
@@ -89,7 +89,7 @@ impl Pool {
         let begun = slot.state.send_if_modified(|state| {
             let may = match state {
                 State::Idle => true,
-                State::Down(down) => down.retry_at <= Instant::now(),
+                State::Down(down) => down.retry_at.is_some_and(|retry_at| retry_at <= Instant::now()),
                 State::Connecting | State::Reconnecting(_) | State::Up(_) | State::Moved => false,
             };
             if may && let State::Down(down) = std::mem::replace(state, State::Connecting) {
@@ -117,7 +117,7 @@ impl Pool {
     /// Counts the attempt to connect in this place as failed, after a panic. Returns whether one was under way.
     fn panicked(&self, slot: &Slot) -> bool {
         let why =
-            ConnectError("connecting failed in a way that it should not, which is a fault to report".into());
+            ConnectError::new("connecting failed in a way that it should not, which is a fault to report");
         slot.state.send_if_modified(|state| {
             let connects = matches!(state, State::Connecting | State::Reconnecting(_));
             if connects {
@@ -131,7 +131,8 @@ impl Pool {
     fn down(&self, down: &Down) -> Failure {
         match down.failure.clone() {
             Failure::Unavailable { since, why, .. } => {
-                let retry_in = down.retry_at.saturating_duration_since(Instant::now());
+                let until = |at: Instant| at.saturating_duration_since(Instant::now());
+                let retry_in = down.retry_at.map(until);
                 Failure::Unavailable { since, why, retry_in }.of_upstream(&*self.0.name)
             }
             failure => failure,
@@ -200,8 +201,8 @@ impl Pool {
         let name = &self.0.name;
         let since = since.unwrap_or_else(jiff::Timestamp::now);
         tracing::warn!(upstream = name, attempts, "not connected: {why}");
-        let failure = Failure::Unavailable { since, why: why.0.clone(), retry_in: Duration::ZERO };
-        let retry_at = Instant::now() + self.0.limits.backoff_after(attempts);
+        let failure = Failure::Unavailable { since, why: why.to_string(), retry_in: None };
+        let retry_at = (!why.is_final()).then(|| Instant::now() + self.0.limits.backoff_after(attempts));
         Down { failure, since, retry_at, attempts }
     }
 

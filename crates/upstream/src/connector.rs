@@ -86,11 +86,31 @@ impl ServerInfo {
 
 /// Why there is no connection, for a person: what happened and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectError(pub String);
+pub struct ConnectError {
+    why: String,
+    is_final: bool,
+}
+
+impl ConnectError {
+    /// A later attempt may succeed.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_final: false }
+    }
+
+    /// No later attempt can succeed, and none is made.
+    pub fn never(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_final: true }
+    }
+
+    /// Whether no later attempt can succeed.
+    pub fn is_final(&self) -> bool {
+        self.is_final
+    }
+}
 
 impl std::fmt::Display for ConnectError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 

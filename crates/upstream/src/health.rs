@@ -28,8 +28,8 @@ pub enum UpstreamHealth {
         since: Timestamp,
         /// Why the last attempt failed.
         why: String,
-        /// When it is tried again.
-        retry_at: Timestamp,
+        /// When it is tried again; `None`: never.
+        retry_at: Option<Timestamp>,
     },
 }
 
@@ -60,7 +60,8 @@ impl Pool {
 /// The health of a server with a place that is `down`; `None` if it is not the server's fault.
 fn down_since(down: &Down) -> Option<UpstreamHealth> {
     let Failure::Unavailable { since, why, .. } = &down.failure else { return None };
-    let retry_at = Timestamp::now() + signed(down.retry_at.saturating_duration_since(Instant::now()));
+    let until = |at: Instant| Timestamp::now() + signed(at.saturating_duration_since(Instant::now()));
+    let retry_at = down.retry_at.map(until);
     Some(UpstreamHealth::Down { since: *since, why: why.clone(), retry_at })
 }
 

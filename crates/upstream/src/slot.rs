@@ -140,7 +140,8 @@ impl Drop for UpGuard {
 pub(crate) struct Down {
     pub(crate) failure: Failure,
     pub(crate) since: jiff::Timestamp,
-    pub(crate) retry_at: Instant,
+    /// When the next attempt may be made; `None`: never.
+    pub(crate) retry_at: Option<Instant>,
     /// Attempts that failed one after the other.
     pub(crate) attempts: u32,
 }
@@ -148,7 +149,7 @@ pub(crate) struct Down {
 impl Down {
     /// A state after which the next attempt may be made at once: none was made.
     pub(crate) fn now(failure: Failure) -> Self {
-        Self { failure, since: jiff::Timestamp::now(), retry_at: Instant::now(), attempts: 0 }
+        Self { failure, since: jiff::Timestamp::now(), retry_at: Some(Instant::now()), attempts: 0 }
     }
 }
 
@@ -288,7 +289,7 @@ impl Slot {
         let open = match &*state {
             State::Idle | State::Moved => false,
             State::Connecting | State::Reconnecting(_) | State::Up(_) => true,
-            State::Down(down) => down.retry_at > Instant::now(),
+            State::Down(down) => down.retry_at.is_none_or(|retry_at| retry_at > Instant::now()),
         };
         open || self.listen.is_heard()
     }

@@ -65,7 +65,7 @@ impl Connector for TransportConnector {
                         sleep(AGAIN.after(attempt - 1)).await;
                         attempt += 1;
                     }
-                    Err(error) => return Err(ConnectError(error.to_string())),
+                    Err(error) => return Err(ConnectError::new(error.to_string())),
                 }
             }
         })

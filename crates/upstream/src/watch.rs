@@ -88,13 +88,13 @@ impl Pool {
         };
         let now = match since.elapsed() < HEALTHY {
             true => {
-                let down = self.unreachable(&ConnectError(why.to_string()), None, lost_soon);
+                let down = self.unreachable(&ConnectError::new(why.to_string()), None, lost_soon);
                 // A server that was replaced is there, and one that has worked is started again at once. One that is lost again
                 // and again is waited for.
                 let is_there =
                     matches!(why, CloseReason::Replaced(_)) || up.has_worked.load(Ordering::Relaxed);
                 let is_first = is_there && attempts == 0;
-                State::Down(if is_first { Down { retry_at: Instant::now(), ..down } } else { down })
+                State::Down(if is_first { Down { retry_at: Some(Instant::now()), ..down } } else { down })
             }
             false => State::Idle,
         };
@@ -196,7 +196,10 @@ impl Pool {
             self.begin(&slot, &context);
             match slot.settled().await {
                 // Overloaded is told without a time to wait.
-                State::Down(down) => sleep_until(down.retry_at.max(Instant::now() + DISCONNECT_GRACE)).await,
+                State::Down(Down { retry_at: Some(retry_at), .. }) => {
+                    sleep_until(retry_at.max(Instant::now() + DISCONNECT_GRACE)).await;
+                }
+                State::Down(_) => return false,
                 State::Idle => tokio::task::yield_now().await,
                 State::Up(_) | State::Connecting | State::Reconnecting(_) | State::Moved => return true,
             }

@@ -9,7 +9,7 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use anyhow::Result;
 use anyport::layer::Layer as _;
 use anyport_protocol::Revision;
-use anyport_transport::client::ConnectOptions;
+use anyport_transport::{client::ConnectOptions, http::FurtherEndpoints};
 use anyport_upstream::IsolationPolicy;
 
 pub(crate) use self::arguments::Arguments;
@@ -58,6 +58,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         is_logged: false,
         handshakes: 1,
         idle_stop: None,
+        entry: None,
         is_of_caller: false,
     });
     let upstream = bridge.upstream().clone();
@@ -89,7 +90,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         supported,
         limits,
         buffers,
-        further: Vec::new(),
+        further: FurtherEndpoints::default(),
         client_headers: None,
         observer: None,
     };

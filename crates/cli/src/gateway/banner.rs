@@ -2,7 +2,10 @@ use std::{fmt, net::SocketAddr, path::Path};
 
 use serde_json::json;
 
-use super::file::{GatewayFile, virtual_path};
+use super::{
+    file::{GatewayFile, virtual_path},
+    members::Members,
+};
 use crate::{
     listen::{Addresses, Transport},
     render::safe,
@@ -12,6 +15,7 @@ use crate::{
 /// The banner of a running gateway: its servers, its addresses, and the configuration for a client.
 pub(super) struct Banner<'a> {
     pub(super) file: &'a GatewayFile,
+    pub(super) members: &'a Members,
     pub(super) arguments: &'a Arguments,
     pub(super) address: Option<SocketAddr>,
     /// Where the Unix socket is.
@@ -35,6 +39,9 @@ impl fmt::Display for Banner<'_> {
         if !unused.is_empty() {
             let names: Vec<_> = unused.iter().map(|(name, _)| name.as_str()).collect();
             writeln!(f, "  disabled   {}", names.join(", "))?;
+        }
+        for (name, why) in self.members.unusable() {
+            writeln!(f, "  unusable   {}", safe::line(&format!("{name}: {why}")))?;
         }
         let addresses =
             Addresses { arguments: &self.arguments.listen, address: self.address, path: self.path };

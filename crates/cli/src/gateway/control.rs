@@ -180,6 +180,7 @@ impl Control {
             since: Time(self.began),
             servers: running.servers(),
             virtual_servers: file.config.servers.keys().map(|name| virtual_path(name)).collect(),
+            needs_restart: running.unapplied().into_iter().map(str::to_owned).collect(),
         }
     }
 }

@@ -9,9 +9,10 @@ use anyport_transport::{ClientObserver, unix};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::factories::Factories;
 use crate::{
     target::{redact_json, redacted},
-    upstream_factory::{self, UpstreamFactory},
+    upstream_factory,
 };
 
 /// The connections that lead to one server alone. They end when the server is not one of the gateway's any more.
@@ -48,18 +49,19 @@ impl DirectAccess {
     /// The servers of `federation`, with the layers that the whole of it has. Calls in flight may finish within `drain` when their connection must end.
     pub(super) fn new(
         federation: Federation,
-        factory: &UpstreamFactory,
+        factories: Factories,
         max_connections: usize,
         drain: Duration,
     ) -> Self {
-        let (limits, metrics) = (factory.limits.clone(), factory.metrics.clone());
+        let factory = factories.now();
         let mcp = unix::Config::default()
             .supported(factory.supported().clone())
             .buffers(factory.buffers.clone())
             .observer(Some(Arc::new(factory.traffic.clone()) as Arc<dyn ClientObserver>))
-            .limits(limits.unix(max_connections).drain(drain));
+            .limits(factory.limits.unix(max_connections).drain(drain));
         let layers = Box::new(move |member| -> Arc<dyn Service> {
-            Arc::new(RedactedErrors(upstream_factory::layered(member, &limits, &metrics)))
+            let now = factories.now();
+            Arc::new(RedactedErrors(upstream_factory::layered(member, &now.limits, &now.metrics)))
         });
         Self { federation, layers, mcp }
     }

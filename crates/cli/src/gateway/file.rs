@@ -14,7 +14,7 @@ use anyport_protocol::suggest::did_you_mean;
 
 #[cfg(unix)]
 use super::socket::ServerName;
-use crate::{inputs, listen::Limit, user_error::UserError};
+use crate::{inputs, listen::Limit, target::env_file_fault, user_error::UserError};
 
 /// A file that was read.
 pub(crate) struct GatewayFile {
@@ -77,11 +77,7 @@ impl GatewayFile {
     /// # Errors
     /// As for [`GatewayFile::read`].
     pub(super) fn read_again(&self) -> Result<Self> {
-        let mut here = Surroundings::here();
-        for (variable, answer) in &self.answers {
-            here.variables.entry(variable.clone()).or_insert_with(|| answer.clone());
-        }
-        Ok(Self { answers: self.answers.clone(), ..Self::read(&self.path, &here)? })
+        Ok(Self { answers: self.answers.clone(), ..Self::read(&self.path, &self.here())? })
     }
 
     /// The servers that are not disabled, by their names in the gateway and in the file.
@@ -110,6 +106,27 @@ impl GatewayFile {
         let place = self.path.is_file().then(place).flatten();
         let place = place.map_or_else(String::new, |place| place.to_string());
         UserError::usage(place + &problem, "correct the file")
+    }
+
+    /// The same file with the variables of now: those of the `.env` may have changed.
+    ///
+    /// # Errors
+    /// When the `.env` cannot be read.
+    pub(super) fn with_variables_of_now(&self) -> Result<Self> {
+        let mut surroundings = self.here();
+        surroundings.cwd = folder(&self.path).to_owned();
+        add_dotenv(&mut surroundings)?;
+        let Self { path, config, answers, .. } = self;
+        Ok(Self { path: path.clone(), config: config.clone(), surroundings, answers: answers.clone() })
+    }
+
+    /// The environment, and what the user has answered.
+    fn here(&self) -> Surroundings {
+        let mut here = Surroundings::here();
+        for (variable, answer) in &self.answers {
+            here.variables.entry(variable.clone()).or_insert_with(|| answer.clone());
+        }
+        here
     }
 
     /// The files whose changes matter: the file, and the `.env` beside it.
@@ -162,7 +179,7 @@ fn add_dotenv(surroundings: &mut Surroundings) -> Result<()> {
         return Ok(());
     }
     let wrong = |error: dotenvy::Error| {
-        let problem = format!("{} cannot be read: {error}", path.display());
+        let problem = format!("{} cannot be read: {}", path.display(), env_file_fault(&error));
         UserError::usage(problem, "write one NAME=value on each line, or move the file away")
     };
     for pair in dotenvy::from_path_iter(&path).map_err(wrong)? {

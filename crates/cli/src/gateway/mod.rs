@@ -4,6 +4,7 @@
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
+//! - [`served`]: what clients reach. [`factories`]: makes members under the limits of now.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different; [`hangup`]: the signal for it.
 //! - [`ancestors`]: the gateways that started this program.
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
@@ -22,12 +23,14 @@ mod control;
 mod covered_service;
 #[cfg(unix)]
 mod direct;
+mod factories;
 mod file;
 mod hangup;
 mod members;
 mod own_address;
 mod reload;
 mod running;
+mod served;
 #[cfg(unix)]
 pub(crate) mod socket;
 #[cfg(unix)]
@@ -41,24 +44,22 @@ use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use anyport_config::{Surroundings, gateway::GatewayConfig};
-use anyport_gateway::{
-    ToolSearch,
-    federation::{Federation, VirtualServer},
-};
-use anyport_service::Service;
-use anyport_transport::http::{ClientHeaderNames, FurtherEndpoint};
+use anyport_gateway::federation::Federation;
+use anyport_transport::http::ClientHeaderNames;
 use tokio::sync::mpsc;
 
 pub(crate) use self::{
     ancestors::{SERVED_FILES, nearest_file, serve as is_served_above, served_files, trusted_nearest_file},
     file::{GatewayFile, pinned_as},
 };
-use self::{banner::Banner, file::virtual_path, hangup::Hangup, members::Members, running::Running};
+use self::{
+    banner::Banner, factories::Factories, hangup::Hangup, members::Members, running::Running, served::Served,
+};
 use crate::{
     listen::{self, Addresses, Limits, Transport},
     logging,
     serve::Arguments,
-    upstream_factory::{self, UpstreamFactory},
+    upstream_factory::UpstreamFactory,
     user_error::UserError,
 };
 
@@ -83,29 +84,19 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let members = Members::new(&file, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
     members.start().await?;
-    let (limits, metrics) = (&factory.limits, &factory.metrics);
-    let further = file.config.servers.keys().zip(virtual_servers(&file.config)).map(|(name, selection)| {
-        let has_search = file.config.servers[name].tool_search;
-        let service = searched(federation.virtual_server(selection), has_search);
-        FurtherEndpoint::new(virtual_path(name), upstream_factory::layered(service, limits, metrics))
-    });
-    let further: Vec<_> = further.collect();
-    let (service, ended) = (
-        upstream_factory::layered(
-            searched(federation.clone(), file.config.gateway.tool_search),
-            limits,
-            metrics,
-        ),
-        federation.clone(),
-    );
+    let (limits, ended) = (&factory.limits, federation.clone());
+    let served = Served::new(&federation, &file.config, &arguments.name, limits, &factory.metrics);
+    let (service, further) = (served.service(), served.further());
+    let factories = Factories::new(factory.clone());
     #[cfg(unix)]
     let direct = {
         let connections = arguments.listen.max_connections;
-        direct::DirectAccess::new(federation.clone(), &factory, connections, running::RETIRE)
+        direct::DirectAccess::new(federation.clone(), factories.clone(), connections, running::RETIRE)
     };
     let client_headers = ClientHeaderNames::default();
     client_headers.set(members.forwarded_headers());
-    let running = Arc::new(Running::new(file, federation, members, client_headers.clone()));
+    let running =
+        Arc::new(Running::new(file, members, federation, served, factories, client_headers.clone()));
     let (closing, stopped) = (running.clone(), running.clone());
     let (hangup, drain) = (Hangup::new(), factory.limits.http.drain);
     let mut serving = anyport::serve::serve_service(service);
@@ -142,24 +133,19 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     #[cfg(not(unix))]
     let _restart = restart;
     let served = listen::serve(serving, &arguments.listen, settings, async |address, path| {
-        let (terminal, file) = (std::io::stderr().is_terminal(), running.file());
+        let (terminal, file, members) = (std::io::stderr().is_terminal(), running.file(), running.members());
         #[cfg(unix)]
         if let Some(control) = &control {
             let addresses = Addresses { arguments: &arguments.listen, address, path };
             control.listens(address, addresses.url().filter(|_| arguments.listen.speaks(Transport::Http)));
         }
-        logging::notice(Banner { file: &file, arguments, address, path, terminal });
+        logging::notice(Banner { file: &file, members: &members, arguments, address, path, terminal });
     });
     tokio::select! {
         served = served => served,
         // It never ends by itself.
-        never = running.follow((hangup, restarts), arguments, &factory) => match never {},
+        never = running.follow((hangup, restarts), arguments) => match never {},
     }
-}
-
-/// The federation, with tool search before it if that is wanted.
-fn searched(federation: Federation, has_search: bool) -> Arc<dyn Service> {
-    if has_search { Arc::new(ToolSearch::new(federation)) } else { Arc::new(federation) }
 }
 
 /// The federation of `members`.
@@ -170,30 +156,14 @@ fn federation(
     factory: &UpstreamFactory,
 ) -> Result<Federation> {
     let name = config.gateway.name.as_deref().unwrap_or(&arguments.name);
-    let mut builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
+    let builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
         .revisions(factory.supported().clone())
         .limits(factory.limits.federation)
         .metrics(&factory.metrics)
         .sealer(factory.sealer());
-    if let Some(instructions) = &config.gateway.instructions {
-        builder = builder.instructions(instructions);
-    }
     members
         .all()
         .fold(builder, |builder, member| builder.member(member))
         .build()
         .context("the gateway cannot be built")
-}
-
-/// The selections of the virtual servers, in the order of the file.
-fn virtual_servers(config: &GatewayConfig) -> impl Iterator<Item = VirtualServer> {
-    config.servers.iter().map(|(name, server)| {
-        let all = VirtualServer::new(name);
-        let included = server.include.iter().fold(all, VirtualServer::include);
-        let selected = server.exclude.iter().fold(included, VirtualServer::exclude);
-        match &server.instructions {
-            Some(instructions) => selected.instructions(instructions),
-            None => selected,
-        }
-    })
 }

@@ -6,15 +6,14 @@
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Result;
+use anyport_config::gateway::GatewayConfig;
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
 };
 
 use super::{hangup::Hangup, members::Members, running::Running};
-use crate::{
-    logging, render::safe, serve::Arguments, upstream_factory::UpstreamFactory, user_error::UserError,
-};
+use crate::{listen::Limits, logging, render::safe, serve::Arguments, user_error::UserError};
 
 /// A server that is to be connected anew, and where it is said whether it was there.
 pub(super) type Restart = (String, oneshot::Sender<Result<(), String>>);
@@ -28,7 +27,6 @@ impl Running {
         &self,
         (mut hangup, mut restarts): (Hangup, mpsc::Receiver<Restart>),
         arguments: &Arguments,
-        factory: &Arc<UpstreamFactory>,
     ) -> Infallible {
         let paths = self.file().watched();
         let mut seen = texts(&paths);
@@ -38,7 +36,7 @@ impl Running {
                 () = sleep(LOOK) => false,
                 Some((name, done)) = restarts.recv() => {
                     // Whoever wanted it may be gone.
-                    let _ = done.send(self.restart(&name, arguments, factory).await);
+                    let _ = done.send(self.restart(&name, arguments).await);
                     continue;
                 }
             };
@@ -47,7 +45,7 @@ impl Running {
                 continue;
             }
             seen = found;
-            if let Err(error) = self.reload(arguments, factory).await {
+            if let Err(error) = self.reload(arguments).await {
                 let help = error.downcast_ref().map_or("correct the file", |error: &UserError| &error.help);
                 // The place of the fault has lines of its own.
                 let problem: Vec<_> = error.to_string().lines().map(safe::text).collect();
@@ -60,30 +58,44 @@ impl Running {
         }
     }
 
-    /// Reads the file, and replaces what is different.
-    async fn reload(&self, arguments: &Arguments, factory: &Arc<UpstreamFactory>) -> Result<()> {
+    /// Reads the file, and replaces what is different. With a fault, nothing is.
+    async fn reload(&self, arguments: &Arguments) -> Result<()> {
         let old_file = self.file();
         if !old_file.path.is_file() {
             let problem = format!("{} is no file, and cannot be read again", old_file.path.display());
             return Err(UserError::failed(problem, "write it anew, or start the gateway with another file"));
         }
         let file = old_file.read_again()?;
-        file.limits()?;
+        let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
+        let (before, factory) = (self.factories.now(), self.factories.under(&limits));
         let old = self.members();
-        let members = Arc::new(Members::new(&file, Some(&old), arguments, factory)?);
-        let changes = members.changes(&old);
-        for (what, is_different) in [
-            ("[servers]", file.config.servers != old_file.config.servers),
-            ("[gateway]", file.config.gateway != old_file.config.gateway),
-            ("[limits]", file.config.limits != old_file.config.limits),
-        ] {
-            if is_different {
-                tracing::warn!("{what} has changed, which takes a restart of the gateway");
-            }
+        let members = Arc::new(Members::new(&file, Some(&old), arguments, &factory)?);
+        let mut changes = vec![members.changes(&old)];
+        changes.extend(virtual_changes(&old_file.config, &file.config));
+        if file.config.gateway != old_file.config.gateway {
+            changes.push("[gateway] has changed".to_owned());
+        }
+        let applied = before.limits.differing(&factory.limits);
+        if !applied.is_empty() {
+            changes.push(format!("[limits] has changed: {}", applied.join(", ")));
         }
         factory.logs.retain(&members.upstream_names());
+        let (served, config) = (&self.served, file.config.clone());
         self.replace(Arc::new(file), members).await?;
-        logging::notice(format!("the file was read again: {changes}"));
+        if !applied.is_empty() {
+            served.set_limits(&factory.limits);
+        }
+        served.follow(&config, &arguments.name, &factory.limits);
+        let unapplied = factory.limits.differing(&limits);
+        self.factories.set(factory);
+        logging::notice(format!("the file was read again: {}", changes.join("; ")));
+        if !unapplied.is_empty() && unapplied != self.unapplied() {
+            tracing::warn!(
+                "what has changed of [limits] takes a restart of the gateway: {}",
+                unapplied.join(", ")
+            );
+        }
+        self.set_unapplied(unapplied);
         Ok(())
     }
 
@@ -91,24 +103,35 @@ impl Running {
     ///
     /// # Errors
     /// Why that cannot be.
-    async fn restart(
-        &self,
-        name: &str,
-        arguments: &Arguments,
-        factory: &Arc<UpstreamFactory>,
-    ) -> Result<(), String> {
-        let (file, old) = (self.file(), self.members());
-        if old.has_documents(name) {
-            return Err(format!("{name} is a folder of documents, which are read again when they change"));
+    async fn restart(&self, name: &str, arguments: &Arguments) -> Result<(), String> {
+        let factory = self.factories.now();
+        let words = |error: anyhow::Error| error.to_string();
+        let file = self.file().with_variables_of_now().map_err(words)?;
+        let (members, fault) = self.members().with_restarted(name, &file, arguments, &factory)?;
+        self.replace(Arc::new(file), Arc::new(members)).await.map_err(words)?;
+        if let Some(fault) = fault {
+            return Err(format!("{name} cannot be used: {fault}"));
         }
-        let Some(others) = old.except(name) else { return Err(format!("the gateway has no server {name}")) };
-        let members =
-            Members::new(&file, Some(&others), arguments, factory).map_err(|error| error.to_string())?;
-        self.replace(file, Arc::new(members)).await.map_err(|error| error.to_string())?;
         factory.logs.of(name).event("restarted");
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())
     }
+}
+
+/// What is different about the virtual servers of a file, in words.
+fn virtual_changes(old: &GatewayConfig, new: &GatewayConfig) -> Option<String> {
+    let (old, new) = (&old.servers, &new.servers);
+    let named = |what: &str, names: Vec<&String>| {
+        let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+    };
+    let added = new.keys().filter(|name| !old.contains_key(*name)).collect();
+    let removed = old.keys().filter(|name| !new.contains_key(*name)).collect();
+    let changed = |name: &&String| old.get(*name).is_some_and(|before| *before != new[*name]);
+    let changed = new.keys().filter(changed).collect();
+    let said = [("added", added), ("removed", removed), ("changed", changed)];
+    let said: Vec<_> = said.into_iter().filter_map(|(what, names)| named(what, names)).collect();
+    (!said.is_empty()).then(|| format!("virtual servers: {}", said.join(", ")))
 }
 
 /// The texts at `paths`, as far as they can be read. What is no file, such as a pipe, gives its text only once.

@@ -15,11 +15,16 @@ use tokio::{
 
 #[cfg(unix)]
 use super::status::ServerStatus;
-use super::{file::GatewayFile, members::Members};
+use super::{factories::Factories, file::GatewayFile, members::Members, served::Served};
 
 /// A gateway that runs.
 pub(super) struct Running {
     federation: Federation,
+    /// What clients reach.
+    pub(super) served: Served,
+    pub(super) factories: Factories,
+    /// The limits of the file that hold only after a restart of the gateway.
+    unapplied: Lock<Vec<&'static str>>,
     /// The headers that clients bring for the servers.
     client_headers: ClientHeaderNames,
     now: Lock<(Arc<GatewayFile>, Arc<Members>)>,
@@ -35,12 +40,25 @@ const QUIET: Duration = Duration::from_millis(200);
 impl Running {
     pub(super) fn new(
         file: GatewayFile,
-        federation: Federation,
         members: Members,
+        federation: Federation,
+        served: Served,
+        factories: Factories,
         client_headers: ClientHeaderNames,
     ) -> Self {
         let now = Lock::new((Arc::new(file), Arc::new(members)));
-        Self { federation, client_headers, now, retired: Lock::default() }
+        let (unapplied, retired) = (Lock::default(), Lock::default());
+        Self { federation, served, factories, unapplied, client_headers, now, retired }
+    }
+
+    /// The limits of the file that hold only after a restart of the gateway.
+    pub(super) fn unapplied(&self) -> Vec<&'static str> {
+        self.unapplied.lock().clone()
+    }
+
+    /// Notes the limits of the file that hold only after a restart of the gateway.
+    pub(super) fn set_unapplied(&self, names: Vec<&'static str>) {
+        *self.unapplied.lock() = names;
     }
 
     /// The file that is served now.

@@ -27,6 +27,9 @@ pub(crate) struct GatewayStatus {
     /// The paths of the virtual servers.
     #[serde(rename = "virtual")]
     pub(crate) virtual_servers: Vec<String>,
+    /// The limits of the file that hold only after a restart of the gateway.
+    #[serde(default)]
+    pub(crate) needs_restart: Vec<String>,
 }
 
 /// The state of a server of a running gateway.
@@ -224,7 +227,7 @@ mod tests {
         }
         let written = json!({
             "pid": 7, "version": "1.0.0", "file": "/a/anyport.toml", "address": "127.0.0.1:3020",
-            "url": "http://127.0.0.1:3020/mcp", "since": since, "servers": [upstream, documents], "virtual": ["/s/a/mcp"],
+            "url": "http://127.0.0.1:3020/mcp", "since": since, "servers": [upstream, documents], "virtual": ["/s/a/mcp"], "needs_restart": ["max_sessions"],
         });
         let status: GatewayStatus = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(status.servers[0].upstream.as_ref().unwrap().retry_at, Some(status.since));

@@ -184,6 +184,58 @@ impl Limits {
         section("federation", self.bulkhead.limits_mut());
     }
 
+    /// The same, with what of `new` a running gateway can change: the limits of calls, of its servers and of its documents.
+    pub(crate) fn changed_while_running(&self, new: &Self) -> Self {
+        let BridgeLimits { connections, call_timeout_max, .. } = new.bridge;
+        Self {
+            edge: new.edge,
+            quota: new.quota,
+            legacy_clients: new.legacy_clients,
+            bridge: BridgeLimits { connections, call_timeout_max, ..self.bridge },
+            upstream: new.upstream,
+            park: new.park,
+            bulkhead: new.bulkhead,
+            documents: new.documents,
+            server: new.server,
+            ..self.clone()
+        }
+    }
+
+    /// The values of the limits that the connections to servers depend on.
+    pub(crate) fn of_upstreams(&self) -> Vec<Option<u64>> {
+        let Self { legacy_clients, bridge, upstream, park, bulkhead, .. } = self.clone();
+        let mut values =
+            Self { legacy_clients, bridge, upstream, park, bulkhead, ..Self::default() }.values();
+        // The places of one server are a part of all.
+        values.push(u64::try_from(self.edge.max_concurrent_calls).ok());
+        values
+    }
+
+    /// The values of the limits that documents depend on.
+    pub(crate) fn of_all_documents(&self) -> Vec<Option<u64>> {
+        Self { documents: self.documents, server: self.server, ..Self::default() }.values()
+    }
+
+    /// The names of the limits that have another value in `other`.
+    pub(crate) fn differing(&self, other: &Self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        self.clone().each(|_, LimitField { spec, .. }| names.push(spec.name));
+        let pairs = self.values().into_iter().zip(other.values());
+        let differing = names.into_iter().zip(pairs).filter(|(_, (one, other))| one != other);
+        let mut names: Vec<_> = differing.map(|(name, _)| name).collect();
+        // Several parts may have a limit.
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The values of all limits, in their order.
+    fn values(&self) -> Vec<Option<u64>> {
+        let mut values = Vec::new();
+        self.clone().each(|_, field| values.push(field.value.number()));
+        values
+    }
+
     /// The limits of a Unix socket: those that it shares with the other transports have the same values.
     pub(crate) fn unix(&self, max_connections: usize) -> unix::Limits {
         unix::Limits::default()

@@ -23,7 +23,7 @@ use anyport_protocol::Revision;
 use anyport_seal::Key;
 use anyport_transport::{
     BufferedBytes, ClientObserver,
-    http::{self, Authentication, ClientHeaderNames, Compat, FurtherEndpoint, SettingNames, Token},
+    http::{self, Authentication, ClientHeaderNames, Compat, FurtherEndpoints, SettingNames, Token},
     stdio, unix,
 };
 use tokio::sync::oneshot;
@@ -66,7 +66,7 @@ pub(crate) struct Settings<'a> {
     /// The budget of large answers.
     pub(crate) buffers: BufferedBytes,
     /// Further endpoints of HTTP.
-    pub(crate) further: Vec<FurtherEndpoint>,
+    pub(crate) further: FurtherEndpoints,
     /// The headers that clients bring for servers behind this one.
     pub(crate) client_headers: Option<ClientHeaderNames>,
     /// The observer of the messages of clients.

@@ -16,7 +16,7 @@ use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::Service;
-use anyport_transport::BufferedBytes;
+use anyport_transport::{BufferedBytes, http::FurtherEndpoints};
 
 #[cfg(test)]
 pub(crate) use self::arguments::TIMEOUT;
@@ -62,7 +62,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         supported,
         limits: &limits,
         buffers,
-        further: Vec::new(),
+        further: FurtherEndpoints::default(),
         client_headers: None,
         observer: None,
     };

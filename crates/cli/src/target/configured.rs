@@ -73,8 +73,16 @@ pub(super) fn resolved_with(
 }
 
 fn variables_of(file: &Path) -> Result<IndexMap<String, String>, String> {
-    let wrong = |error: dotenvy::Error| format!("its envFile {}: {error}", file.display());
+    let wrong = |error: dotenvy::Error| format!("its envFile {}: {}", file.display(), env_file_fault(&error));
     dotenvy::from_path_iter(file).map_err(wrong)?.map(|pair| pair.map_err(wrong)).collect()
+}
+
+/// What is wrong with a file of variables, without the line: its value may be secret.
+pub(crate) fn env_file_fault(error: &dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::LineParse(..) => "one of its lines is not NAME=VALUE".to_owned(),
+        error => error.to_string(),
+    }
 }
 
 #[cfg(test)]

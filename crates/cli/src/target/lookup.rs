@@ -17,7 +17,7 @@ use super::{
     configured,
     running::{self, RunningGateway},
     server::{GatewayServer, Server},
-    upstream,
+    upstream::{self, UpstreamFault},
 };
 use crate::{
     gateway::{GatewayFile, trusted_nearest_file},
@@ -158,12 +158,14 @@ impl Lookup {
 
 /// How the server `name` of a gateway's file is reached without the gateway.
 fn of_gateway_file(file: &GatewayFile, name: &str) -> Result<(Server, Option<Revision>)> {
-    let wrong = |reason: String| file.wrong_upstream(name, &[], &reason);
+    let wrong = |fault: UpstreamFault| fault.into_error(name, file);
     if let Some(documents) = file.config.knowledge.get(name) {
-        return Ok((upstream::of_documents(documents, file).map_err(wrong)?, None));
+        return Ok((upstream::of_documents(documents, file).map_err(|why| wrong(why.into()))?, None));
     }
-    let Some(config) = file.config.upstreams.get(name) else { return Err(wrong("it is gone".to_owned())) };
-    let revision = upstream::check_upstream(name, config, file)?;
+    let Some(config) = file.config.upstreams.get(name) else {
+        return Err(wrong(UpstreamFault::new([], "it is gone")));
+    };
+    let revision = upstream::check_upstream(config, file).map_err(wrong)?;
     Ok((upstream::of_upstream(config, file).map_err(wrong)?, revision))
 }
 

@@ -25,11 +25,11 @@ pub(crate) use anyport_config::Surroundings;
 
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
-    configured::resolved,
+    configured::{env_file_fault, resolved},
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{COVER, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
-    upstream::{check_upstream, of_upstream},
+    upstream::{UpstreamFault, check_upstream, of_upstream},
 };
 use crate::{
     logging,

@@ -1,8 +1,7 @@
 //! From an upstream of a gateway's file to a server.
 
-use std::str::FromStr as _;
+use std::{fmt, str::FromStr as _};
 
-use anyhow::Result;
 use anyport_config::{
     Endpoint, expand,
     gateway::{KnowledgeConfig, NO_HEADERS, UpstreamConfig},
@@ -17,39 +16,57 @@ use crate::{
     secret_source::{InvalidSecretSource, SecretSource},
 };
 
-/// Checks how the upstream `name` of `file` is reached, without its secrets, and returns the only revision that is spoken with it.
-///
-/// # Errors
-/// What is wrong, with its place.
-pub(crate) fn check_upstream(
-    name: &str,
-    config: &UpstreamConfig,
-    file: &GatewayFile,
-) -> Result<Option<Revision>> {
-    check(config, file).map_err(|Fault { keys, reason }| {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        file.wrong_upstream(name, &keys, &reason)
-    })
-}
-
-/// What is wrong with an upstream, and the keys of its table that lead there.
-struct Fault {
+/// What is wrong with an upstream, and the keys of its table that lead there. It has no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UpstreamFault {
     keys: Vec<String>,
     reason: String,
 }
 
-fn fault<const N: usize>(keys: [&str; N], reason: impl Into<String>) -> Fault {
-    Fault { keys: keys.map(str::to_owned).into(), reason: reason.into() }
+impl UpstreamFault {
+    /// A fault at `keys` of the table.
+    pub(crate) fn new<const N: usize>(keys: [&str; N], reason: impl Into<String>) -> Self {
+        Self { keys: keys.map(str::to_owned).into(), reason: reason.into() }
+    }
+
+    /// The error of the upstream `name` of `file`, with the place.
+    pub(crate) fn into_error(self, name: &str, file: &GatewayFile) -> anyhow::Error {
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        file.wrong_upstream(name, &keys, &self.reason)
+    }
 }
 
-fn check(config: &UpstreamConfig, file: &GatewayFile) -> Result<Option<Revision>, Fault> {
+impl From<String> for UpstreamFault {
+    fn from(reason: String) -> Self {
+        Self::new([], reason)
+    }
+}
+
+impl fmt::Display for UpstreamFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+fn fault<const N: usize>(keys: [&str; N], reason: impl Into<String>) -> UpstreamFault {
+    UpstreamFault::new(keys, reason)
+}
+
+/// Checks how an upstream of `file` is reached, without its secrets, and returns the only revision that is spoken with it.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn check_upstream(
+    config: &UpstreamConfig,
+    file: &GatewayFile,
+) -> Result<Option<Revision>, UpstreamFault> {
     let revision = config.revision.as_deref().map(Revision::from_str).transpose();
     let revision = revision.map_err(|_| {
         let all = Revision::ALL.map(Revision::as_str).join(", ");
         fault(["revision"], format!("its `revision` is not known; there are {all}"))
     })?;
-    bearer(config).map_err(|reason| fault(["bearer"], reason))?;
     let described = config.server().map_err(|(key, reason)| fault([key], in_key(key, reason)))?;
+    bearer(config).map_err(|reason| fault(["bearer"], reason))?;
     if let Endpoint::Url { url, headers, .. } = &described.endpoint {
         check_url(url, headers, config, file)?;
     }
@@ -62,7 +79,7 @@ fn check_url(
     headers: &IndexMap<String, String>,
     config: &UpstreamConfig,
     file: &GatewayFile,
-) -> Result<(), Fault> {
+) -> Result<(), UpstreamFault> {
     let surroundings = file.surroundings();
     let url = expand(url, surroundings, &surroundings.cwd);
     let url = url.as_deref().unwrap_or("http://any.invalid");
@@ -97,7 +114,7 @@ fn in_key(key: &str, reason: String) -> String {
 ///
 /// # Errors
 /// What has no value, or is not how a server is reached.
-pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result<Server, String> {
+pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result<Server, UpstreamFault> {
     let surroundings = file.surroundings();
     let described = config.server().map_err(|(key, reason)| in_key(key, reason))?;
     let mut server = resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {

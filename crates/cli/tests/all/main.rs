@@ -32,6 +32,9 @@ mod gateway;
 mod gateway_faults;
 mod gateway_file;
 mod gateway_keys;
+mod gateway_reload;
+#[cfg(unix)]
+mod gateway_unusable;
 mod interrupted;
 mod json;
 mod large_results;

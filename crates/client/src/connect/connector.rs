@@ -101,7 +101,8 @@ impl Connector for ClientConnector {
         let connector = self.clone();
         Box::pin(async move {
             let connected = connector.next(client.legacy_first).await;
-            let connection = connected.map_err(|error| anyport_upstream::ConnectError(error.to_string()))?;
+            let connection =
+                connected.map_err(|error| anyport_upstream::ConnectError::new(error.to_string()))?;
             Ok(connection.into())
         })
     }

@@ -117,6 +117,9 @@ pub struct UpstreamConfig {
     pub max_result_tokens: Option<u32>,
     /// What becomes of a larger result. Default: what `[gateway]` says.
     pub on_large_result: Option<LargeResult>,
+    /// Why the entry of a client's file describes no server, if it does not.
+    #[serde(skip)]
+    pub fault: Option<String>,
 }
 
 /// What a program may use of the system.

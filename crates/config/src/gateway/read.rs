@@ -15,13 +15,16 @@ use crate::{document::Language, error::ConfigError, file::ConfigFile, name, stor
 /// Reads the file of a gateway: `anyport.toml`, or the configuration file of a client, whose servers become upstreams; `cwd`
 /// chooses among the projects of Claude Code's own file.
 ///
+/// An entry that describes no server is among the upstreams, too: [`UpstreamConfig::server`] says what is wrong with it. The others are
+/// not to suffer from it.
+///
 /// # Errors
-/// When it cannot be read or parsed, has a key that is not known, or describes no server.
+/// When it cannot be read or parsed, has a key that is not known, or a name that no server can have.
 pub fn read(path: &Path, cwd: &Path) -> Result<GatewayConfig, GatewayError> {
     let text = store::read(path).and_then(|text| text.ok_or_else(|| io::ErrorKind::NotFound.into()));
     let text = text.map_err(|error| ConfigError::unreadable(path.to_owned(), error))?;
     if is_of_gateway(path, &text) {
-        return parse(path, &text);
+        return parse_entries(path, &text);
     }
     let file = ConfigFile::parse(path, &text, cwd)?;
     let names: Vec<String> = file.names().map(str::to_owned).collect();
@@ -30,7 +33,14 @@ pub fn read(path: &Path, cwd: &Path) -> Result<GatewayConfig, GatewayError> {
         let Some(server) = file.server(&own) else { continue };
         // Clients allow more in a name than may stand before those of tools.
         let name = free(name::valid(&own), &config);
-        config.upstreams.insert(name, UpstreamConfig { title: Some(own), ..server?.into() });
+        let upstream = match server {
+            Ok(server) => server.into(),
+            Err(ConfigError::Entry { reason, .. }) => {
+                UpstreamConfig { fault: Some(reason), ..UpstreamConfig::default() }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        config.upstreams.insert(name, UpstreamConfig { title: Some(own), ..upstream });
     }
     Ok(config)
 }
@@ -62,6 +72,20 @@ fn free(name: String, config: &GatewayConfig) -> String {
 /// # Errors
 /// When it cannot be parsed, has a key that is not known, or one that contradicts another.
 pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
+    let config = parse_entries(path, text)?;
+    for (own, upstream) in &config.upstreams {
+        upstream.server().map_err(|(key, reason)| {
+            let range = span(text, &["upstreams", own, key]).unwrap_or(0..0);
+            let place = FaultPlace::new(path, text, range);
+            let error = GatewayError::Fault { place, reason, expected: Vec::new() };
+            if ["bearer", "headers"].contains(&key) { error.without_values() } else { error }
+        })?;
+    }
+    Ok(config)
+}
+
+/// The same, whatever the entries of the upstreams say together.
+fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
     let fault = |range: Option<Range<usize>>, reason: String, expected: Vec<String>| GatewayError::Fault {
         place: FaultPlace::new(path, text, range.unwrap_or(0..0)),
         reason,
@@ -72,15 +96,8 @@ pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
         fault(error.span(), reason, expected).showing(FaultPlace::with_hidden_values)
     })?;
     let place = |keys: &[&str]| span(text, keys);
-    for (own, upstream) in &config.upstreams {
+    for own in config.upstreams.keys() {
         check_name(own).map_err(|reason| fault(place(&["upstreams", own]), reason, Vec::new()))?;
-        upstream.server().map_err(|(key, reason)| {
-            let error = fault(place(&["upstreams", own, key]), reason, Vec::new());
-            match ["bearer", "headers"].contains(&key) {
-                true => error.showing(FaultPlace::without_values),
-                false => error,
-            }
-        })?;
     }
     for own in config.servers.keys() {
         check_name(own).map_err(|reason| fault(place(&["servers", own]), reason, Vec::new()))?;
@@ -390,6 +407,13 @@ mod tests {
         let config = read(&path, folder.path()).unwrap();
         assert_eq!(config.upstreams.keys().collect::<Vec<_>>(), ["my-files", "my-files-2"]);
         assert_eq!(config.upstreams["my-files-2"].title.as_deref(), Some("my/files"));
+        let text = r#"{"mcpServers": {"a": {"command": "npx"}, "b": {"env": {"KEY": "SECRET"}}}}"#;
+        let path = folder.path().join("one-wrong.json");
+        std::fs::write(&path, text).unwrap();
+        let config = read(&path, folder.path()).unwrap();
+        assert!(config.upstreams["a"].server().is_ok(), "one wrong entry spoils no other");
+        let (_, fault) = config.upstreams["b"].server().unwrap_err();
+        assert!(fault.contains("neither") && !fault.contains("SECRET"), "{fault}");
         let path = folder.path().join("config.toml");
         std::fs::write(&path, "model = \"x\"\n[mcp_servers.a]\ncommand = \"b\"\n").unwrap();
         assert_eq!(read(&path, folder.path()).unwrap().upstreams.keys().collect::<Vec<_>>(), ["a"]);

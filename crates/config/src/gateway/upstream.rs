@@ -17,6 +17,9 @@ impl UpstreamConfig {
     /// # Errors
     /// The key that is wrong, and why.
     pub fn server(&self) -> Result<ServerConfig, (&'static str, String)> {
+        if let Some(fault) = &self.fault {
+            return Err(("", fault.clone()));
+        }
         let endpoint = match (&self.command, &self.url) {
             (Some(_), Some(_)) => {
                 return Err(("url", "there is a `command`, too: an upstream has one of both".to_owned()));
@@ -30,7 +33,13 @@ impl UpstreamConfig {
 
     /// Whether connections that were opened for `self` can serve `other`, too: only names and selections are different.
     pub fn connects_like(&self, other: &Self) -> bool {
-        let bare = |config: &Self| Self {
+        self.connection() == other.connection()
+    }
+
+    /// What of it concerns its connections, without names and selections.
+    #[must_use]
+    pub fn connection(&self) -> Self {
+        Self {
             title: None,
             prefix: None,
             include: Vec::new(),
@@ -40,9 +49,8 @@ impl UpstreamConfig {
             pin: None,
             max_result_tokens: None,
             on_large_result: None,
-            ..config.clone()
-        };
-        bare(self) == bare(other)
+            ..self.clone()
+        }
     }
 
     /// The first key that is given of those for HTTP and WebSockets alone.

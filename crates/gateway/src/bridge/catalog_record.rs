@@ -15,7 +15,24 @@ pub static CATALOGS: Bucket =
 #[derive(Clone)]
 pub struct CatalogRecord {
     records: Collection<Stored>,
-    id: Arc<str>,
+    /// Which id the record of an entry of a file has.
+    ids: Collection<EntryId>,
+    place: Place,
+}
+
+/// How a record is found.
+#[derive(Clone)]
+enum Place {
+    /// By the id of its server; `entry` is noted to have it.
+    Server { id: Arc<str>, entry: Option<Arc<str>> },
+    /// By the entry, as long as the id is not known. Nothing is stored.
+    Entry(Arc<str>),
+}
+
+/// The id of the server that an entry of a file described when it was last reached.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct EntryId {
+    id: String,
 }
 
 /// What is known of a server.
@@ -48,7 +65,28 @@ const MOST: usize = 32 << 20;
 impl CatalogRecord {
     /// The record of the server `id` in `store`. A server that offers something else to each credential needs an id for each.
     pub fn new(store: Arc<dyn Store>, id: impl Into<Arc<str>>) -> Self {
-        Self { records: Collection::new(store, &CATALOGS, FORMAT), id: id.into() }
+        Self::at(store, Place::Server { id: id.into(), entry: None })
+    }
+
+    /// The record of the server that `entry` described when it was last reached: for a time in which the id of that server cannot be
+    /// found out. Nothing is written to it.
+    pub fn of_entry(store: Arc<dyn Store>, entry: impl Into<Arc<str>>) -> Self {
+        Self::at(store, Place::Entry(entry.into()))
+    }
+
+    /// Makes the record known as that of `entry`, too: see [`of_entry`](Self::of_entry). An entry stands for a place in a file and
+    /// what is written there.
+    #[must_use]
+    pub fn known_as(mut self, entry: impl Into<Arc<str>>) -> Self {
+        if let Place::Server { entry: known, .. } = &mut self.place {
+            *known = Some(entry.into());
+        }
+        self
+    }
+
+    fn at(store: Arc<dyn Store>, place: Place) -> Self {
+        let ids = Collection::new(store.clone(), &CATALOGS, FORMAT);
+        Self { records: Collection::new(store, &CATALOGS, FORMAT), ids, place }
     }
 
     /// Returns what is stored; nothing if there is no record.
@@ -56,8 +94,18 @@ impl CatalogRecord {
     /// # Errors
     /// If there is one that cannot be read.
     pub(super) async fn read(&self) -> Result<Contents, Error> {
-        match self.records.get(&self.id).await? {
-            Some(record) => record.value.contents().ok_or(Error::Unreadable),
+        let id: Arc<str> = match &self.place {
+            Place::Server { id, .. } => id.clone(),
+            Place::Entry(entry) => match self.ids.get(entry).await? {
+                Some(known) => known.value.id.into(),
+                None => return Ok(Contents::default()),
+            },
+        };
+        match self.records.get(&id).await? {
+            Some(record) => {
+                self.note_entry().await?;
+                record.value.contents().ok_or(Error::Unreadable)
+            }
             None => Ok(Contents::default()),
         }
     }
@@ -67,7 +115,19 @@ impl CatalogRecord {
     /// # Errors
     /// If they cannot be written.
     pub(super) async fn write(&self, contents: &Contents) -> Result<(), Error> {
-        self.records.set(&self.id, &Stored::of(contents), None).await.map(|_| ())
+        let Place::Server { id, .. } = &self.place else { return Ok(()) };
+        self.records.set(id, &Stored::of(contents), None).await?;
+        self.note_entry().await
+    }
+
+    /// Notes which server the entry describes.
+    async fn note_entry(&self) -> Result<(), Error> {
+        let Place::Server { id, entry: Some(entry) } = &self.place else { return Ok(()) };
+        let now = EntryId { id: id.to_string() };
+        if self.ids.get(entry).await?.is_none_or(|known| known.value != now) {
+            self.ids.set(entry, &now, None).await?;
+        }
+        Ok(())
     }
 }
 
@@ -118,6 +178,42 @@ impl Stored {
 
 impl fmt::Debug for CatalogRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CatalogRecord").field("id", &self.id).finish_non_exhaustive()
+        let (Place::Server { id, .. } | Place::Entry(id)) = &self.place;
+        f.debug_struct("CatalogRecord").field("id", id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyport_metrics::Metrics;
+    use anyport_store::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_record_of_an_entry_is_that_of_the_server_that_it_described_last() {
+        let store = Arc::new(MemoryStore::new(&[&CATALOGS], &Metrics::new()));
+        let lists = |text: &str| Contents {
+            lists: [("tools/list {}".to_owned(), Raw::string(text))].into(),
+            ..Contents::default()
+        };
+        let entry = CatalogRecord::of_entry(store.clone(), "entry");
+        assert!(entry.read().await.unwrap().lists.is_empty());
+        let unnamed = CatalogRecord::new(store.clone(), "server of ada");
+        unnamed.write(&lists("ada")).await.unwrap();
+        assert!(entry.read().await.unwrap().lists.is_empty(), "it was not noted");
+        // A record that is the same as before is not written, so that a look at it suffices.
+        unnamed.known_as("entry").read().await.unwrap();
+        assert_eq!(entry.read().await.unwrap().lists, lists("ada").lists);
+        let bob = CatalogRecord::new(store.clone(), "server of bob").known_as("entry");
+        assert!(bob.read().await.unwrap().lists.is_empty());
+        assert_eq!(
+            entry.read().await.unwrap().lists,
+            lists("ada").lists,
+            "nothing is known of the other one yet"
+        );
+        bob.write(&lists("bob")).await.unwrap();
+        entry.write(&lists("nobody")).await.unwrap();
+        assert_eq!(entry.read().await.unwrap().lists, lists("bob").lists);
     }
 }

@@ -6,7 +6,7 @@ use anyport_seal::{Key, Sealer};
 
 use super::{
     FederationLimits, Member, endpoint::Endpoint, error::FederationError, member::Members,
-    pattern::Selection, service::Federation, shared::Shared,
+    pattern::Selection, served_endpoint::ServedEndpoint, service::Federation, shared::Shared,
 };
 
 /// Builds a [`Federation`].
@@ -112,8 +112,9 @@ impl FederationBuilder {
         let members = Members::new(self.members, None)?;
         let shared = Arc::new(Shared::new(members, self.limits, sealer, identity.clone(), &self.metrics));
         let selection = Arc::new(Selection::default());
-        let endpoint = Endpoint::new(shared, selection, identity, self.instructions, self.revisions);
-        Ok(Federation { endpoint: Arc::new(endpoint) })
+        let (instructions, revisions) = (self.instructions, self.revisions);
+        let endpoint = Endpoint::new(shared, selection, identity, instructions, false, revisions);
+        Ok(Federation { served: Arc::new(ServedEndpoint::new(endpoint)) })
     }
 }
 

@@ -18,15 +18,17 @@ use super::{
     listen,
     member::MemberEntry,
     naming::NameKind,
+    served_endpoint::ServedEndpoint,
     uris::is_web,
     view::View,
 };
 
-/// Answers a request to `endpoint`.
-pub(super) fn call(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
+/// Answers a request to the endpoint that `served` is now.
+pub(super) fn call(served: &Arc<ServedEndpoint>, request: Request, context: Context) -> Reply {
+    let endpoint = &served.endpoint();
     if let Some(sole) = endpoint.sole() {
         return match request.known() {
-            Some(Method::Listen) => listen::reply_of_sole(endpoint, &sole, request, context),
+            Some(Method::Listen) => listen::reply_of_sole(served, &sole, request, context),
             known => in_flight::pass(sole, known.and_then(ListKind::of), request, context),
         };
     }
@@ -39,7 +41,7 @@ pub(super) fn call(endpoint: &Arc<Endpoint>, request: Request, context: Context)
     };
     match request.known() {
         Some(Method::Discover) => discover::reply(endpoint, &context),
-        Some(Method::Listen) => listen::reply(endpoint, request, context),
+        Some(Method::Listen) => listen::reply(served, request, context),
         Some(Method::ToolsCall) => named(endpoint, NameKind::Tool, request, context),
         Some(Method::PromptsGet) => named(endpoint, NameKind::Prompt, request, context),
         Some(Method::ResourcesRead) => read(endpoint, request, context),

@@ -26,6 +26,8 @@ pub(super) struct Endpoint {
     /// `_meta` of results that are written here.
     pub(super) meta: Raw,
     pub(super) instructions: Option<String>,
+    /// Whether other tools stand before its own, so that clients receive another list of these.
+    pub(super) is_searched: bool,
     pub(super) revisions: Arc<[Revision]>,
     views: Views,
 }
@@ -44,11 +46,31 @@ impl Endpoint {
         selection: Arc<Selection>,
         identity: Raw,
         instructions: Option<String>,
+        is_searched: bool,
         revisions: Arc<[Revision]>,
     ) -> Self {
         let meta = Splice::new().with(SERVER_INFO, &identity).finish();
         let views = Views::new(shared.clone(), selection.clone());
-        Self { shared, selection, identity, meta, instructions, revisions, views }
+        Self { shared, selection, identity, meta, instructions, is_searched, revisions, views }
+    }
+
+    /// The same members, introduced as `identity` with `instructions`.
+    pub(super) fn introduced_as(
+        &self,
+        identity: Raw,
+        instructions: Option<String>,
+        is_searched: bool,
+    ) -> Self {
+        let (shared, selection) = (self.shared.clone(), self.selection.clone());
+        Self::new(shared, selection, identity, instructions, is_searched, self.revisions.clone())
+    }
+
+    /// Whether clients cannot tell it from `other`, which has the same members.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        self.selection == other.selection
+            && self.identity == other.identity
+            && self.instructions == other.instructions
+            && self.is_searched == other.is_searched
     }
 
     /// The view of the caller of `context`.

@@ -6,13 +6,13 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_protocol::{Method, Raw, json::Splice, subscription::SubscriptionFilter};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, emit};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use self::updates::Updates;
-use super::{catalog::CatalogHold, endpoint::Endpoint, list_kind::ListKind, member::MemberEntry, view::View};
+use super::{
+    catalog::CatalogHold, endpoint::Endpoint, list_kind::ListKind, member::MemberEntry,
+    served_endpoint::ServedEndpoint, view::View,
+};
 
 /// A new listener is notified of changes of this recent time: it may have read the list before.
 const RECENTLY: Duration = Duration::from_secs(60);
@@ -20,15 +20,15 @@ const RECENTLY: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// Answers `subscriptions/listen`.
-pub(super) fn reply(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
+pub(super) fn reply(served: &Arc<ServedEndpoint>, request: Request, context: Context) -> Reply {
     let filter = match SubscriptionFilter::read(request.params.raw()) {
         Ok(filter) => filter,
         Err(error) => return Reply::error(error),
     };
-    let endpoint = endpoint.clone();
+    let served = served.clone();
     emit::reply(|emitter| async move {
-        let listener = Listener::new(&endpoint, &filter, &context, false);
-        let updates = Updates::start(&endpoint, &listener.view, &filter.uris, &context);
+        let listener = Listener::new(&served, &filter, context.clone(), false);
+        let updates = Updates::start(&listener.endpoint, &listener.view, &filter.uris, &context);
         listener.acknowledge(filter, updates, &emitter).await
     })
 }
@@ -36,20 +36,31 @@ pub(super) fn reply(endpoint: &Arc<Endpoint>, request: Request, context: Context
 /// Answers `subscriptions/listen` for a federation whose only member receives every request as it is, as long as that is
 /// so.
 pub(super) fn reply_of_sole(
-    endpoint: &Arc<Endpoint>,
+    served: &Arc<ServedEndpoint>,
     sole: &Arc<MemberEntry>,
     request: Request,
     context: Context,
 ) -> Reply {
     let filter = SubscriptionFilter::read(request.params.raw()).unwrap_or_default();
-    let (endpoint, sole) = (endpoint.clone(), sole.clone());
+    let (served, sole) = (served.clone(), sole.clone());
     emit::reply(|emitter| async move {
-        let mut changes = endpoint.shared.watch();
-        let mut closed = endpoint.shared.closed.subscribe();
+        let mut changes = served.shared.watch();
+        let mut is_searched = served.endpoint().is_searched;
         let mut reply = sole.core.service.call(request, context.clone());
         let mut is_acknowledged = false;
-        let is_sole = || endpoint.sole().is_some_and(|now| Arc::ptr_eq(&now.core, &sole.core));
-        while is_sole() {
+        let is_sole = |now: &Endpoint| now.sole().is_some_and(|now| Arc::ptr_eq(&now.core, &sole.core));
+        loop {
+            let now = served.endpoint();
+            if !is_sole(&now) {
+                break;
+            }
+            if std::mem::replace(&mut is_searched, now.is_searched) != now.is_searched
+                && is_acknowledged
+                && filter.lists().any(|list| list == Method::ToolsChanged)
+            {
+                let change = Notification { method: Method::ToolsChanged, params: Raw::EMPTY_OBJECT };
+                emitter.emit(Event::Notification(change)).await;
+            }
             tokio::select! {
                 event = reply.next() => match event {
                     Event::Outcome(outcome) => return outcome,
@@ -59,14 +70,14 @@ pub(super) fn reply_of_sole(
                     }
                 },
                 _ = changes.changed() => {}
-                () = is_closed(&mut closed) => return end(&endpoint),
+                () = served.ended() => return end(&now),
             }
         }
         drop(reply);
         // The member is not alone any more, or another one. Its resources have other URIs now.
         let filter = SubscriptionFilter { uris: Vec::new(), ..filter };
-        let listener = Listener::new(&endpoint, &filter, &context, true);
-        let updates = Updates::start(&endpoint, &listener.view, &[], &context);
+        let listener = Listener::new(&served, &filter, context.clone(), true);
+        let updates = Updates::start(&listener.endpoint, &listener.view, &[], &context);
         match is_acknowledged {
             true => listener.run(updates, &emitter).await,
             false => listener.acknowledge(filter, updates, &emitter).await,
@@ -83,15 +94,11 @@ fn end(endpoint: &Endpoint) -> Outcome {
     Outcome::Result(end.with("_meta", &endpoint.meta).finish())
 }
 
-/// Completes when the federation closes.
-async fn is_closed(closed: &mut watch::Receiver<bool>) {
-    // The sender is a part of the endpoint.
-    let _ = closed.wait_for(|closed| *closed).await;
-}
-
 /// One listener.
 struct Listener {
+    served: Arc<ServedEndpoint>,
     endpoint: Arc<Endpoint>,
+    context: Context,
     view: Arc<View>,
     /// The requested list-changed notifications.
     lists: Vec<Method>,
@@ -103,12 +110,13 @@ struct Listener {
 impl Listener {
     /// A listener, which is notified of recent changes; of all lists, if they `are_others`.
     fn new(
-        endpoint: &Arc<Endpoint>,
+        served: &Arc<ServedEndpoint>,
         filter: &SubscriptionFilter,
-        context: &Context,
+        context: Context,
         are_others: bool,
     ) -> Self {
-        let view = endpoint.view(context);
+        let endpoint = served.endpoint();
+        let view = endpoint.view(&context);
         let lists: Vec<Method> = filter.lists().collect();
         // Only of a list that was read it is known when it changes.
         for kind in ListKind::ALL.into_iter().filter(|kind| lists.contains(&kind.change())) {
@@ -121,7 +129,7 @@ impl Listener {
             if is_recent || are_others { version.number.wrapping_sub(1) } else { version.number }
         });
         let holds = (endpoint.shared.members().generation, view.hold());
-        Self { endpoint: endpoint.clone(), view, lists, notified, holds }
+        Self { served: served.clone(), endpoint, context, view, lists, notified, holds }
     }
 
     /// Acknowledges what holds, once the members have, and notifies of changes until the federation closes.
@@ -141,10 +149,11 @@ impl Listener {
     }
 
     async fn run(mut self, mut updates: Updates, emitter: &Emitter) -> Outcome {
-        let mut changes = self.endpoint.shared.watch();
-        let mut closed = self.endpoint.shared.closed.subscribe();
+        let served = self.served.clone();
+        let mut changes = served.shared.watch();
         loop {
             changes.borrow_and_update();
+            self.follow_endpoint(&mut updates);
             self.follow_members(&mut updates);
             for method in self.due() {
                 let change = Notification { method, params: Raw::EMPTY_OBJECT };
@@ -152,11 +161,13 @@ impl Listener {
             }
             let is_changed = tokio::select! {
                 update = updates.next() => {
-                    emitter.emit(Event::Notification(update)).await;
+                    if self.offers(&update) {
+                        emitter.emit(Event::Notification(update)).await;
+                    }
                     false
                 }
                 _ = changes.changed() => true,
-                () = is_closed(&mut closed) => return end(&self.endpoint),
+                () = served.ended() => return end(&self.endpoint),
             };
             if is_changed {
                 sleep(SETTLE).await;
@@ -180,6 +191,37 @@ impl Listener {
             }
         }
         due
+    }
+
+    /// Whether its client may use the resource of an update.
+    fn offers(&self, update: &Notification) -> bool {
+        let uri = update.params.member("uri").and_then(|uri| uri.decode::<String>().ok());
+        uri.is_some_and(|uri| self.view.offers(&uri))
+    }
+
+    /// Follows the endpoint of now, if it was replaced. A list is due if it is another one for clients.
+    fn follow_endpoint(&mut self, updates: &mut Updates) {
+        let now = self.served.endpoint();
+        if Arc::ptr_eq(&now, &self.endpoint) {
+            return;
+        }
+        let view = now.view(&self.context);
+        for kind in ListKind::ALL {
+            let known = self.view.version(kind).number == self.notified[kind as usize];
+            let is_same = known && view.merged(kind).is_same_as(&self.view.merged(kind));
+            let is_presented_alike = kind != ListKind::Tools || now.is_searched == self.endpoint.is_searched;
+            let version = view.version(kind).number;
+            self.notified[kind as usize] = match is_same && is_presented_alike {
+                true => {
+                    view.note_served_like(&self.view, kind);
+                    version
+                }
+                false => version.wrapping_sub(1),
+            };
+        }
+        self.holds = (now.shared.members().generation, view.hold());
+        updates.retain_offered(&view);
+        (self.endpoint, self.view) = (now, view);
     }
 
     /// Follows the members of now, if they were replaced.

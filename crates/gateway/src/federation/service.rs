@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use anyport_protocol::{Raw, json::Splice};
 use anyport_service::{Context, Reply, Request, Service};
 
 use super::{
     Collision, FederationError, Member, MemberService, MemberStatus, RetiredMember, VirtualServer, dispatch,
-    endpoint::Endpoint, member::Members, status,
+    member::Members, served_endpoint::ServedEndpoint, status,
 };
 
 /// Several services behind one endpoint: their tools, prompts and resources, each under the name of its member.
@@ -15,7 +16,7 @@ use super::{
 /// Clones are the same federation. See [`FederationBuilder`](super::FederationBuilder).
 #[derive(Clone)]
 pub struct Federation {
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) served: Arc<ServedEndpoint>,
 }
 
 impl Federation {
@@ -29,40 +30,69 @@ impl Federation {
         members: impl IntoIterator<Item = Member>,
     ) -> Result<Vec<RetiredMember>, FederationError> {
         let members: Vec<_> = members.into_iter().collect();
-        self.endpoint.shared.replace_members(|old| Members::new(members, Some(old)))
+        self.served.shared.replace_members(|old| Members::new(members, Some(old)))
     }
 
     /// Makes a further service of a selection of the items of all members.
     #[must_use]
     pub fn virtual_server(&self, server: VirtualServer) -> Self {
-        Self { endpoint: Arc::new(server.endpoint(&self.endpoint)) }
+        Self { served: Arc::new(ServedEndpoint::new(server.endpoint(&self.served.endpoint()))) }
+    }
+
+    /// Makes another virtual server of `served`, which was made by [`virtual_server`](Self::virtual_server). Its sessions and calls go
+    /// on, and clients whose lists have changed by it are notified.
+    pub fn replace_virtual_server(&self, served: &Self, server: VirtualServer) {
+        served.served.replace(server.endpoint(&self.served.endpoint()));
+    }
+
+    /// Introduces itself to clients as `name` with `instructions` from now on; sessions know what they learned at their beginning. Virtual
+    /// servers stay as they are. `is_searched`: whether [`ToolSearch`](crate::ToolSearch) stands before it; clients are notified when
+    /// that changes.
+    pub fn introduce_as(&self, name: &str, instructions: Option<&str>, is_searched: bool) {
+        let now = self.served.endpoint();
+        let identity = Splice::retain(&now.identity, |key| key != "name" && key != "version");
+        let identity = identity.with("name", &Raw::string(name));
+        let identity = match now.identity.member("version") {
+            Some(version) => identity.with("version", &version),
+            None => identity,
+        };
+        self.served.replace(now.introduced_as(
+            identity.finish(),
+            instructions.map(str::to_owned),
+            is_searched,
+        ));
+    }
+
+    /// Ends the listen streams of this virtual server alone. Calls go on.
+    pub fn end(&self) {
+        self.served.end();
     }
 
     /// The member `name` by itself, under its own names; `None` if there is none.
     pub fn member(&self, name: &str) -> Option<MemberService> {
-        let members = self.endpoint.shared.members();
+        let members = self.served.shared.members();
         let member = members.entries.iter().find(|member| *member.core.name == *name);
         member.cloned().map(MemberService::new)
     }
 
     /// The state of each member, in the order of the configuration.
     pub fn status(&self) -> Vec<MemberStatus> {
-        self.endpoint.shared.members().entries.iter().map(|member| status::of(member)).collect()
+        self.served.shared.members().entries.iter().map(|member| status::of(member)).collect()
     }
 
     /// The names and URIs that two items wanted, as far as the lists are known.
     pub fn report(&self) -> Vec<Collision> {
-        self.endpoint.shared.collisions()
+        self.served.shared.collisions()
     }
 
     /// Ends every listen stream, those of virtual servers included. Calls go on.
     pub fn close(&self) {
-        self.endpoint.shared.closed.send_replace(true);
+        self.served.shared.closed.send_replace(true);
     }
 }
 
 impl Service for Federation {
     fn call(&self, request: Request, context: Context) -> Reply {
-        dispatch::call(&self.endpoint, request, context)
+        dispatch::call(&self.served, request, context)
     }
 }

@@ -79,8 +79,13 @@ impl Shared {
         *members = new;
         drop(members);
         *self.collisions.lock() = Collisions::default();
-        self.changes.send_modify(|changes| *changes += 1);
+        self.notify();
         Ok(gone)
+    }
+
+    /// Notes a change.
+    pub(super) fn notify(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     /// The number of changes.

@@ -190,6 +190,12 @@ impl View {
         self.current(kind, false).0
     }
 
+    /// Notes that clients have received the merged list, if they have received it from `other`, which has the same one.
+    pub(super) fn note_served_like(&self, other: &Self, kind: ListKind) {
+        let is_served = other.lists[kind as usize].lock().is_served;
+        self.lists[kind as usize].lock().is_served |= is_served;
+    }
+
     /// The version of the merged list of what is known.
     pub(super) fn version(&self, kind: ListKind) -> Version {
         self.current(kind, false).1

@@ -16,13 +16,14 @@ use super::{
 pub struct VirtualServer {
     name: String,
     instructions: Option<String>,
+    is_searched: bool,
     selection: Selection,
 }
 
 impl VirtualServer {
     /// Begins with all items. The server introduces itself to clients as `name`, in the version of the federation.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), instructions: None, selection: Selection::default() }
+        Self { name: name.into(), instructions: None, is_searched: false, selection: Selection::default() }
     }
 
     /// Offers only what one of the included patterns matches.
@@ -43,12 +44,18 @@ impl VirtualServer {
         self
     }
 
+    /// Says whether [`ToolSearch`](crate::ToolSearch) stands before it: clients are notified when that changes.
+    pub fn searched(mut self, is_searched: bool) -> Self {
+        self.is_searched = is_searched;
+        self
+    }
+
     /// The endpoint of the selection from `federation`.
     pub(super) fn endpoint(self, federation: &Endpoint) -> Endpoint {
         let identity = Splice::retain(&federation.identity, |key| key == "version");
         let identity = identity.with("name", &Raw::string(&self.name)).finish();
         let instructions = self.instructions.or_else(|| federation.instructions.clone());
         let (shared, revisions) = (federation.shared.clone(), federation.revisions.clone());
-        Endpoint::new(shared, Arc::new(self.selection), identity, instructions, revisions)
+        Endpoint::new(shared, Arc::new(self.selection), identity, instructions, self.is_searched, revisions)
     }
 }

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{Limits as MessageLimits, Revision, limits, settings};
-use anyport_service::{ClientHeaders, Principal, Service, sync::Lock};
+use anyport_service::{ClientHeaders, Principal, sync::Lock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use super::{
     allowance::{AllowedHost, AllowedOrigin},
     compat::Compat,
+    further::FurtherEndpoints,
 };
 use crate::{BufferedBytes, ClientObserver};
 
@@ -73,10 +74,11 @@ settings! {
         pub routes: Vec<Route>,
         /// Further MCP endpoints beside that of [`Config::path`], each with a service, a path and sessions of its own. Whatever
         /// else is set here holds for all of them; `max_sessions`, `max_streams` and the other limits of one endpoint hold for
-        /// each. WebSockets and [`Config::routes`] are those of the first alone.
-        #[default("none" = Vec::new())]
+        /// each. WebSockets and [`Config::routes`] are those of the first alone. They may be changed while they are served:
+        /// [`FurtherEndpoints::set`].
+        #[default("none" = FurtherEndpoints::default())]
         #[set(into)]
-        pub further_endpoints: Vec<FurtherEndpoint>,
+        pub further_endpoints: FurtherEndpoints,
         /// The limits.
         #[default("those of [`Limits`]" = Limits::default())]
         pub limits: Limits,
@@ -87,26 +89,6 @@ settings! {
         #[default("none" = None)]
         #[set(into)]
         pub observer: Option<Arc<dyn ClientObserver>>,
-    }
-}
-
-/// An MCP endpoint beside the first of a listener. See [`Config::further_endpoints`].
-#[derive(Clone)]
-pub struct FurtherEndpoint {
-    pub(super) path: String,
-    pub(super) service: Arc<dyn Service>,
-}
-
-impl FurtherEndpoint {
-    /// The endpoint at `path`, such as `/s/files/mcp`, which is answered by `service`.
-    pub fn new(path: impl Into<String>, service: impl Service) -> Self {
-        Self { path: path.into(), service: Arc::new(service) }
-    }
-}
-
-impl fmt::Debug for FurtherEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FurtherEndpoint").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

@@ -30,7 +30,7 @@ impl Endpoint {
 
     /// An endpoint of `service`, which has its adapter for legacy clients, where it needs one.
     pub(super) fn adapted(service: impl Service, config: Config) -> Self {
-        Self { state: Arc::new(State::new(Arc::new(service), config)) }
+        Self { state: State::new(Arc::new(service), config) }
     }
 
     /// What it was made with.

@@ -37,6 +37,7 @@ mod compat;
 mod config;
 mod connect_info;
 mod endpoint;
+mod further;
 mod legacy;
 mod listener;
 mod modern;
@@ -63,9 +64,9 @@ pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
 pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{
-    Authentication, Authenticator, ClientHeaderNames, Config, FurtherEndpoint, Limits, Route, SettingNames,
-    Token,
+    Authentication, Authenticator, ClientHeaderNames, Config, Limits, Route, SettingNames, Token,
 };
 pub use connect_info::ConnectInfo;
 pub use endpoint::Endpoint;
+pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};

@@ -1,10 +1,12 @@
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::{Arc, Weak, atomic::AtomicUsize};
 
-use anyport_service::{ClientHeaders, Service};
+use anyport_service::{ClientHeaders, Service, sync::Lock};
 use http::HeaderMap;
+use tokio::time::timeout;
 
 use super::{
-    config::{Config, FurtherEndpoint},
+    config::Config,
+    further::{FurtherEndpoint, FurtherEndpoints, ServesFurther},
     sessions::Sessions,
 };
 
@@ -19,21 +21,30 @@ pub(super) struct State {
     #[cfg(feature = "websocket")]
     pub(super) sockets: crate::websocket::Sockets,
     /// The further endpoints of the same listener.
-    pub(super) further: Vec<Arc<Self>>,
+    further: Lock<Further>,
+}
+
+/// The further endpoints of a listener.
+#[derive(Default)]
+struct Further {
+    served: Arc<[(FurtherEndpoint, Arc<State>)]>,
+    /// Those that were taken away, until their sessions have ended.
+    ending: Vec<Weak<State>>,
 }
 
 impl State {
     /// The endpoint of `service`, and the further ones of `config`.
-    pub(super) fn new(service: Arc<dyn Service>, mut config: Config) -> Self {
-        let further = std::mem::take(&mut config.further_endpoints);
-        let further = further.into_iter().map(|FurtherEndpoint { path, service }| {
-            let config = Config { path, routes: Vec::new(), ..config.clone() };
-            #[cfg(feature = "websocket")]
-            let config = config.websocket(None);
-            Arc::new(Self::new(service, config))
-        });
+    pub(super) fn new(service: Arc<dyn Service>, config: Config) -> Arc<Self> {
+        let further = config.further_endpoints.clone();
+        let state = Arc::new(Self::alone(service, config));
+        further.serve(&(state.clone() as Arc<dyn ServesFurther>));
+        state
+    }
+
+    /// The endpoint of `service`, without others.
+    fn alone(service: Arc<dyn Service>, config: Config) -> Self {
         Self {
-            further: further.collect(),
+            further: Lock::default(),
             service,
             sessions: Sessions::new(config.limits.clone()),
             config,
@@ -45,17 +56,43 @@ impl State {
 
     /// The endpoint that `path` belongs to: it stands there, or what it serves below its own path.
     pub(super) fn at(self: Arc<Self>, path: &str) -> Arc<Self> {
-        let is_at = |endpoint: &&Arc<Self>| {
-            path.strip_prefix(&endpoint.config.path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let is_at = |endpoint: &FurtherEndpoint| {
+            path.strip_prefix(&endpoint.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        // As a rule there is none.
-        self.further.iter().find(is_at).cloned().unwrap_or(self)
+        if path == self.config.path {
+            return self;
+        }
+        let further = self.further.lock().served.clone();
+        let found = further.iter().find(|(endpoint, _)| is_at(endpoint));
+        found.map_or(self, |(_, state)| state.clone())
     }
 
-    /// This endpoint, and the further ones.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
-        std::iter::once(self).chain(self.further.iter().map(|endpoint| &**endpoint))
+    /// This endpoint, the further ones, and those of them that end.
+    pub(super) fn all(self: &Arc<Self>) -> impl Iterator<Item = Arc<Self>> + use<> {
+        let further = self.further.lock();
+        let served = further.served.iter().map(|(_, state)| state.clone());
+        let ending = further.ending.iter().filter_map(Weak::upgrade);
+        let all: Vec<_> = std::iter::once(self.clone()).chain(served).chain(ending).collect();
+        all.into_iter()
+    }
+
+    /// The state of a further endpoint.
+    fn further(&self, FurtherEndpoint { path, service }: &FurtherEndpoint) -> Arc<Self> {
+        let further_endpoints = FurtherEndpoints::default();
+        let config =
+            Config { path: path.clone(), routes: Vec::new(), further_endpoints, ..self.config.clone() };
+        #[cfg(feature = "websocket")]
+        let config = config.websocket(None);
+        Arc::new(Self::alone(service.clone(), config))
+    }
+
+    /// Lets the calls of its sessions finish within the drain time, and ends the sessions then.
+    async fn end(self: Arc<Self>) {
+        self.sessions.begin_close();
+        if timeout(self.config.limits.drain, self.sessions.idle()).await.is_err() {
+            tracing::warn!(path = self.config.path, "calls of sessions were cut: their endpoint is gone");
+        }
+        self.sessions.close();
     }
 
     /// The headers of a request that its call takes along.
@@ -71,5 +108,24 @@ impl State {
     /// Whether a stateless revision is supported.
     pub(super) fn speaks_modern(&self) -> bool {
         self.config.supported.iter().any(|revision| revision.is_stateless())
+    }
+}
+
+impl ServesFurther for State {
+    fn set(&self, endpoints: &[FurtherEndpoint]) {
+        let mut further = self.further.lock();
+        let known = further.served.clone();
+        let stays = |one: &FurtherEndpoint| known.iter().find(|(other, _)| one.is(other));
+        let served = endpoints.iter().map(|one| {
+            let state = stays(one).map_or_else(|| self.further(one), |(_, state)| state.clone());
+            (one.clone(), state)
+        });
+        further.served = served.collect();
+        further.ending.retain(|state| state.strong_count() > 0);
+        for (gone, state) in known.iter().filter(|(one, _)| !endpoints.iter().any(|other| other.is(one))) {
+            tracing::debug!(path = gone.path, "the endpoint is gone");
+            further.ending.push(Arc::downgrade(state));
+            tokio::spawn(state.clone().end());
+        }
     }
 }

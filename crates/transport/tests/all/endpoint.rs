@@ -9,7 +9,9 @@ use crate::common::{
     fake::Fake,
 };
 use anyport_protocol::Revision;
-use anyport_transport::http::{Body, Config, ConnectInfo, Endpoint, FurtherEndpoint, Limits};
+use anyport_transport::http::{
+    Body, Config, ConnectInfo, Endpoint, FurtherEndpoint, FurtherEndpoints, Limits,
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
@@ -129,6 +131,41 @@ async fn further_endpoints_have_paths_services_and_sessions_of_their_own() {
     assert!(first.contains("/s/a/mcp/messages?"), "{first}");
     mounted.endpoint.close().await;
     assert_eq!(mounted.json(&ping("/s/a/mcp")).await.0, 404, "its sessions end with the others");
+}
+
+/// Invariant: Endpoints that come and go while they are served do not touch the sessions of the others.
+#[tokio::test(start_paused = true)]
+async fn further_endpoints_come_and_go_while_they_are_served() {
+    let (stays, goes, comes) = (Fake::default(), Fake::default(), Fake::default());
+    let stays = FurtherEndpoint::new("/s/stays/mcp", stays);
+    let all = FurtherEndpoints::from([stays.clone(), FurtherEndpoint::new("/s/goes/mcp", goes.clone())]);
+    let mounted = Mounted::new(Config::default().further_endpoints(all.clone()));
+    let at = |path: &str, verb: Verb| Verb { target: path.into(), ..verb };
+    let mut sessions = Vec::new();
+    for path in ["/mcp", "/s/stays/mcp", "/s/goes/mcp"] {
+        let opened = mounted.ask(&at(path, post(initialize(Revision::V2025_11_25).to_string()))).await;
+        sessions.push((path, opened.headers()["mcp-session-id"].to_str().unwrap().to_owned()));
+    }
+    let ping = |(path, session): &(&str, String)| {
+        at(path, post(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#).add("Mcp-Session-Id", session))
+    };
+    let [main, staying, going] = &sessions[..] else { panic!("{sessions:?}") };
+    let stream = at(going.0, Verb::new("GET", going.0).add("Accept", "text/event-stream"));
+    let mut stream = mounted.ask(&stream.add("Mcp-Session-Id", &going.1)).await.into_body();
+
+    all.set([stays, FurtherEndpoint::new("/s/comes/mcp", comes.clone())]);
+    let echo = |path: &str| at(path, call(7, "echo", json!({"text": "hi"})));
+    for (path, status) in [("/mcp", 200), ("/s/stays/mcp", 200), ("/s/comes/mcp", 200), ("/s/goes/mcp", 404)]
+    {
+        assert_eq!(mounted.json(&echo(path)).await.0, status, "{path}");
+    }
+    assert_eq!((goes.counts().finished, comes.counts().finished), (0, 1));
+    assert_eq!(mounted.json(&ping(main)).await.0, 200);
+    assert_eq!(mounted.json(&ping(staying)).await.0, 200, "its session goes on");
+    assert_eq!(mounted.json(&ping(going)).await.0, 404);
+    while next(&mut stream).await.is_some() {}
+    mounted.endpoint.close().await;
+    assert_eq!(mounted.json(&ping(staying)).await.0, 404, "its sessions end with the others");
 }
 
 #[tokio::test(start_paused = true)]

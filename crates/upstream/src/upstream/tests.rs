@@ -5,7 +5,7 @@ mod outside_calls;
 
 use std::{
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use anyport_adapters::ParkLimits;
@@ -570,6 +570,35 @@ async fn a_connector_that_panics_is_one_that_failed_and_is_asked_again() {
     sleep(Duration::from_secs(60)).await;
     result(upstream.call(call("read", json!({})), plain()).outcome().await);
     assert_eq!(farm.connections(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_can_never_be_connected_is_not_tried_again_and_nothing_else_is_promised() {
+    struct Never(Arc<AtomicUsize>);
+
+    impl Connector for Never {
+        fn connect(
+            &self,
+            _: OpenRequest,
+        ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Err(ConnectError::never("its key is not there")) })
+        }
+    }
+
+    for when_down in [WhenDown::Fail, WhenDown::Wait] {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let limits = UpstreamLimits::default().background_probes(true).when_down(when_down);
+        let upstream = Upstream::builder("farm", Never(attempts.clone())).limits(limits).build();
+        for _ in 0..3 {
+            let (message, data) = error(upstream.call(call("read", json!({})), plain()).outcome().await);
+            assert_eq!(data["reason"], "upstream_down");
+            assert!(message.ends_with(": its key is not there"), "{message}");
+            sleep(Duration::from_secs(600)).await;
+        }
+        assert_eq!(attempts.load(Ordering::Relaxed), 1);
+        assert!(matches!(upstream.health(), UpstreamHealth::Down { retry_at: None, .. }));
+    }
 }
 
 /// A modern server whose tool `placed` demands a header; its list says so if `is_annotated`.

@@ -178,7 +178,7 @@ impl Connector for Farm {
             sleep(delay).await;
             let mut inside = farm.0.lock().unwrap();
             if let Some(why) = inside.failures.pop_front() {
-                return Err(ConnectError(why.into()));
+                return Err(ConnectError::new(why));
             }
             let wire = Arc::new(Wire {
                 id: SessionId::next(),

@@ -97,7 +97,7 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let config = &file.config;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
-        target::check_upstream(name, upstream, &file)?;
+        target::check_upstream(upstream, &file).map_err(|fault| fault.into_error(name, &file))?;
     }
     let upstreams: Vec<&str> = used().map(|(name, _)| name.as_str()).collect();
     let knowledge: Vec<&str> = config.knowledge.keys().map(String::as_str).collect();

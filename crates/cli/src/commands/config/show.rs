@@ -19,7 +19,7 @@ use crate::{
     secret_names::may_be_secret,
     secret_source::SecretSource,
     serve::NAME,
-    target::CALL_TIMEOUT,
+    target::{CALL_TIMEOUT, UpstreamFault},
     upstream_limits::{BulkheadOptions, CallDeadlines, Places, open_timeout},
     user_error::UserError,
 };
@@ -76,6 +76,10 @@ impl LimitOrigins<'_> {
 pub(super) fn show(path: &Path, limits: &[Limit], with_origin: bool, output: &mut Output) -> Result<()> {
     let here = Surroundings::here();
     let file = GatewayFile::read(path, &here)?;
+    for (name, upstream) in &file.config.upstreams {
+        let wrong = |(key, reason)| UpstreamFault::new([key], reason).into_error(name, &file);
+        upstream.server().map_err(wrong)?;
+    }
     let settings = settings(&file, limits, &here)?;
     let value = || {
         let values: Vec<Value> = settings.iter().map(Setting::as_json).collect();

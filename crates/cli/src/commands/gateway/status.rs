@@ -44,7 +44,7 @@ fn is_down(server: &ServerStatus) -> bool {
 }
 
 fn shown(gateway: &GatewayStatus, output: &Output) -> String {
-    let GatewayStatus { pid, file, since, url, servers, .. } = gateway;
+    let GatewayStatus { pid, file, since, url, servers, needs_restart, .. } = gateway;
     let url = url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
     let head = format!("{} (process {pid}, since {since}{url})\n", file.display());
     let keys =
@@ -55,6 +55,12 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
         text += &(safe::line(&why_down(server)) + "\n");
     }
     servers.iter().for_each(|server| text += &changed(server));
+    if !needs_restart.is_empty() {
+        let names = needs_restart.join(", ");
+        text +=
+            &(safe::line(&format!("what has changed of [limits] takes a restart of the gateway: {names}"))
+                + "\n");
+    }
     text
 }
 

@@ -14,7 +14,7 @@ use crate::{
     client_session::{self, connect::hurried},
     commands::list::some,
     gateway::GatewayFile,
-    target::{self, Server, redacted, resolved},
+    target::{self, Server, UpstreamFault, redacted, resolved},
 };
 
 /// What a check found.
@@ -106,8 +106,9 @@ pub(super) async fn all(
 fn of_gateway(known: &Known, surroundings: &Surroundings) -> Result<Server, String> {
     let file = GatewayFile::read(&known.location.path, surroundings).map_err(|error| error.to_string())?;
     let config = file.config.upstreams.get(&known.name).ok_or("the file has changed")?;
-    target::check_upstream(&known.name, config, &file).map_err(|error| in_one_line(&error.to_string()))?;
-    target::of_upstream(config, &file)
+    let wrong = |fault: UpstreamFault| in_one_line(&fault.to_string());
+    target::check_upstream(config, &file).map_err(wrong)?;
+    target::of_upstream(config, &file).map_err(wrong)
 }
 
 async fn one(server: Server, limit: Duration) -> Health {

@@ -47,7 +47,7 @@ impl UpstreamSettings {
         }
     }
 
-    /// The options of its bridge.
+    /// The options of its bridge, as that of the entry `entry`; of a caller with a key of its own without that.
     ///
     /// # Errors
     /// When nothing here reaches such a server.
@@ -55,7 +55,7 @@ impl UpstreamSettings {
         self,
         name: &'a str,
         server: &'a target::Server,
-        is_of_caller: bool,
+        entry: Option<String>,
     ) -> Result<UpstreamOptions<'a>> {
         let Self { revision, open_timeout, deadlines, connections, isolation, idle_stop } = self;
         Ok(UpstreamOptions {
@@ -70,7 +70,8 @@ impl UpstreamSettings {
             is_logged: true,
             handshakes: HANDSHAKES,
             idle_stop,
-            is_of_caller,
+            is_of_caller: entry.is_none(),
+            entry,
         })
     }
 
@@ -107,7 +108,7 @@ impl UpstreamSettings {
                 }
             }
             let bridge =
-                factory.bridge(self.options(&own, &server, true).map_err(|error| error.to_string())?);
+                factory.bridge(self.options(&own, &server, None).map_err(|error| error.to_string())?);
             let service = factory.timeout(&bridge, self.deadlines).layer(bridge.clone());
             Ok(CallerBridge { upstream: bridge.upstream().clone(), service: Arc::new(service) })
         };

@@ -17,13 +17,18 @@ mod upstream;
 use std::sync::Arc;
 
 use anyhow::Result;
+use anyport_config::gateway::UpstreamConfig;
 use anyport_gateway::federation::{Member, Pins};
 use http::HeaderName;
 use indexmap::IndexMap;
 
 use self::{connection::brought_headers, documents::DocumentsMember, upstream::UpstreamMember};
 use super::{file::GatewayFile, own_address::is_own};
-use crate::{serve::Arguments, target, upstream_factory::UpstreamFactory};
+use crate::{
+    serve::Arguments,
+    target::{self, UpstreamFault},
+    upstream_factory::UpstreamFactory,
+};
 
 /// The members of a federation, in the order of the file, and what is stopped with them.
 pub(super) struct Members {
@@ -31,13 +36,22 @@ pub(super) struct Members {
     documents: IndexMap<String, DocumentsMember>,
     /// The pinned definitions by upstream. Those of an upstream that is gone stay, since it may come back.
     pins: IndexMap<String, Pins>,
+    limits: MemberLimits,
+}
+
+/// The values of the limits that members were made under.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct MemberLimits {
+    upstreams: Vec<Option<u64>>,
+    documents: Vec<Option<u64>>,
 }
 
 impl Members {
-    /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected.
+    /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected. A server that
+    /// cannot be used, for want of a secret for instance, is a member whose calls fail.
     ///
     /// # Errors
-    /// What is wrong with one of them, and what to do.
+    /// What is wrong with the documents; or with a server, if `old` has it and it could be used there, or if none can be used.
     pub(super) fn new(
         file: &GatewayFile,
         old: Option<&Self>,
@@ -45,21 +59,37 @@ impl Members {
         factory: &Arc<UpstreamFactory>,
     ) -> Result<Self> {
         let pins = old.map(|old| old.pins.clone()).unwrap_or_default();
-        let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins };
+        let limits = MemberLimits {
+            upstreams: factory.limits.of_upstreams(),
+            documents: factory.limits.of_all_documents(),
+        };
+        let has_limits = |are_same: fn(&MemberLimits, &MemberLimits) -> bool| {
+            old.is_some_and(|old| are_same(&old.limits, &limits))
+        };
+        let keeps_upstreams = has_limits(|one, other| one.upstreams == other.upstreams);
+        let keeps_documents = has_limits(|one, other| one.documents == other.documents);
+        let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins, limits };
+        let mut first_fault = None;
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
             if config.url.as_deref().is_some_and(|url| is_own(url, &arguments.listen)) {
                 tracing::warn!("the upstream {name} is left out: its URL is that of this gateway");
                 continue;
             }
-            let revision = target::check_upstream(name, config, file)?;
-            let server = target::of_upstream(config, file);
-            let server = server.map_err(|reason| file.wrong_upstream(name, &[], &reason))?;
             let known = old.and_then(|old| old.upstreams.get(name));
-            let member = match known
-                .filter(|known| known.server == server && known.config.connects_like(config))
-            {
-                Some(known) => known.configured(config, &file.config.gateway),
-                None => UpstreamMember::new(file, (name, config), (server, revision), arguments, factory)?,
+            let same = known.filter(|_| keeps_upstreams);
+            let member = match upstream(file, (name, config), same, arguments, factory) {
+                Ok(member) => member,
+                // What works goes on as it is.
+                Err(fault) if known.is_some_and(|known| known.server.is_ok()) => {
+                    return Err(fault.into_error(name, file));
+                }
+                Err(fault) => match known.filter(|known| known.is_reached(Err(&fault), config)) {
+                    Some(known) => known.configured(config, &file.config.gateway),
+                    None => {
+                        first_fault.get_or_insert_with(|| fault.clone().into_error(name, file));
+                        UpstreamMember::unusable(file, (name, config), fault, factory)
+                    }
+                },
             };
             if let Some(mode) = member.pin {
                 let new = || factory.pins(&file.pinned_as(), name, mode);
@@ -69,13 +99,57 @@ impl Members {
         }
         for (name, config) in &file.config.knowledge {
             let known = old.and_then(|old| old.documents.get(name));
-            let member = match known.filter(|known| known.config.docs == config.docs) {
+            let member = match known.filter(|known| keeps_documents && known.config.docs == config.docs) {
                 Some(known) => known.configured(config, &file.config.gateway),
                 None => DocumentsMember::new(file, (name, config), arguments, factory)?,
             };
             members.documents.insert(name.clone(), member);
         }
-        Ok(members)
+        match first_fault.filter(|_| old.is_none() && !members.has_any_usable()) {
+            Some(fault) => Err(fault),
+            None => Ok(members),
+        }
+    }
+
+    /// Whether anything can be served but lists that were known before.
+    fn has_any_usable(&self) -> bool {
+        !self.documents.is_empty() || self.upstreams.values().any(|member| member.server.is_ok())
+    }
+
+    /// The servers that cannot be used, with the reasons and what to do.
+    pub(super) fn unusable(&self) -> impl Iterator<Item = (&str, String)> {
+        let unusable =
+            self.upstreams.iter().filter_map(|(name, member)| Some((name, member.server.as_ref().err()?)));
+        unusable.map(|(name, unusable)| (name.as_str(), unusable.why(name)))
+    }
+
+    /// The same with the server `name` connected anew, as `file` has it; and why that cannot be used, if it could not before either.
+    ///
+    /// # Errors
+    /// Why nothing is to be changed.
+    pub(super) fn with_restarted(
+        &self,
+        name: &str,
+        file: &GatewayFile,
+        arguments: &Arguments,
+        factory: &Arc<UpstreamFactory>,
+    ) -> Result<(Self, Option<UpstreamFault>), String> {
+        let (Some(known), Some(config)) = (self.upstreams.get(name), file.config.upstreams.get(name)) else {
+            return Err(match self.documents.contains_key(name) {
+                true => format!("{name} is a folder of documents, which are read again when they change"),
+                false => format!("the gateway has no server {name}"),
+            });
+        };
+        let (member, fault) = match upstream(file, (name, config), None, arguments, factory) {
+            Ok(member) => (member, None),
+            Err(fault) if known.server.is_ok() => return Err(format!("{name} stays as it is: {fault}")),
+            Err(fault) => {
+                (UpstreamMember::unusable(file, (name, config), fault.clone(), factory), Some(fault))
+            }
+        };
+        let (mut upstreams, documents) = (self.upstreams.clone(), self.documents.clone());
+        upstreams.insert(name.to_owned(), member);
+        Ok((Self { upstreams, documents, pins: self.pins.clone(), limits: self.limits.clone() }, fault))
     }
 
     /// Each as a member of a federation.
@@ -111,18 +185,6 @@ impl Members {
         }
     }
 
-    /// Whether `name` is a folder of documents.
-    pub(super) fn has_documents(&self, name: &str) -> bool {
-        self.documents.contains_key(name)
-    }
-
-    /// All but the server `name`; `None` if it is not there.
-    pub(super) fn except(&self, name: &str) -> Option<Self> {
-        let (mut upstreams, documents) = (self.upstreams.clone(), self.documents.clone());
-        upstreams.shift_remove(name)?;
-        Some(Self { upstreams, documents, pins: self.pins.clone() })
-    }
-
     /// What `successor` does not have.
     pub(super) fn without(&self, successor: &Self) -> Self {
         let upstreams = self.upstreams.iter().filter(|(name, _)| !self.shares(successor, name));
@@ -131,6 +193,7 @@ impl Members {
             upstreams: upstreams.map(|(name, member)| (name.clone(), member.clone())).collect(),
             documents: documents.map(|(name, member)| (name.clone(), member.clone())).collect(),
             pins: IndexMap::new(),
+            limits: MemberLimits::default(),
         }
     }
 
@@ -148,5 +211,24 @@ impl Members {
 
     pub(super) fn is_empty(&self) -> bool {
         self.upstreams.is_empty() && self.documents.is_empty()
+    }
+}
+
+/// The upstream `name` of `file`: `known` as it is configured now, if that is reached in the same way.
+///
+/// # Errors
+/// Why it cannot be used.
+fn upstream(
+    file: &GatewayFile,
+    (name, config): (&str, &UpstreamConfig),
+    known: Option<&UpstreamMember>,
+    arguments: &Arguments,
+    factory: &Arc<UpstreamFactory>,
+) -> Result<UpstreamMember, UpstreamFault> {
+    let revision = target::check_upstream(config, file)?;
+    let server = target::of_upstream(config, file)?;
+    match known.filter(|known| known.is_reached(Ok(&server), config)) {
+        Some(known) => Ok(known.configured(config, &file.config.gateway)),
+        None => UpstreamMember::new(file, (name, config), (server, revision), arguments, factory),
     }
 }

@@ -1,11 +1,15 @@
 //! What is known of the members of a gateway, for `anyport status`.
 
-use anyport_config::gateway::Pin;
+use anyport_config::{
+    Endpoint,
+    gateway::{Pin, UpstreamConfig},
+};
 use anyport_gateway::{
     CallerBridges,
     federation::{MemberStatus, PinMode},
 };
 use anyport_protocol::Revision;
+use anyport_transport::client::http::without_secrets;
 use anyport_upstream::UpstreamHealth;
 
 use super::{Members, upstream::UpstreamMember};
@@ -28,19 +32,31 @@ impl UpstreamMember {
         if self.bridge.is_stopped() && status.state == ServerState::Up {
             status.state = ServerState::Idle;
         }
-        let retry_at = self.note_health(status);
+        let retry_at = match &self.server {
+            Ok(_) => self.note_health(status),
+            Err(unusable) => {
+                status.state = ServerState::Down;
+                status.since = Time(unusable.since);
+                status.last_error = Some(unusable.why(&status.name));
+                None
+            }
+        };
         let known = self.bridge.upstream().server_info().borrow().clone();
         let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]
             .into_iter()
             .find_map(|revision| known.for_callers_of(revision));
-        status.transport = self.server.transport().to_owned();
+        let (transport, server) = match &self.server {
+            Ok(server) => (server.transport(), server.to_string()),
+            Err(_) => described(&self.config),
+        };
+        status.transport = transport.to_owned();
         status.upstream = Some(UpstreamStatus {
             pin: match self.pin {
                 None => Pin::Off,
                 Some(PinMode::Report) => Pin::Report,
                 Some(PinMode::Strict) => Pin::Strict,
             },
-            server: self.server.to_string(),
+            server,
             retry_at,
             revision: info.map(|info| info.revision.as_str().to_owned()),
         });
@@ -59,7 +75,7 @@ impl UpstreamMember {
                 status.state = ServerState::Down;
                 status.since = Time(since);
                 status.last_error = Some(why);
-                Some(Time(retry_at))
+                retry_at.map(Time)
             }
             // It was connected again, and nothing was requested since.
             UpstreamHealth::Connected { since }
@@ -71,5 +87,21 @@ impl UpstreamMember {
             }
             _ => None,
         }
+    }
+}
+
+/// Over what an upstream would be reached, and its URL or program, as far as its entry says.
+fn described(config: &UpstreamConfig) -> (&'static str, String) {
+    match config.server().map(|described| described.endpoint) {
+        Ok(Endpoint::Command { program, .. }) => ("stdio", program),
+        Ok(Endpoint::Url { url, .. }) => {
+            let transport = match url.split(':').next() {
+                Some("unix") => "unix",
+                Some("ws" | "wss") => "websocket",
+                _ => "http",
+            };
+            (transport, without_secrets(&url))
+        }
+        Err(_) => ("unknown", String::new()),
     }
 }

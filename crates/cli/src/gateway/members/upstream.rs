@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use anyport::layer::Layer as _;
 use anyport_config::gateway::{GatewaySettings, UpstreamConfig};
 use anyport_gateway::{
@@ -11,6 +10,7 @@ use anyport_gateway::{
 };
 use anyport_protocol::Revision;
 use anyport_service::{Context, Principal, Service};
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
     gateway::file::GatewayFile,
     program::{self, Missing},
     serve::Arguments,
-    target,
+    target::{self, UpstreamFault},
     traffic::ObservedService,
     upstream_factory::UpstreamFactory,
     upstream_limits::{BulkheadOptions, CallDeadlines},
@@ -36,14 +36,21 @@ pub(super) struct UpstreamMember {
     /// What becomes of changed definitions; `None` if these are not compared.
     pub(super) pin: Option<PinMode>,
     result_limit: Option<ResultLimit>,
-    /// How it is reached, with its secrets.
-    pub(super) server: target::Server,
+    /// How it is reached, with its secrets; or why it is not.
+    pub(super) server: Result<target::Server, Unusable>,
     pub(super) bridge: Bridge,
     /// The bridges of callers that bring keys of their own.
     pub(super) of_callers: Option<CallerBridges>,
     pub(super) service: Arc<dyn Service>,
     #[cfg(unix)]
     pub(super) direct: Arc<DirectConnections>,
+}
+
+/// Why nothing of an upstream can be used but its last known lists.
+#[derive(Clone)]
+pub(super) struct Unusable {
+    pub(super) fault: UpstreamFault,
+    pub(super) since: Timestamp,
 }
 
 /// The header in which clients authenticate.
@@ -60,7 +67,7 @@ impl UpstreamMember {
         (server, revision): (target::Server, Option<Revision>),
         arguments: &Arguments,
         factory: &Arc<UpstreamFactory>,
-    ) -> Result<Self> {
+    ) -> Result<Self, UpstreamFault> {
         // The clients receive the error as well. The program may be installed meanwhile.
         if let target::Server::Command { program, environment, cwd, .. } = &server
             && let Err(Missing { problem, help }) = program::find(program, environment, cwd.as_deref())
@@ -74,10 +81,12 @@ impl UpstreamMember {
         {
             let reason = "`forward_headers` passes on Authorization, in which clients send the token of this gateway (--auth-token): let \
                           them send the key of the server in a header of another name";
-            return Err(file.wrong_upstream(name, &["forward_headers"], reason));
+            return Err(UpstreamFault::new(["forward_headers"], reason));
         }
         let settings = UpstreamSettings::of(config, revision, deadlines);
-        let bridge = factory.bridge(settings.options(name, &server, false)?);
+        let entry = factory.entry_id(&file.pinned_as(), name, config);
+        let options = settings.options(name, &server, Some(entry));
+        let bridge = factory.bridge(options.map_err(|error| error.to_string())?);
         let pin = pin_mode(&file.config.gateway, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
             tracing::warn!(
@@ -98,13 +107,53 @@ impl UpstreamMember {
             config: config.clone(),
             pin,
             result_limit,
-            server,
+            server: Ok(server),
             service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
             of_callers,
             #[cfg(unix)]
             direct: Arc::default(),
             bridge,
         })
+    }
+
+    /// An upstream of which nothing can be used but its last known lists: its calls fail with `fault`.
+    pub(super) fn unusable(
+        file: &GatewayFile,
+        (name, config): (&str, &UpstreamConfig),
+        fault: UpstreamFault,
+        factory: &UpstreamFactory,
+    ) -> Self {
+        let unusable = Unusable { fault, since: Timestamp::now() };
+        let why = unusable.why(name);
+        tracing::warn!("the upstream {name} cannot be used: {why}");
+        factory.logs.of(name).event(format!("cannot be used: {why}"));
+        let entry = factory.entry_id(&file.pinned_as(), name, config);
+        let bridge = factory.unusable_bridge(name, &why, entry);
+        Self {
+            config: config.clone(),
+            pin: pin_mode(&file.config.gateway, config),
+            result_limit: result_limit(&file.config.gateway, Some(config)),
+            server: Err(unusable),
+            service: Arc::new(ObservedService::new(bridge.clone(), name, factory.traffic.clone())),
+            of_callers: None,
+            #[cfg(unix)]
+            direct: Arc::default(),
+            bridge,
+        }
+    }
+
+    /// Whether it is reached in this way, or not reached for this reason, and its connections can serve `config`.
+    pub(super) fn is_reached(
+        &self,
+        server: Result<&target::Server, &UpstreamFault>,
+        config: &UpstreamConfig,
+    ) -> bool {
+        let is_same = match (&self.server, server) {
+            (Ok(known), Ok(server)) => known == server,
+            (Err(unusable), Err(fault)) => unusable.fault == *fault,
+            _ => false,
+        };
+        is_same && self.config.connects_like(config)
     }
 
     /// It as it is configured now, with the connections that it has.
@@ -133,8 +182,11 @@ impl UpstreamMember {
         }
     }
 
-    /// Connects it in the background.
+    /// Connects it in the background, if that is possible.
     pub(super) fn connect(&self) {
+        if self.server.is_err() {
+            return;
+        }
         let upstream = self.bridge.upstream().clone();
         tokio::spawn(async move {
             let context = Context::new(Principal::anonymous(), Revision::NEWEST);
@@ -160,5 +212,12 @@ impl UpstreamMember {
         for upstream in of_callers.chain([self.bridge.upstream().clone()]) {
             ending.spawn(async move { upstream.shut_down().await });
         }
+    }
+}
+
+impl Unusable {
+    /// Why the upstream `name` cannot be used, and what to do.
+    pub(super) fn why(&self, name: &str) -> String {
+        format!("{}; then: anyport restart {name}", self.fault)
     }
 }

@@ -110,6 +110,11 @@ impl Updates {
         }
     }
 
+    /// Follows no member any more of which callers of `view` may use no resource that was subscribed to.
+    pub(super) fn retain_offered(&mut self, view: &View) {
+        self.followed.retain(|followed| followed.uris.values().any(|uri| view.offers(uri)));
+    }
+
     /// Follows the members of now: those that are gone no longer, and those in their place from now on.
     pub(super) fn follow(&mut self, endpoint: &Endpoint, view: &View) {
         let members = endpoint.shared.members();

@@ -151,7 +151,8 @@ impl Fake {
         sleep(delay).await;
         if *self.0.is_down.lock() {
             let since = jiff::Timestamp::UNIX_EPOCH;
-            return Failure::Unavailable { since, why: "refused".into(), retry_in: Duration::ZERO }.into();
+            return Failure::Unavailable { since, why: "refused".into(), retry_in: Some(Duration::ZERO) }
+                .into();
         }
         let params: Value = request.params.raw().decode().unwrap();
         match request.known() {

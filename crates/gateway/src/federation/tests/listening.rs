@@ -49,6 +49,78 @@ async fn only_listeners_whose_view_changed_are_notified() {
     assert_eq!(method(&mut all).await, None);
 }
 
+/// Invariant: Of a virtual server that changes, those learn it whose lists have changed, and nothing else ends.
+#[tokio::test(start_paused = true)]
+async fn listeners_of_a_changed_virtual_server_are_notified_of_the_lists_that_differ() {
+    let (a, b) = (Fake::new(&["x"]), Fake::new(&["x"]));
+    let federation = two(&a, &b);
+    let [one, other] = ["one", "other"]
+        .map(|name| federation.virtual_server(VirtualServer::new(name).include("a_*").include("b_*")));
+    assert_eq!((tools(&one).await.len(), tools(&other).await.len()), (2, 2));
+    assert_eq!(tools(&federation).await.len(), 2);
+    let lists = json!({"toolsListChanged": true, "promptsListChanged": true});
+    let [mut of_one, mut of_other, mut of_all] =
+        [&one, &other, &federation].map(|served| listen(served, lists.clone(), modern()));
+    for reply in [&mut of_one, &mut of_other, &mut of_all] {
+        assert_eq!(method(reply).await, Some(Method::Acknowledged));
+    }
+    federation.replace_virtual_server(&one, VirtualServer::new("one").include("a_*"));
+    assert_eq!(method(&mut of_one).await, Some(Method::ToolsChanged));
+    assert_eq!((tools(&one).await, method(&mut of_one).await), (vec!["a_x".into()], None));
+    assert_eq!((method(&mut of_other).await, method(&mut of_all).await), (None, None));
+    let refused = error(&one, tool("b_x", json!({}))).await;
+    assert_eq!(refused.code, -32602, "{refused:?}");
+    // Another way to say the same, and other words for people.
+    let same = VirtualServer::new("one").include("a_*").exclude("b_*").instructions("Ours.");
+    federation.replace_virtual_server(&one, same.clone());
+    assert_eq!(method(&mut of_one).await, None);
+    let described = result(&one, request(Method::Discover, json!({}))).await;
+    assert!(described["instructions"].as_str().unwrap().starts_with("Ours."), "{described}");
+    // It follows its members as before, although it was not read since.
+    a.set("tools", json!([{"name": "y"}]));
+    a.say(Method::ToolsChanged, json!({}));
+    assert_eq!(method(&mut of_one).await, Some(Method::ToolsChanged));
+    assert_eq!(tools(&one).await, ["a_y"]);
+    federation.replace_virtual_server(&one, same.searched(true));
+    assert_eq!(method(&mut of_one).await, Some(Method::ToolsChanged), "other tools stand before them");
+    one.end();
+    assert!(matches!(of_one.next().await, Event::Outcome(Outcome::Result(_))));
+    assert_eq!(
+        (method(&mut of_other).await, method(&mut of_all).await),
+        (Some(Method::ToolsChanged), Some(Method::ToolsChanged))
+    );
+    assert_eq!((method(&mut of_other).await, method(&mut of_all).await), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_federation_that_introduces_itself_otherwise_keeps_its_lists() {
+    let (a, b) = (Fake::new(&["x"]), Fake::new(&["x"]));
+    let federation = two(&a, &b);
+    tools(&federation).await;
+    let mut reply = listen(&federation, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    federation.introduce_as("renamed", Some("All of it."), false);
+    assert_eq!(method(&mut reply).await, None);
+    let described = result(&federation, request(Method::Discover, json!({}))).await;
+    assert_eq!(described["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "renamed", "{described}");
+    assert!(described["instructions"].as_str().unwrap().starts_with("All of it."), "{described}");
+    let listed = result(&federation, request(Method::ToolsList, json!({}))).await;
+    assert_eq!(listed["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "renamed", "{listed}");
+    // A member that is alone and passes everything on has its own stream, which goes on.
+    let alone = federation_of_one(&a);
+    let mut reply = listen(&alone, json!({"toolsListChanged": true}), modern());
+    assert_eq!(method(&mut reply).await, Some(Method::Acknowledged));
+    alone.introduce_as("gateway", None, true);
+    assert_eq!(method(&mut reply).await, Some(Method::ToolsChanged));
+    alone.end();
+    assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+}
+
+/// A federation that passes everything on to its only member.
+fn federation_of_one(fake: &Fake) -> Federation {
+    federation([Member::new("a", Arc::new(fake.clone())).naming(Naming::default().prefix(""))])
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_member_that_promises_notifications_and_sends_none_is_read_again_after_a_while() {
     let (a, b) = (Fake::new(&["x"]), Fake::new(&["x"]));
