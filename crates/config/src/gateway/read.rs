@@ -78,7 +78,10 @@ pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
             let range = span(text, &["upstreams", own, key]).unwrap_or(0..0);
             let place = FaultPlace::new(path, text, range);
             let error = GatewayError::Fault { place, reason, expected: Vec::new() };
-            if ["bearer", "headers"].contains(&key) { error.without_values() } else { error }
+            match ["bearer", "headers"].contains(&key) {
+                true => error.showing(FaultPlace::without_values),
+                false => error,
+            }
         })?;
     }
     Ok(config)
