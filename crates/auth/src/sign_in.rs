@@ -66,6 +66,8 @@ struct Current {
     /// When a renewal that failed is tried again.
     not_before: Option<Instant>,
     is_refreshing: bool,
+    /// Whether the server refuses the token, though it was renewed, or cannot be.
+    is_refused: bool,
 }
 
 /// What a sign-in needs before the next call.
@@ -194,7 +196,7 @@ impl SignIn {
         match &current.credential {
             _ if current.is_refreshing => SignInState::Refreshing,
             None => SignInState::SignedOut,
-            Some(credential) if credential.needs_login => SignInState::NeedsLogin,
+            Some(credential) if credential.needs_login || current.is_refused => SignInState::NeedsLogin,
             Some(credential) if credential.is_expired(self.0.clock.now()) => match credential.can_refresh() {
                 true => SignInState::Expired,
                 false => SignInState::NeedsLogin,
@@ -223,6 +225,7 @@ impl Inner {
         current.header = credential.header().filter(|_| !credential.needs_login);
         current.credential = Some(Arc::new(credential));
         current.not_before = None;
+        current.is_refused = false;
     }
 
     fn credential(&self) -> Option<Arc<Credential>> {
@@ -368,7 +371,10 @@ impl Inner {
     /// Where only a login helps and there is nobody to ask, the server's own refusal says more.
     fn no_access(&self, error: Error) -> Result<bool, Error> {
         match (&error, &self.agent) {
-            (Error::NeedsLogin(_), None) => Ok(false),
+            (Error::NeedsLogin(_), None) => {
+                self.current.lock().is_refused = true;
+                Ok(false)
+            }
             _ => Err(error),
         }
     }
@@ -456,15 +462,29 @@ impl Authorizer for SignIn {
     }
 
     fn prepare(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
-        let is_ready = self.0.is_loaded.load(Ordering::Acquire) && !self.0.is_due();
-        (!is_ready).then(|| Box::pin(self.0.prepare()) as Pin<Box<dyn Future<Output = ()> + Send + '_>>)
+        if self.0.is_loaded.load(Ordering::Acquire) && !self.0.is_due() {
+            return None;
+        }
+        let inner = self.0.clone();
+        // A call that is given up takes no renewal with it: the old refresh token may be used up already.
+        Some(Box::pin(async move {
+            let _ = tokio::spawn(async move { inner.prepare().await }).await;
+        }))
     }
 
     fn refused(
         &self,
         refusal: AccessRefusal,
     ) -> Pin<Box<dyn Future<Output = Result<bool, SignInFailed>> + Send + '_>> {
-        Box::pin(async move { Ok(self.0.refused(refusal).await?) })
+        let inner = self.0.clone();
+        // Nor a login, which others wait for.
+        let answer = tokio::spawn(async move { inner.refused(refusal).await });
+        Box::pin(async move {
+            match answer.await {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(SignInFailed("the login was cancelled".to_owned())),
+            }
+        })
     }
 }
 

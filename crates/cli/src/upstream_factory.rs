@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, ready},
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -12,6 +13,7 @@ use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
+use anyport_auth::{SignIn, SignInOptions};
 use anyport_config::gateway::UpstreamConfig;
 use anyport_gateway::{
     Bridge, CatalogRecord,
@@ -23,7 +25,10 @@ use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
-use anyport_transport::{BufferedBytes, client};
+use anyport_transport::{
+    BufferedBytes,
+    client::{self, http::Endpoint},
+};
 use anyport_upstream::{
     ColdStarts, ConnectError, Connected, Connector, IsolationPolicy, OpenRequest, Upstream,
 };
@@ -33,10 +38,11 @@ use crate::{
     listen::{self, Limits},
     server_id::{entry_id, server_id},
     server_log::{LoggedConnector, ServerLogs},
-    state_dir, store,
+    sign_in, state_dir, store,
     target::Server,
     traffic::Traffic,
     upstream_limits::{BulkheadOptions, CallDeadlines, Places},
+    user_error::UserError,
 };
 
 /// Makes the upstreams of one program. They share limits, metrics, buffers, the key, the store and the guard process.
@@ -53,6 +59,8 @@ pub(crate) struct UpstreamFactory {
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
+    /// The folder for the program's state, if there is a store.
+    state: Option<PathBuf>,
     guard: Arc<guard::Guard>,
     cold_starts: ColdStarts,
 }
@@ -95,7 +103,7 @@ impl UpstreamFactory {
         let metrics = Metrics::new();
         let kept = listen::key(arguments.state_dir.clone());
         let folder = state_dir::folder(arguments.state_dir.clone()).filter(|_| kept.is_some());
-        let store = folder.map(|state| Arc::new(store::open(&state, &metrics)) as Arc<dyn Store>);
+        let store = folder.as_ref().map(|state| Arc::new(store::open(state, &metrics)) as Arc<dyn Store>);
         let key = match kept {
             Some(key) => key,
             None => Key::random().context("no key for the state of open questions")?,
@@ -105,8 +113,8 @@ impl UpstreamFactory {
         let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
-        let guard = Arc::default();
-        Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, guard, cold_starts })
+        let (guard, state) = (Arc::default(), folder);
+        Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, state, guard, cold_starts })
     }
 
     /// The same, with other limits for what is made from now on.
@@ -132,6 +140,20 @@ impl UpstreamFactory {
     /// Whether what is stored outlives the program.
     pub(crate) fn has_store(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// The login `account` to the server at `endpoint`.
+    ///
+    /// # Errors
+    /// When there is no place for logins, or the URL of the server is none for a token.
+    pub(crate) fn sign_in(&self, endpoint: &Endpoint, account: &str) -> Result<SignIn> {
+        let (Some(state), Some(store)) = (&self.state, &self.store) else {
+            let help = "name one with --state-dir DIR: logins are kept there";
+            return Err(UserError::usage("there is no folder for the program's state", help));
+        };
+        let vault = sign_in::vault_in(state, store.clone())?;
+        let sign_in = SignIn::new(endpoint, account, vault, SignInOptions::default());
+        sign_in.map_err(|error| sign_in::failed(endpoint.url(), &error))
     }
 
     /// Puts a server behind a bridge of its own. Nothing is connected before somebody calls.

@@ -116,3 +116,26 @@ async fn a_client_that_was_forgotten_registers_again_once() {
     servers.known(|known| known.scripted.clear());
     sign_in.log_in(None).await.unwrap();
 }
+
+/// Invariant: A call that is given up while it renews a token does not lose the new one.
+#[tokio::test]
+async fn a_call_that_is_given_up_loses_no_token() {
+    let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
+    servers.sign_in(&vault, &time).user_agent(Browser).log_in(None).await.unwrap();
+    time.advance(3600 - 30);
+    let sign_in = servers.sign_in(&vault, &time);
+    let closed = servers.gate.clone().lock_owned().await;
+    let call = tokio::spawn({
+        let sign_in = sign_in.clone();
+        async move { ask(&sign_in).await }
+    });
+    while servers.known(|known| known.asked_for_tokens) < 2 {
+        tokio::task::yield_now().await;
+    }
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    drop(closed);
+    assert_eq!(ask(&sign_in).await, 200);
+    assert_eq!(ask(&servers.sign_in(&vault, &time)).await, 200);
+    assert_eq!(servers.known(|known| (known.refreshes, known.logins)), (1, 1));
+}

@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) given: usize,
     pub(crate) logins: usize,
     pub(crate) refreshes: usize,
+    /// How often tokens were asked for, answered or not.
+    pub(crate) asked_for_tokens: usize,
     pub(crate) registered: usize,
     /// The scopes of each login.
     pub(crate) scopes: Vec<String>,
@@ -42,6 +44,8 @@ pub(crate) struct Known {
 pub(crate) struct Servers {
     pub(crate) base: String,
     pub(crate) known: Arc<Mutex<Known>>,
+    /// Who holds it keeps the authorization server from giving tokens.
+    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A time that tests set.
@@ -84,6 +88,7 @@ impl Servers {
             given: 0,
             logins: 0,
             refreshes: 0,
+            asked_for_tokens: 0,
             registered: 0,
             scopes: Vec::new(),
             life: 3600,
@@ -91,7 +96,7 @@ impl Servers {
             is_broken: false,
             scripted: Vec::new(),
         }));
-        let servers = Self { base, known };
+        let servers = Self { base, known, gate: Arc::default() };
         let serving = servers.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -122,6 +127,10 @@ impl Servers {
         let body = String::from_utf8_lossy(&bytes[head + 4..]).into_owned();
         let target = text.split(' ').nth(1)?.to_owned();
         let token = header("authorization").and_then(|(_, value)| value.strip_prefix("Bearer "));
+        if target == "/token" {
+            self.known(|known| known.asked_for_tokens += 1);
+            let _open = self.gate.lock().await;
+        }
         let answer = self.answer(&target, token, &body);
         stream.write_all(answer.as_bytes()).await.ok()
     }

@@ -9,7 +9,10 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use anyhow::Result;
 use anyport::layer::Layer as _;
 use anyport_protocol::Revision;
-use anyport_transport::{client::ConnectOptions, http::FurtherEndpoints};
+use anyport_transport::{
+    client::{self, ConnectOptions},
+    http::FurtherEndpoints,
+};
 use anyport_upstream::IsolationPolicy;
 
 pub(crate) use self::arguments::Arguments;
@@ -21,6 +24,7 @@ use crate::{
     listen::{self, Limits, Transport},
     logging,
     program::{self, Missing},
+    sign_in::with_login,
     target::{Server, Surroundings, Target},
     upstream_factory::{self, UpstreamFactory, UpstreamOptions},
     upstream_limits::CallDeadlines,
@@ -49,7 +53,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let bridge = factory.bridge(UpstreamOptions {
         name: &target.name,
         server: &target.server,
-        target: arguments.server.destination(&target.server)?,
+        target: destination(arguments, target)?,
         revision: arguments.server.revision.or(target.revision),
         open_timeout: arguments.server.timeout(),
         deadlines,
@@ -73,14 +77,12 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     // What was started for us ends with us.
     .on_stopped(async move || ended.shut_down().await);
     // A client on standard input calls at once.
-    let is_listening =
-        [Transport::Http, Transport::Unix].iter().any(|&transport| arguments.listen.speaks(transport));
-    let is_probed = is_listening
+    let is_probed = is_listening(arguments)
         && !matches!(target.server, Server::Command { .. })
         && arguments.server.revision.is_none_or(Revision::is_stateless);
     let probe = match is_probed {
         true => Some(Probe::start(
-            arguments.server.destination(&target.server)?,
+            destination(arguments, target)?,
             ConnectOptions::default().open_timeout(arguments.server.timeout()),
         )),
         false => None,
@@ -106,4 +108,20 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         }
     })
     .await
+}
+
+/// Whether clients reach the bridge in other ways than by standard input.
+fn is_listening(arguments: &Arguments) -> bool {
+    [Transport::Http, Transport::Unix].iter().any(|&transport| arguments.listen.speaks(transport))
+}
+
+/// Where the transport finds the server. The client that has started the bridge calls it with the login of its user; whoever connects
+/// over a network does so only if the user has said so by `--account`.
+fn destination(arguments: &Arguments, target: &Target) -> Result<client::Target> {
+    let destination = arguments.server.destination(&target.server)?;
+    let account = arguments.server.account.as_deref();
+    Ok(match account.is_some() || !is_listening(arguments) {
+        true => with_login(destination, &target.server, account, &Surroundings::here()),
+        false => destination,
+    })
 }

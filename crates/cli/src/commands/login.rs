@@ -126,7 +126,7 @@ impl Place {
 
     /// The credentials, if anybody has signed in.
     fn known(&self) -> Result<Option<Vault>> {
-        Ok(sign_in::known_vault(&self.state()?, None))
+        Ok(sign_in::known_vault(&self.state()?))
     }
 
     fn run(&self, work: impl AsyncFnOnce() -> Result<Exit>) -> Result<ExitCode> {

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use anyport_auth::SignInState;
 use anyport_config::gateway::Pin;
 use anyport_gateway::federation::{Latency, MemberState, MemberStatus, PendingDefinition};
 use jiff::Timestamp;
@@ -80,6 +81,9 @@ pub(crate) struct UpstreamStatus {
     pub(crate) server: String,
     /// The next attempt to connect it, if it is down.
     pub(crate) retry_at: Option<Time>,
+    /// The login by which it is reached, if it is reached by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) login: Option<Login>,
     /// The revision that it was found to speak.
     pub(crate) revision: Option<String>,
 }
@@ -91,6 +95,45 @@ pub(crate) struct LatencyStatus {
     pub(crate) median: f64,
     /// 99 of 100 calls took at most this long.
     pub(crate) p99: f64,
+}
+
+/// What the login of a server needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Login {
+    /// Nothing.
+    #[serde(rename = "signed in")]
+    SignedIn,
+    /// The token has ended, and is renewed before the next call.
+    #[serde(rename = "expired")]
+    Expired,
+    /// The token is being renewed.
+    #[serde(rename = "refreshing")]
+    Refreshing,
+    /// The user.
+    #[serde(rename = "needs login")]
+    Needed,
+}
+
+impl Login {
+    /// The login whose state is `state`.
+    pub(crate) fn of(state: SignInState) -> Self {
+        match state {
+            SignInState::SignedIn => Self::SignedIn,
+            SignInState::Expired => Self::Expired,
+            SignInState::Refreshing => Self::Refreshing,
+            _ => Self::Needed,
+        }
+    }
+
+    /// It in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::SignedIn => "signed in",
+            Self::Expired => "expired",
+            Self::Refreshing => "refreshing",
+            Self::Needed => "needs login",
+        }
+    }
 }
 
 /// Whether a server can be reached.

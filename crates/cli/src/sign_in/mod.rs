@@ -26,25 +26,22 @@ use crate::{
 /// # Errors
 /// When the key can be neither read nor made.
 pub(crate) fn vault(state: &Path) -> Result<Vault> {
+    vault_in(state, Arc::new(store::open(state, &Metrics::new())))
+}
+
+/// The same in `store`, which is an open one of the folder.
+///
+/// # Errors
+/// As for [`vault`].
+pub(crate) fn vault_in(state: &Path, store: Arc<dyn Store>) -> Result<Vault> {
     let key = state_dir::credentials_key(state);
     let key = key.with_context(|| format!("no key for credentials in {}", state.display()))?;
-    let store = Arc::new(store::open(state, &Metrics::new()));
     Ok(Vault::new(store, Sealer::new(&key)))
 }
 
-/// The credentials, if anybody has signed in with this folder: nothing is made for those who do not. `store` is an open one of the
-/// folder.
-pub(crate) fn known_vault(state: &Path, store: Option<Arc<dyn Store>>) -> Option<Vault> {
-    if !state_dir::has_credentials_key(state) {
-        return None;
-    }
-    match store {
-        None => vault(state).ok(),
-        Some(store) => {
-            let key = state_dir::credentials_key(state).ok()?;
-            Some(Vault::new(store, Sealer::new(&key)))
-        }
-    }
+/// The credentials, if anybody has signed in with this folder: nothing is made for those who do not.
+pub(crate) fn known_vault(state: &Path) -> Option<Vault> {
+    state_dir::has_credentials_key(state).then(|| vault(state).ok())?
 }
 
 /// `target` with the stored login of `account`, if the server is one of HTTP whose credentials do not come from elsewhere.
@@ -60,7 +57,7 @@ pub(crate) fn with_login(
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
         return target;
     }
-    let vault = state_dir::of_gateways(surroundings).and_then(|state| known_vault(&state, None));
+    let vault = state_dir::of_gateways(surroundings).and_then(|state| known_vault(&state));
     match (target, vault) {
         (Target::Http(endpoint), Some(vault)) => Target::Http(signed_in(endpoint, vault, account)),
         (target, _) => target,

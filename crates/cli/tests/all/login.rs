@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::support::{
     Ended, Program, anyport, folder,
     http::{Answer, Server},
+    modern,
     scripted::{self, Asked, Scripted},
     to_the_end, until,
 };
@@ -330,4 +331,47 @@ fn a_token_that_is_given_starts_no_login() {
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     let since = guarded.server.asked().split_off(asked);
     assert!(since.iter().all(|asked| asked.path == "/mcp"), "{since:?}");
+}
+
+#[test]
+fn a_gateway_calls_a_server_with_the_login_of_its_user() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let file = format!("[upstreams.guarded]\nurl = \"{url}\"\nauth = \"oauth\"\n");
+    fs::write(guarded.home.path().join("anyport.toml"), file).unwrap();
+    let mut gateway = Program::start(guarded.command(&["serve", "--port", "0"]));
+    let client = gateway.server();
+    let call = || {
+        let message = modern(1, "tools/call", json!({"name": "guarded_look", "arguments": {}}));
+        client.post(&message, &[]).json()
+    };
+    let refused = call();
+    assert!(refused["error"].is_object(), "{refused}");
+    let status = guarded.run(&["status"]);
+    assert!(status.stdout.contains("needs login"), "{}", status.stdout);
+    assert!(status.stdout.contains(&format!("anyport login {url}")), "{}", status.stdout);
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    until(call, |answer| answer["result"]["content"][0]["text"] == "seen");
+    // A token that was forgotten is renewed within the call.
+    guarded.known(|known| known.access.clear());
+    assert_eq!(call()["result"]["content"][0]["text"], "seen");
+    assert_eq!(guarded.known(|known| known.refreshed), 1);
+    let status: Value = serde_json::from_str(&guarded.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["gateways"][0]["servers"][0]["login"], "signed in");
+}
+
+#[test]
+fn a_bridge_of_one_client_uses_the_login_and_one_of_many_only_as_told() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    let message = modern(1, "tools/call", json!({"name": "look", "arguments": {}}));
+    let mut alone = Program::start(guarded.command(&["bridge", "--stdio", &url]));
+    assert_eq!(alone.call(&message)["result"]["content"][0]["text"], "seen");
+    for (arguments, is_let_in) in [(&[][..], false), (&["--account", "default"], true)] {
+        let mut bridge =
+            Program::start(guarded.command(&[&["bridge", "--port", "0", &url], arguments].concat()));
+        let answer = bridge.server().post(&message, &[]).json();
+        assert_eq!(answer["result"]["content"][0]["text"] == "seen", is_let_in, "{arguments:?}: {answer}");
+    }
 }

@@ -18,7 +18,8 @@ pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{
     GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess, Pin,
-    ProgramLimits, SandboxConfig, Start, ToolConfig, UpstreamConfig, VirtualServerConfig, Words,
+    ProgramLimits, SandboxConfig, Start, ToolConfig, UpstreamAuth, UpstreamConfig, VirtualServerConfig,
+    Words,
 };
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
 pub use upstream::NO_HEADERS;

@@ -67,6 +67,10 @@ pub struct UpstreamConfig {
     pub headers: IndexMap<String, String>,
     /// The place of the bearer token: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
     pub bearer: Option<String>,
+    /// How the gateway gets its token, if it is not given one: `oauth` is the login of `anyport login`.
+    pub auth: Option<UpstreamAuth>,
+    /// The login that `auth` uses: the name that `anyport login --account` gave it. Default: the one without a name.
+    pub account: Option<String>,
     /// Headers that clients bring for this server: the name in their requests, and the name under which it is sent. Callers with
     /// different values share no connection and no list.
     pub forward_headers: IndexMap<String, String>,
@@ -256,6 +260,14 @@ pub enum LargeResult {
     Truncate,
     /// The model receives the beginning and a link to a resource with the whole.
     Spill,
+}
+
+/// How a gateway gets the token of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpstreamAuth {
+    /// By the login of `anyport login`, which all clients of the gateway then share.
+    Oauth,
 }
 
 /// When a server is connected.

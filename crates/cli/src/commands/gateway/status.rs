@@ -10,7 +10,7 @@ use super::Which;
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
-    gateway::status::{GatewayStatus, ServerState, ServerStatus},
+    gateway::status::{GatewayStatus, Login, ServerState, ServerStatus},
     render::{safe, table::whole},
 };
 
@@ -70,7 +70,7 @@ fn row(server: &ServerStatus) -> [String; 10] {
     let revision = server.upstream.as_ref().and_then(|upstream| upstream.revision.clone());
     [
         server.name.clone(),
-        server.state.word().to_owned(),
+        state(server).to_owned(),
         server.transport.clone(),
         or_none(revision),
         or_none(server.tools.map(|tools| tools.to_string())),
@@ -80,6 +80,15 @@ fn row(server: &ServerStatus) -> [String; 10] {
         or_none(server.latency_ms.map(|latency| format!("{:.1} ms", latency.median))),
         server.since.to_string(),
     ]
+}
+
+/// The state of a server; where it cannot be reached, that of its login says more.
+fn state(server: &ServerStatus) -> &'static str {
+    let login = server.upstream.as_ref().and_then(|upstream| upstream.login);
+    match login.filter(|login| is_down(server) && *login != Login::SignedIn) {
+        Some(login) => login.words(),
+        None => server.state.word(),
+    }
 }
 
 /// Why a server cannot be reached, and when it is tried again.

@@ -13,7 +13,7 @@ use anyport_transport::client::http::without_secrets;
 use anyport_upstream::UpstreamHealth;
 
 use super::{Members, upstream::UpstreamMember};
-use crate::gateway::status::{ServerState, ServerStatus, Time, UpstreamStatus};
+use crate::gateway::status::{Login, ServerState, ServerStatus, Time, UpstreamStatus};
 
 impl Members {
     /// The state of a server, of which the federation knows `member`.
@@ -41,6 +41,10 @@ impl UpstreamMember {
                 None
             }
         };
+        let login = self.sign_in.as_ref().map(|sign_in| Login::of(sign_in.state()));
+        if let (Some(Login::Needed), ServerState::Down, Ok(server)) = (login, status.state, &self.server) {
+            status.last_error = Some(format!("it needs a login: anyport login {server}"));
+        }
         let known = self.bridge.upstream().server_info().borrow().clone();
         let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]
             .into_iter()
@@ -58,6 +62,7 @@ impl UpstreamMember {
             },
             server,
             retry_at,
+            login,
             revision: info.map(|info| info.revision.as_str().to_owned()),
         });
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use anyport::layer::Layer as _;
-use anyport_config::gateway::{GatewaySettings, UpstreamConfig};
+use anyport_auth::{DEFAULT_ACCOUNT, SignIn};
+use anyport_config::gateway::{GatewaySettings, UpstreamAuth, UpstreamConfig};
 use anyport_gateway::{
     Bridge, CallerBridges,
     federation::{Member, PinMode, Pins, ResultLimit},
 };
 use anyport_protocol::Revision;
 use anyport_service::{Context, Principal, Service};
+use anyport_transport::client;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
@@ -38,6 +40,8 @@ pub(super) struct UpstreamMember {
     result_limit: Option<ResultLimit>,
     /// How it is reached, with its secrets; or why it is not.
     pub(super) server: Result<target::Server, Unusable>,
+    /// The login by which it is reached.
+    pub(super) sign_in: Option<SignIn>,
     pub(super) bridge: Bridge,
     /// The bridges of callers that bring keys of their own.
     pub(super) of_callers: Option<CallerBridges>,
@@ -86,7 +90,12 @@ impl UpstreamMember {
         let settings = UpstreamSettings::of(config, revision, deadlines);
         let entry = factory.entry_id(&file.pinned_as(), name, config);
         let options = settings.options(name, &server, Some(entry));
-        let bridge = factory.bridge(options.map_err(|error| error.to_string())?);
+        let mut options = options.map_err(|error| error.to_string())?;
+        let sign_in = sign_in(config, &options.target, factory)?;
+        if let Some(sign_in) = &sign_in {
+            options.target = client::Target::Http(sign_in.endpoint());
+        }
+        let bridge = factory.bridge(options);
         let pin = pin_mode(&file.config.gateway, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
             tracing::warn!(
@@ -108,6 +117,7 @@ impl UpstreamMember {
             pin,
             result_limit,
             server: Ok(server),
+            sign_in,
             service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
             of_callers,
             #[cfg(unix)]
@@ -134,6 +144,7 @@ impl UpstreamMember {
             pin: pin_mode(&file.config.gateway, config),
             result_limit: result_limit(&file.config.gateway, Some(config)),
             server: Err(unusable),
+            sign_in: None,
             service: Arc::new(ObservedService::new(bridge.clone(), name, factory.traffic.clone())),
             of_callers: None,
             #[cfg(unix)]
@@ -212,6 +223,21 @@ impl UpstreamMember {
         for upstream in of_callers.chain([self.bridge.upstream().clone()]) {
             ending.spawn(async move { upstream.shut_down().await });
         }
+    }
+}
+
+/// The login by which the upstream of `config` at `target` is reached, if it is reached by one.
+fn sign_in(
+    config: &UpstreamConfig,
+    target: &client::Target,
+    factory: &UpstreamFactory,
+) -> Result<Option<SignIn>, String> {
+    match (config.auth, target) {
+        (Some(UpstreamAuth::Oauth), client::Target::Http(endpoint)) => {
+            let account = config.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
+            factory.sign_in(endpoint, account).map(Some).map_err(|error| error.to_string())
+        }
+        _ => Ok(None),
     }
 }
 
