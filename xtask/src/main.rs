@@ -57,9 +57,10 @@ Usage: cargo xtask COMMAND
   soak --minutes N [--seed N]     call through bridges whose servers are killed, stopped, upgraded, cut and slow:
                                   each call has one outcome, and in the end nothing is left of it
   fuzz [SECONDS [TARGET...]]       run every fuzz target, or these, for so many seconds each (60)
-  bench [--quick] [--peers] [--only calls|bridge|knowledge]
+  bench [--build] [--quick] [--peers] [--only calls|bridge|fleet|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs;
-                                  with other people's proxies beside the bridge, which it installs
+                                  with other people's proxies beside the bridge, which it installs. With
+                                  --build it only builds and installs, so that the next run only measures
   circles [CRATE...]              count the files of each crate that know each other in a circle; of the crates
                                   named (the folders below crates/), say which and by which names
 ";

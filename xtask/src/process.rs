@@ -11,9 +11,9 @@ use std::{
 
 use crate::Failure;
 
-/// How long a server may take until it accepts connections. A dev build on a busy machine is slow, a server
-/// that never starts should not hold up CI.
-const START: Duration = Duration::from_secs(30);
+/// How long a server may take until it accepts connections. A dev build on a busy machine is slow, and so are some programs of other
+/// projects; a server that never starts should not hold up CI.
+const START: Duration = Duration::from_secs(60);
 
 /// Runs `command` to its end, with its output shown.
 ///
@@ -161,7 +161,7 @@ impl Drop for Server {
 }
 
 #[expect(clippy::disallowed_methods, reason = "there is no runtime here whose worker could be blocked")]
-fn sleep(time: Duration) {
+pub(crate) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 

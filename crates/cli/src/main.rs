@@ -7,10 +7,13 @@ mod bridge;
 mod client_session;
 mod commands;
 mod confine;
+#[cfg(unix)]
+mod descriptors;
 mod exit;
 mod gateway;
 mod guard;
 mod help;
+mod inputs;
 mod list_cache;
 mod listen;
 mod logging;
@@ -21,6 +24,7 @@ mod render;
 mod report;
 mod schema;
 mod secret_command;
+mod secret_names;
 mod secret_source;
 mod serve;
 mod server_id;
@@ -182,6 +186,9 @@ impl Command {
 
 /// Exit codes: see [`exit::Exit`]; 128 and its number when cut by a signal.
 fn main() -> ExitCode {
+    // Before anything is opened or started.
+    #[cfg(unix)]
+    descriptors::keep_inherited();
     if guard::is_this() {
         return ExitCode::SUCCESS;
     }

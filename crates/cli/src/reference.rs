@@ -1,6 +1,12 @@
 //! Generates the parts of `docs/cli.md` on commands, options, variables and exit codes from the code that reads them.
 
-use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    env,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyport_protocol::settings::{LimitField, LimitSpec, Unit};
 use clap::{Arg, ArgAction, Command, CommandFactory as _};
@@ -26,6 +32,14 @@ fn the_reference_of_the_command_line_is_what_the_code_says() {
         ("exit codes", exit_codes()),
     ];
     compare("cli.md", parts);
+}
+
+#[test]
+fn the_schema_of_the_gateways_file_is_what_the_code_reads() {
+    let schema = format!("{:#}\n", anyport_config::gateway::schema());
+    compare("schema.md", vec![("schema", format!("```text\n{schema}```\n"))]);
+    // The same as a file by itself, for editors.
+    golden("anyport.schema.json", &schema);
 }
 
 #[test]
@@ -77,14 +91,23 @@ fn timeouts() -> String {
 
 /// Compares the parts of a page with what the code says, or writes them.
 fn compare(page: &str, parts: Vec<(&str, String)>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
-    let page = fs::read_to_string(&path).unwrap();
-    let written = parts.into_iter().fold(page.clone(), |page, (name, part)| replaced(&page, name, &part));
+    let text = fs::read_to_string(in_docs(page)).unwrap();
+    golden(page, &parts.into_iter().fold(text, |page, (name, part)| replaced(&page, name, &part)));
+}
+
+/// Compares the file of `docs` with `written`, or writes it.
+fn golden(file: &str, written: &str) {
+    let path = in_docs(file);
     if env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0") {
         fs::write(path, written).unwrap();
     } else {
-        assert_eq!(page, written, "{UPDATE}=1 cargo test -p anyport-cli reference writes the page anew");
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text, written, "{UPDATE}=1 cargo test -p anyport-cli reference writes {file} anew");
     }
+}
+
+fn in_docs(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file)
 }
 
 fn in_words(number: u64, unit: Unit) -> String {

@@ -118,6 +118,11 @@ impl ConfigFile {
         &self.path
     }
 
+    /// Whether it is the file of a gateway, by its keys.
+    pub(crate) fn is_of_gateway(&self) -> bool {
+        self.dialect == Dialect::Gateway
+    }
+
     /// The names, as they stand in the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.servers.keys().map(String::as_str)
@@ -181,8 +186,8 @@ impl Sections {
         for key in ["mcpServers", "servers", "mcp_servers"] {
             match of.get(key) {
                 None | Some(Value::Null) => {}
-                // opencode's file may have a server of this name.
-                Some(entry) if entry::is_itself_server(entry) => {}
+                // Where opencode has servers among other settings, one may have this name.
+                Some(entry) if prefix == "mcp." && entry::is_itself_server(entry) => {}
                 Some(Value::Object(entries)) => {
                     self.add(&format!("{prefix}{key}"), entries.iter().filter(|(_, entry)| !entry.is_null()));
                 }
@@ -292,6 +297,13 @@ mod tests {
             said(&file, "b"),
             "https://b/mcp X-B=2 X-A=${env:XA} Authorization=Bearer ${TOKEN} (disabled)"
         );
+    }
+
+    #[test]
+    fn keys_of_a_server_beside_servers_hide_none() {
+        let file = file("config.toml", "[mcp_servers]\ncommand = \"x\"\n[mcp_servers.a]\ncommand = \"a\"\n");
+        assert_eq!(said(&file, "a"), "a ");
+        assert!(file.server("command").unwrap().is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    clients::{CLIENTS, McpClient, Place, READ_ONLY, Scope},
+    clients::{CLIENTS, GATEWAY, McpClient, Place, READ_ONLY, Scope},
     error::ConfigError,
     file::ConfigFile,
     trust::check_trust,
@@ -69,6 +69,30 @@ pub fn config_locations(surroundings: &Surroundings) -> Vec<ConfigLocation> {
         is_new
     });
     locations
+}
+
+impl ConfigFile {
+    /// Where the file is that was named by its path: whose it is, by its place and its keys, and the folder that its relative parts
+    /// belong to.
+    pub fn location(&self, surroundings: &Surroundings) -> ConfigLocation {
+        let path = surroundings.cwd.join(self.path());
+        if let Some(known) = config_locations(surroundings).into_iter().find(|known| known.path == path) {
+            return known;
+        }
+        let in_project = |client: &'static McpClient| {
+            let own = client.project.iter().find(|own| path.ends_with(own))?;
+            let folder = path.ancestors().nth(Path::new(own).components().count())?;
+            Some((client.owner(), Scope::Project, folder))
+        };
+        let beside = path.parent().unwrap_or(Path::new("/"));
+        let found = match self.is_of_gateway() {
+            true => (GATEWAY, Scope::Project, beside),
+            // No client's file is known by its keys alone; Anyport reads those of all.
+            false => clients().find_map(in_project).unwrap_or((CLIENTS[0], Scope::User, beside)),
+        };
+        let (client, scope, workspace) = (found.0, found.1, found.2.to_owned());
+        ConfigLocation { client, scope, path, workspace }
+    }
 }
 
 impl McpClient {
@@ -164,6 +188,23 @@ mod tests {
         );
         let own = found.iter().find(|location| location.client.id == "anyport").unwrap();
         assert_eq!(own.scope, Scope::User);
+    }
+
+    #[test]
+    fn a_file_that_is_named_by_its_path_is_known_by_its_place_and_its_keys() {
+        let surroundings = surroundings("/here".into(), "/home/me".into());
+        let found = |path: &str, text: &str| {
+            let file = ConfigFile::parse(Path::new(path), text, &surroundings.cwd).unwrap();
+            let location = file.location(&surroundings);
+            (location.client.id, location.scope, location.workspace.display().to_string())
+        };
+        let json = r#"{"mcpServers": {"a": {"command": "a"}}}"#;
+        assert_eq!(found("/x/.vscode/mcp.json", json), ("vscode", Scope::Project, "/x".into()));
+        assert_eq!(found("sub/.codex/config.toml", ""), ("codex", Scope::Project, "/here/sub".into()));
+        assert_eq!(found("/home/me/.cursor/mcp.json", json), ("cursor", Scope::User, "/here".into()));
+        assert_eq!(found("/x/all.json", json), ("anyport", Scope::User, "/x".into()));
+        let gateway = "[upstreams.a]\ncommand = \"a\"\n";
+        assert_eq!(found("/x/other.toml", gateway), ("gateway", Scope::Project, "/x".into()));
     }
 
     #[test]

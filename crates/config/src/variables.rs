@@ -52,7 +52,9 @@ pub enum Unexpanded {
     #[error("${{{0}}} is not set in the environment; set it, or write ${{{0}:-DEFAULT}}")]
     Unset(String),
     /// VS Code would ask for it.
-    #[error("${{input:{id}}} is what VS Code asks its user for; set {variable} in the environment")]
+    #[error(
+        "${{input:{id}}} is what VS Code asks its user for; set {variable} in the environment, or run this in a terminal, which asks for it"
+    )]
     Input {
         /// Its id.
         id: String,

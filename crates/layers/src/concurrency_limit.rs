@@ -9,6 +9,7 @@ use anyport_protocol::failure::Failure;
 use anyport_service::{
     Context, Event, Presence, Principal, Relay, Reply, Request, Service, SessionId, sync::Lock,
 };
+use foldhash::fast::RandomState;
 use tower_layer::Layer;
 
 /// Limits how many calls run at once: makes a [`ConcurrencyLimit`].
@@ -116,9 +117,9 @@ struct Running {
 #[derive(Debug, Default)]
 struct Calls {
     count: usize,
-    by_caller: HashMap<Caller, usize>,
+    by_caller: HashMap<Caller, usize, RandomState>,
     /// The calls that outlive the connection of their client.
-    detachable: HashMap<u64, Detachable>,
+    detachable: HashMap<u64, Detachable, RandomState>,
     last: u64,
 }
 

@@ -1,11 +1,16 @@
-use std::num::NonZeroU32;
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_protocol::{Method, failure::Failure, limits};
 use anyport_service::{Context, Principal, Reply, Request, Service};
+use foldhash::fast::RandomState;
 use governor::{
-    DefaultKeyedRateLimiter,
+    RateLimiter,
     clock::{Clock as _, DefaultClock},
+    state::keyed::DashMapStateStore,
 };
 use tower_layer::Layer;
 
@@ -37,7 +42,9 @@ impl<S> Layer<S> for RateLimitLayer {
 /// §Security: "Implement appropriate rate limiting". Lists, reads and listen streams are not limited here.
 pub struct RateLimit<S> {
     inner: S,
-    limiter: DefaultKeyedRateLimiter<Principal>,
+    limiter: RateLimiter<Principal, DashMapStateStore<Principal, RandomState>, DefaultClock>,
+    /// The number of calls that were checked.
+    checked: AtomicU32,
     clock: DefaultClock,
     quota: Quota,
     refused: Counter,
@@ -65,13 +72,16 @@ impl<S> RateLimit<S> {
     /// Lets every principal call `inner` within `quota`.
     pub fn new(inner: S, quota: Quota) -> Self {
         let limit = governor::Quota::per_second(quota.per_second).allow_burst(quota.burst);
-        let (limiter, clock) = (DefaultKeyedRateLimiter::keyed(limit), DefaultClock::default());
-        Self { inner, limiter, clock, quota, refused: Counter::default() }
+        let limiter = RateLimiter::dashmap_with_hasher(limit, RandomState::default());
+        let (clock, checked, refused) = (DefaultClock::default(), AtomicU32::new(0), Counter::default());
+        Self { inner, limiter, checked, clock, quota, refused }
     }
 
     fn check(&self, principal: &Principal) -> Result<(), Failure> {
-        // Principals come and go; those that have their full burst again need no entry.
-        if self.limiter.len() > MAX_ENTRIES {
+        // Principals come and go; those that have their full burst again need no entry. Their number is counted in every part of the
+        // table, and so not for each call.
+        let is_due = self.checked.fetch_add(1, Ordering::Relaxed).is_multiple_of(COUNT_EVERY);
+        if is_due && self.limiter.len() > MAX_ENTRIES {
             self.limiter.retain_recent();
         }
         self.limiter.check_key(principal).map_err(|refused| {
@@ -86,6 +96,9 @@ impl<S> RateLimit<S> {
 
 /// Principals that are remembered before those without recent calls are forgotten.
 const MAX_ENTRIES: usize = 10_000;
+
+/// After how many calls the principals are counted.
+const COUNT_EVERY: u32 = 256;
 
 impl<S: Service> Service for RateLimit<S> {
     fn call(&self, request: Request, context: Context) -> Reply {

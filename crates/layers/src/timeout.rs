@@ -14,32 +14,27 @@ use tower_layer::Layer;
 
 /// Limits how long a call may take: makes a [`Timeout`].
 #[derive(Clone)]
-pub struct TimeoutLayer {
-    limits: Limits,
-    expired: Expired,
-    upstream: Option<Arc<str>>,
-    silence: Option<SilenceObserver>,
-}
+pub struct TimeoutLayer(Policy);
 
 impl TimeoutLayer {
     /// Gives every call at most `limit` (`call_timeout`). Calls that are ended are counted in `metrics`.
     pub fn new(limit: Duration, metrics: &Metrics) -> Self {
         let expired =
             Expired { limit: metrics.refusals("call_timeout"), max: metrics.refusals("call_timeout_max") };
-        Self { limits: Limits { limit, max: None }, expired, upstream: None, silence: None }
+        Self(Policy { expired, ..Policy::new(limit) })
     }
 
     /// Lets each progress notification of a call restart its timeout, up to `max` in all (`call_timeout_max`).
     #[must_use]
     pub fn max(mut self, max: Duration) -> Self {
-        self.limits.max = Some(max);
+        self.0.limits.max = Some(max);
         self
     }
 
     /// Names the upstream server that the calls go to, for errors.
     #[must_use]
     pub fn upstream(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.upstream = Some(name.into());
+        self.0.upstream = Some(name.into());
         self
     }
 
@@ -47,7 +42,7 @@ impl TimeoutLayer {
     /// of which this is said again and again hangs.
     #[must_use]
     pub fn on_silence(mut self, observer: impl Fn(&Context, Instant) + Send + Sync + 'static) -> Self {
-        self.silence = Some(Arc::new(observer));
+        self.0.silence = Some(Arc::new(observer));
         self
     }
 }
@@ -59,13 +54,7 @@ impl<S> Layer<S> for TimeoutLayer {
     type Service = Timeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Timeout {
-            inner,
-            limits: self.limits,
-            expired: self.expired.clone(),
-            upstream: self.upstream.clone(),
-            silence: self.silence.clone(),
-        }
+        Timeout { inner, policy: Arc::new(self.0.clone()) }
     }
 }
 
@@ -75,6 +64,12 @@ impl<S> Layer<S> for TimeoutLayer {
 /// Listen streams have no limit.
 pub struct Timeout<S> {
     inner: S,
+    policy: Arc<Policy>,
+}
+
+/// What is the same for all calls of a layer. They share it.
+#[derive(Clone)]
+struct Policy {
     limits: Limits,
     expired: Expired,
     upstream: Option<Arc<str>>,
@@ -97,11 +92,17 @@ struct Expired {
     max: Counter,
 }
 
+impl Policy {
+    fn new(limit: Duration) -> Self {
+        let limits = Limits { limit, max: None };
+        Self { limits, expired: Expired::default(), upstream: None, silence: None }
+    }
+}
+
 impl<S> Timeout<S> {
     /// Gives every call of `inner` at most `limit` (`call_timeout`).
     pub fn new(inner: S, limit: Duration) -> Self {
-        let limits = Limits { limit, max: None };
-        Self { inner, limits, expired: Expired::default(), upstream: None, silence: None }
+        Self { inner, policy: Arc::new(Policy::new(limit)) }
     }
 
     /// Lets each progress notification of a call restart its timeout, up to `max` in all (`call_timeout_max`).
@@ -111,7 +112,7 @@ impl<S> Timeout<S> {
     /// regardless of progress notifications".
     #[must_use]
     pub fn max(mut self, max: Duration) -> Self {
-        self.limits.max = Some(max);
+        Arc::make_mut(&mut self.policy).limits.max = Some(max);
         self
     }
 }
@@ -121,28 +122,18 @@ impl<S: Service> Service for Timeout<S> {
         if request.is_listen() {
             return self.inner.call(request, context);
         }
-        let deadlines = Deadlines::of(&self.limits);
-        let context = match self.limits.max.map_or(deadlines.limit, |_| deadlines.max) {
+        let (limits, began) = (&self.policy.limits, Instant::now());
+        let deadlines = Deadlines::of(limits, began);
+        let context = match limits.max.map_or(deadlines.limit, |_| deadlines.max) {
             Some(end) => context.with_deadline(end),
             None => context,
         };
-        let silence = self.silence.as_ref().map(|observer| Silence {
-            observer: observer.clone(),
-            context: context.clone(),
-            began: Instant::now(),
-        });
+        let silent = self.policy.silence.is_some().then(|| context.clone());
         let reply = self.inner.call(request, context);
         if deadlines.next().is_none() {
             return reply;
         }
-        reply.relay(Timed {
-            deadlines,
-            limits: self.limits,
-            expired: self.expired.clone(),
-            upstream: self.upstream.clone(),
-            silence,
-            timer: None,
-        })
+        reply.relay(Timed { policy: self.policy.clone(), began, deadlines, silent, timer: None })
     }
 }
 
@@ -154,9 +145,12 @@ struct Deadlines {
 }
 
 impl Deadlines {
-    fn of(limits: &Limits) -> Self {
-        let now = Instant::now();
-        Self { limit: now.checked_add(limits.limit), max: limits.max.and_then(|max| now.checked_add(max)) }
+    /// Those of a call that began at `began`.
+    fn of(limits: &Limits, began: Instant) -> Self {
+        Self {
+            limit: began.checked_add(limits.limit),
+            max: limits.max.and_then(|max| began.checked_add(max)),
+        }
     }
 
     /// The deadline that comes first.
@@ -177,21 +171,13 @@ impl Deadlines {
 
 /// Ends a reply at its deadline.
 struct Timed {
+    policy: Arc<Policy>,
+    began: Instant,
     deadlines: Deadlines,
-    limits: Limits,
-    expired: Expired,
-    upstream: Option<Arc<str>>,
-    /// Until the call has sent something.
-    silence: Option<Silence>,
+    /// The context for the observer of silence, until the call has sent something.
+    silent: Option<Context>,
     /// Made once the reply has to be waited for.
     timer: Option<Timer>,
-}
-
-/// A call that has sent nothing so far.
-struct Silence {
-    observer: SilenceObserver,
-    context: Context,
-    began: Instant,
 }
 
 struct Timer {
@@ -297,9 +283,10 @@ impl Relay for Timed {
             // It came in time, or nearly: there is nothing left to end.
             Poll::Ready(outcome @ Event::Outcome(_)) => return Poll::Ready(outcome),
             Poll::Ready(mut event) => {
-                self.silence = None;
+                self.silent = None;
                 let reports = matches!(&event, Event::Notification(said) if said.method == Method::Progress);
-                let restart = self.limits.max.filter(|_| reports).map(|_| self.limits.limit);
+                let Limits { limit, max } = self.policy.limits;
+                let restart = max.filter(|_| reports).map(|_| limit);
                 // A reply that always has an event would never have to wait for the timer.
                 let passed = timer.clock.lock().passed(restart);
                 match passed {
@@ -316,8 +303,8 @@ impl Relay for Timed {
         };
         // What the call still does ends here.
         *reply = Reply::failed(self.expire(is_max));
-        if let Some(Silence { observer, context, began }) = self.silence.take() {
-            observer(&context, began);
+        if let Some((context, observer)) = self.silent.take().zip(self.policy.silence.as_ref()) {
+            observer(&context, self.began);
         }
         reply.poll_event(task)
     }
@@ -326,25 +313,26 @@ impl Relay for Timed {
 impl Timed {
     fn expire(&self, is_max: bool) -> Failure {
         let failure = self.failure(is_max);
-        match &self.upstream {
+        match &self.policy.upstream {
             Some(name) => failure.of_upstream(name.clone()),
             None => failure,
         }
     }
 
     fn failure(&self, is_max: bool) -> Failure {
-        match self.limits.max {
+        let Policy { limits, expired, .. } = &*self.policy;
+        match limits.max {
             Some(after) if is_max => {
-                self.expired.max.increment();
+                expired.max.increment();
                 Failure::Timeout { limit: "call_timeout_max", after }
             }
             Some(_) => {
-                self.expired.limit.increment();
-                Failure::NoProgress { limit: "call_timeout", after: self.limits.limit }
+                expired.limit.increment();
+                Failure::NoProgress { limit: "call_timeout", after: limits.limit }
             }
             None => {
-                self.expired.limit.increment();
-                Failure::Timeout { limit: "call_timeout", after: self.limits.limit }
+                expired.limit.increment();
+                Failure::Timeout { limit: "call_timeout", after: limits.limit }
             }
         }
     }

@@ -93,6 +93,12 @@ impl Peer {
         self.0.attribution()
     }
 
+    /// Whether the other end is a server that has no stream for what belongs to no call, so that it notifies of no change but
+    /// during a call, whatever it has declared.
+    pub fn is_silent(&self) -> bool {
+        self.0.is_silent()
+    }
+
     /// Completes when the connection is over, with the reason.
     pub fn closed(&self) -> impl Future<Output = CloseReason> + Send + use<> {
         self.0.events().closed()
@@ -158,6 +164,11 @@ pub trait PeerTransport: Send + Sync + 'static {
     /// See [`Peer::attribution`].
     fn attribution(&self) -> Option<Attribution> {
         None
+    }
+
+    /// See [`Peer::is_silent`].
+    fn is_silent(&self) -> bool {
+        false
     }
 }
 

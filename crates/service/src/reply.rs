@@ -84,7 +84,10 @@ impl Outcome {
         match self {
             Self::Error(_) | Self::Failed(_) => true,
             Self::InputRequired(_) => false,
-            Self::Result(result) => Members::find(result.as_str(), "isError") == Some("true"),
+            Self::Result(result) => {
+                let text = result.as_str();
+                Members::may_have(text, "isError") && Members::find(text, "isError") == Some("true")
+            }
         }
     }
 }

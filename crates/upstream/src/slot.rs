@@ -248,7 +248,11 @@ impl Slot {
     pub(crate) fn link(&self, up: &Up, context: Context, offers: Offers) -> Links {
         let service = up.service.clone();
         if !up.session.revision().has_listen() {
-            return Links { listen: self.listen.linked(service, context, offers), streams: None };
+            let links = Links { listen: self.listen.linked(service, context, offers), streams: None };
+            if up.peer.is_silent() {
+                self.listen.silent();
+            }
+            return links;
         }
         // Before the requests of the listeners, which go there.
         let lists = offers.lists.clone();

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use anyport_service::Context;
+use foldhash::fast::RandomState;
 
 use crate::{
     IsolationPolicy, UpstreamLimits,
@@ -19,7 +20,7 @@ pub(crate) struct Table {
     /// The server asks without saying whom: a connection that carries a question is no place for another call that may be
     /// asked something.
     pub(crate) ambiguous: bool,
-    pub(crate) slots: HashMap<ConnectionKey, Arc<Slot>>,
+    pub(crate) slots: HashMap<ConnectionKey, Arc<Slot>, RandomState>,
 }
 
 impl Table {

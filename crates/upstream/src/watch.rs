@@ -146,7 +146,10 @@ impl Pool {
             PeerEvent::Request(request) => self.unsolicited(slot, &request),
             // A modern server notifies of changes on the streams that were asked for, and nowhere else.
             _ if !slot.is_legacy() => {}
-            PeerEvent::Lagged(_) => slot.listen.missed(),
+            PeerEvent::Lagged(_) => {
+                slot.listen.missed(slot.up().is_some_and(|up| up.peer.is_silent()));
+            }
+            PeerEvent::Silent => slot.listen.silent(),
             PeerEvent::Unsubscribed(uris) => uris.iter().for_each(|uri| slot.listen.withdrawn(uri)),
             event @ PeerEvent::Notification(..) => {
                 if let Some(notification) = event.into_notification() {

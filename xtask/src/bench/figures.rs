@@ -28,6 +28,12 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
+/// What 99 of 100 values are at most; 0 of nothing.
+pub(super) fn p99(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() * 99 / 100).copied().unwrap_or_default()
+}
+
 /// The figures as a table of Markdown, in which `floor` is the row that the others are related to.
 pub(super) fn table(rows: &[Row], floor: &str) -> String {
     let mut table = String::from(

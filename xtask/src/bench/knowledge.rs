@@ -4,7 +4,7 @@
 //! Invariant: 100,000 documents are indexed in 30 s and 600 MiB, and searched in 5 ms, misspelled in 12 ms; a
 //! change is found within a second.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use serde::Deserialize;
 
@@ -52,11 +52,7 @@ pub(super) fn measure(
     workspace: &Workspace,
     documents: &[u64],
 ) -> Result<(Vec<Figures>, Vec<Served>), Failure> {
-    let program = workspace.build(&Build {
-        // As the program is published: a tenth of the time to index is at stake.
-        profile: Profile::Dist,
-        ..Build::of("anyport-bench-knowledge", "anyport_bench_knowledge")
-    })?;
+    let program = build(workspace)?;
     let run = |documents: u64, how: &str| {
         process::stdout(Command::new(&program).arg(documents.to_string()).arg(how))
     };
@@ -67,6 +63,18 @@ pub(super) fn measure(
         served.push(serde_json::from_slice(&run(*documents, "served")?)?);
     }
     Ok((indexed, served))
+}
+
+/// Builds the program.
+///
+/// # Errors
+/// When it does not compile.
+pub(super) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    workspace.build(&Build {
+        // As the program is published: a tenth of the time to index is at stake.
+        profile: Profile::Dist,
+        ..Build::of("anyport-bench-knowledge", "anyport_bench_knowledge")
+    })
 }
 
 /// The figures of documents that are files, as a table of Markdown.

@@ -41,6 +41,8 @@ pub(crate) struct Effort {
     /// How the program of the bridge is built, which takes minutes as it is published.
     program: Profile,
     only: Option<Part>,
+    /// Whether everything is only built and installed, for a run that then only measures.
+    is_build: bool,
 }
 
 /// A part of the benchmark.
@@ -60,6 +62,7 @@ const FULL: Effort = Effort {
     peers: false,
     program: Profile::Dist,
     only: None,
+    is_build: false,
 };
 
 /// For a look while working: no comparison between numbers of tools, medians of little, and a bridge that is soon built.
@@ -67,7 +70,7 @@ const QUICK: Effort =
     Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], program: Profile::Release, ..FULL };
 
 impl Effort {
-    /// Reads `[--quick] [--peers] [--only calls|bridge|fleet|knowledge]`.
+    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -78,7 +81,12 @@ impl Effort {
             rest = match rest {
                 [] => return Ok(effort),
                 ["--quick", rest @ ..] => {
-                    effort = Self { only: effort.only, peers: effort.peers, ..QUICK };
+                    let Self { only, peers, is_build, .. } = effort;
+                    effort = Self { only, peers, is_build, ..QUICK };
+                    rest
+                }
+                ["--build", rest @ ..] => {
+                    effort.is_build = true;
                     rest
                 }
                 ["--peers", rest @ ..] => {
@@ -103,8 +111,7 @@ impl Effort {
                 }
                 other => {
                     let other = other.join(" ");
-                    let known =
-                        "--quick, --peers, --only calls, --only bridge, --only fleet and --only knowledge";
+                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet and --only knowledge";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -121,6 +128,10 @@ impl Effort {
 /// # Errors
 /// When something does not build or start, or gives a wrong answer.
 pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Failure> {
+    if effort.is_build {
+        build(workspace, effort)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut gates = Vec::new();
     if effort.has(Part::Calls) {
         gates.extend(calls(workspace, effort)?);
@@ -152,6 +163,23 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         println!("{gate}");
     }
     Ok(if gates.iter().all(figures::Gate::passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds and installs what a run with the same options measures.
+fn build(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
+    if effort.has(Part::Calls) {
+        subject::build(workspace, effort.tools)?;
+    }
+    if effort.has(Part::Bridge) || effort.has(Part::Fleet) {
+        bridge::ways::Programs::build(workspace, effort.program)?;
+        if effort.peers {
+            bridge::peers::Peers::install(workspace)?;
+        }
+    }
+    if effort.has(Part::Knowledge) {
+        knowledge::build(workspace)?;
+    }
+    Ok(())
 }
 
 /// Builds every server, measures it, prints the figures and returns the gates.
@@ -187,6 +215,7 @@ mod tests {
         assert_eq!(Effort::parse(&["--peers", "--quick"]).unwrap(), Effort { peers: true, ..QUICK });
         assert!(Effort::parse(&["--only", "calls"]).unwrap().has(Part::Calls));
         assert!(!Effort::parse(&["--only", "bridge"]).unwrap().has(Part::Calls));
+        assert_eq!(Effort::parse(&["--build", "--quick"]).unwrap(), Effort { is_build: true, ..QUICK });
         assert!(Effort::parse(&["--only"]).is_err());
         assert!(Effort::parse(&["--fast"]).unwrap_err().to_string().contains("--quick"));
     }

@@ -33,13 +33,30 @@ impl Packages {
         }
     }
 
-    fn folder(self) -> &'static str {
-        match self {
+    fn environment(self) -> Environment {
+        let folder = match self {
             Self::Newest => "tools/python",
             Self::First => "tools/python-1",
-        }
+        };
+        Environment { pins: self.pins(), folder, versions: [OLDEST, (4, 99)] }
     }
 }
+
+/// What an environment is made of.
+struct Environment {
+    /// The file that pins its packages.
+    pins: &'static str,
+    /// Its folder below the target folder.
+    folder: &'static str,
+    /// The versions of Python that the packages run on: from the first one, and before the second.
+    versions: [(u32, u32); 2],
+}
+
+const CONTEXT_FORGE: Environment = Environment {
+    pins: "bench/peers/contextforge/requirements.txt",
+    folder: "tools/contextforge",
+    versions: [(3, 12), (3, 14)],
+};
 
 /// An environment of its own with pinned packages.
 pub(crate) struct Python {
@@ -52,11 +69,23 @@ impl Python {
     /// # Errors
     /// When there is no Python that is new enough, or pip cannot reach its registry.
     pub(crate) fn install(workspace: &Workspace, packages: Packages) -> Result<Self, Failure> {
-        let (system, version) = system()?;
-        let pins = workspace.path(packages.pins());
+        Self::make(workspace, &packages.environment())
+    }
+
+    /// Makes the environment of ContextForge, unless that was done.
+    ///
+    /// # Errors
+    /// As of [`Python::install`].
+    pub(crate) fn context_forge(workspace: &Workspace) -> Result<Self, Failure> {
+        Self::make(workspace, &CONTEXT_FORGE)
+    }
+
+    fn make(workspace: &Workspace, environment: &Environment) -> Result<Self, Failure> {
+        let (system, version) = system(environment)?;
+        let pins = workspace.path(environment.pins);
         let wanted = fs::read_to_string(&pins)
             .map_err(|error| format!("cannot read {}: {error}", workspace.shorten(&pins)))?;
-        let folder = workspace.target(packages.folder());
+        let folder = workspace.target(environment.folder);
         let program = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
         keep(&folder, &format!("python {version}\n{wanted}"), &program, |folder| {
             println!("installing clients and servers in Python into {}", workspace.shorten(folder));
@@ -88,25 +117,33 @@ impl Python {
     }
 }
 
-/// The system's Python and its version, if it is new enough.
-fn system() -> Result<(&'static str, String), Failure> {
-    let program = if cfg!(windows) { "python" } else { "python3" };
-    let version = ask(program, &["-c", "import platform; print(platform.python_version())"])?
-        .ok_or_else(|| format!("{program} is missing: it runs clients in Python; {HOW}"))?;
-    if is_enough(&version) {
-        Ok((program, version))
-    } else {
-        Err(format!(
-            "{program} is {version}, the clients as they are pinned need {}.{}: {HOW}",
-            OLDEST.0, OLDEST.1
-        )
-        .into())
+/// A Python of the system for an environment, and its version.
+fn system(environment: &Environment) -> Result<(&'static str, String), Failure> {
+    let programs: &[&str] =
+        if cfg!(windows) { &["python"] } else { &["python3", "python3.13", "python3.12"] };
+    let mut found = Vec::new();
+    for &program in programs {
+        // A program that does not run is as good as none.
+        let version = ask(program, &["-c", "import platform; print(platform.python_version())"]);
+        match version.ok().flatten() {
+            Some(version) if environment.suits(&version) => return Ok((program, version)),
+            Some(version) => found.push(format!("{program} is {version}")),
+            None => {}
+        }
     }
+    let [(major, minor), _] = environment.versions;
+    let found = if found.is_empty() { "Python is missing".to_owned() } else { found.join(", ") };
+    Err(format!("{found}, the packages as they are pinned need {major}.{minor}: {HOW}").into())
 }
 
-fn is_enough(version: &str) -> bool {
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST
+impl Environment {
+    /// Whether its packages run on this version of Python.
+    fn suits(&self, version: &str) -> bool {
+        let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let [oldest, after] = self.versions;
+        (oldest..after).contains(&version)
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +152,9 @@ mod tests {
 
     #[test]
     fn an_old_python_is_refused() {
+        let is_enough = |version| Packages::Newest.environment().suits(version);
         assert!(is_enough("3.11.0") && is_enough("3.14.0rc1") && is_enough("4.0"));
         assert!(!is_enough("3.10.13") && !is_enough("2.7.18") && !is_enough("three"));
+        assert!(CONTEXT_FORGE.suits("3.13.1") && !CONTEXT_FORGE.suits("3.14.0"));
     }
 }

@@ -45,7 +45,7 @@ use crate::{
     list_cache::{self, Listed},
     logging,
     render::safe,
-    target::{Server, Surroundings, Target},
+    target::{Server, Target},
     user_error::UserError,
 };
 
@@ -85,7 +85,7 @@ where
     F: Future<Output = Result<Exit>>,
 {
     let word = target.map(str::to_owned);
-    let target = options.server.resolve(target, &Surroundings::here())?;
+    let target = options.resolve(target)?;
     let options = &options.completed_by(&target);
     if let (Some(found), true) = (&target.found, options.output.verbose > 0) {
         let answers = match &target.server {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use anyport_transport::client::{HttpExchange, MessageObserver};
 
 use super::{Options, recording::Recorder, trace::Trace};
+use crate::target::{Server, Surroundings, Target};
 
 /// Several observers of a connection as one.
 struct Observers(Vec<Arc<dyn MessageObserver>>);
@@ -23,6 +24,19 @@ impl MessageObserver for Observers {
 }
 
 impl Options {
+    /// The server that is meant by `target` and these options. Where a gateway answers for it and messages are written down, the gateway
+    /// covers its secrets: this process does not know them.
+    ///
+    /// # Errors
+    /// As for [`target::Options::resolve`](crate::target::Options::resolve).
+    pub(crate) fn resolve(&self, target: Option<&str>) -> Result<Target> {
+        let mut target = self.server.resolve(target, &Surroundings::here())?;
+        if let Server::Gateway(server) = &mut target.server {
+            server.is_covered = self.record.is_some() || self.output.verbose > 1;
+        }
+        Ok(target)
+    }
+
     /// The observers of the connection that `--record` and `-vv` ask for, if any.
     ///
     /// # Errors

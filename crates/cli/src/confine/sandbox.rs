@@ -41,8 +41,12 @@ const SYSTEM: [&str; 20] = [
 ];
 /// The devices that every program may use.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+/// What knows the addresses of names, by a Unix socket.
+const NAMES: [&str; 2] = ["/run/systemd/resolve", "/run/nscd"];
+/// The port of name servers.
+const NAMES_PORT: u16 = 53;
 /// The newest rights that are asked for. An older kernel enforces those that it knows.
-const NEWEST: ABI = ABI::V6;
+const NEWEST: ABI = ABI::V10;
 
 /// Restricts this process. Returns what this kernel cannot do of it.
 ///
@@ -66,7 +70,7 @@ fn restrict(sandbox: &Sandbox, program: &OsString) -> Result<RulesetStatus, Rule
     // No process outside can be signalled, such as the gateway.
     ruleset = ruleset.scope(Scope::from_all(NEWEST))?;
     if sandbox.ports.is_some() {
-        ruleset = ruleset.handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?;
+        ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
     }
     let readable =
         SYSTEM.iter().map(PathBuf::from).chain(sandbox.read.iter().cloned()).chain(file_of(program));
@@ -76,7 +80,17 @@ fn restrict(sandbox: &Sandbox, program: &OsString) -> Result<RulesetStatus, Rule
         .create()?
         .add_rules(path_beneath_rules(readable, AccessFs::from_read(NEWEST)))?
         .add_rules(path_beneath_rules(writable, all))?;
-    for port in sandbox.ports.iter().flatten() {
+    let ports = sandbox.ports.as_deref();
+    // Who may reach a host may ask for its address.
+    if ports.is_none_or(|ports| !ports.is_empty()) {
+        created = created.add_rules(path_beneath_rules(NAMES, AccessFs::ResolveUnix))?;
+    }
+    let Some(ports @ [_, ..]) = ports else { return Ok(created.restrict_self()?.ruleset) };
+    created = created
+        .add_rule(NetPort::new(NAMES_PORT, AccessNet::ConnectSendUdp))?
+        // Its own end of that is any port.
+        .add_rule(NetPort::new(0, AccessNet::BindUdp))?;
+    for port in ports {
         created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     Ok(created.restrict_self()?.ruleset)

@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    covered_service::CoveredService,
     direct::DirectAccess,
     file::virtual_path,
     reload::Restart,
@@ -141,7 +142,9 @@ impl Control {
                 return stream_logs(stream, &request, &self.logs).await;
             }
             Ok(Request::Tap(request)) => return stream_tap(stream, request, &self.traffic).await,
-            Ok(Request::Connect { name }) => return self.connect(stream, running, &name).await,
+            Ok(Request::Connect { name, is_covered }) => {
+                return self.connect(stream, running, &name, is_covered).await;
+            }
             Err(why) => json!({"error": why}),
         };
         timeout(PATIENCE, respond(&mut stream, &response)).await??;
@@ -149,12 +152,19 @@ impl Control {
     }
 
     /// Speaks MCP with the server `name` until the client is gone, or the server is replaced.
-    async fn connect(&self, mut stream: UnixStream, running: &Running, name: &str) -> std::io::Result<()> {
+    async fn connect(
+        &self,
+        mut stream: UnixStream,
+        running: &Running,
+        name: &str,
+        is_covered: bool,
+    ) -> std::io::Result<()> {
         let Some((service, retired)) = self.direct.server(name).zip(running.connect(name)) else {
             let why = json!({"error": format!("the gateway has no server {name}")});
             return timeout(PATIENCE, respond(&mut stream, &why)).await?;
         };
         timeout(PATIENCE, respond(&mut stream, &json!({"ok": true}))).await??;
+        let service = if is_covered { Arc::new(CoveredService(service)) } else { service };
         unix::serve_connection(stream, service, &self.direct.mcp, Principal::named(PRINCIPAL), retired).await;
         Ok(())
     }

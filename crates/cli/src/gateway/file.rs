@@ -14,7 +14,7 @@ use anyport_protocol::suggest::did_you_mean;
 
 #[cfg(unix)]
 use super::socket::ServerName;
-use crate::{listen::Limit, target::env_file_fault, user_error::UserError};
+use crate::{inputs, listen::Limit, target::env_file_fault, user_error::UserError};
 
 /// A file that was read.
 pub(crate) struct GatewayFile {
@@ -23,7 +23,7 @@ pub(crate) struct GatewayFile {
     /// The environment, and the variables of the `.env` beside the file.
     pub(super) surroundings: Surroundings,
     /// What the user has answered, by the variables that stand for it.
-    pub(super) answers: BTreeMap<String, String>,
+    answers: BTreeMap<String, String>,
 }
 
 impl GatewayFile {
@@ -53,6 +53,23 @@ impl GatewayFile {
         surroundings.cwd = folder(&path).to_owned();
         add_dotenv(&mut surroundings)?;
         Ok(Self { path, config, surroundings, answers: BTreeMap::new() })
+    }
+
+    /// Asks for what the servers of the file, or one of them, refer to and no variable has: see [`inputs::ask`].
+    ///
+    /// # Errors
+    /// When the user does not answer.
+    pub(crate) fn ask_for_inputs(&mut self, only: Option<&str>) -> Result<()> {
+        let upstreams = self.config.upstreams.iter();
+        let wanted = upstreams.filter(|(name, upstream)| match only {
+            Some(only) => name.as_str() == only,
+            None => !upstream.disabled,
+        });
+        let servers: Vec<_> = wanted.filter_map(|(_, upstream)| upstream.server().ok()).collect();
+        let answers = inputs::ask(&self.path, &servers, &self.surroundings)?;
+        self.surroundings.variables.extend(answers.clone());
+        self.answers.extend(answers);
+        Ok(())
     }
 
     /// Reads the file again. What the user has answered stays.

@@ -1,7 +1,6 @@
 //! `anyport serve --config FILE`: many servers behind one endpoint.
 //!
 //! - [`file`]: reads the file, with advice for its faults.
-//! - `inputs`: asks for what the file of VS Code has its user asked for.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
@@ -9,7 +8,8 @@
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different; [`hangup`]: the signal for it.
 //! - [`ancestors`]: the gateways that started this program.
 //! - `socket`: the protocol of the local socket on which commands reach a running gateway, and its client.
-//! - `control`: answers what comes on that socket; `status`: what it says of the gateway and its servers.
+//! - `control`: answers what comes on that socket; `status`: what it says of the gateway and its servers; `covered_service`: a server
+//!   without the gateway's secrets.
 //! - `stream_logs`: writes the logs of servers to those commands.
 //! - `stream_tap`: writes the calls of the gateway to them.
 //! - `direct`: one server of the gateway, by itself, for those commands.
@@ -20,11 +20,12 @@ mod banner;
 #[cfg(unix)]
 mod control;
 #[cfg(unix)]
+mod covered_service;
+#[cfg(unix)]
 mod direct;
 mod factories;
 mod file;
 mod hangup;
-mod inputs;
 mod members;
 mod own_address;
 mod reload;
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
         );
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
     }
-    file.ask_for_inputs()?;
+    file.ask_for_inputs(None)?;
     listen::run(async || serve(arguments, file).await)
 }
 

@@ -48,6 +48,9 @@ pub(crate) enum Request {
     Connect {
         /// The name of the server in the file.
         name: String,
+        /// Whether the secrets of the gateway are covered where the server repeats them.
+        #[serde(default)]
+        is_covered: bool,
     },
 }
 

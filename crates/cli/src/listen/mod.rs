@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::{
     addresses::{Addresses, absolute},
-    arguments::{Arguments, Era, Transport},
+    arguments::{Arguments, Era, PublicUrl, Transport},
     limit::Limit,
     limits::Limits,
 };

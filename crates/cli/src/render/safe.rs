@@ -3,7 +3,7 @@
 //! Escape sequences in a description or a result could move the cursor, change the title, or write over what stands
 //! there; signs that turn the direction of text make it read otherwise than it is. Both are shown, not obeyed.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// Text of several lines: line ends and tabs stay.
 pub(crate) fn text(text: &str) -> String {
@@ -13,6 +13,18 @@ pub(crate) fn text(text: &str) -> String {
 /// Text that must stay on its line.
 pub(crate) fn line(text: &str) -> String {
     escape(text, |_| false)
+}
+
+/// A word as a shell reads it back, with control characters made visible: a server chose it. Those without a character that a
+/// shell knows stand as they are, `=` among them.
+pub(crate) fn word(word: &str) -> String {
+    let word = line(word);
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "_-=:./,@%+".contains(sign);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word;
+    }
+    // Only a NUL cannot be quoted, and none is left.
+    shlex::try_quote(&word).map_or_else(|_| "...".to_owned(), Cow::into_owned)
 }
 
 /// Text that must stay on its line, with every sign that people do not see written out.

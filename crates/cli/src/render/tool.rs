@@ -1,7 +1,5 @@
 //! One tool, with all that is known of it.
 
-use std::borrow::Cow;
-
 use anyport_protocol::types::{Tool, ToolAnnotations};
 use serde_json::{Map, Value};
 
@@ -52,20 +50,8 @@ impl ServerWords {
                 ["anyport", "call"].into_iter().chain(named).chain(command).collect()
             }
         };
-        words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+        words.into_iter().map(safe::word).collect::<Vec<_>>().join(" ")
     }
-}
-
-/// A word as a shell reads it back, with control characters made visible: a server chose it. Those without a character that a
-/// shell knows stand as they are, `=` among them.
-fn quoted(word: &str) -> String {
-    let word = safe::line(word);
-    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "_-=:./,@%+".contains(sign);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word;
-    }
-    // Only a NUL cannot be quoted, and none is left.
-    shlex::try_quote(&word).map_or_else(|_| "...".to_owned(), Cow::into_owned)
 }
 
 /// A table of an object's members: name, type, default, limits, and what they are.

@@ -28,6 +28,7 @@ const PAGES: &[(&str, &str)] = &[
     ("rest.md", include_str!("../../../../docs/rest.md")),
     ("results-and-errors.md", include_str!("../../../../docs/results-and-errors.md")),
     ("revisions.md", include_str!("../../../../docs/revisions.md")),
+    ("schema.md", include_str!("../../../../docs/schema.md")),
     ("serve.md", include_str!("../../../../docs/serve.md")),
     ("servers.md", include_str!("../../../../docs/servers.md")),
     ("signing-in.md", include_str!("../../../../docs/signing-in.md")),

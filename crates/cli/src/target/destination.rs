@@ -80,8 +80,8 @@ impl Server {
 fn dial(server: &GatewayServer) -> client::Dial {
     let server = server.clone();
     client::Dial::new(move || {
-        let GatewayServer { socket, name, .. } = server.clone();
-        async move { socket::open(&socket, &Request::Connect { name }).await }
+        let GatewayServer { socket, name, is_covered, .. } = server.clone();
+        async move { socket::open(&socket, &Request::Connect { name, is_covered }).await }
     })
 }
 

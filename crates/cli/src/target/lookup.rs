@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     gateway::{GatewayFile, trusted_nearest_file},
+    inputs,
     user_error::UserError,
 };
 
@@ -76,12 +77,40 @@ impl Way {
 enum Found {
     /// A URL.
     Url(Server),
-    /// A server of a client's file: its name, how it is reached, and the file.
-    Configured(String, Result<Server, ConfigError>, PathBuf),
+    /// A server of a client's file.
+    Configured(Box<Configured>),
     /// A server of a gateway's file.
     Upstream(Box<GatewayFile>, String),
     /// A server of a running gateway.
     Running(GatewayServer),
+}
+
+/// A server of a client's file.
+struct Configured {
+    name: String,
+    /// How it is reached.
+    server: Result<Server, ConfigError>,
+    path: PathBuf,
+    /// The folder that the file belongs to.
+    workspace: PathBuf,
+}
+
+impl Configured {
+    /// How it is reached, once the user has answered what its file has them asked for.
+    fn ask(self, surroundings: &Surroundings) -> Result<Server, anyhow::Error> {
+        let wrong = |error: ConfigError| UserError::usage(error.to_string(), error.help());
+        let Self { name, server, path, workspace } = self;
+        let error = match server {
+            Ok(server) => return Ok(server),
+            Err(error) => error,
+        };
+        let file = ConfigFile::read(&path, &surroundings.cwd).map_err(wrong)?;
+        let Some(Ok(config)) = file.server(&name) else { return Err(wrong(error)) };
+        let mut surroundings = surroundings.clone();
+        surroundings.variables.extend(inputs::ask(&path, &[config], &surroundings)?);
+        let server = configured::server(&file, &name, &surroundings, &workspace);
+        server.unwrap_or(Err(error)).map_err(wrong)
+    }
 }
 
 /// What a word leads to, and what the user is to know about that.
@@ -97,18 +126,28 @@ impl From<Found> for Lookup {
 }
 
 impl Lookup {
-    fn resolve(self) -> Result<Target> {
+    /// The server; `may_ask`: the user can be asked for what it lacks.
+    fn resolve(self, surroundings: &Surroundings, may_ask: bool) -> Result<Target> {
         let Self { found, notes } = self;
         let (name, server, found, revision) = match found {
             Found::Url(server) => (server.to_string(), server, None, None),
-            Found::Configured(name, server, path) => {
-                let server = server.map_err(|error| UserError::usage(error.to_string(), error.help()))?;
+            Found::Configured(configured) => {
+                let (name, path) = (configured.name.clone(), configured.path.clone());
+                let server = match may_ask {
+                    true => configured.ask(surroundings)?,
+                    false => configured
+                        .server
+                        .map_err(|error| UserError::usage(error.to_string(), error.help()))?,
+                };
                 (name, server, Some(path), None)
             }
             Found::Running(server) => {
                 (server.name.clone(), Server::Gateway(server.clone()), Some(server.file), None)
             }
-            Found::Upstream(file, name) => {
+            Found::Upstream(mut file, name) => {
+                if may_ask {
+                    file.ask_for_inputs(Some(&name))?;
+                }
                 let (server, revision) = of_gateway_file(&file, &name)?;
                 (name, server, Some(file.path), revision)
             }
@@ -130,9 +169,10 @@ fn of_gateway_file(file: &GatewayFile, name: &str) -> Result<(Server, Option<Rev
     Ok((upstream::of_upstream(config, file).map_err(wrong)?, revision))
 }
 
-/// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one.
-pub(super) fn named(word: &str, surroundings: &Surroundings, way: Way) -> Result<Target> {
-    find(word, surroundings, way)?.resolve()
+/// The server that a word stands for: a URL, `FILE#NAME`, a file with one server, or the name of one. `may_ask`: the user can be
+/// asked for what it lacks.
+pub(super) fn named(word: &str, surroundings: &Surroundings, way: Way, may_ask: bool) -> Result<Target> {
+    find(word, surroundings, way)?.resolve(surroundings, may_ask)
 }
 
 fn find(word: &str, surroundings: &Surroundings, way: Way) -> Result<Lookup> {
@@ -154,7 +194,7 @@ fn find(word: &str, surroundings: &Surroundings, way: Way) -> Result<Lookup> {
 /// Whether `word` leads to a server: it is the URL of one, or a gateway or a configuration has it.
 pub(crate) fn is_server(word: &str, surroundings: &Surroundings) -> bool {
     let found = find(word, surroundings, Way::Gateway).map(|lookup| lookup.found);
-    found.is_ok_and(|found| !matches!(found, Found::Configured(_, Err(_), _)))
+    found.is_ok_and(|found| !matches!(found, Found::Configured(configured) if configured.server.is_err()))
 }
 
 /// Whether `word` is meant as a server, also where there is none: a URL of a scheme of servers, a server of a file, or one
@@ -200,8 +240,12 @@ fn in_file(path: &Path, name: Option<&str>, surroundings: &Surroundings, way: Wa
     if let Some(found) = answered(&absolute, name, &gateways) {
         return Ok(found.into());
     }
-    match configured::server(&file, name, surroundings, &workspace(&absolute)) {
-        Some(server) => Ok(Found::Configured(name.to_owned(), server, absolute).into()),
+    let workspace = workspace(&absolute);
+    match configured::server(&file, name, surroundings, &workspace) {
+        Some(server) => {
+            let configured = Configured { name: name.to_owned(), server, path: absolute, workspace };
+            Ok(Found::Configured(Box::new(configured)).into())
+        }
         None => Err(no_such(name, &all, path)),
     }
 }
@@ -283,7 +327,10 @@ fn look_for(name: &str, surroundings: &Surroundings, way: Way) -> Result<Lookup>
         };
         let mut notes = [search.notes(), notes(&search.broken)].concat();
         notes.extend(hides(&file, name, &location, locations.as_slice(), surroundings));
-        let configured = || Found::Configured(name.to_owned(), server, location.path.clone());
+        let configured = || {
+            let (path, workspace) = (location.path.clone(), location.workspace.clone());
+            Found::Configured(Box::new(Configured { name: name.to_owned(), server, path, workspace }))
+        };
         let found = answered(&location.path, name, &gateways).unwrap_or_else(configured);
         notes.extend(others(name, &found, &gateways));
         return Ok(Lookup { found, notes });
@@ -401,7 +448,7 @@ fn of_gateways(name: &str, gateways: &[RunningGateway]) -> Result<Option<Gateway
 fn others(name: &str, found: &Found, gateways: &[RunningGateway]) -> Vec<String> {
     let path = match found {
         Found::Url(_) => return Vec::new(),
-        Found::Configured(_, _, path) => path,
+        Found::Configured(configured) => &configured.path,
         Found::Upstream(file, _) => &file.path,
         Found::Running(server) => &server.file,
     };

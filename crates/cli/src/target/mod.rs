@@ -27,7 +27,7 @@ use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::{env_file_fault, resolved},
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
-    redact::{SecretValue, redact_json, redacted},
+    redact::{COVER, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
     upstream::{UpstreamFault, check_upstream, of_upstream},
 };
@@ -138,7 +138,7 @@ impl Options {
     /// # Errors
     /// When none is, with what to do about it; exit code 2.
     pub(crate) fn resolve(&self, target: Option<&str>, surroundings: &Surroundings) -> Result<Target> {
-        let target = self.resolve_quietly(target, surroundings)?;
+        let target = self.target(target, surroundings, true)?;
         target.notes.iter().for_each(|note| logging::notice(safe::line(note)));
         Ok(target)
     }
@@ -152,6 +152,10 @@ impl Options {
         target: Option<&str>,
         surroundings: &Surroundings,
     ) -> Result<Target> {
+        self.target(target, surroundings, false)
+    }
+
+    fn target(&self, target: Option<&str>, surroundings: &Surroundings, may_ask: bool) -> Result<Target> {
         let mut target = match (target, self.command.split_first()) {
             (Some(_), Some(_)) => {
                 return Err(UserError::usage(
@@ -173,7 +177,7 @@ impl Options {
                 revision: None,
                 notes: Vec::new(),
             },
-            (Some(target), None) => named(target, surroundings, self.way())?,
+            (Some(target), None) => named(target, surroundings, self.way(), may_ask)?,
         };
         self.complete(&mut target.server, surroundings)?;
         Ok(target)

@@ -36,7 +36,7 @@ impl fmt::Debug for SecretValue {
 static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
 /// Stands for what is hidden.
-const COVER: &str = "<hidden>";
+pub(crate) const COVER: &str = "<hidden>";
 
 /// Shorter values are words such as `true` that stand everywhere; and everybody may know a path.
 const SHORTEST: usize = 8;

@@ -42,7 +42,7 @@ impl RunningGateway {
     pub(super) fn server(&self, name: &str) -> Option<GatewayServer> {
         let name = self.introduction.server(name)?.to_owned();
         let (file, pid, socket) = (self.file.clone(), self.introduction.pid, self.socket.clone());
-        Some(GatewayServer { file, pid, socket, name })
+        Some(GatewayServer { file, pid, socket, name, is_covered: false })
     }
 
     /// Its server that its file calls `name`.

@@ -53,6 +53,8 @@ pub(crate) struct GatewayServer {
     pub(crate) socket: PathBuf,
     /// Its name for the server.
     pub(crate) name: String,
+    /// Whether the gateway covers its secrets where the server repeats them.
+    pub(crate) is_covered: bool,
 }
 
 impl Server {

@@ -87,9 +87,8 @@ fn check_url(
     let sendable = |server: Server| server.destination().map_err(|error| error.to_string());
     let server = with(Vec::new()).map_err(|reason| fault(["url"], reason))?;
     if let Server::Unix(_) = &server {
-        let of_http = [("headers", !headers.is_empty()), ("bearer", config.bearer.is_some())];
-        return match of_http.into_iter().find(|(_, given)| *given) {
-            Some((key, _)) => Err(fault([key], in_key(key, NO_HEADERS.to_owned()))),
+        return match config.key_for_http() {
+            Some(key) => Err(fault([key], in_key(key, NO_HEADERS.to_owned()))),
             None => Ok(()),
         };
     }

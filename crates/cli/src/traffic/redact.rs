@@ -1,6 +1,9 @@
 use serde_json::Value;
 
-use crate::target::redact_json;
+use crate::{
+    secret_names::is_secret,
+    target::{COVER, redact_json},
+};
 
 /// Hides what may be a secret: values that the configuration has from elsewhere, and texts under names such as `password`.
 pub(super) fn redact(value: &mut Value) {
@@ -14,7 +17,7 @@ fn hide_named(value: &mut Value) {
         Value::Object(object) => {
             for (name, value) in object {
                 match value {
-                    Value::String(text) if is_secret(name) => "<hidden>".clone_into(text),
+                    Value::String(text) if is_secret(name) => COVER.clone_into(text),
                     value => hide_named(value),
                 }
             }
@@ -22,31 +25,6 @@ fn hide_named(value: &mut Value) {
         _ => {}
     }
 }
-
-/// Whether a member of this name has a secret, as far as names say it.
-fn is_secret(name: &str) -> bool {
-    let name: String =
-        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    !HARMLESS.contains(&name.as_str()) && SECRET.iter().any(|part| name.contains(part))
-}
-
-/// What stands in the names of secrets.
-const SECRET: &[&str] = &[
-    "apikey",
-    "authorization",
-    "cookie",
-    "credential",
-    "passphrase",
-    "passwd",
-    "password",
-    "privatekey",
-    "secret",
-    "token",
-    "accesskey",
-];
-
-/// Members of the protocol with such names.
-const HARMLESS: &[&str] = &["progresstoken", "modelcontextprotocolprogresstoken"];
 
 #[cfg(test)]
 mod tests {

@@ -154,3 +154,58 @@ fn a_server_that_cannot_be_reached_is_told_and_the_program_goes_on() {
     let said = program.stderr();
     assert!(said.contains("there is no file /nowhere/to/be/found; correct the path"), "{said}");
 }
+
+/// A legacy server: its tool `wait` ends when `end` is called, and `ask` asks.
+const ASKS_FOR_THE_SECOND: &str = r#"
+answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$1" "$2"; }
+while read -r line; do
+  id=${line#*\"id\":}; id=${id%%[,\}]*}
+  case "$line" in
+    *server/discover*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}\n' "$id" ;;
+    *'"initialize"'*) answer "$id" '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
+    *'"id":"question"'*decline*) answer "$asked" '{"content":[{"type":"text","text":"as you wish"}]}' ;;
+    *'"id":"question"'*) answer "$asked" '{"content":[{"type":"text","text":"not asked"}]}' ;;
+    *'"name":"wait"'*) waits=$id ;;
+    *'"name":"ask"'*) asked=$id
+      printf '{"jsonrpc":"2.0","id":"question","method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}\n' ;;
+    *'"name":"end"'*) answer "$waits" '{"content":[]}'; answer "$id" '{"content":[]}' ;;
+  esac
+done
+"#;
+
+/// Nothing says that the question is for the second call. It is taken for one of the first, and outlives that.
+#[test]
+fn a_question_of_the_second_of_two_calls_is_answered_though_the_first_is_over() {
+    let home = folder(&[]);
+    let mut command = anyport(home.path());
+    command.args(["bridge", "--stdio", "--", "sh", "-c", ASKS_FOR_THE_SECOND]);
+    let mut program = Program::start(command);
+    let client = json!({"name": "c", "version": "1"});
+    let params =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": client});
+    program.call(&legacy(1, "initialize", params));
+    program.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    for (id, name) in [(2, "wait"), (3, "ask")] {
+        program.send(&legacy(id, "tools/call", json!({"name": name, "arguments": {}})));
+    }
+    let first = program.receive();
+    assert_eq!(first["method"], "elicitation/create", "{first}");
+    program.send(&legacy(4, "tools/call", json!({"name": "end", "arguments": {}})));
+    let mut told: Vec<Value> = (0..4).map(|_| program.receive()).collect();
+    let mut take = |fits: &dyn Fn(&Value) -> bool| {
+        let place = told.iter().position(fits).unwrap_or_else(|| panic!("{told:?}"));
+        told.swap_remove(place)
+    };
+    let withdrawn = take(&|message| message["method"] == "notifications/cancelled");
+    assert_eq!(withdrawn["params"]["requestId"], first["id"]);
+    let again = take(&|message| message["method"] == "elicitation/create");
+    assert_eq!(again["params"], first["params"]);
+    take(&|message| message["id"] == 2 && message.get("result").is_some());
+    take(&|message| message["id"] == 4);
+    program.send(&json!({"jsonrpc": "2.0", "id": again["id"], "result": {"action": "decline"}}));
+    let thanks = program.receive();
+    assert_eq!(thanks["id"], 3, "{thanks}");
+    assert_eq!(thanks["result"]["content"][0]["text"], "as you wish", "{thanks}");
+    program.close_input();
+    assert!(program.wait().success());
+}

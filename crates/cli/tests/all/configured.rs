@@ -308,6 +308,10 @@ fn servers_of_ones_own_are_added_shown_called_and_removed() {
     home.done(&["add", "web", "http://127.0.0.1:8/mcp", "--force"]);
     home.done(&["add", "shared", "https://a.example/mcp", "--scope", "project"]);
     assert!(home.path("project/.mcp.json").is_file());
+    home.write(".cursor/mcp.json", r#"{"mcpServers": {"my files": {"command": "a"}}}"#);
+    let spaced = home.run(&["remove", "my files"]);
+    assert!(spaced.stderr.contains("anyport remove 'my files' --client cursor"), "{spaced:?}");
+    fs::remove_file(home.path(".cursor/mcp.json")).unwrap();
     let absent = home.run(&["remove", "shared"]);
     assert!(absent.stderr.contains("--scope project"), "{absent:?}");
     home.done(&["remove", "shared", "--scope", "project"]);
@@ -584,6 +588,71 @@ fn a_clients_servers_are_copied_with_their_references() {
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.stderr.contains("did you mean cursor?"), "{unknown:?}");
     assert!(home.run(&["import", "zed"]).stderr.contains("Zed has no servers"));
+}
+
+#[test]
+fn the_servers_of_any_file_are_copied_into_that_of_the_gateway_or_of_a_client() {
+    let home = Home::new();
+    home.write(
+        "shared/.vscode/mcp.json",
+        r#"{"servers": { // theirs
+            "My files": {"type": "stdio", "command": "${workspaceFolder}/run", "env": {"KEY": "${env:TOKEN}"}},
+            "web": {"type": "http", "url": "https://web.example/mcp", "headers": {"Authorization": "Bearer s3cret-of-mine"}}}}"#,
+    );
+    home.write(
+        "shared/goose.yaml",
+        "extensions:\n  notes:\n    type: stdio\n    cmd: notes\n    enabled: false\n",
+    );
+    home.write("shared/codex.toml", "[mcp_servers.codex]\ncommand = \"codex\"\nargs = [\"--here\"]\n");
+    home.write("shared/anyport.toml", "[upstreams.other]\ncommand = [\"./other\"]\n");
+    home.write("project/anyport.toml", "# Mine.\n[gateway]\nname = \"shop\"\n");
+    let file = "../shared/.vscode/mcp.json";
+    // Nothing is written, and nothing secret is shown.
+    let shown = home.done(&["import", file, "--dry-run"]);
+    assert!(shown.contains("would copy My-files to ") && shown.contains("\"${env:TOKEN}\""), "{shown}");
+    assert!(shown.contains("would copy web to ") && !shown.contains("s3cret"), "{shown}");
+    assert_eq!(home.read("project/anyport.toml"), "# Mine.\n[gateway]\nname = \"shop\"\n");
+
+    assert!(home.done(&["import", file]).contains("copied My-files to "));
+    for other in ["../shared/goose.yaml", "../shared/codex.toml", "../shared/anyport.toml"] {
+        assert!(home.done(&["import", other]).starts_with("copied "), "{other}");
+    }
+    assert!(home.done(&["import", file, "web"]).contains("web is in "), "it is there already");
+    let text = home.read("project/anyport.toml");
+    let shared = home.path("shared");
+    for expected in [
+        "# Mine.".to_owned(),
+        format!("command = [\"{}/run\"]", shared.display()),
+        "[upstreams.web]".to_owned(),
+        "disabled = true".to_owned(),
+        "command = [\"codex\", \"--here\"]".to_owned(),
+        format!("cwd = \"{}\"", shared.display()),
+    ] {
+        assert!(text.contains(&expected), "{expected}: {text}");
+    }
+    home.done(&["config", "check"]);
+
+    // Into a client, in its own words.
+    home.done(&["import", file, "My files", "--client", "claude-code", "--scope", "project"]);
+    let project: Value = serde_json::from_str(&home.read("project/.mcp.json")).unwrap();
+    assert_eq!(project["mcpServers"]["My-files"]["env"]["KEY"], "${TOKEN}");
+    let ended = home.run(&["import", "../shared/goose.yaml", "--client", "cursor"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stdout.contains("cannot copy notes: it is disabled, which Cursor keeps elsewhere"),
+        "{ended:?}"
+    );
+    home.done(&["import", "../shared/goose.yaml", "--client", "codex"]);
+    assert!(home.read(".codex/config.toml").contains("enabled = false"));
+
+    let absent = home.run(&["import", "../shared/none.json"]);
+    assert!(absent.code == Some(2) && absent.stderr.contains("none.json"), "{absent:?}");
+    home.write("shared/empty.json", "{}");
+    let empty = home.run(&["import", "../shared/empty.json"]);
+    assert!(
+        empty.stderr.contains("empty.json has no servers") && empty.stderr.contains("mcpServers"),
+        "{empty:?}"
+    );
 }
 
 #[test]

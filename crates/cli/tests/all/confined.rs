@@ -1,6 +1,6 @@
 //! Programs of a gateway with limits and a sandbox: real ones, which try what they may not.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -25,6 +25,11 @@ done
 
 /// Starts a gateway before the server, with `options`, in a folder outside that of temporary files.
 fn serve(options: &str) -> (tempfile::TempDir, Program, Server) {
+    serve_by(options, |command| command)
+}
+
+/// The same, by the command that `start` makes of the usual one.
+fn serve_by(options: &str, start: impl Fn(Command) -> Command) -> (tempfile::TempDir, Program, Server) {
     let text = format!("[upstreams.a]\ncommand = [\"sh\", \"program/server.sh\"]\n{options}");
     let files =
         [("anyport.toml", &*text), ("program/server.sh", SERVER), ("secret", "s3cret"), ("data/mine", "")];
@@ -36,7 +41,7 @@ fn serve(options: &str) -> (tempfile::TempDir, Program, Server) {
     }
     let mut command = anyport(home.path());
     command.args(["serve", "--port", "0"]);
-    let mut program = Program::start(command);
+    let mut program = Program::start(start(command));
     let server = program.server();
     (home, program, server)
 }
@@ -92,6 +97,50 @@ fn a_program_in_a_sandbox_reads_and_writes_what_it_may_alone() {
     }
     assert!(!home.path().join("written").exists());
     gateway.close_input();
+}
+
+/// A shell with an open file that becomes the program of `command`.
+fn with_open_secret(command: Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "exec 9< secret && exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
+/// Invariant: No program that is started inherits what its starter had left open.
+#[test]
+fn a_program_has_no_file_that_was_left_open_by_who_started_the_gateway() {
+    for options in
+        ["", "[upstreams.a.limits]\nopen_files = 64\n", "[upstreams.a.sandbox]\nread = [\"program\"]\n"]
+    {
+        let (_home, mut gateway, server) = serve_by(options, with_open_secret);
+        assert!(!may(&server, "cat <&9"), "{options}");
+        assert!(may(&server, "cat < /dev/null"), "{options}");
+        gateway.close_input();
+    }
+}
+
+#[test]
+fn a_program_has_a_file_that_its_command_line_names() {
+    let home = folder(&[("server.sh", SERVER), ("secret", "s3cret")]);
+    let mut command = anyport(home.path());
+    let words = ["call", "run", "line=cat <&9", "--", "sh", "server.sh", "/dev/fd/9"];
+    command.args(words);
+    let ended = crate::support::to_the_end(with_open_secret(command));
+    assert!(ended.code == Some(0) && ended.stdout.contains("yes"), "{}{}", ended.stdout, ended.stderr);
+    let mut command = anyport(home.path());
+    command.args(&words[..words.len() - 1]);
+    let ended = crate::support::to_the_end(with_open_secret(command));
+    assert!(ended.code == Some(0) && ended.stdout.contains("no"), "{}{}", ended.stdout, ended.stderr);
 }
 
 #[test]

@@ -106,6 +106,44 @@ fn servers_of_a_file_are_one_server_for_clients_of_either_era() {
     gateway.close_input();
 }
 
+/// A legacy server over HTTP without a stream for notifications, which it promises all the same.
+fn silent(asked: &scripted::Asked, tool: &str) -> Option<String> {
+    let id = &asked.body["id"];
+    match asked.body["method"].as_str().unwrap_or_default() {
+        "initialize" => {
+            let result = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": true}},
+                "serverInfo": {"name": "x", "version": "1"}});
+            let body = json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string();
+            scripted::response("200 OK", &["Content-Type: application/json", "Mcp-Session-Id: s"], &body)
+        }
+        "tools/list" => {
+            scripted::result(asked, &json!({"tools": [{"name": tool, "inputSchema": {"type": "object"}}]}))
+        }
+        "notifications/initialized" => scripted::response("202 Accepted", &[], ""),
+        "server/discover" => scripted::document(
+            &json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no such method"}}),
+        ),
+        _ => scripted::response("405 Method Not Allowed", &[], ""),
+    }
+}
+
+/// What promises notifications is believed for ten times `catalog_ttl`, which no test waits for.
+#[test]
+fn a_legacy_server_without_a_stream_for_notifications_is_read_again_like_one_that_promises_none() {
+    let is_changed = Arc::new(AtomicBool::new(false));
+    let changed = is_changed.clone();
+    let server = Scripted::start(move |asked| {
+        silent(asked, if changed.load(Ordering::Relaxed) { "new" } else { "old" })
+    });
+    let text = format!("[upstreams.a]\nurl = {:?}\n[limits]\ncatalog_ttl = 4\n", server.url());
+    let home = folder(&[("anyport.toml", &text)]);
+    let (mut gateway, server) = serve(home.path());
+    until_listed(&server, "a_old", true);
+    is_changed.store(true, Ordering::Relaxed);
+    until_listed(&server, "a_new", true);
+    gateway.close_input();
+}
+
 #[test]
 fn the_file_of_a_client_is_served_as_it_is() {
     let remote = Scripted::start(scripted::modern);
@@ -306,6 +344,13 @@ fn a_gateway_among_its_own_servers_does_not_start_itself_without_end() {
     let (mut gateway, server) = serve(home.path());
     assert_eq!(tools(&server), [""; 0]);
     gateway.error_line(|line| line.contains("would start itself without end"));
+    // Under the URL at which it is published.
+    let text = "[upstreams.again]\nurl = \"https://tools.example/s/small/mcp\"\n";
+    let home = folder(&[("anyport.toml", text)]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0", "--public-url", "https://tools.example"]);
+    let mut gateway = Program::start(command);
+    gateway.error_line(|line| line.contains("the upstream again is left out"));
 }
 
 #[test]

@@ -70,6 +70,25 @@ fn starts(project: &Path) -> usize {
     fs::read_to_string(project.join("starts")).unwrap_or_default().lines().count()
 }
 
+/// Invariant: A recording of a session through a running gateway has none of the gateway's secrets, even if the server repeats them.
+#[test]
+fn a_recording_through_a_gateway_has_none_of_its_secrets() {
+    let home = folder(&[]);
+    let (home, folder) = (home.path(), home.path().join("project"));
+    project(&folder, "s3cret-of-the-gateway");
+    let mut gateway = gateway(home, &folder);
+    let plain = ran(home, &folder, &["call", "files", "hello"]);
+    assert_eq!(plain.stdout, "hello of s3cret-of-the-gateway\n", "{}", plain.stderr);
+    for options in [&["--record", "recording"][..], &["--record", "-"], &["-vv"]] {
+        let ended = ran(home, &folder, &[&["call", "files", "hello"], options].concat());
+        assert_eq!((ended.code, &*ended.stdout), (Some(0), "hello of <hidden>\n"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    }
+    let recorded = fs::read_to_string(folder.join("recording")).unwrap();
+    assert!(recorded.contains("hello of <hidden>") && !recorded.contains("s3cret"), "{recorded}");
+    gateway.close_input();
+}
+
 #[test]
 fn a_running_gateway_answers_for_its_servers_and_starts_nothing_twice() {
     let home = folder(&[]);

@@ -62,6 +62,38 @@ fn what_a_file_of_vs_code_asks_for_is_asked_once_and_a_password_is_not_shown() {
     assert!(sent.contains("x-key: s3cret-key") && sent.contains("x-size: l4rge-s3cret-key"), "{sent}");
 }
 
+#[test]
+fn a_command_asks_for_what_the_file_of_its_server_asks_for_and_without_a_terminal_says_what_to_do() {
+    let remote = Scripted::start(modern);
+    let text = serde_json::json!({
+        "inputs": [{"id": "key", "type": "promptString", "description": "The API key", "password": true}],
+        "servers": {"a": {"url": remote.url(), "headers": {"X-Key": "${input:key}"}}},
+    });
+    let upstream =
+        format!("[upstreams.b]\nurl = {:?}\nheaders = {{ X-Key = \"${{input:key}}\" }}\n", remote.url());
+    let home = folder(&[("mcp.json", &text.to_string()), ("anyport.toml", &upstream)]);
+    for (server, asks) in [("mcp.json#a", "The API key:"), ("b", "key:")] {
+        let tools = || {
+            let mut command = anyport(home.path());
+            command.args(["tools", server]);
+            command
+        };
+        let ended = to_the_end(tools());
+        assert_eq!(ended.code, Some(2), "{server}: {}", ended.stderr);
+        for part in ["${input:key}", "set ANYPORT_INPUT_KEY in the environment", "run this in a terminal"] {
+            assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+        }
+        let mut terminal = Terminal::start(tools(), 100);
+        terminal.until(asks);
+        terminal.press("s3cret-key\r");
+        let screen = terminal.until("look");
+        assert!(!screen.contains("s3cret-key"), "{screen}");
+        assert_eq!(terminal.end().0, Some(0), "{server}");
+    }
+    let sent: String = remote.asked().iter().map(|asked| asked.headers.clone()).collect();
+    assert!(sent.contains("x-key: s3cret-key"), "{sent}");
+}
+
 /// A command line that ends with the slow server.
 fn slow(words: &[&str], start: &str, call: &str) -> (TempDir, Command) {
     let home = folder(&[("slow.sh", SLOW)]);

@@ -177,6 +177,16 @@ impl McpClient {
         self.switch.is_some()
     }
 
+    /// Writes into the entry of a server that it is disabled. Returns `false` if the client keeps that elsewhere.
+    pub fn disable(&self, entry: &mut Map<String, Value>) -> bool {
+        match self.switch {
+            Some(Switch::Disabled) => _ = entry.insert("disabled".into(), true.into()),
+            Some(Switch::Enabled) => _ = entry.insert("enabled".into(), false.into()),
+            None => return false,
+        }
+        true
+    }
+
     /// `text`, the content of the file at `path`, with a server enabled or disabled; `None` if it is so already, if the file has no such
     /// server, or if the client has no key for it.
     ///
@@ -208,8 +218,7 @@ impl McpClient {
                     *flag = true.into();
                 }
             }
-            (Switch::Disabled, false) => drop(entry.insert("disabled".into(), true.into())),
-            (Switch::Enabled, false) => drop(entry.insert("enabled".into(), false.into())),
+            (Switch::Disabled | Switch::Enabled, false) => _ = self.disable(&mut entry),
         }
         let edited = self.language.edit(text, section, name, Some(&entry));
         edited.map(Some).map_err(|error| self.failed(path, error))

@@ -192,9 +192,10 @@ pub struct ToolConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VirtualServerConfig {
-    /// The names of tools and prompts that are offered, as the gateway writes them; `*` stands for any letters. Default: all.
+    /// The names of tools and prompts and the URIs of resources that are offered, as the gateway writes them; `*` stands for any letters.
+    /// Default: all.
     pub include: Vec<String>,
-    /// The names that are not offered, likewise.
+    /// The names and URIs that are not offered, likewise.
     pub exclude: Vec<String>,
     /// What models are told, instead of the gateway's instructions.
     pub instructions: Option<String>,

@@ -78,7 +78,10 @@ pub fn parse(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError> {
             let range = span(text, &["upstreams", own, key]).unwrap_or(0..0);
             let place = FaultPlace::new(path, text, range);
             let error = GatewayError::Fault { place, reason, expected: Vec::new() };
-            if ["bearer", "headers"].contains(&key) { error.without_values() } else { error }
+            match ["bearer", "headers"].contains(&key) {
+                true => error.showing(FaultPlace::without_values),
+                false => error,
+            }
         })?;
     }
     Ok(config)
@@ -93,7 +96,7 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
     };
     let config: GatewayConfig = toml::from_str(text).map_err(|error| {
         let (reason, expected) = unknown_key(error.message());
-        fault(error.span(), reason, expected).with_hidden_values()
+        fault(error.span(), reason, expected).showing(FaultPlace::with_hidden_values)
     })?;
     let place = |keys: &[&str]| span(text, keys);
     for own in config.upstreams.keys() {
@@ -154,21 +157,53 @@ fn span(text: &str, keys: &[&str]) -> Option<Range<usize>> {
     found
 }
 
-/// A line whose texts behind the first `=` are as many asterisks: any of them may be a secret. References stay.
+/// A line whose values are as many asterisks: any of them may be a secret, whether it is a text, or was to be one. References, numbers
+/// and keys stay.
 fn hidden(line: &str) -> String {
-    let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
-    let (mut out, mut rest) = (format!("{key}="), value);
+    let is_key = |text: &str| {
+        let mut letters = text.trim().chars().peekable();
+        letters.peek().is_some() && letters.all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    let (mut out, mut rest) = match line.split_once('=') {
+        Some((key, value)) if is_key(key) => (format!("{key}="), value),
+        // The name of a table.
+        _ if line.trim_start_matches('[').starts_with(|c: char| c.is_ascii_alphanumeric())
+            && line.starts_with('[') =>
+        {
+            return line.to_owned();
+        }
+        // A line of a text or a list.
+        _ => (String::new(), line),
+    };
     while let Some(start) = rest.find(['"', '\'']) {
         let (before, text) = rest.split_at(start + 1);
         let end = text.find(&rest[start..=start]).unwrap_or(text.len());
         let is_reference = ["env:", "file:", "cmd:"].iter().any(|source| text.starts_with(source));
-        out.push_str(before);
+        out.push_str(&without_words(before));
         match is_reference {
             true => out.push_str(&text[..end]),
             false => out.extend(text[..end].chars().map(|_| '*')),
         }
         out.extend(text[end..].chars().next());
         rest = text.get(end + 1..).unwrap_or_default();
+    }
+    out + &without_words(rest)
+}
+
+/// What stands beside texts: words are as many asterisks, but for `true`, `false`, numbers and keys.
+fn without_words(text: &str) -> String {
+    let is_in_word = |c: char| !c.is_whitespace() && !"=,{}[]#\"'".contains(c);
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find(is_in_word) {
+        let end = rest[start..].find(|c| !is_in_word(c)).map_or(rest.len(), |end| start + end);
+        let word = &rest[start..end];
+        let is_plain = ["true", "false"].contains(&word) || word.parse::<f64>().is_ok();
+        out.push_str(&rest[..start]);
+        match is_plain || rest[end..].trim_start().starts_with('=') {
+            true => out.push_str(word),
+            false => out.extend(word.chars().map(|_| '*')),
+        }
+        rest = &rest[end..];
     }
     out + rest
 }
@@ -192,23 +227,10 @@ pub enum GatewayError {
 }
 
 impl GatewayError {
-    /// The same, with the texts of its line hidden, which may be secret.
-    fn with_hidden_values(self) -> Self {
+    /// The same, with its place as `less` shows it: without what may be secret.
+    fn showing(self, less: fn(FaultPlace) -> FaultPlace) -> Self {
         match self {
-            Self::Fault { mut place, reason, expected } => {
-                place.text = hidden(&place.text);
-                Self::Fault { place, reason, expected }
-            }
-            error @ Self::File(_) => error,
-        }
-    }
-
-    /// The same, without the values beside the place, which may be secret.
-    fn without_values(self) -> Self {
-        match self {
-            Self::Fault { place, reason, expected } => {
-                Self::Fault { place: place.without_values(), reason, expected }
-            }
+            Self::Fault { place, reason, expected } => Self::Fault { place: less(place), reason, expected },
             error @ Self::File(_) => error,
         }
     }
@@ -241,6 +263,11 @@ impl FaultPlace {
 }
 
 impl FaultPlace {
+    /// The same, with the values of its line hidden.
+    fn with_hidden_values(self) -> Self {
+        Self { text: hidden(&self.text), ..self }
+    }
+
     /// The same, with nothing of its line but what is underlined.
     fn without_values(self) -> Self {
         Self { text: format!("{}{}", " ".repeat(self.column - 1), self.found), ..self }
@@ -324,10 +351,17 @@ mod tests {
             "[upstreams.a]\nheaders = { \"X\" = \"SECRET\", \"Y\" = }\n",
             "[upstreams.a]\nbaerer = 'SECRET'\n",
             "[upstreams.a]\nenv = { A = \"x\", B = 'SECRET' } nonsense\n",
+            "[upstreams.a]\nbearer = SECRET\n",
+            "[upstreams.a]\nbearer SECRET\n",
+            "[upstreams.a]\nenv = { A = SECRET, B = \"x\" }\n",
+            "[upstreams.a]\nargs = [\n  \"--token=SECRET\" nonsense\n]\n",
+            "[upstreams.a]\nargs = [\n  \"--token\", SECRET,\n]\n",
         ] {
             assert!(!refused(text).contains("SECRET"), "{}", refused(text));
         }
-        assert_eq!(hidden("a = \"env:T\", b = 'xyz' # c"), "a = \"env:T\", b = '***' # c");
+        assert_eq!(hidden("a = \"env:T\", b = 'xyz' # c"), "a = \"env:T\", b = '***' # *");
+        assert_eq!(hidden("a = {b = true, c = -1.5, d = late}"), "a = {b = true, c = -1.5, d = ****}");
+        assert_eq!(hidden("[upstreams.\"a b\"]"), "[upstreams.\"a b\"]");
     }
 
     #[test]

@@ -53,15 +53,20 @@ impl UpstreamConfig {
         }
     }
 
+    /// The first key that is given of those for HTTP and WebSockets alone.
+    pub fn key_for_http(&self) -> Option<&'static str> {
+        let all = [("headers", !self.headers.is_empty()), ("bearer", self.bearer.is_some())];
+        all.into_iter().find(|(_, given)| *given).map(|(key, _)| key)
+    }
+
     fn program(&self, command: &Words) -> Result<Endpoint, (&'static str, String)> {
-        let of_a_url = [
-            ("headers", !self.headers.is_empty()),
-            ("bearer", self.bearer.is_some()),
+        let others = [
             ("auth", self.auth.is_some()),
             ("account", self.account.is_some()),
             ("forward_headers", !self.forward_headers.is_empty()),
         ];
-        if let Some((key, _)) = of_a_url.into_iter().find(|(_, given)| *given) {
+        let other = others.into_iter().find(|(_, given)| *given).map(|(key, _)| key);
+        if let Some(key) = self.key_for_http().or(other) {
             return Err((key, "it is for a `url`, and this upstream has a `command`".to_owned()));
         }
         let mut words = match command {
@@ -119,8 +124,7 @@ impl UpstreamConfig {
         if let Some((key, _)) = of_a_program.into_iter().find(|(_, given)| *given) {
             return Err((key, "it is for a `command`, and this upstream has a `url`".to_owned()));
         }
-        let of_http = [("headers", !self.headers.is_empty()), ("bearer", self.bearer.is_some())];
-        if let Some((key, _)) = of_http.into_iter().find(|(_, given)| *given && url.starts_with("unix:")) {
+        if let Some(key) = self.key_for_http().filter(|_| url.starts_with("unix:")) {
             return Err((key, NO_HEADERS.to_owned()));
         }
         self.check_login(url)?;

@@ -209,9 +209,8 @@ impl Catalog {
         list
     }
 
-    /// How old a list may become beyond its own time. A member that notifies of changes is believed for a while only: a legacy
-    /// server may declare `listChanged` and have no stream for notifications (2025-11-25, transports: a server answers GET with a
-    /// stream "or else return HTTP 405").
+    /// How old a list may become beyond its own time. A member that notifies of changes is believed for a while only: servers declare
+    /// `listChanged` that never send one. Those without a stream for notifications do not count as such: see `Peer::is_silent`.
     fn grace(&self, kind: ListKind) -> Duration {
         if self.is_followed(kind) { self.limits.catalog_ttl.saturating_mul(BELIEVED) } else { Duration::ZERO }
     }

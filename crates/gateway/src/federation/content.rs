@@ -5,6 +5,7 @@ use anyport_protocol::{
     json::{Elements, Members},
     meta::key::SERVER_INFO,
 };
+use memchr::memmem;
 
 use super::{
     definition::{expose_member, expose_ui},
@@ -25,7 +26,7 @@ pub(super) fn exposed(result: &Raw, method: Method, alias: &UriAlias, identity: 
             }
         }
         // Every URI stands beside this word: `resource_link`, `resource`, `resourceUri`.
-        _ if !object.contains("resource") => {}
+        _ if memmem::find(object.as_bytes(), b"resource").is_none() => {}
         Method::ToolsCall => {
             expose_blocks(&mut edits, Members::find(object, "content"), alias);
             expose_ui(&mut edits, alias);
@@ -33,7 +34,7 @@ pub(super) fn exposed(result: &Raw, method: Method, alias: &UriAlias, identity: 
         Method::PromptsGet => expose_messages(&mut edits, object, alias),
         _ => {}
     }
-    if object.contains(SERVER_INFO)
+    if memmem::find(object.as_bytes(), SERVER_INFO.as_bytes()).is_some()
         && let Some(old) = Members::find(object, "_meta").and_then(|meta| Members::find(meta, SERVER_INFO))
     {
         edits.replace(old, identity);

@@ -6,17 +6,35 @@ use anyport_protocol::{
     Raw,
     json::{Members, string},
 };
+use smallvec::SmallVec;
 
 /// Replacements in one JSON text, applied together.
 pub(super) struct Edits<'a> {
     text: &'a Raw,
-    edits: Vec<(Range<usize>, Vec<u8>)>,
+    /// As a rule there is one at most.
+    edits: SmallVec<[(Range<usize>, Piece); 1]>,
+}
+
+/// What stands in the place of a part.
+enum Piece {
+    Value(Raw),
+    /// A member with its key, and the comma before it.
+    Member(Vec<u8>),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Value(value) => value.as_str().as_bytes(),
+            Self::Member(bytes) => bytes,
+        }
+    }
 }
 
 impl<'a> Edits<'a> {
     /// No replacement yet.
     pub(super) fn of(text: &'a Raw) -> Self {
-        Self { text, edits: Vec::new() }
+        Self { text, edits: SmallVec::new() }
     }
 
     /// The text.
@@ -27,7 +45,7 @@ impl<'a> Edits<'a> {
     /// Replaces `part`, which must be borrowed from [`Edits::text`].
     pub(super) fn replace(&mut self, part: &str, value: &Raw) {
         if let Some(range) = self.range(part) {
-            self.edits.push((range, value.as_str().as_bytes().to_vec()));
+            self.edits.push((range, Piece::Value(value.clone())));
         }
     }
 
@@ -44,7 +62,7 @@ impl<'a> Edits<'a> {
         string::write(&mut member, key);
         member.push(b':');
         member.extend_from_slice(value.as_str().as_bytes());
-        self.edits.push((end..end, member));
+        self.edits.push((end..end, Piece::Member(member)));
     }
 
     /// The text with all replacements; the very same one if there are none.
@@ -55,11 +73,11 @@ impl<'a> Edits<'a> {
         // Stable: members that are added to one object stay in their order.
         self.edits.sort_by_key(|(range, _)| range.start);
         let text = self.text.as_str().as_bytes();
-        let added: usize = self.edits.iter().map(|(_, value)| value.len()).sum();
+        let added: usize = self.edits.iter().map(|(_, piece)| piece.bytes().len()).sum();
         let (mut out, mut at) = (Vec::with_capacity(text.len() + added), 0);
-        for (range, value) in &self.edits {
+        for (range, piece) in &self.edits {
             out.extend_from_slice(text.get(at..range.start).unwrap_or_default());
-            out.extend_from_slice(value);
+            out.extend_from_slice(piece.bytes());
             at = range.end;
         }
         out.extend_from_slice(text.get(at..).unwrap_or_default());

@@ -9,7 +9,7 @@ use anyport_protocol::{
     Error, Method, Raw,
     failure::Failure,
     json::{Members as Object, Splice},
-    jsonrpc::code,
+    jsonrpc::{Params, code},
     param_header::Plan,
 };
 use anyport_seal::{RequestIdentity, RequestState, Sealer};
@@ -20,7 +20,7 @@ use bytestring::ByteString;
 
 use super::{
     content, definition,
-    edits::Edits,
+    edits::{Edits, text_of},
     endpoint::{Endpoint, Target},
     in_flight::InFlight,
     large_result::{Called, Owner, ResultLimit},
@@ -47,7 +47,9 @@ impl Forward {
             _ => None,
         };
         let fixed = change.filter(|change| !change.arguments.is_empty());
-        let (principal, owner) = (context.principal().clone(), Owner::of(&context));
+        let principal = context.principal().clone();
+        let limit = self.target.member.result_limit.filter(|_| self.method == Method::ToolsCall);
+        let limit = limit.map(|limit| (limit, Owner::of(&context)));
         let prepared = self.context(&request, context, fixed).and_then(|context| {
             Ok((self.params(&request, fixed, &endpoint.shared.sealer, &principal)?, context))
         });
@@ -55,8 +57,7 @@ impl Forward {
             Ok(prepared) => prepared,
             Err(error) => return Reply::error(error),
         };
-        let limit = self.target.member.result_limit.filter(|_| self.method == Method::ToolsCall);
-        let limit = limit.map(|limit| Limited { limit, listed: self.target.listed, owner });
+        let limit = limit.map(|(limit, owner)| Limited { limit, listed: self.target.listed, owner });
         let service = self.target.member.core.service.clone();
         let relay = MemberRelay {
             method: self.method,
@@ -68,7 +69,7 @@ impl Forward {
             endpoint: endpoint.clone(),
             are_several: endpoint.shared.members().are_several(),
         };
-        service.call(Request { method: request.method, params: params.into() }, context).relay(relay)
+        service.call(Request { method: request.method, params: Params::noted(params) }, context).relay(relay)
     }
 
     /// The context of the call. The headers of a caller are those of the arguments that it sees, so they are compared with
@@ -115,15 +116,18 @@ impl Forward {
             edits.set(reference, key, &Raw::string(&self.target.own));
         } else {
             let key = if self.method == Method::ResourcesRead { "uri" } else { "name" };
-            if params.member(key).and_then(|name| name.as_string()).as_ref() != Some(&self.target.own) {
-                edits.set(object, key, &Raw::string(&self.target.own));
+            // The request knows where its members are.
+            match request.params.find(key) {
+                Some(name) if text_of(name).is_some_and(|name| name == *self.target.own) => {}
+                Some(name) => edits.replace(name, &Raw::string(&self.target.own)),
+                None => edits.set(object, key, &Raw::string(&self.target.own)),
             }
         }
         if let Some(change) = fixed {
             let arguments = params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
             edits.set(object, "arguments", &with_fixed(&arguments, change));
         }
-        if let Some(state) = Object::find(object, "requestState") {
+        if let Some(state) = request.params.find("requestState") {
             let token = params.slice(state).as_string().unwrap_or_default();
             let bound = bound(&self.target.member, self.method, &self.target.own);
             let owner = principal.to_string();

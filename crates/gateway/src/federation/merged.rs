@@ -8,6 +8,7 @@ use std::{
 
 use anyport_protocol::{Error, Raw};
 use bytestring::ByteString;
+use foldhash::fast::RandomState;
 
 use super::{
     cursor, definition,
@@ -26,10 +27,10 @@ pub(super) struct Merged {
     /// Each entry's name, URI or template, and how clients receive it.
     pub(super) lines: Vec<(ByteString, Raw)>,
     /// The member of each name, URI or template.
-    pub(super) routes: HashMap<ByteString, Route>,
+    pub(super) routes: HashMap<ByteString, Route, RandomState>,
     /// The items that are held back, by the names, URIs or templates under which clients would see them. No other item gets
     /// one of these meanwhile: it would be called in place of the one that people know.
-    pub(super) held: HashMap<ByteString, HeldItem>,
+    pub(super) held: HashMap<ByteString, HeldItem, RandomState>,
     pub(super) collisions: Vec<Collision>,
     /// The smallest `ttlMs` of the members.
     ttl: Duration,

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use anyport_protocol::Raw;
 use anyport_service::{Context, sync::Lock};
+use foldhash::fast::RandomState;
 
 use super::{
     catalog::{CatalogKey, ListOwner},
@@ -24,7 +25,7 @@ pub(super) struct Views {
 struct Table {
     views: Vec<Arc<View>>,
     /// The view of callers as they describe themselves: several descriptions may mean the same.
-    callers: HashMap<Caller, Arc<View>>,
+    callers: HashMap<Caller, Arc<View>, RandomState>,
 }
 
 /// A caller as it describes itself.

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use memchr::{memchr, memmem};
+
 use super::string;
 
 /// The members of an object, in the order of the text. Empty when the text is no object.
@@ -24,6 +26,13 @@ impl<'a> Members<'a> {
     /// The value of the member called `name`.
     pub fn find(text: &'a str, name: &str) -> Option<&'a str> {
         Self::of(text).find(|member| member.is(name)).map(|member| member.value)
+    }
+
+    /// Whether the object that `text` holds may have a member called `name`; `false` if the name stands nowhere in it. Quicker than
+    /// a walk, for members that are rare.
+    pub fn may_have(text: &str, name: &str) -> bool {
+        // An escape may stand for a letter of the name.
+        memmem::find(text.as_bytes(), name.as_bytes()).is_some() || memchr(b'\\', text.as_bytes()).is_some()
     }
 }
 

@@ -39,6 +39,17 @@ impl Params {
         Self { raw, places: Places { all: [NOWHERE; NOTED], count: 0, known: false } }
     }
 
+    /// Notes where the members of `raw` lie, so that it is walked over but once. For params that were written anew and are asked for
+    /// several members.
+    pub fn noted(raw: Raw) -> Self {
+        let mut notes = Notes::default();
+        for Member { raw_key, value, range } in raw.members() {
+            let key = range.start + 1;
+            notes.note(&(key..key + raw_key.len()), &(range.end - value.len()..range.end));
+        }
+        notes.finish(raw)
+    }
+
     /// The members.
     pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
         let (noted, walked) = match self.places.known {
@@ -105,10 +116,14 @@ impl Notes {
 
     /// Notes one of their members.
     pub(super) fn take(&mut self, span: &Span) {
+        self.note(&span.key, &span.value);
+    }
+
+    fn note(&mut self, key: &Range<usize>, value: &Range<usize>) {
         let short = |range: &Range<usize>| -> Option<(u16, u16)> {
             Some((range.start.try_into().ok()?, range.end.try_into().ok()?))
         };
-        let place = || Some(Place { key: short(&span.key)?, value: short(&span.value)? });
+        let place = || Some(Place { key: short(key)?, value: short(value)? });
         if let (Some(slot), Some(place)) = (self.all.get_mut(self.count), place()) {
             *slot = place;
         } else {
@@ -176,6 +191,9 @@ mod tests {
             };
             assert_eq!(all(&noted), all(&walked), "{params}");
             assert!(!walked.places.known);
+            let noted_later = Params::noted(noted.raw.clone());
+            assert_eq!(all(&noted_later), all(&walked), "{params}");
+            assert_eq!(noted_later.places.known, noted.places.known, "{params}");
         }
         let message = format!(r#"{{"id":1,"params":{params},"jsonrpc":"2.0","method":"m"}}"#);
         match read(message.into(), &Limits::default()) {

@@ -44,6 +44,26 @@ fn the_newest_revision_is_not_read() {
 }
 
 #[test]
+fn what_a_hop_alone_may_read_goes_and_the_rest_keeps_its_bytes() {
+    let server = r#""io.modelcontextprotocol/serverInfo":{"name":"s"}"#;
+    let cases = [
+        (r#"{"resultType":"complete","content":[ ]}"#.to_owned(), r#"{"content":[ ]}"#),
+        (format!(r#"{{"_meta":{{{server}}},"content":[],"x":1.50}}"#), r#"{"content":[],"x":1.50}"#),
+        (
+            format!(r#"{{"content":[],"_meta":{{"a": 1,{server},"b":2}}}}"#),
+            r#"{"content":[],"_meta":{"a": 1,"b":2}}"#,
+        ),
+        (format!(r#"{{"_meta":{{{server},"a":1}},"ttlMs":5}}"#), r#"{"_meta":{"a":1}}"#),
+        (r#"{"result\u0054ype":"complete","_meta":{},"cacheScope":"private"}"#.to_owned(), r#"{"_meta":{}}"#),
+        (r#"{"resultType":"complete"}"#.to_owned(), "{}"),
+    ];
+    for (text, left) in cases {
+        let message = Raw::parse(text.clone().into(), &Limits::default()).unwrap();
+        assert_eq!(lower(TOOL, V2025_11_25, message).unwrap().as_str(), left, "{text}");
+    }
+}
+
+#[test]
 fn what_no_rule_touches_keeps_its_bytes() {
     let kept = r#"{"name":"t","arguments":{ "n" : 12345678901234567890.50, "e":"\u00e9" }}"#;
     let level = r#","_meta":{"io.modelcontextprotocol/logLevel":"info"}}"#;

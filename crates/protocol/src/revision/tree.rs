@@ -2,7 +2,7 @@ use bytestring::ByteString;
 
 use crate::{
     Raw,
-    json::{Elements, string},
+    json::{Elements, Members, string},
 };
 
 /// JSON that is opened only where a rule changes something. What stays closed keeps its bytes: no number is
@@ -49,7 +49,7 @@ impl Tree {
     /// Whether it has a member called `name`.
     pub(super) fn has(&self, name: &str) -> bool {
         match self {
-            Self::Closed(raw) => raw.member(name).is_some(),
+            Self::Closed(raw) => Members::find(raw.as_str(), name).is_some(),
             Self::Object(object) => object.get(name).is_some(),
             Self::Array(_) => false,
         }
@@ -114,7 +114,7 @@ impl Tree {
 
     /// Removes its member `name`; stays closed if there is no such member.
     pub(super) fn remove(&mut self, name: &str) -> Option<Self> {
-        if !self.has(name) {
+        if matches!(self, Self::Closed(_)) && !self.has(name) {
             return None;
         }
         self.object()?.remove(name)
@@ -227,7 +227,11 @@ impl Object {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|(key, _)| inside(key) == name || string::unescape(inside(key)) == name)
+        self.0.iter().position(|(key, _)| {
+            let key = inside(key);
+            // A key without a backslash stands for itself.
+            key == name || (key.len() > name.len() && key.contains('\\') && string::unescape(key) == name)
+        })
     }
 }
 

@@ -6,12 +6,19 @@ use crate::{Method, Raw, json::Members};
 
 /// 2025-11-25 to 2026-07-28.
 pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
-    hop::remove_meta(value);
+    match part {
+        Part::Params(method) => hop::remove(value, plain_params(method)),
+        // It is written anew in any case.
+        Part::Result(_) => {
+            value.object();
+            hop::remove_meta(value);
+        }
+        _ => hop::remove_meta(value),
+    }
     tools::each_tool(part, value, |tool| {
         tool.remove("execution");
     });
     match part {
-        Part::Params(method) => plain_params(method, value),
         Part::Result(method) => complete(method, value),
         Part::ServerCapabilities => lift_tasks(value),
         Part::ClientCapabilities => {
@@ -27,17 +34,17 @@ pub(super) fn lift(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> 
 
 /// 2026-07-28 to 2025-11-25.
 pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable> {
-    hop::remove_meta(value);
+    match part {
+        Part::Params(method) => hop::remove(value, plain_params(method)),
+        Part::Result(_) => {
+            refuse_incomplete(value)?;
+            hop::remove(value, &hop::RESULT);
+        }
+        _ => hop::remove_meta(value),
+    }
     tools::each_tool(part, value, lower_tool);
     match part {
-        Part::Params(method) => plain_params(method, value),
-        Part::Result(method) => {
-            refuse_incomplete(value)?;
-            remove_all(value, &hop::RESULT);
-            if method == Method::ToolsCall {
-                unstructure(value);
-            }
-        }
+        Part::Result(Method::ToolsCall) => unstructure(value),
         Part::ServerRequest(_) | Part::Answer(_) => {
             content::each_sampled(part, value, |block| {
                 if block.says("type", "tool_result") {
@@ -52,21 +59,13 @@ pub(super) fn lower(part: Part, value: &mut Tree) -> Result<(), Unrepresentable>
     Ok(())
 }
 
-/// Removes what belongs to one hop, and the wish for a task, which is declared to neither side.
+/// The params that belong to one hop, and the wish for a task, which is declared to neither side.
 ///
 /// 2025-11-25, tasks §Task Support and Handling: "Receivers that do not declare the task capability for a request type
 /// **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present."
-fn plain_params(method: Method, value: &mut Tree) {
-    remove_all(value, &hop::PARAMS);
-    if method == Method::ToolsCall {
-        value.remove("task");
-    }
-}
-
-fn remove_all(value: &mut Tree, names: &[&str]) {
-    for name in names {
-        value.remove(name);
-    }
+fn plain_params(method: Method) -> &'static [&'static str] {
+    const OF_CALLS: [&str; 3] = [hop::PARAMS[0], hop::PARAMS[1], "task"];
+    if method == Method::ToolsCall { &OF_CALLS } else { &hop::PARAMS }
 }
 
 /// Marks a result as complete, and as not cacheable unless its server says otherwise.

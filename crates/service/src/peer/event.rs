@@ -18,6 +18,9 @@ pub enum PeerEvent {
     /// The server notifies no more of the resources with these URIs: the session in place of a lost one is not subscribed to
     /// them.
     Unsubscribed(Arc<[ByteString]>),
+    /// The server has no stream any more for what belongs to no call: see [`Peer::is_silent`](crate::Peer::is_silent). What was missed
+    /// when it has one again is an event of its own, [`PeerEvent::Lagged`].
+    Silent,
 }
 
 impl PeerEvent {
@@ -27,7 +30,7 @@ impl PeerEvent {
             Self::Notification(method, params) => {
                 Method::named(&method).map(|method| Notification { method, params })
             }
-            Self::Request(_) | Self::Lagged(_) | Self::Unsubscribed(_) => None,
+            Self::Request(_) | Self::Lagged(_) | Self::Unsubscribed(_) | Self::Silent => None,
         }
     }
 }

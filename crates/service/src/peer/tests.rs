@@ -63,6 +63,7 @@ fn read(events: &mut PeerEvents) -> Vec<String> {
             Some(PeerEvent::Request(request)) => all.push(request.method().as_str().to_owned()),
             Some(PeerEvent::Lagged(events)) => all.push(format!("lagged {events}")),
             Some(PeerEvent::Unsubscribed(uris)) => all.extend(uris.iter().map(ToString::to_string)),
+            Some(PeerEvent::Silent) => all.push("silent".to_owned()),
             None => {
                 all.push("end".to_owned());
                 break;

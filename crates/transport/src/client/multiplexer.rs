@@ -13,7 +13,7 @@
 //! connection waits for a time.
 
 use std::{
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
     task::{Context as Task, Poll, Waker},
     time::Duration,
 };
@@ -89,6 +89,8 @@ pub(crate) struct Multiplexer<D: Driver> {
     /// What the server says outside any call, and why the connection is over: closed once nothing of the channel is left.
     pub(crate) events: PeerChannel,
     pub(super) attribution: Lock<Option<Attribution>>,
+    /// Whether the server has no stream for what belongs to no call.
+    pub(super) is_silent: AtomicBool,
     unexpected: UnexpectedMessages,
     rearmed: Arc<Notify>,
     this: Weak<Self>,
@@ -146,6 +148,7 @@ impl<D: Driver> Multiplexer<D> {
             id: SessionId::next(),
             events,
             attribution: Lock::default(),
+            is_silent: AtomicBool::default(),
             unexpected: UnexpectedMessages::default(),
             rearmed: Arc::default(),
             this: this.clone(),

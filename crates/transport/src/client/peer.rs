@@ -1,5 +1,7 @@
 //! The server of a connection as a [`Peer`](anyport_service::Peer): messages that belong to no call.
 
+use std::sync::atomic::Ordering;
+
 use anyport_protocol::session::client::{Attribution, UnsolicitedMessage};
 use anyport_service::{
     PeerEvent, SessionId,
@@ -10,6 +12,14 @@ use bytestring::ByteString;
 use super::multiplexer::{Driver, Multiplexer};
 
 impl<D: Driver> Multiplexer<D> {
+    /// Notes whether the server has a stream for what belongs to no call.
+    pub(crate) fn set_silent(&self, is_silent: bool) {
+        let was_silent = self.is_silent.swap(is_silent, Ordering::Relaxed);
+        if is_silent != was_silent {
+            self.events.send(if is_silent { PeerEvent::Silent } else { PeerEvent::Lagged(0) });
+        }
+    }
+
     /// Gives what belongs to no call to the subscribers of the peer.
     pub(super) fn unsolicited(&self, message: UnsolicitedMessage) {
         let Some(session) = self.session() else { return };
@@ -62,5 +72,9 @@ impl<D: Driver> PeerTransport for Multiplexer<D> {
 
     fn attribution(&self) -> Option<Attribution> {
         *self.attribution.lock()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
     }
 }

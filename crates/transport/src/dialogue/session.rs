@@ -8,7 +8,7 @@ use anyport_metrics::Counter;
 use anyport_protocol::{
     Error, Id, Method, Raw, Revision,
     failure::CloseReason,
-    jsonrpc::{self, Reason, Response, code},
+    jsonrpc::{self, Params, Reason, Response, code},
     meta::{LogLevel, Meta},
     session::server::{
         CallHandle, CallKind, NotificationStep, RequestStep, SentRequests, ServerSession,
@@ -220,7 +220,7 @@ impl LegacySession {
                             Some(presence) => context.with_presence(presence.clone()),
                             None => context,
                         };
-                        self.service.call(Request { method, params: params.into() }, context)
+                        self.service.call(Request { method, params: Params::noted(params) }, context)
                     }
                     Err(error) => Reply::error(error),
                 };

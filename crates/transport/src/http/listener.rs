@@ -194,6 +194,8 @@ async fn serve(
     let connection = connection.with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
+        // What is ready needs no look at the stop.
+        biased;
         result = &mut connection => result,
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
             // hyper would wait for the first request of a connection that never made one.

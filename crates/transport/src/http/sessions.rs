@@ -9,6 +9,7 @@ use std::{
 
 use anyport_protocol::{Error, Id, jsonrpc::Reason, session::server::CallKind};
 use anyport_service::{Presence, Principal, sync::Lock};
+use foldhash::fast::RandomState;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -33,7 +34,7 @@ pub(super) struct Sessions {
 
 #[derive(Default)]
 struct Open {
-    by_id: HashMap<String, Arc<HttpSession>>,
+    by_id: HashMap<String, Arc<HttpSession>, RandomState>,
     /// Those of HTTP+SSE, which live as long as their streams and look after themselves.
     channels: HashMap<String, Arc<Channel>>,
     /// A task looks for idle ones.
@@ -365,14 +366,21 @@ struct InFlightGuard(watch::Sender<usize>);
 
 impl InFlightGuard {
     fn begin(in_flight: &watch::Sender<usize>) -> Self {
-        in_flight.send_modify(|running| *running += 1);
+        // Nobody waits for one more.
+        in_flight.send_if_modified(|running| {
+            *running += 1;
+            false
+        });
         Self(in_flight.clone())
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.send_modify(|running| *running -= 1);
+        self.0.send_if_modified(|running| {
+            *running -= 1;
+            *running == 0
+        });
     }
 }
 

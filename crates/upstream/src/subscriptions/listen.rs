@@ -118,6 +118,14 @@ impl Listen {
         self.finish(inside, Vec::new());
     }
 
+    /// The server has no stream for notifications any more: listeners who were promised changes of its lists hear the end of their
+    /// streams.
+    pub(crate) fn silent(&self) {
+        let mut inside = self.lock();
+        inside.machine.silent();
+        self.finish(inside, Vec::new());
+    }
+
     /// The connection with the number `generation` is gone. Nothing happens if another one is in its place already.
     pub(crate) fn lost(&self, generation: u64) {
         let inside = self.lock();
@@ -148,10 +156,11 @@ impl Listen {
         self.finish(inside, Vec::new());
     }
 
-    /// Notifications of the server were missed: listeners are notified that everything may have changed.
-    pub(crate) fn missed(&self) {
+    /// Notifications of the server were missed: listeners are notified that everything may have changed. `is_silent`: whether
+    /// there is no stream for further ones.
+    pub(crate) fn missed(&self, is_silent: bool) {
         let mut inside = self.lock();
-        inside.machine.missed();
+        inside.machine.missed(is_silent);
         self.finish(inside, Vec::new());
     }
 

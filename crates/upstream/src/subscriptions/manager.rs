@@ -23,6 +23,8 @@ pub(super) struct SubscriptionManager {
     subscriptions: BTreeMap<ByteString, Subscription>,
     last: u64,
     offers: Offers,
+    /// Whether the server has no stream on which it would notify of its lists.
+    is_silent: bool,
     /// How long an acknowledgement waits for the server's answers.
     acknowledge_within: Duration,
     /// Whether there is a connection.
@@ -60,6 +62,8 @@ struct Listener {
     pending: BTreeSet<ByteString>,
     acknowledge_by: Instant,
     acknowledged: bool,
+    /// Whether it was promised changes of lists.
+    has_lists: bool,
     /// The pending notifications, each once.
     waiting: VecDeque<Notification>,
     over: bool,
@@ -128,7 +132,7 @@ impl SubscriptionManager {
     pub(super) fn linked(&mut self, offers: Offers, acknowledge_within: Duration) -> Vec<Action> {
         self.linked = true;
         self.acknowledge_within = acknowledge_within;
-        self.offers = offers;
+        (self.offers, self.is_silent) = (offers, false);
         let mut actions = Vec::new();
         for (uri, subscription) in &mut self.subscriptions {
             if subscription.state == State::Lost {
@@ -187,6 +191,7 @@ impl SubscriptionManager {
             pending,
             acknowledge_by: now + self.acknowledge_within,
             acknowledged: false,
+            has_lists: false,
             waiting: VecDeque::new(),
             over: false,
         };
@@ -291,6 +296,16 @@ impl SubscriptionManager {
         }
     }
 
+    /// The server notifies of no list any more. Listeners who were promised some hear the end of their streams: when they come back
+    /// they are told what holds.
+    pub(super) fn silent(&mut self) {
+        self.is_silent = true;
+        for (id, listener) in self.listeners.iter_mut().filter(|(_, listener)| listener.has_lists) {
+            listener.over = true;
+            self.touched.push(*id);
+        }
+    }
+
     /// The server does not tell of `uri`. A listener who was promised it hears the end of its stream: when it comes
     /// back it is told what holds.
     fn leave_out(&mut self, id: u64, uri: &ByteString) {
@@ -305,7 +320,7 @@ impl SubscriptionManager {
     }
 
     fn acknowledge_if_known(&mut self, id: u64) {
-        let offers = self.offers.clone();
+        let lists = if self.is_silent { SubscriptionFilter::default() } else { self.offers.lists.clone() };
         let Some(listener) = self.listeners.get_mut(&id) else { return };
         if listener.acknowledged || !listener.pending.is_empty() {
             return;
@@ -313,7 +328,10 @@ impl SubscriptionManager {
         listener.acknowledged = true;
         // 2026-07-28, subscriptions §Acknowledgment: the server "MUST send `notifications/subscriptions/acknowledged`
         // as the first message".
-        listener.waiting.push_front(acknowledgement(&listener.wants, offers));
+        let granted = granted(&listener.wants, &lists);
+        listener.has_lists = granted.lists().next().is_some();
+        let params = granted.params();
+        listener.waiting.push_front(Notification { method: Method::Acknowledged, params });
         self.touched.push(id);
     }
 
@@ -441,7 +459,8 @@ impl SubscriptionManager {
 
     /// Notifications of the server were missed, and its subscriptions hold: listeners are notified that everything may have
     /// changed.
-    pub(super) fn missed(&mut self) {
+    pub(super) fn missed(&mut self, is_silent: bool) {
+        self.is_silent = is_silent;
         self.lists_may_differ();
         let held = self.subscriptions.iter().filter(|(_, subscription)| subscription.state == State::Held);
         let held: Vec<_> =
@@ -473,12 +492,11 @@ fn updated(uri: &str) -> Notification {
     Notification { method: Method::ResourceUpdated, params }
 }
 
-fn acknowledgement(wants: &SubscriptionFilter, offers: Offers) -> Notification {
-    let granted = SubscriptionFilter {
-        tools: wants.tools && offers.lists.tools,
-        prompts: wants.prompts && offers.lists.prompts,
-        resources: wants.resources && offers.lists.resources,
+fn granted(wants: &SubscriptionFilter, lists: &SubscriptionFilter) -> SubscriptionFilter {
+    SubscriptionFilter {
+        tools: wants.tools && lists.tools,
+        prompts: wants.prompts && lists.prompts,
+        resources: wants.resources && lists.resources,
         uris: wants.uris.clone(),
-    };
-    Notification { method: Method::Acknowledged, params: granted.params() }
+    }
 }

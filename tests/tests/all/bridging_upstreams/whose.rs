@@ -229,6 +229,36 @@ async fn questions_that_nobody_answers_keep_no_other_call_waiting() {
     assert_eq!(good(client.end(call).await.unwrap())["resultType"], "complete");
 }
 
+/// Invariant: A question on a shared stream stays open until no call is left that it may belong to.
+#[tokio::test(start_paused = true)]
+async fn a_question_for_the_second_call_outlives_the_first_that_was_taken_for_its_call() {
+    for server in legacy() {
+        for way in [Way::Lines, Way::Http].into_iter().filter(|way| server >= B || *way == Way::Lines) {
+            let pair = format!("{server} {way:?}");
+            let mut bridged = quiet(way, server);
+            let question = question(server);
+            let can = question.capabilities.clone();
+            let mut ada = bridged.client_of(Principal::named("ada"), M, can).await;
+            let first = ada.begin("tools/call", tool("a")).unwrap();
+            let mut peer = bridged.server().await;
+            let for_first = peer.hears("tools/call").await;
+            let second = ada.begin("tools/call", tool("b")).unwrap();
+            let for_second = peer.hears("tools/call").await;
+            let id = peer.asks(question.method, &question.params);
+            let put = good(ada.end(first).await.unwrap());
+            assert_eq!(put["resultType"], "input_required", "{pair}: the oldest");
+            for_first.answers(r#"{"content":[]}"#);
+            let put = good(ada.end(second).await.unwrap());
+            assert_eq!(put["resultType"], "input_required", "{pair}: it is asked again");
+            let params = retry(&tool("b"), &put, json!({"q1": question.answer}));
+            let again = ada.begin("tools/call", params).unwrap();
+            assert_eq!(peer.hears_answer(id).await.message["result"], question.answer, "{pair}");
+            for_second.answers(r#"{"content":[]}"#);
+            assert_eq!(good(ada.end(again).await.unwrap())["resultType"], "complete");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_sessions_of_one_principal_are_two_callers() {
     for way in [Way::Lines, Way::Http] {

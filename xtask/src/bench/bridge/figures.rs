@@ -100,15 +100,15 @@ impl Step {
     }
 }
 
-/// The latency of a client of the same era without a bridge.
-fn alone(all: &[Figures], client: Era) -> Option<f64> {
-    all.iter().find(|figures| figures.between == Between::Nothing && figures.client == client)?.wait
+/// What a client of the same era measures without a bridge.
+fn alone(all: &[Figures], client: Era) -> Option<&Figures> {
+    all.iter().find(|figures| figures.between == Between::Nothing && figures.client == client)
 }
 
 /// Microseconds that are added to what the server alone takes.
 pub(in crate::bench) fn added(all: &[Figures], figures: &Figures) -> Option<f64> {
     let between = figures.between != Between::Nothing;
-    Some(figures.wait? - alone(all, figures.client).filter(|_| between)?)
+    Some(figures.wait? - alone(all, figures.client).filter(|_| between)?.wait?)
 }
 
 /// Notes on the figures of other projects: their number of calls, and failures.
@@ -160,10 +160,15 @@ pub(in crate::bench) fn gates(all: &[Figures]) -> Vec<Gate> {
         gates.push(Gate::new(format!("{name}: µs added at p50"), added(all, figures), 300.0, 0));
         // 15,000 calls per second and core.
         gates.push(Gate::new(format!("{name}: CPU µs per call"), figures.time, 1e6 / 15_000.0, 1));
+        gates.push(Gate::new(format!("{name}: instructions"), figures.instructions, 100_000.0, 0));
         if same {
             // 500 MB a second.
             let each = figures.large_on_core.map(|rate| 1e6 / rate);
             gates.push(Gate::new(format!("{name}: CPU µs per MB"), each, 1e6 / 500.0, 0));
+            // Four fifths of what the server alone makes.
+            let without = alone(all, figures.client).and_then(|alone| alone.large);
+            let longer = without.zip(figures.large).map(|(without, rate)| without / rate);
+            gates.push(Gate::new(format!("{name}: time of an answer of 1 MB, ×"), longer, 1.25, 2));
         }
     }
     gates
@@ -174,12 +179,13 @@ mod tests {
     use super::*;
 
     fn figures(between: Between, wait: f64) -> Figures {
-        let way = Way { between, client: Era::Modern, port: 1, process: 1 };
+        let way = Way { between, client: Era::Modern, port: 1, headers: String::new(), process: 1 };
         Figures {
             wait: Some(wait),
             time: Some(50.0),
             large: Some(1000.0),
             large_on_core: Some(800.0),
+            instructions: Some(90_000.0),
             ..Figures::of(&way)
         }
     }
@@ -190,12 +196,12 @@ mod tests {
         assert_eq!(added(&all, &all[0]), None);
         assert_eq!(added(&all, &all[1]), Some(150.0));
         let gates = gates(&all);
-        assert_eq!(gates.len(), 3);
+        assert_eq!(gates.len(), 5);
         assert!(gates.iter().all(Gate::passed));
         let table = table(&all);
         assert!(
             table.contains(
-                "| 2026-07-28 to 2026-07-28, bridge | 250 | 150 | 50.0 | 20,000 | - | 1,000 | 800 |"
+                "| 2026-07-28 to 2026-07-28, bridge | 250 | 150 | 50.0 | 20,000 | 90,000 | 1,000 | 800 |"
             ),
             "{table}"
         );
@@ -205,6 +211,7 @@ mod tests {
     fn what_is_too_slow_fails() {
         let slow =
             Figures { time: Some(70.0), large_on_core: None, ..figures(Between::Bridge(Era::Modern), 401.0) };
+        let slow = Figures { large: Some(790.0), instructions: None, ..slow };
         let all = [figures(Between::Nothing, 100.0), slow];
         assert!(gates(&all).iter().all(|gate| !gate.passed()));
     }
@@ -220,7 +227,7 @@ mod tests {
         peer.fail(Step::Large, &"the connection was closed".into());
         let all = [figures(Between::Nothing, 100.0), peer];
         let table = table(&all);
-        let row = "to a program, supergateway | 9,000 | 8,900 | 50.0 | 20,000 | - | failed | failed |";
+        let row = "to a program, supergateway | 9,000 | 8,900 | 50.0 | 20,000 | 90,000 | failed | failed |";
         assert!(table.contains(row), "{table}");
         let notes = notes(&all);
         assert_eq!(notes.len(), 2);

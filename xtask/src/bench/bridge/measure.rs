@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn way(between: Between) -> Way {
-        Way { between, client: Era::Legacy, port: 1, process: 1 }
+        Way { between, client: Era::Legacy, port: 1, headers: String::new(), process: 1 }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Other people's proxies, installed as the repository pins them.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use super::ways::Programs;
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
 pub(in crate::bench) struct Peers {
     python: Python,
     supergateway: Supergateway,
+    /// ContextForge, or why it is missing: not every machine has the Python that it needs.
+    context_forge: Result<Python, String>,
 }
 
 impl Peers {
@@ -26,6 +28,7 @@ impl Peers {
         Ok(Self {
             python: Python::install(workspace, Packages::Newest)?,
             supergateway: Supergateway::install(workspace)?,
+            context_forge: Python::context_forge(workspace).map_err(|failure| failure.to_string()),
         })
     }
 
@@ -62,6 +65,37 @@ impl Peers {
         command
     }
 
+    /// ContextForge on a port that is to be added, with a new database in `folder`, and without a limit of calls.
+    ///
+    /// # Errors
+    /// When it could not be installed, or the folder cannot be made anew.
+    pub(in crate::bench) fn context_forge(&self, folder: &Path) -> Result<Command, Failure> {
+        let python = self.context_forge.as_ref().map_err(String::as_str)?;
+        let _ = fs::remove_dir_all(folder);
+        fs::create_dir_all(folder)?;
+        let mut command = Command::new(python.installed("mcpgateway"));
+        command.args(["--host", "127.0.0.1"]).current_dir(folder).envs(FORGE);
+        command.env("DATABASE_URL", format!("sqlite:///{}", folder.join("mcp.db").display()));
+        Ok(command)
+    }
+
+    /// Registers the server on port `to` with the ContextForge on port `own`, and returns the header by which that knows clients.
+    ///
+    /// # Errors
+    /// When it refuses the server.
+    pub(in crate::bench) fn register(
+        &self,
+        workspace: &Workspace,
+        to: u16,
+        own: u16,
+    ) -> Result<String, Failure> {
+        let python = self.context_forge.as_ref().map_err(String::as_str)?;
+        let mut command = python.script(workspace.path("bench/peers/contextforge/register.py"));
+        command.args([own.to_string(), format!("http://127.0.0.1:{to}/mcp")]).envs(FORGE);
+        let token = String::from_utf8(process::stdout(&mut command)?)?;
+        Ok(format!("Authorization: Bearer {}\r\n", token.trim()))
+    }
+
     /// supergateway on port `own`, which starts the server as a program, one for each session.
     pub(in crate::bench) fn supergateway(&self, programs: &Programs, own: u16) -> Command {
         let mut command = self.supergateway.command();
@@ -71,3 +105,22 @@ impl Peers {
         command
     }
 }
+
+/// The settings of ContextForge: it wants long secrets, refuses servers on this machine and limits calls, unless it is told otherwise.
+const FORGE: [(&str, &str); 12] = [
+    ("PLATFORM_ADMIN_EMAIL", "admin@example.com"),
+    ("PLATFORM_ADMIN_PASSWORD", SECRET),
+    ("DEFAULT_USER_PASSWORD", SECRET),
+    ("BASIC_AUTH_PASSWORD", SECRET),
+    ("JWT_SECRET_KEY", "3f9c1d7a5be84260917ce0fa8d26b45370e1c9ab6f24d8537a90be16cf4827d1"),
+    ("AUTH_ENCRYPTION_SECRET", "8ad3f01c6e9b57244f0d8e1ba7c6953240fe7db19c8a6e05b3d21f7490cea856"),
+    ("SSRF_ALLOW_LOCALHOST", "true"),
+    ("SSRF_ALLOW_PRIVATE_NETWORKS", "true"),
+    ("RATE_LIMITING_ENABLED", "false"),
+    ("MCPGATEWAY_UI_ENABLED", "false"),
+    ("LOG_LEVEL", "ERROR"),
+    ("NO_PROXY", "127.0.0.1,localhost"),
+];
+
+/// A password that is good enough for it.
+const SECRET: &str = "Bench-Mark-0123456789!";

@@ -16,7 +16,7 @@ use crate::{
     Failure,
     bench::{
         client::{Client, Era, Expected, Tool},
-        figures::{Gate, shown},
+        figures::{Gate, p99, shown},
         procfs,
     },
     process::{self, Server},
@@ -106,11 +106,6 @@ fn call(client: &mut Client, expected: &Expected, times: &mut Vec<f64>) -> Resul
         }
     }
     Ok(())
-}
-
-fn p99(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() * 99 / 100).copied().unwrap_or_default()
 }
 
 const FIRST: usize = 5_000_000;

@@ -57,18 +57,21 @@ pub(in crate::bench) enum Between {
     Gateway(usize),
     /// `fastmcp run` with a configuration of so many servers.
     FastMcpGateway(usize),
+    /// ContextForge with one server.
+    ContextForge,
 }
 
 impl Between {
     /// Whether it is other people's, who promised us nothing: it may be slow, and it may fail.
     pub(in crate::bench) fn is_peer(self) -> bool {
-        matches!(self, Self::FastMcp | Self::Supergateway | Self::FastMcpGateway(_))
+        matches!(self, Self::FastMcp | Self::Supergateway | Self::FastMcpGateway(_) | Self::ContextForge)
     }
 
     /// The tool that says the given text again.
     pub(in crate::bench) fn echo(self) -> Tool {
         match self {
             Self::Gateway(_) | Self::FastMcpGateway(_) => Tool::PrefixedEcho,
+            Self::ContextForge => Tool::DashedEcho,
             _ => Tool::Echo,
         }
     }
@@ -85,6 +88,8 @@ pub(in crate::bench) struct Way {
     /// The client's era.
     pub(in crate::bench) client: Era,
     pub(in crate::bench) port: u16,
+    /// Lines of headers that every request has.
+    pub(in crate::bench) headers: String,
     /// The bridge or proxy; for the server alone, the server.
     pub(in crate::bench) process: u32,
 }
@@ -101,6 +106,7 @@ impl Way {
             Between::Supergateway => format!("{client} to a program, supergateway"),
             Between::Gateway(1) => format!("{client}, gateway with 1 upstream"),
             Between::Gateway(upstreams) => format!("{client}, gateway with {upstreams} upstreams"),
+            Between::ContextForge => format!("{client}, ContextForge with 1 server"),
             Between::FastMcpGateway(servers) => format!("{client}, FastMCP with {servers} servers"),
         }
     }
@@ -112,7 +118,7 @@ impl Way {
     pub(in crate::bench) fn client(&self, tool: Tool) -> Result<Client, Failure> {
         // One that hangs is to hold the others up no longer than one that is slow.
         let patience = if self.between.is_peer() { Duration::from_secs(10) } else { PATIENCE };
-        Client::connect(self.port, self.client, tool, patience)
+        Client::with_headers(self.port, &self.headers, self.client, tool, patience)
     }
 
     /// Sees that it leads to the server.
@@ -180,7 +186,9 @@ impl Ways {
     ) -> Result<(Self, u16), Failure> {
         let (server, port) = upstream(workspace, programs)?;
         let process = server.pid();
-        let all = BOTH.map(|client| Way { between: Between::Nothing, client, port, process }).into();
+        let all = BOTH
+            .map(|client| Way { between: Between::Nothing, client, port, headers: String::new(), process })
+            .into();
         Ok((Self { all, absent: Vec::new(), running: vec![server] }, port))
     }
 
@@ -206,8 +214,34 @@ impl Ways {
         command: impl FnOnce(u16) -> Command,
     ) {
         let first = self.all.len();
-        if let Err(failure) = self.put(workspace, between, &BOTH, command) {
+        let put = self.put(workspace, between, &BOTH, command);
+        self.keep_what_works(first, between, put);
+    }
+
+    /// The same with ContextForge, with which the server on port `to` is registered.
+    pub(in crate::bench) fn put_context_forge(&mut self, workspace: &Workspace, peers: &Peers, to: u16) {
+        let first = self.all.len();
+        let put = self.try_context_forge(workspace, peers, to);
+        self.keep_what_works(first, Between::ContextForge, put);
+    }
+
+    fn try_context_forge(&mut self, workspace: &Workspace, peers: &Peers, to: u16) -> Result<(), Failure> {
+        let (first, mut command) =
+            (self.all.len(), peers.context_forge(&workspace.target("bench/contextforge"))?);
+        self.put(workspace, Between::ContextForge, &BOTH, |own| {
+            command.args(["--port", &own.to_string()]);
+            command
+        })?;
+        let headers = peers.register(workspace, to, self.all[first].port)?;
+        self.all[first..].iter_mut().for_each(|way| way.headers.clone_from(&headers));
+        Ok(())
+    }
+
+    /// Notes what does not work of what was `put`, which are the ways from `first` on.
+    fn keep_what_works(&mut self, first: usize, between: Between, put: Result<(), Failure>) {
+        if let Err(failure) = put {
             self.absent.push(format!("{between:?} is missing: {failure}"));
+            self.all.truncate(first);
         }
         for way in self.all.split_off(first) {
             match way.check() {
@@ -230,7 +264,13 @@ impl Ways {
         let running = Server::start(&mut command(port), port, &log)?;
         let process = running.pid();
         self.running.insert(0, running);
-        self.all.extend(clients.iter().map(|&client| Way { between, client, port, process }));
+        self.all.extend(clients.iter().map(|&client| Way {
+            between,
+            client,
+            port,
+            headers: String::new(),
+            process,
+        }));
         Ok(())
     }
 }

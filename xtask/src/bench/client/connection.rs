@@ -4,7 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     ops::Range,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::Failure;
@@ -72,6 +72,16 @@ impl Connection {
     /// When the connection breaks.
     pub(super) fn receive_any(&mut self) -> Result<(), Failure> {
         self.read().map(drop)
+    }
+
+    /// Reads and forgets what comes, until the connection ends or `time` has passed.
+    ///
+    /// # Errors
+    /// When the connection breaks, or nothing comes for as long as something is waited for.
+    pub(super) fn discard(&mut self, time: Duration) -> Result<(), Failure> {
+        let start = Instant::now();
+        while start.elapsed() < time && self.stream.read(&mut self.buffer)? > 0 {}
+        Ok(())
     }
 
     /// A header of the answer that was read last; `name` is in small letters.

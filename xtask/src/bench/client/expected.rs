@@ -52,7 +52,10 @@ impl Expected {
                 let answers = [start, end].into_iter().any(|part| position(part, &digits(id)).is_some());
                 answers
                     && match tool {
-                        Tool::Echo | Tool::PrefixedEcho => position(body, TEXT.as_bytes()).is_some(),
+                        Tool::Bad => true,
+                        Tool::Echo | Tool::PrefixedEcho | Tool::DashedEcho | Tool::EchoOf(_) => {
+                            position(body, TEXT.as_bytes()).is_some()
+                        }
                         Tool::Add => position(body, b"6.5").is_some(),
                         Tool::Large => body.len() > LARGE,
                     }
@@ -81,7 +84,10 @@ pub(super) fn check(body: &[u8], era: Era, tool: Tool) -> Result<(), Failure> {
     let said = || String::from_utf8_lossy(&body[..body.len().min(500)]);
     let result = result(body, era).map_err(|failure| format!("not a result ({failure}): {}", said()))?;
     let right = match tool {
-        Tool::Echo | Tool::PrefixedEcho => result["content"] == json!([{ "type": "text", "text": TEXT }]),
+        Tool::Bad => true,
+        Tool::Echo | Tool::PrefixedEcho | Tool::DashedEcho | Tool::EchoOf(_) => {
+            result["content"] == json!([{ "type": "text", "text": TEXT }])
+        }
         Tool::Add => result["structuredContent"]["sum"].as_f64() == Some(6.5),
         Tool::Large => result["content"][0]["text"].as_str().is_some_and(|text| text.len() >= LARGE),
     };

@@ -5,6 +5,7 @@
 //! - [`expected`]: what an answer must be.
 
 use std::{
+    borrow::Cow,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -46,6 +47,12 @@ pub(super) enum Tool {
     Echo,
     /// [`Tool::Echo`] of the upstream `first`, as a gateway names it.
     PrefixedEcho,
+    /// The same, as ContextForge names it.
+    DashedEcho,
+    /// [`Tool::Echo`] of an upstream by its number, likewise.
+    EchoOf(usize),
+    /// The only tool of the upstream `bad`, likewise.
+    Bad,
     /// It adds two numbers.
     Add,
     /// It says [`LARGE`] bytes.
@@ -53,18 +60,24 @@ pub(super) enum Tool {
 }
 
 impl Tool {
-    fn name(self) -> &'static str {
+    fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Echo => "echo",
-            Self::PrefixedEcho => "first_echo",
-            Self::Add => "add",
-            Self::Large => "large",
+            Self::Echo => "echo".into(),
+            Self::PrefixedEcho => "first_echo".into(),
+            Self::DashedEcho => "first-echo".into(),
+            Self::EchoOf(0) => Self::PrefixedEcho.name(),
+            Self::EchoOf(number) => format!("server{number}_echo").into(),
+            Self::Bad => "bad_echo".into(),
+            Self::Add => "add".into(),
+            Self::Large => "large".into(),
         }
     }
 
     fn arguments(self) -> Value {
         match self {
-            Self::Echo | Self::PrefixedEcho => json!({ "text": TEXT }),
+            Self::Echo | Self::PrefixedEcho | Self::DashedEcho | Self::EchoOf(_) | Self::Bad => {
+                json!({ "text": TEXT })
+            }
             Self::Add => json!({ "a": 2.5, "b": 4 }),
             Self::Large => json!({}),
         }
@@ -94,10 +107,24 @@ impl Client {
     /// # Errors
     /// When nobody listens there, or does not speak `era`.
     pub(super) fn connect(port: u16, era: Era, tool: Tool, patience: Duration) -> Result<Self, Failure> {
+        Self::with_headers(port, "", era, tool, patience)
+    }
+
+    /// The same with these lines of headers in every request.
+    ///
+    /// # Errors
+    /// As of [`Client::connect`].
+    pub(super) fn with_headers(
+        port: u16,
+        headers: &str,
+        era: Era,
+        tool: Tool,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
         let mut connection = Connection::open(port, patience)?;
         let headers = match era {
-            Era::Modern => format!("MCP-Protocol-Version: {}\r\n", era.revision()),
-            Era::Legacy => initialize(&mut connection, &json!({}))?,
+            Era::Modern => format!("{headers}MCP-Protocol-Version: {}\r\n", era.revision()),
+            Era::Legacy => initialize(&mut connection, headers, &json!({}))?,
         };
         Ok(Self::new(connection, headers, era, tool))
     }
@@ -108,7 +135,7 @@ impl Client {
     /// When nobody listens there, or there are no sessions.
     pub(super) fn declaring(port: u16, capabilities: &Value, tool: Tool) -> Result<Self, Failure> {
         let mut connection = Connection::open(port, PATIENCE)?;
-        let headers = initialize(&mut connection, capabilities)?;
+        let headers = initialize(&mut connection, "", capabilities)?;
         Ok(Self::new(connection, headers, Era::Legacy, tool))
     }
 
@@ -204,16 +231,33 @@ impl Client {
     }
 }
 
+/// Calls `tool` on a connection of its own, which asks for log messages, and closes it when the answer has ended, or when `time` has
+/// passed.
+///
+/// # Errors
+/// When nobody listens there, or the connection breaks.
+pub(super) fn abandoned_call(port: u16, tool: Tool, time: Duration) -> Result<(), Failure> {
+    let mut connection = Connection::open(port, time)?;
+    let headers = format!("MCP-Protocol-Version: {}\r\nConnection: close\r\n", Era::Modern.revision());
+    let mut params = meta(Era::Modern);
+    params["_meta"]["io.modelcontextprotocol/logLevel"] = json!("debug");
+    connection.send(Request::with(&connection, &headers, (Era::Modern, tool), params).numbered(FIRST))?;
+    connection.discard(time)
+}
+
 /// Opens a session that declares `capabilities`, and returns the headers of what is sent in it.
-fn initialize(connection: &mut Connection, capabilities: &Value) -> Result<String, Failure> {
+fn initialize(connection: &mut Connection, headers: &str, capabilities: &Value) -> Result<String, Failure> {
     let version = Era::Legacy.revision();
     let info = json!({"name": "bench", "version": "1"});
     let params = json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": info});
     let open = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).to_string();
-    connection.send((connection.head("POST", "", open.len()) + &open).as_bytes())?;
+    connection.send((connection.head("POST", headers, open.len()) + &open).as_bytes())?;
     connection.receive()?;
-    let session = connection.header("mcp-session-id").ok_or("initialize was answered without a session")?;
-    let headers = format!("MCP-Protocol-Version: {version}\r\nMcp-Session-Id: {session}\r\n");
+    let mut headers = format!("{headers}MCP-Protocol-Version: {version}\r\n");
+    // Whether there are sessions is the server's choice.
+    if let Some(session) = connection.header("mcp-session-id") {
+        headers += &format!("Mcp-Session-Id: {session}\r\n");
+    }
     let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     connection.send((connection.head("POST", &headers, ready.len()) + ready).as_bytes())?;
     connection.receive()?;
@@ -240,8 +284,12 @@ struct Request {
 
 impl Request {
     fn new(connection: &Connection, headers: &str, era: Era, tool: Tool) -> Self {
+        Self::with(connection, headers, (era, tool), meta(era))
+    }
+
+    /// With these params beside the tool and its arguments.
+    fn with(connection: &Connection, headers: &str, (era, tool): (Era, Tool), mut params: Value) -> Self {
         let name = tool.name();
-        let mut params = meta(era);
         params["name"] = json!(name);
         params["arguments"] = tool.arguments();
         let mut headers = headers.to_owned();

@@ -26,6 +26,23 @@ impl Gateways<'_> {
         self.write(&format!("fleet-{upstreams}/anyport.toml"), &tables.collect::<String>())
     }
 
+    /// An `anyport.toml` with so many upstreams that are the server at `port`, and with the upstream `bad` at another one. `kind`
+    /// is what is wrong with that.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn file_with_bad(
+        &self,
+        upstreams: usize,
+        port: u16,
+        kind: &str,
+        bad: u16,
+    ) -> Result<PathBuf, Failure> {
+        let tables = names(upstreams).map(|name| (name, port)).chain([("bad".to_owned(), bad)]);
+        let tables = tables.map(|(name, port)| format!("[upstreams.{name}]\nurl = \"{}\"\n", url(port)));
+        self.write(&format!("fleet-{kind}/anyport.toml"), &tables.collect::<String>())
+    }
+
     /// The same as a file of clients.
     ///
     /// # Errors

@@ -7,10 +7,14 @@
 //! - [`gateways`]: the files that describe the fleet, and the commands that serve them.
 //! - [`lists`]: a list of ten thousand tools.
 //! - [`memory`]: what an upstream and a session take.
+//! - [`neighbours`]: calls beside a server that is dead, hangs, flaps or floods.
+//! - [`bad_server`]: such a server.
 
+mod bad_server;
 mod gateways;
 mod lists;
 mod memory;
+mod neighbours;
 
 use self::gateways::Gateways;
 use super::{
@@ -43,6 +47,7 @@ pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, 
     let mut notes = ways.absent.clone();
     drop(ways);
     let lists = lists::measure(&gateways, effort.rounds)?;
+    let neighbours = neighbours::measure(&gateways)?;
     let memory = memory::measure(&gateways)?;
     bridge::measure::instructions(workspace, &programs, &mut figures, |between, to, own| {
         Ok(match between {
@@ -53,13 +58,16 @@ pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, 
     })?;
     let mut gates = promises(&figures);
     gates.extend([lists.gate()]);
+    gates.extend(neighbours.gates());
     if let Some(peers) = peers {
         notes.insert(0, peers.versions()?);
         notes.extend(figures::notes(&figures));
     }
     let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
     let memory = memory.map_or_else(String::new, |memory| memory.table());
-    Ok((format!("{}\n{notes}\n{}\n{memory}", figures::table(&figures), lists.table()), gates))
+    let tables = [figures::table(&figures), notes, lists.table(), neighbours.table(), memory]
+        .map(|table| table + "\n");
+    Ok((tables.concat(), gates))
 }
 
 /// Starts a server, and before it whatever is compared. A bridge and a gateway speak the newest revision with it.
@@ -80,6 +88,7 @@ fn start(gateways: &Gateways<'_>, peers: Option<&Peers>) -> Result<Ways, Failure
             let file = gateways.client_file(servers, port)?;
             ways.put_peer(workspace, Between::FastMcpGateway(servers), |own| peers.fastmcp_fleet(&file, own));
         }
+        ways.put_context_forge(workspace, peers, port);
     }
     Ok(ways)
 }

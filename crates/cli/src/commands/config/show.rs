@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     client_session::output::Output,
-    commands::servers::covered::{may_be_secret, shown, shown_arguments, shown_source},
+    commands::servers::covered::{shown, shown_arguments, shown_source},
     gateway::GatewayFile,
     listen::{Limit, Limits},
     render::safe,
+    secret_names::may_be_secret,
     secret_source::SecretSource,
     serve::NAME,
     target::{CALL_TIMEOUT, UpstreamFault},

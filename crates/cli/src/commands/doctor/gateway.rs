@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks the gateway for the state of its server. The way leads on also to a server that is down: the next step connects it.
 pub(super) async fn find(report: &mut Report, server: &GatewayServer) -> Result<bool> {
     report.begin();
-    let GatewayServer { file, pid, socket, name } = server;
+    let GatewayServer { file, pid, socket, name, .. } = server;
     let gateway = format!("process {pid} serves {}", file.display());
     let answer = socket::ask(socket, &Request::Status, PATIENCE);
     let status: GatewayStatus = match answer.and_then(|answer| Ok(serde_json::from_value(answer)?)) {

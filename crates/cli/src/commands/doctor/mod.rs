@@ -28,7 +28,7 @@ use self::{opening::Opened, report::Report};
 use super::Words;
 use crate::{
     client_session::{self, Held, waiting::Waiting},
-    target::{Server, Surroundings, Target},
+    target::{Server, Target},
     user_error::UserError,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let help = "name one server; --call TOOL takes words after it as arguments";
         return Err(UserError::usage(format!("{more} was not expected"), help));
     }
-    let target = options.server.resolve(target.as_deref(), &Surroundings::here())?;
+    let target = options.resolve(target.as_deref())?;
     let options = &options.completed_by(&target);
     // Warnings of the connection are reported as steps.
     let mut quiet = options.clone();

@@ -9,7 +9,7 @@ mod stream;
 pub(crate) mod tap;
 
 use std::{
-    io::BufReader,
+    io::{self, BufReader},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
@@ -44,6 +44,12 @@ const GLANCE: Duration = Duration::from_secs(3);
 /// How long a gateway may take to do something.
 const PATIENCE: Duration = Duration::from_secs(35);
 
+/// The error that a gateway that runs does not answer.
+fn unanswered(gateway: &Introduction, error: &io::Error) -> Error {
+    let problem = format!("the gateway of {} does not answer: {error}", gateway.file.display());
+    UserError::failed(problem, "`anyport status` shows the running gateways")
+}
+
 impl Which {
     /// The states of all running gateways, at least one.
     ///
@@ -72,10 +78,8 @@ impl Which {
     ) -> Result<Vec<BufReader<UnixStream>>> {
         let mut streams = Vec::new();
         for (socket, gateway, known) in self.having(names)? {
-            let stream = socket::open_blocking(&socket, &request(known)).map_err(|error| {
-                let problem = format!("the gateway of {} does not answer: {error}", gateway.file.display());
-                UserError::failed(problem, "`anyport status` shows the running gateways")
-            })?;
+            let stream = socket::open_blocking(&socket, &request(known))
+                .map_err(|error| unanswered(&gateway, &error))?;
             streams.push(stream);
         }
         Ok(streams)

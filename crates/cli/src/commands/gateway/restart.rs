@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{PATIENCE, Which};
+use super::{PATIENCE, Which, unanswered};
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
@@ -34,10 +34,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let name = &arguments.name;
     for (socket, gateway, known) in arguments.which.having(std::slice::from_ref(name))? {
         for name in known {
-            let answer = socket::ask(&socket, &Request::Restart { name }, PATIENCE).map_err(|error| {
-                let problem = format!("the gateway of {} does not answer: {error}", gateway.file.display());
-                UserError::failed(problem, "`anyport status` shows the running gateways")
-            })?;
+            let answer = socket::ask(&socket, &Request::Restart { name }, PATIENCE)
+                .map_err(|error| unanswered(&gateway, &error))?;
             if let Some(why) = answer["error"].as_str() {
                 let help = "`anyport status` shows the servers of running gateways";
                 return Err(UserError::failed(safe::line(why), help));

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::{secret_names::may_be_secret, target::COVER};
+
 /// The value of a header or a variable, if it consists of references; else it may be secret.
 pub(crate) fn shown(text: &str) -> String {
     if is_reference(text) { text.to_owned() } else { COVER.to_owned() }
@@ -104,13 +106,6 @@ fn shown_pair(word: &str, is_secret: bool) -> String {
     }
 }
 
-/// Whether the value of an option or a variable of this name may be secret.
-pub(crate) fn may_be_secret(name: &str) -> bool {
-    const PARTS: [&str; 8] = ["key", "token", "secret", "password", "passwd", "auth", "header", "bearer"];
-    let name = name.to_ascii_lowercase();
-    PARTS.iter().any(|part| name.contains(part))
-}
-
 /// Whether a text consists of references to variables, with nothing but the scheme of a token before them. A reference with
 /// a default does not count: the default may be a secret.
 fn is_reference(text: &str) -> bool {
@@ -125,9 +120,6 @@ fn is_reference(text: &str) -> bool {
 fn is_name(word: &str) -> bool {
     anyport_config::is_reference(&format!("${{{word}}}"))
 }
-
-/// Stands for what may be secret.
-const COVER: &str = "<hidden>";
 
 #[cfg(test)]
 mod tests {

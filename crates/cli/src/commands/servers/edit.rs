@@ -219,6 +219,16 @@ pub(super) fn warn_of_readers(
     }
 }
 
+/// Warns of variables whose values are written into the file of a client.
+pub(super) fn warn_of_values(client: &McpClient, variables: &[String]) {
+    for variable in variables {
+        logging::notice(format!(
+            "warning: {} has no variables in its file: the value of {variable} is written into it",
+            client.title
+        ));
+    }
+}
+
 #[cfg(unix)]
 fn is_readable_by_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;

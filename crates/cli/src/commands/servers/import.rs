@@ -1,16 +1,22 @@
-//! `anyport import`: copies a client's servers into the file of the gateway, or into Anyport's own.
+//! `anyport import`: copies the servers of a client or a file into the file of the gateway, of Anyport itself, or of a client.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Component, Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
-use anyport_config::{ConfigError, Endpoint, ServerConfig, Surroundings, expand_paths, valid_name};
-use serde_json::json;
+use anyport_config::{
+    ConfigError, ConfigFile, Endpoint, Language, McpClient, ServerConfig, Surroundings, expand_paths,
+    valid_name,
+};
+use serde_json::{Value, json};
 
 use super::{
     client, client_help,
-    covered::has_secret,
-    edit::{as_json, backup_line, failed, warn_of_readers},
-    known::{self, short},
+    covered::{has_secret, shown_entry},
+    edit::{Edit, as_json, backup_line, failed, warn_of_readers, warn_of_values},
+    known::{self, Known, short},
     place::Place,
     report,
 };
@@ -24,110 +30,90 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
-    after_help = "Examples:\n  anyport import claude-desktop\n  anyport import vscode files search --scope gateway"
+    after_help = "Examples:\n  anyport import claude-desktop\n  anyport import vscode files search --scope gateway\n  anyport import ~/work/mcp.json --dry-run"
 )]
 pub(crate) struct Arguments {
-    #[arg(help = client_help())]
-    client: String,
+    #[arg(value_name = "CLIENT|FILE", help = source_help())]
+    source: String,
     /// The servers to copy; all unless given.
     names: Vec<String>,
+    /// The client whose file they are copied to; else the gateway's file or Anyport's own.
+    #[arg(long = "client", value_name = "CLIENT")]
+    to: Option<String>,
     #[command(flatten)]
     place: Place,
     /// Replace other servers of these names.
     #[arg(long)]
     force: bool,
+    /// Show what would be written.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     pub(crate) output: output::Options,
 }
 
-/// Copies the servers of a client.
+/// The help of the argument that names where the servers are.
+fn source_help() -> String {
+    format!("{}; or the path of any client's file", client_help())
+}
+
+/// The servers that are to be copied.
+struct Source {
+    /// What they are read from, for people.
+    title: String,
+    servers: Vec<Known>,
+}
+
+/// Where they are copied to, and what became of each.
+struct Copies<'a> {
+    arguments: &'a Arguments,
+    surroundings: &'a Surroundings,
+    owner: &'static McpClient,
+    edit: Edit,
+    lines: Vec<String>,
+    done: Vec<Value>,
+    is_failed: bool,
+    is_secret: bool,
+}
+
+/// Copies the servers of a client or a file.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = Surroundings::here();
-    let source = client(&arguments.client)?;
-    let mut servers: Vec<known::Known> = Vec::new();
-    for location in source.locations(&surroundings) {
-        let file = location.read(&surroundings).map_err(|error| failed(&error))?;
-        servers.extend(file.iter().flat_map(|file| known::of_file(file, &location)));
-    }
-    if servers.is_empty() {
-        let looked: Vec<String> = source
-            .locations(&surroundings)
-            .iter()
-            .map(|location| short(&location.path, &surroundings))
-            .collect();
-        let problem = format!("{} has no servers", source.title);
-        return Err(UserError::usage(problem, format!("looked in {}", looked.join(", "))));
-    }
-    if let Some(absent) =
-        arguments.names.iter().find(|name| !servers.iter().any(|known| known.name == **name))
-    {
-        let names: Vec<&str> = servers.iter().map(|known| known.name.as_str()).collect();
-        let problem = format!("{} has no server {absent}", source.title);
-        return Err(UserError::usage(problem, format!("it has {}", names.join(", "))));
-    }
-    let (owner, mut edit) = arguments.place.begin(&surroundings)?;
+    let source = source(arguments, &surroundings)?;
+    let (owner, edit) = match &arguments.to {
+        Some(id) => arguments.place.begin_of(client(id)?, &surroundings)?,
+        None => arguments.place.begin(&surroundings)?,
+    };
     let location = edit.location().clone();
-    let file = short(&location.path, &surroundings);
-    let (mut lines, mut done) = (Vec::new(), Vec::new());
+    let (lines, done) = (Vec::new(), Vec::new());
+    let surroundings = &surroundings;
+    let mut copies =
+        Copies { arguments, surroundings, owner, edit, lines, done, is_failed: false, is_secret: false };
     // The names that were met, and those that were copied, with what they were.
     let mut met: Vec<&str> = Vec::new();
     let mut taken: Vec<(String, &str)> = Vec::new();
-    let (mut is_failed, mut is_secret) = (false, false);
-    for known in &servers {
+    for known in &source.servers {
         let wanted = arguments.names.is_empty() || arguments.names.contains(&known.name);
-        let name = valid_name(&known.name);
         // The nearest file has it.
         if !wanted || known.location.path == location.path || met.contains(&known.name.as_str()) {
             continue;
         }
         met.push(&known.name);
-        let server = match taken.iter().find(|(other, _)| *other == name) {
+        let name = valid_name(&known.name);
+        match taken.iter().find(|(other, _)| *other == name) {
             Some((_, other)) => {
-                Err(format!("{other} is copied under the name {name}, which both would have"))
+                copies
+                    .fail(known, &format!("{other} is copied under the name {name}, which both would have"));
             }
-            None => copied(known, &surroundings),
-        };
-        let (result, line) = match server {
-            Err(reason) => {
-                is_failed = true;
-                lines.push(format!("cannot copy {}: {reason}", known.name));
-                done.push(json!({"name": known.name, "result": "failed", "reason": reason}));
-                continue;
-            }
-            Ok(server) => {
-                taken.push((name.clone(), known.name.as_str()));
-                let (mut entry, _) = owner
-                    .entry(&name, &server, &surroundings)
-                    .map_err(|error| UserError::usage(error.to_string(), "correct the entry"))?;
-                if server.disabled {
-                    entry.insert("disabled".into(), true.into());
-                }
-                let changed = edit.set(owner, &name, &entry, arguments.force);
-                is_secret |= matches!(changed, Ok(true)) && has_secret(&entry);
-                match changed {
-                    Ok(true) if server.disabled => {
-                        ("copied", format!("copied {name} to {file}, disabled as it was"))
-                    }
-                    Ok(true) => ("copied", format!("copied {name} to {file}")),
-                    Ok(false) => ("present", format!("{name} is in {file} already")),
-                    Err(ConfigError::Taken { is_disabled: true, .. }) => {
-                        ("taken", format!("kept {name}: {file} has it disabled; --force enables it"))
-                    }
-                    Err(ConfigError::Taken { .. }) => (
-                        "taken",
-                        format!("kept {name}: {file} has another server of this name; --force replaces it"),
-                    ),
-                    Err(error) => return Err(failed(&error)),
-                }
-            }
-        };
-        lines.push(line);
-        done.push(json!({"name": name, "result": result}));
+            None if copies.copy(known, &name)? => taken.push((name, &known.name)),
+            None => {}
+        }
     }
-    let written = edit.save()?;
-    lines.extend(backup_line(written.as_ref(), &surroundings));
+    let Copies { edit, mut lines, done, is_failed, is_secret, .. } = copies;
+    let written = if arguments.dry_run { None } else { edit.save()? };
+    lines.extend(backup_line(written.as_ref(), surroundings));
     if is_secret {
-        warn_of_readers(&location, written.as_ref(), &surroundings);
+        warn_of_readers(&location, written.as_ref(), surroundings);
     }
     let mut value = as_json(&location, written.as_ref());
     value["servers"] = json!(done);
@@ -135,9 +121,125 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if is_failed { Exit::Failed.into() } else { exit })
 }
 
-fn copied(known: &known::Known, surroundings: &Surroundings) -> Result<ServerConfig, String> {
+impl Copies<'_> {
+    /// Copies one server. Returns whether its name is taken now.
+    fn copy(&mut self, known: &Known, name: &str) -> Result<bool> {
+        let server = match copied(known, self.surroundings) {
+            Ok(server) => server,
+            Err(reason) => return Ok(self.fail(known, &reason)),
+        };
+        let (mut entry, written_out) = match self.owner.entry(name, &server, self.surroundings) {
+            Ok(entry) => entry,
+            Err(error) => return Ok(self.fail(known, &error.to_string())),
+        };
+        if server.disabled && !self.owner.disable(&mut entry) {
+            let reason = format!("it is disabled, which {} keeps elsewhere", self.owner.title);
+            return Ok(self.fail(known, &reason));
+        }
+        if !self.arguments.dry_run {
+            warn_of_values(self.owner, &written_out);
+        }
+        let file = short(&self.edit.location().path, self.surroundings);
+        let changed = self.edit.set(self.owner, name, &entry, self.arguments.force);
+        self.is_secret |= matches!(changed, Ok(true)) && (!written_out.is_empty() || has_secret(&entry));
+        let (result, line) = match changed {
+            Ok(true) if self.arguments.dry_run => {
+                ("copied", format!("would copy {name} to {file}: {}", shown_entry(&entry)))
+            }
+            Ok(true) if server.disabled => ("copied", format!("copied {name} to {file}, disabled as it was")),
+            Ok(true) => ("copied", format!("copied {name} to {file}")),
+            Ok(false) => ("present", format!("{name} is in {file} already")),
+            Err(ConfigError::Taken { is_disabled: true, .. }) => {
+                ("taken", format!("kept {name}: {file} has it disabled; --force enables it"))
+            }
+            Err(ConfigError::Taken { .. }) => {
+                ("taken", format!("kept {name}: {file} has another server of this name; --force replaces it"))
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        self.lines.push(line);
+        self.done.push(json!({"name": name, "result": result}));
+        Ok(true)
+    }
+
+    /// Notes that a server cannot be copied, and that its name is free.
+    fn fail(&mut self, known: &Known, reason: &str) -> bool {
+        self.is_failed = true;
+        self.lines.push(format!("cannot copy {}: {reason}", known.name));
+        self.done.push(json!({"name": known.name, "result": "failed", "reason": reason}));
+        false
+    }
+}
+
+/// The servers of the client or file that was named.
+fn source(arguments: &Arguments, surroundings: &Surroundings) -> Result<Source> {
+    let word = &arguments.source;
+    let source = match is_file(word, surroundings) {
+        true => of_path(word, surroundings)?,
+        false => of_client(client(word)?, surroundings)?,
+    };
+    let has = |name: &String| source.servers.iter().any(|known| known.name == *name);
+    if let Some(absent) = arguments.names.iter().find(|name| !has(name)) {
+        let names: Vec<&str> = source.servers.iter().map(|known| known.name.as_str()).collect();
+        let problem = format!("{} has no server {absent}", source.title);
+        return Err(UserError::usage(problem, format!("it has {}", names.join(", "))));
+    }
+    Ok(source)
+}
+
+/// Whether a word is the path of a file, and not the name of a client.
+fn is_file(word: &str, surroundings: &Surroundings) -> bool {
+    let path = Path::new(word);
+    let is_path = || path.components().count() > 1 || surroundings.cwd.join(path).is_file();
+    anyport_config::client(word).is_none() && (Language::is_known(path) || is_path())
+}
+
+/// The servers of a file, whichever client's it is: it was named, so that it is not looked whether others can write it.
+fn of_path(word: &str, surroundings: &Surroundings) -> Result<Source> {
+    let path = plain(surroundings.cwd.join(word));
+    let file = ConfigFile::read(&path, &surroundings.cwd).map_err(|error| failed(&error))?;
+    let location = file.location(surroundings);
+    let servers: Vec<Known> = known::of_file(&file, &location).collect();
+    let title = short(&path, surroundings);
+    if servers.is_empty() {
+        return Err(UserError::usage(
+            format!("{title} has no servers"),
+            "they stand under mcpServers, servers, mcp_servers, context_servers, extensions, mcp or upstreams",
+        ));
+    }
+    Ok(Source { title, servers })
+}
+
+/// A path without `..`, which would stand in what is written.
+fn plain(path: PathBuf) -> PathBuf {
+    match path.components().any(|part| part == Component::ParentDir) {
+        true => path.canonicalize().unwrap_or(path),
+        false => path,
+    }
+}
+
+/// The servers of a client, the nearest first.
+fn of_client(client: &'static McpClient, surroundings: &Surroundings) -> Result<Source> {
+    let mut servers: Vec<Known> = Vec::new();
+    let locations = client.locations(surroundings);
+    for location in &locations {
+        let file = location.read(surroundings).map_err(|error| failed(&error))?;
+        servers.extend(file.iter().flat_map(|file| known::of_file(file, location)));
+    }
+    if servers.is_empty() {
+        let looked: Vec<String> =
+            locations.iter().map(|location| short(&location.path, surroundings)).collect();
+        let problem = format!("{} has no servers", client.title);
+        return Err(UserError::usage(problem, format!("looked in {}", looked.join(", "))));
+    }
+    Ok(Source { title: client.title.to_owned(), servers })
+}
+
+fn copied(known: &Known, surroundings: &Surroundings) -> Result<ServerConfig, String> {
     let server = known.server.as_ref().map_err(ToString::to_string)?;
-    portable(server, surroundings, &known.location.workspace)
+    let mut server = portable(server, surroundings, &known.location.workspace)?;
+    known.set_folder(&mut server);
+    Ok(server)
 }
 
 /// A server without paths that depend on the file it is in.

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Result;
 use anyport_config::{
-    ConfigFile, ConfigLocation, Endpoint, GATEWAY, Language, McpClient, NotWritable, Scope, ServerConfig,
-    Surroundings, name_of_command, name_of_url, valid_name,
+    ConfigFile, Endpoint, Language, McpClient, NotWritable, Scope, ServerConfig, Surroundings,
+    name_of_command, name_of_url, valid_name,
 };
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     WhichScope, add, client, client_help,
     covered::{has_secret, shown_entry},
-    edit::{Edit, as_json, backup_line, failed, warn_of_readers},
+    edit::{Edit, as_json, backup_line, failed, warn_of_readers, warn_of_values},
     get::find,
     given::Given,
     import::portable,
@@ -195,14 +195,7 @@ fn configured(word: &str, surroundings: &Surroundings) -> Result<Wanted> {
         Some((path, name)) => {
             let path = surroundings.cwd.join(path);
             let file = ConfigFile::read(&path, &surroundings.cwd).map_err(|error| failed(&error))?;
-            let location = match Language::of(&path) {
-                Language::Toml => known::of_gateway(path),
-                _ => ConfigLocation {
-                    workspace: path.parent().unwrap_or(Path::new("/")).to_owned(),
-                    path,
-                    ..super::own()?.file(Scope::User, surroundings).ok_or_else(no_home)?
-                },
-            };
+            let location = file.location(surroundings);
             known::of_file(&file, &location).find(|known| known.name == name).ok_or_else(|| {
                 let names: Vec<&str> = file.names().collect();
                 let problem = format!("{} has no server {}", location.path.display(), safe::line(name));
@@ -218,12 +211,7 @@ fn from_known(known: known::Known, surroundings: &Surroundings) -> Result<Wanted
     let mut server = portable(server, surroundings, &known.location.workspace).map_err(|reason| {
         UserError::usage(format!("the server {}: {reason}", known.name), "correct the file")
     })?;
-    // The programs of a gateway run in the folder of its file.
-    if let Endpoint::Command { cwd, .. } = &mut server.endpoint
-        && known.location.client.id == GATEWAY.id
-    {
-        cwd.get_or_insert_with(|| known.location.workspace.display().to_string());
-    }
+    known.set_folder(&mut server);
     let path = std::path::absolute(&known.location.path).unwrap_or(known.location.path);
     Ok(Wanted { name: valid_name(&known.name), server, file: Some((path, known.name)) })
 }
@@ -271,12 +259,7 @@ fn entry(
     };
     let (entry, written_out) = written
         .map_err(|error| UserError::usage(error.to_string(), "set the variable, or correct the entry"))?;
-    for variable in &written_out {
-        logging::notice(format!(
-            "warning: {} has no variables in its file: the value of {variable} is written into it",
-            target.title
-        ));
-    }
+    warn_of_values(target, &written_out);
     Ok((entry, !written_out.is_empty()))
 }
 

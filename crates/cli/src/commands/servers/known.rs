@@ -19,6 +19,17 @@ pub(super) struct Known {
     pub(super) is_shadowed: bool,
 }
 
+impl Known {
+    /// Names the folder of a program of a gateway, if it has none: it runs in that of the gateway's file.
+    pub(super) fn set_folder(&self, server: &mut ServerConfig) {
+        if let Endpoint::Command { cwd, .. } = &mut server.endpoint
+            && self.location.client.id == GATEWAY.id
+        {
+            cwd.get_or_insert_with(|| self.location.workspace.display().to_string());
+        }
+    }
+}
+
 /// Why a server is not used that is shadowed.
 pub(super) const SHADOWED: &str = "not used: an earlier file has this name";
 

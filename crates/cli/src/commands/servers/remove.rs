@@ -69,8 +69,9 @@ pub(super) fn absent(
     match find(name, surroundings) {
         Ok(known) => {
             let mut help = format!(
-                "it is in {}; {command} it there with: anyport {command} {name}",
-                short(&known.location.path, surroundings)
+                "it is in {}; {command} it there with: anyport {command} {}",
+                short(&known.location.path, surroundings),
+                safe::word(name)
             );
             if known.location.client.id == GATEWAY.id {
                 return UserError::usage(problem, help + " --scope gateway");

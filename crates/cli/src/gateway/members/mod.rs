@@ -71,8 +71,7 @@ impl Members {
         let mut members = Self { upstreams: IndexMap::new(), documents: IndexMap::new(), pins, limits };
         let mut first_fault = None;
         for (name, config) in file.config.upstreams.iter().filter(|(_, config)| !config.disabled) {
-            let listen = &arguments.listen;
-            if config.url.as_deref().is_some_and(|url| is_own(url, listen.host, listen.port)) {
+            if config.url.as_deref().is_some_and(|url| is_own(url, &arguments.listen)) {
                 tracing::warn!("the upstream {name} is left out: its URL is that of this gateway");
                 continue;
             }

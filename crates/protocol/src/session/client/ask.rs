@@ -17,6 +17,15 @@ use crate::{
     method::{Kind, Sender},
 };
 
+/// How a call ended to which requests of the server's were given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallEnd {
+    /// The server has answered it, or cannot any more.
+    Outcome,
+    /// Its caller is gone.
+    Abandoned,
+}
+
 /// Requests of a legacy server: answered at once, given to the caller of a call, or refused.
 impl<C: Clone + Eq> ClientConnection<C> {
     pub(super) fn ask(&mut self, now: Duration, origin: Origin, request: IncomingRequest, out: &mut Actions) {
@@ -47,7 +56,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
                 self.give_new(now, origin, request, method, call, out);
             }
             (route @ (RequestRoute::NoCall | RequestRoute::NotDuring(_)), _) if origin == Origin::Shared => {
-                let open = self.requests.open(now, request, method, Owner::Unsolicited(route), origin);
+                let open = self.requests.open(now, request, method, Owner::Unsolicited(route), origin, None);
                 let message = UnsolicitedMessage::Request(open.serial, method, open.params.clone());
                 out.push(Action::Unsolicited(message));
             }
@@ -107,7 +116,8 @@ impl<C: Clone + Eq> ClientConnection<C> {
             let error = undeclared(&call.facts.profile, method, needs);
             return self.send_response(request.id, Err(error), out);
         }
-        let open = self.requests.open(now, request, method, Owner::Call(id), origin);
+        let up_to = self.own.last_id().filter(|_| origin == Origin::Shared);
+        let open = self.requests.open(now, request, method, Owner::Call(id), origin, up_to);
         self.calls.ask(id, open.serial, method, open.params.clone());
         out.push(Action::Wake(id));
     }
@@ -131,14 +141,18 @@ impl<C: Clone + Eq> ClientConnection<C> {
         }
     }
 
-    /// The server's requests about a call are void: the call is over. A request for roots on a shared stream was the call's
-    /// only because it had to go somewhere: servers ask for roots as soon as a session begins, and never again. It goes to
-    /// the next call that may be asked.
-    pub(super) fn end_requests(&mut self, now: Duration, call: CallId, out: &mut Actions) {
+    /// The server's requests about a call are void: the call is over. Unless another call may be meant, see `pass_on`. And a
+    /// request for roots on a shared stream was the call's only because it had to go somewhere: servers ask for roots as soon as
+    /// a session begins, and never again. It goes to the next call that may be asked.
+    pub(super) fn end_requests(&mut self, now: Duration, call: CallId, end: CallEnd, out: &mut Actions) {
         let mut is_held = false;
         while let Some(request) = self.requests.take_of(call) {
             out.push(Action::Withdrawn(request.serial));
-            match self.requests.outlive(now, request) {
+            let outlived = match self.pass_on(request, end, out) {
+                Ok(()) => continue,
+                Err(request) => self.requests.outlive(now, request),
+            };
+            match outlived {
                 Ok(()) => is_held = true,
                 Err(request) => {
                     let error = Error::internal("the call that this belonged to is over");
@@ -150,6 +164,25 @@ impl<C: Clone + Eq> ClientConnection<C> {
             self.give_held(now, next, out);
             out.push(Action::Wake(next));
         }
+    }
+
+    /// Gives a request whose call is over to another call to which it may belong: on a shared stream it names none. All such calls are
+    /// of one caller, since [`route_request`](super::route_request()) refuses it otherwise.
+    ///
+    /// A server that has answered the first call waits for the sake of another. One whose call was cancelled may have asked for that
+    /// one; a call that waits for an answer already is then less likely to be meant, and its caller is not asked in vain.
+    ///
+    /// # Errors
+    /// The request, if it belongs to no other call.
+    fn pass_on(&mut self, request: OpenRequest, end: CallEnd, out: &mut Actions) -> Result<(), OpenRequest> {
+        let or_asked = end == CallEnd::Outcome;
+        let other =
+            request.up_to.and_then(|up_to| self.calls.other_candidate(up_to, request.needs, or_asked));
+        let Some(other) = other else { return Err(request) };
+        let open = self.requests.pass_on(request, other);
+        self.calls.ask(other, open.serial, open.method, open.params.clone());
+        out.push(Action::Wake(other));
+        Ok(())
     }
 
     /// A request is not open any more: a call that waited for its answer is sent.

@@ -133,6 +133,23 @@ impl<C: Clone + Eq> Calls<C> {
         (route, call)
     }
 
+    /// The call to which a request may belong, too, that was given to another call of the same caller: of those that were in flight
+    /// when it came, the oldest for which no request is open. `or_asked`: else the oldest.
+    pub(super) fn other_candidate(
+        &self,
+        up_to: CallId,
+        needs: Option<InputCapability>,
+        or_asked: bool,
+    ) -> Option<CallId> {
+        let is_candidate = |call: &Call<C>| {
+            let may_ask = call.facts.method.is_some_and(Method::may_ask) && (or_asked || call.requests == 0);
+            call.stage == Stage::Sent && may_ask && needs.is_none_or(|needs| call.facts.profile.has(needs))
+        };
+        let candidates =
+            self.open().take_while(|(id, _)| *id <= up_to).filter(|(_, call)| is_candidate(call));
+        candidates.min_by_key(|(_, call)| call.requests > 0).map(|(id, _)| id)
+    }
+
     /// Ends a call; returns whether it had no outcome yet.
     pub(super) fn end(&mut self, id: CallId, outcome: Result<RpcResult, Failure>) -> bool {
         let Some(call) = self.table.get_mut(id).filter(|call| call.outcome.is_none()) else { return false };

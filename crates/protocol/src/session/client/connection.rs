@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    ask::CallEnd,
     call_id::{CallId, ServerRequestId},
     calls::{Calls, Stage},
     input::{
@@ -217,7 +218,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             let logs = abandoned.wants_logs();
             self.recent.cancelled(call, abandoned.facts, logs);
         }
-        self.end_requests(now, call, out);
+        self.end_requests(now, call, CallEnd::Abandoned, out);
     }
 
     /// Answers a request of the server's, in the words of its revision. A late or second answer goes nowhere.

@@ -28,6 +28,11 @@ impl OwnRequests {
         *self.last.insert(self.last.map_or(CallId::FIRST, CallId::next))
     }
 
+    /// The last id that any request was given.
+    pub(super) fn last_id(&self) -> Option<CallId> {
+        self.last
+    }
+
     /// Notes a request of the connection itself, under a new id.
     pub(super) fn open(&mut self, request: OwnRequest) -> CallId {
         let id = self.next_id();

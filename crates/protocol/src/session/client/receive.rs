@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::{
+    ask::CallEnd,
     call_id::CallId,
     calls::{Call, Stage},
     connection::ClientConnection,
@@ -100,7 +101,7 @@ impl<C: Clone + Eq> ClientConnection<C> {
             self.subscriptions.granted(call.facts.method, call.facts.subscription.clone());
         }
         if self.calls.end(id, outcome) {
-            self.end_requests(now, id, out);
+            self.end_requests(now, id, CallEnd::Outcome, out);
             out.push(Action::Wake(id));
         }
     }

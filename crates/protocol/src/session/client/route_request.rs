@@ -30,7 +30,8 @@ pub enum RequestRoute {
 /// Finds the call to which a request of the server's belongs, given the calls in flight from oldest to newest.
 ///
 /// It is the one call that may ask; of several calls of one caller, the oldest for which no request is open: the answer
-/// returns to the server that asked all the same, and each call is answered for itself. Among several callers it is never
+/// returns to the server that asked all the same, and each call is answered for itself. If that call ends before the request
+/// is answered, the request goes to the next one of those that it may have belonged to. Among several callers it is never
 /// guessed. (A rule of our own: no revision says in a request of the server's to which call it belongs.)
 pub fn route_request<C: PartialEq>(calls: &[InFlightCall<'_, C>]) -> RequestRoute {
     let may_ask = |call: &InFlightCall<'_, C>| call.method.is_some_and(Method::may_ask);

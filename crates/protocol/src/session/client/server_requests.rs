@@ -39,6 +39,9 @@ pub(super) struct OpenRequest {
     held_until: Option<Duration>,
     /// Whether a call that it was given to ended before it was answered.
     pub(super) outlived: bool,
+    /// The last id that was given to a request of ours when this one came, if it came on a shared stream: it may belong to any
+    /// call up to there, and to no later one.
+    pub(super) up_to: Option<CallId>,
     progress_token: Option<Raw>,
     /// The number of progress notifications that the server got for the request.
     told: u64,
@@ -106,6 +109,7 @@ impl ServerRequests {
         method: Method,
         owner: Owner,
         origin: Origin,
+        up_to: Option<CallId>,
     ) -> &OpenRequest {
         let serial = self.next_serial();
         let due = request.progress_token.is_some().then(|| now.checked_add(PROGRESS)).flatten();
@@ -120,6 +124,7 @@ impl ServerRequests {
             needs: request.needs,
             held_until,
             outlived: false,
+            up_to,
             progress_token: request.progress_token,
             told: 0,
             due,
@@ -187,6 +192,17 @@ impl ServerRequests {
         request.outlived = true;
         self.hold_until(Some(until), request);
         Ok(())
+    }
+
+    /// Gives a request whose call is over to `call`, which it may have belonged to from the beginning. It counts as another one:
+    /// what the caller of the first call answers late is not for this one.
+    pub(super) fn pass_on(&mut self, mut request: OpenRequest, call: CallId) -> &OpenRequest {
+        request.serial = self.next_serial();
+        request.owner = Owner::Call(call);
+        self.open.push(request);
+        self.schedule();
+        // It was pushed above.
+        &self.open[self.open.len() - 1]
     }
 
     /// Whether a request is open.

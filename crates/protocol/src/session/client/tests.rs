@@ -63,7 +63,7 @@ fn an_old_server_hears_nothing_of_modern_hops() {
         let params = agreement.params("tools/call", &raw(HOP_OF_A_CALLER), &hop()).unwrap();
         assert_eq!(
             params.as_str(),
-            r#"{"_meta":{"traceparent":"00-1","x/y":1.0},"name":"t","arguments":{"n": 1.20e1}}"#
+            r#"{"_meta":{"traceparent":"00-1","x/y": 1.0},"name":"t","arguments":{"n": 1.20e1}}"#
         );
         let hop = RequestEnvelope { progress_token: Some(raw("7")), ..hop() };
         let params = agreement.params("tools/list", &Raw::EMPTY_OBJECT, &hop).unwrap();

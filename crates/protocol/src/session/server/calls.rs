@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::{Error, Id, jsonrpc::Reason};
 
 /// The requests of a client that are being answered, by their ids.
@@ -7,7 +9,7 @@ use crate::{Error, Id, jsonrpc::Reason};
 /// `C` cancels a call: the driver chooses it, and dropping it must cancel as well.
 #[derive(Debug)]
 pub(super) struct InFlightCalls<C> {
-    by_id: HashMap<Id, InFlight<C>>,
+    by_id: HashMap<Id, InFlight<C>, RandomState>,
     limit: usize,
     last_number: u64,
     closed: bool,
@@ -48,7 +50,7 @@ pub enum CallKind {
 
 impl<C> InFlightCalls<C> {
     pub(super) fn new(limit: usize) -> Self {
-        Self { by_id: HashMap::new(), limit, last_number: 0, closed: false }
+        Self { by_id: HashMap::default(), limit, last_number: 0, closed: false }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -57,6 +57,8 @@ struct Elsewhere {
 #[derive(Clone)]
 struct Usual {
     url: Url,
+    /// The same as it is shown.
+    shown: Arc<str>,
     uri: http::Uri,
     /// For the proxy that reads the requests, if there is one.
     credentials: Option<HeaderValue>,
@@ -67,7 +69,7 @@ impl Outbound {
         let connector = Connector::new(endpoint.options.clone());
         let usual = uri(&endpoint.url).ok().map(|uri| {
             let credentials = connector.proxy_credentials(&uri);
-            Usual { url: endpoint.url.clone(), uri, credentials }
+            Usual { url: endpoint.url.clone(), shown: shown(&endpoint.url).into(), uri, credentials }
         });
         let (mut given, home) = (endpoint.headers.clone(), endpoint.url.origin());
         // The HTTP library would write it anew each time.
@@ -112,9 +114,10 @@ impl Outbound {
             }
         };
         if let Some((observer, method, started)) = observed {
+            let usual = self.usual.as_ref().filter(|usual| usual.url == *url);
             observer.http(&HttpExchange {
                 method: method.as_str(),
-                url: &shown(url),
+                url: &usual.map_or_else(|| shown(url).into(), |usual| usual.shown.clone()),
                 status: sent.as_ref().ok().map(|response| response.status().as_u16()),
                 elapsed: started.elapsed(),
             });

@@ -40,9 +40,13 @@ pub(super) async fn open_session(connection: WeakConnection, shared: Arc<Shared>
         Ok(Ok(response)) if is_stream(&response) => {
             Some(EventStream::new(response.into_body(), shared.line.reading.answer_max))
         }
-        Ok(Ok(_)) => return ready(&connection, generation, Ok(())),
+        Ok(Ok(_)) => {
+            silent(&connection, true);
+            return ready(&connection, generation, Ok(()));
+        }
         Ok(Err(_)) | Err(_) => None,
     };
+    silent(&connection, false);
     ready(&connection, generation, Ok(()));
     let first = first.map(|stream| Messages::of_stream(stream, &shared.line.reading));
     let mut current = shared.generation.subscribe();
@@ -57,6 +61,15 @@ pub(super) async fn open_session(connection: WeakConnection, shared: Arc<Shared>
 fn ready(connection: &WeakConnection, generation: u32, result: Result<(), Failure>) {
     if let Some(connection) = connection.upgrade() {
         connection.handle(Input::SessionReady { generation, result });
+    }
+}
+
+/// Notes whether the server has the stream of a session. 2025-11-25, transports §Listening for Messages from the Server: it
+/// "**MUST** either return `Content-Type: text/event-stream` in response to this HTTP GET, or else return HTTP 405 Method Not
+/// Allowed, indicating that the server does not offer an SSE stream at this endpoint".
+fn silent(connection: &WeakConnection, is_silent: bool) {
+    if let Some(connection) = connection.upgrade() {
+        connection.set_silent(is_silent);
     }
 }
 
@@ -104,13 +117,16 @@ async fn read_session(
         let revision = shared.route.lock().revision;
         let headers = headers.in_session(session.id.as_ref(), revision);
         match resume(&shared.line, &headers, pause, failures).await {
-            Resumed::Stream(body) => match &mut messages {
-                Some(messages) => messages.resume(body),
-                None => {
-                    let stream = EventStream::new(body, shared.line.reading.answer_max);
-                    messages = Some(Messages::of_stream(stream, &shared.line.reading));
+            Resumed::Stream(body) => {
+                silent(connection, false);
+                match &mut messages {
+                    Some(messages) => messages.resume(body),
+                    None => {
+                        let stream = EventStream::new(body, shared.line.reading.answer_max);
+                        messages = Some(Messages::of_stream(stream, &shared.line.reading));
+                    }
                 }
-            },
+            }
             // A session that was opened before this stream was: the server does not know it any more.
             Resumed::Refused(refusal)
                 if messages.is_some() && refusal.ends_session()
@@ -119,8 +135,13 @@ async fn read_session(
                 return lost(connection, shared, session.generation, begun).await;
             }
             // There is no such stream, or the next call finds out what is wrong.
-            Resumed::Refused(_) => return,
-            Resumed::NoStream | Resumed::Failed(_) => failures += 1,
+            Resumed::Refused(_) => return silent(connection, true),
+            Resumed::NoStream | Resumed::Failed(_) => {
+                failures += 1;
+                if failures >= SILENT_AFTER {
+                    silent(connection, true);
+                }
+            }
         }
     }
 }
@@ -168,6 +189,9 @@ fn take(connection: &WeakConnection, read: Result<Message, Broken>) -> bool {
     }
     true
 }
+
+/// How often the stream of a session is asked for in vain until it counts as missing.
+const SILENT_AFTER: u32 = 3;
 
 /// How long the first call waits for the stream of a session to be open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     ours::{call, context, open, opening, text, tool},
-    script::{Asked, Script, answer, events, json as body, legacy, modern, response},
+    script::{Asked, STALLS, Script, answer, events, json as body, legacy, modern, response},
 };
 use crate::common::within;
 
@@ -352,6 +352,7 @@ async fn a_session_that_is_forgotten_between_calls_is_opened_anew_for_its_subscr
     let mut told = connection.peer().subscribe();
     let request = Request::new(Method::Subscribe, anyport_protocol::Raw::from(json!({"uri": "test://a"})));
     assert!(matches!(within(connection.call(request, context()).outcome()).await, Outcome::Result(_)));
+    assert!(matches!(within(told.next()).await, Some(PeerEvent::Silent)), "the new session has no stream");
     assert!(matches!(within(told.next()).await, Some(PeerEvent::Lagged(0))), "what may have changed");
     let again = script.asked().into_iter().filter(|asked| {
         asked.method() == "resources/subscribe" && asked.header("mcp-session-id") == Some("s2")
@@ -445,4 +446,67 @@ async fn when_the_stream_of_http_with_sse_ends_the_connection_is_over() {
     // A call on a connection that is over was never sent.
     let Outcome::Failed(failure) = outcome(&connection).await else { panic!() };
     assert!(matches!(*failure, anyport_protocol::failure::Failure::NotSent(_)), "{failure:?}");
+}
+
+/// Whether the server has the stream of a session, at first, and once that has ended.
+async fn streams(
+    first: impl Fn() -> String + Send + Sync + 'static,
+    then: &'static str,
+) -> (Script, Connection) {
+    let asked_for = AtomicUsize::new(0);
+    let script = Script::start(move |asked| match asked.verb.as_str() {
+        "GET" if asked_for.fetch_add(1, Ordering::Relaxed) == 0 => first(),
+        "GET" => response(then, &["Content-Length: 0"], ""),
+        _ => legacy(asked, "s").unwrap_or_default(),
+    })
+    .await;
+    let connection = to(&script).await.unwrap();
+    (script, connection)
+}
+
+/// Invariant: A server whose session has no stream for notifications is known as such, whatever it has declared.
+#[tokio::test]
+async fn a_server_without_a_stream_for_notifications_is_silent() {
+    let refused = || response("405 Method Not Allowed", &["Content-Length: 0"], "");
+    let (_script, connection) = streams(refused, "405 Method Not Allowed").await;
+    assert!(connection.peer().is_silent());
+    let stays = || events(&format!("id: 1\nretry: 60\ndata: \n\n{STALLS}"));
+    let (_script, connection) = streams(stays, "405 Method Not Allowed").await;
+    assert!(!connection.peer().is_silent());
+}
+
+#[tokio::test]
+async fn a_server_whose_stream_is_lost_for_good_is_silent_from_then_on() {
+    for then in ["403 Forbidden", "503 Service Unavailable"] {
+        let ends = || events("retry: 10\nid: 1\ndata: \n\n");
+        let (script, connection) = streams(ends, then).await;
+        let mut events = connection.peer().subscribe();
+        assert!(matches!(within(events.next()).await, Some(PeerEvent::Silent)), "{then}");
+        assert!(connection.peer().is_silent());
+        let tries = script.asked().iter().filter(|asked| asked.verb == "GET").count();
+        assert_eq!(
+            tries,
+            if then.starts_with("403") { 2 } else { 4 },
+            "{then}: one that may come back is asked again"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_stream_comes_back_is_heard_again() {
+    let asked_for = AtomicUsize::new(0);
+    let script = Script::start(move |asked| match asked.verb.as_str() {
+        "GET" => match asked_for.fetch_add(1, Ordering::Relaxed) {
+            0 => events("retry: 10\nid: 1\ndata: \n\n"),
+            1..=3 => response("503 Service Unavailable", &["Content-Length: 0"], ""),
+            _ => events(&format!("id: 2\ndata: \n\n{STALLS}")),
+        },
+        _ => legacy(asked, "s").unwrap_or_default(),
+    })
+    .await;
+    let connection = to(&script).await.unwrap();
+    let mut events = connection.peer().subscribe();
+    assert!(matches!(within(events.next()).await, Some(PeerEvent::Silent)));
+    assert!(matches!(within(events.next()).await, Some(PeerEvent::Lagged(0))), "what was missed");
+    assert!(!connection.peer().is_silent());
 }

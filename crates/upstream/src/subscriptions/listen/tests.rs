@@ -267,7 +267,7 @@ async fn what_was_missed_is_told_and_nothing_is_subscribed_to_again() {
     let mut reply = listen.open(&json!({ "notifications": wanted }).into());
     acknowledged(&mut reply).await;
     server.requests();
-    listen.missed();
+    listen.missed(false);
     assert_eq!(next(&mut reply).await.0, Method::ToolsChanged);
     assert_eq!(next(&mut reply).await, (Method::ResourceUpdated, json!({"uri": "test://a"})));
     assert_eq!(next(&mut reply).await, (Method::ResourceUpdated, json!({"uri": "test://b"})));
@@ -276,6 +276,31 @@ async fn what_was_missed_is_told_and_nothing_is_subscribed_to_again() {
     // One that does not is taken back, as no message can.
     listen.withdrawn(&"test://b".into());
     assert!(matches!(reply.next().await, Event::Outcome(Outcome::Result(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_changes_of_lists_are_promised_by_a_server_without_a_stream_for_them() {
+    let server = Server::default();
+    let listen = listening(&server);
+    let lists = || json!({"notifications": {"toolsListChanged": true}}).into();
+    let promised = |told: (Method, Value)| told.1["notifications"]["toolsListChanged"] == json!(true);
+    let (mut heard, mut of_a_resource) = (listen.open(&lists()), listen.open(&to(&["test://a"])));
+    assert!(promised(next(&mut heard).await));
+    acknowledged(&mut of_a_resource).await;
+    listen.silent();
+    assert!(matches!(heard.next().await, Event::Outcome(Outcome::Result(_))), "no message takes it back");
+    silent(&mut of_a_resource).await;
+    let mut later = listen.open(&lists());
+    assert!(!promised(next(&mut later).await));
+    listen.silent();
+    silent(&mut later).await;
+    // It may yet notify of a change, during a call.
+    listen.said(&change(Method::ToolsChanged, json!({})));
+    assert_eq!(next(&mut later).await.0, Method::ToolsChanged);
+    // The stream is there again.
+    listen.missed(false);
+    assert_eq!(next(&mut later).await.0, Method::ToolsChanged);
+    assert!(promised(next(&mut listen.open(&lists())).await));
 }
 
 #[tokio::test(start_paused = true)]

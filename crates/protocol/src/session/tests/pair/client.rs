@@ -14,6 +14,8 @@ pub(super) struct Reader {
     /// Names the call in its params: whatever is said about it must name the same.
     pub(super) nonce: u64,
     pub(super) is_sent: bool,
+    /// Whether its outcome has come, if it was not read yet.
+    pub(super) is_over: bool,
     /// The calls about which its caller may be asked: itself, and those whose requests came on a shared stream.
     pub(super) asked: Vec<u64>,
     progress: Option<i64>,
@@ -40,14 +42,16 @@ impl World {
         self.nonces += 1;
         let nonce = self.nonces;
         let asked = std::iter::once(nonce).chain(self.shared_roots.iter().copied()).collect();
-        let reader = Reader { nonce, is_sent: false, asked, progress: None, method };
+        let reader = Reader { nonce, is_sent: false, is_over: false, asked, progress: None, method };
         assert!(self.readers.insert(call, reader).is_none(), "id {call} is used twice");
         Some(call)
     }
 
     pub(super) fn abandon(&mut self, call: CallId) {
         if self.readers.remove(&call).is_some() {
+            self.abandons = true;
             self.act(|client, now, out| client.abandon(now, call, out));
+            self.abandons = false;
         }
         assert!(self.client.next_event(call).is_none(), "an abandoned call says nothing more");
     }

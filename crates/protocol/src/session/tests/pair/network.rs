@@ -3,7 +3,7 @@ use super::{
     world::{Event, World},
 };
 use crate::{
-    Limits, Message, Method,
+    Error, Limits, Message, Method,
     jsonrpc::{Incoming, read},
     session::client::{CallId, Channel, Input, Origin, Outgoing},
 };
@@ -43,10 +43,25 @@ impl World {
                 *last = posted.max(*last);
                 self.send(Stream::ToServer(None), Event::ToServer(None, self.known, text));
             }
-            Outgoing::Response { .. } => {
+            Outgoing::Response { id, outcome } => {
+                self.is_refused_rightly(&id.to_string(), outcome.as_ref().err());
                 self.send(Stream::ToServer(None), Event::ToServer(None, self.known, text));
             }
         }
+    }
+
+    /// A question is not refused as one of a call that has ended while the call goes on for which the server waits. For which one it
+    /// waits is less certain where a call was cancelled.
+    fn is_refused_rightly(&mut self, request: &str, error: Option<&Error>) {
+        if !error.is_some_and(|error| error.message.ends_with("is over")) {
+            return;
+        }
+        let Some(asked_for) = self.asked_for.remove(request) else { return };
+        if self.abandons || self.faults.lost_sessions {
+            return;
+        }
+        let waits = self.readers.values().find(|reader| reader.nonce == asked_for && !reader.is_over);
+        assert!(waits.is_none(), "request {request} is refused, and call {asked_for} waits for its answer");
     }
 
     /// The request of a call.
@@ -133,14 +148,22 @@ impl World {
                 self.sessions.push(self.opened);
             }
         }
+        if let Message::Response(response) = &message
+            && let Some(call) = response.id.as_ref().and_then(|id| CallId::parse(id.as_raw().as_str()))
+        {
+            self.readers.get_mut(&call).into_iter().for_each(|reader| reader.is_over = true);
+        }
         let asked = match &message {
             Message::Request(request) => request.params.as_ref().and_then(|params| nonce(params.raw())),
             _ => None,
         };
         if let (Some(asked), Origin::Shared) = (asked, origin) {
             self.readers.values_mut().for_each(|reader| reader.asked.push(asked));
-            if matches!(&message, Message::Request(request) if request.method == Method::ListRoots.as_str()) {
-                self.shared_roots.push(asked);
+            if let Message::Request(request) = &message {
+                self.asked_for.insert(request.id.to_string(), asked);
+                if request.method == Method::ListRoots.as_str() {
+                    self.shared_roots.push(asked);
+                }
             }
         }
         self.act(|client, now, out| client.handle(now, Input::received(origin, message), out));

@@ -52,6 +52,10 @@ pub(super) struct World {
     pub(super) nonces: u64,
     /// The calls during which the server asked for roots on a shared stream: later calls may be asked in their place.
     pub(super) shared_roots: Vec<u64>,
+    /// For which call the server waits for the answer to each of its requests that came on a shared stream.
+    pub(super) asked_for: BTreeMap<String, u64>,
+    /// Whether a call is being abandoned.
+    pub(super) abandons: bool,
 }
 
 /// What happens at some time.
@@ -111,6 +115,8 @@ impl World {
             calls_left: 2 + random.below(4),
             nonces: 0,
             shared_roots: Vec::new(),
+            asked_for: BTreeMap::new(),
+            abandons: false,
             random,
         }
     }
@@ -259,6 +265,7 @@ impl World {
                 }
             }
             Event::Fails(call) => {
+                self.readers.get_mut(&call).into_iter().for_each(|reader| reader.is_over = true);
                 let failure = Failure::Disconnected(CloseReason::lost("cut"));
                 self.act(|client, now, out| client.handle(now, Input::CallFailed { call, failure }, out));
                 self.closes(call);

@@ -332,6 +332,81 @@ fn an_answer_of_the_server_ends_what_it_asked_about_the_call() {
     }
 }
 
+/// Invariant: A question on a shared stream stays open until no call is left that it may belong to.
+#[test]
+fn a_question_outlives_a_call_while_another_of_its_caller_may_be_meant() {
+    for (channel, _) in channels(2) {
+        for is_answered in [true, false] {
+            let mut hand = ByHand::open(Revision::V2025_11_25, channel);
+            let first = hand.sent(facts("a", Method::ToolsCall));
+            let second = hand.sent(facts("a", Method::ToolsCall));
+            let third = hand.sent(facts("a", Method::PromptsGet));
+            hand.hear(ASK);
+            hand.hear(&ASK.replace("\"q\"", "\"r\""));
+            let later = hand.sent(facts("a", Method::ToolsCall));
+            let was_given = asked(&mut hand, first);
+            asked(&mut hand, second);
+            hand.did();
+            match is_answered {
+                true => hand.result(first),
+                false => hand.abandon(first),
+            }
+            let did = hand.did();
+            assert!(did.contains(&format!("wake {third}")), "the one that is asked nothing yet: {did:?}");
+            assert!(!did.iter().any(|did| did.contains("is over")), "{did:?}");
+            let given = asked(&mut hand, third);
+            hand.connection.answer(was_given, Err(Error::internal("late")), &mut hand.actions);
+            assert!(hand.did().is_empty() && hand.connection.is_awaited(given));
+            hand.result(third);
+            assert!(!hand.did().iter().any(|did| did.contains("error")), "the second call is left");
+            let given = [asked(&mut hand, second)];
+            hand.connection.answer(given[0], Ok(raw(r#"{"action":"cancel"}"#)), &mut hand.actions);
+            assert_eq!(hand.did(), [r#"{"id":"q","result":{"action":"cancel"}}"#]);
+            hand.result(second);
+            let did = hand.did();
+            assert!(
+                did.iter().any(|did| did.contains(r#""id":"r","error""#)),
+                "the other one came before: {did:?}"
+            );
+            assert!(hand.next(later).is_none(), "it began after both questions");
+        }
+    }
+}
+
+#[test]
+fn a_question_goes_to_no_call_that_cannot_be_meant() {
+    let is_refused = |hand: &mut ByHand, first: CallId| {
+        hand.did();
+        hand.result(first);
+        hand.did().iter().any(|did| did.contains("is over"))
+    };
+    // On the stream of a call it is that call's.
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::PerCall);
+    let first = hand.sent(facts("a", Method::ToolsCall));
+    hand.sent(facts("a", Method::ToolsCall));
+    hand.hear_on(Origin::Call(first), ASK);
+    assert!(is_refused(&mut hand, first));
+    // Of a cancelled call it is not asked for one that waits for an answer already.
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    let first = hand.sent(facts("a", Method::ToolsCall));
+    hand.hear(ASK);
+    let second = hand.sent(facts("a", Method::ToolsCall));
+    hand.hear(&ASK.replace("\"q\"", "\"r\""));
+    hand.did();
+    hand.abandon(second);
+    assert!(hand.did().iter().any(|did| did.contains("is over")));
+    asked(&mut hand, first);
+    // A list may not ask, a call that waits for its log level is not known to the server, and a profile is what it is.
+    let mut hand = ByHand::open(Revision::V2025_11_25, Channel::Shared);
+    let first = hand.sent(facts("a", Method::ToolsCall));
+    hand.sent(facts("a", Method::ToolsList));
+    let waits = CallFacts { log_level: Some(LogLevel::Debug), ..facts("a", Method::ToolsCall) };
+    hand.call(waits);
+    hand.sent(CallFacts { profile: ClientProfile::of(&raw("{}")), ..facts("a", Method::ToolsCall) });
+    hand.hear(ASK);
+    assert!(is_refused(&mut hand, first));
+}
+
 #[test]
 fn open_requests_are_limited_on_every_stream_and_the_refusal_says_overloaded() {
     for (channel, own) in channels(2) {
