@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{
     call_id::CallId,
-    calls::Stage,
+    calls::{CallEnd, Stage},
     connection::ClientConnection,
     input::{Action, Actions, Attribution, Origin, Outgoing, UnsolicitedMessage},
     message::IncomingRequest,
@@ -16,15 +16,6 @@ use crate::{
     jsonrpc::RpcResult,
     method::{Kind, Sender},
 };
-
-/// How a call ended to which requests of the server's were given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallEnd {
-    /// The server has answered it, or cannot any more.
-    Outcome,
-    /// Its caller is gone.
-    Abandoned,
-}
 
 /// Requests of a legacy server: answered at once, given to the caller of a call, or refused.
 impl<C: Clone + Eq> ClientConnection<C> {

@@ -60,6 +60,15 @@ pub(super) enum Stage {
     Sent,
 }
 
+/// How a call ended to which requests of the server's were given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallEnd {
+    /// The server has answered it, or cannot any more.
+    Outcome,
+    /// Its caller is gone.
+    Abandoned,
+}
+
 impl<C: Clone + Eq> Calls<C> {
     pub(super) fn new(config: &ConnectionConfig) -> Self {
         Self {

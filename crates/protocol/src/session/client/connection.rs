@@ -1,9 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    ask::CallEnd,
     call_id::{CallId, ServerRequestId},
-    calls::{Calls, Stage},
+    calls::{CallEnd, Calls, Stage},
     input::{
         Action, Actions, CallEvent, CallFacts, Channel, ConnectionConfig, Input, Outgoing, UnsolicitedMessage,
     },

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use super::{
-    ask::CallEnd,
     call_id::CallId,
-    calls::{Call, Stage},
+    calls::{Call, CallEnd, Stage},
     connection::ClientConnection,
     input::{Action, Actions, CallEvent, Channel, Origin, UnsolicitedMessage},
     malformed::{Intent, MalformedMessage},
