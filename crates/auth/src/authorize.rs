@@ -9,7 +9,7 @@ use crate::{
     oauth_error::OAuthError,
     pkce::{Verifier, random},
     response_error::ResponseError,
-    safe_url::safe_url,
+    safe_url::{UnsafeUrl, is_internal, safe_url},
     scope::Scopes,
     secret::Secret,
     server_metadata::ServerMetadata,
@@ -43,6 +43,9 @@ pub struct AuthorizationParameters<'a> {
     pub scopes: Scopes,
     /// Further parameters that an authorization server wants.
     pub further: &'a [(String, String)],
+    /// Whether the server that the login is for is on the public internet: it sends no browser to this machine or into a private
+    /// network.
+    pub is_public: bool,
 }
 
 impl AuthorizationRequest {
@@ -59,6 +62,10 @@ impl AuthorizationRequest {
             url: without_secrets(page),
             why,
         })?;
+        if parameters.is_public && is_internal(&url) {
+            let why = UnsafeUrl::Internal;
+            return Err(Error::Url { what: "the authorization endpoint", url: without_secrets(page), why });
+        }
         let (state, verifier) = (random()?, Verifier::random()?);
         let query = query(parameters, &state, &verifier, url.query());
         url.set_query(Some(&query));
@@ -217,8 +224,23 @@ mod tests {
             resource: Some("https://m.example/mcp"),
             scopes: Scopes::parse("a b"),
             further: &[("prompt".into(), "consent".into())],
+            is_public: true,
         };
         AuthorizationRequest::new(&server, &parameters).unwrap()
+    }
+
+    #[test]
+    fn a_public_server_sends_no_browser_to_this_machine() {
+        let mut server = ServerMetadata::without_document(&Url::parse(ISSUER).unwrap());
+        for page in ["http://127.0.0.1:8080/reboot", "https://192.168.0.1/reboot"] {
+            server.authorization_endpoint = Some(page.into());
+            let parameters =
+                AuthorizationParameters { is_public: true, ..AuthorizationParameters::default() };
+            let refused = AuthorizationRequest::new(&server, &parameters);
+            assert!(matches!(refused, Err(Error::Url { why: UnsafeUrl::Internal, .. })), "{page}");
+            let parameters = AuthorizationParameters::default();
+            assert!(AuthorizationRequest::new(&server, &parameters).is_ok(), "{page}");
+        }
     }
 
     fn answer(request: &AuthorizationRequest, more: &[(&str, &str)]) -> String {

@@ -55,6 +55,12 @@ pub(crate) struct NewCredential {
 }
 
 impl Credential {
+    /// The tokens, and the secret of the client: what no message may show.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
+        let client = self.client.client_secret.as_ref();
+        [&self.access_token].into_iter().chain(self.refresh_token.as_ref()).chain(client)
+    }
+
     /// The credential of a login whose token was received at `now`.
     pub(crate) fn new(login: NewCredential, token: TokenAnswer, now: SystemTime) -> Self {
         let NewCredential {

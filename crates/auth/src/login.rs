@@ -81,6 +81,7 @@ impl Login<'_> {
                 resource,
                 scopes: scopes.clone(),
                 further: &self.options.authorize_parameters,
+                is_public: self.fetcher.is_public(),
             },
         )?;
         let within = self.options.limits.login_timeout;

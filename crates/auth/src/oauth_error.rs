@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::secret::Secret;
+
 /// The error of an authorization server (RFC 6749 §5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuthError {
@@ -18,14 +20,22 @@ struct Document {
 }
 
 impl OAuthError {
-    /// An error with these words, each on one line and of a length that can be shown.
+    /// An error with these words, each on one line.
     pub(crate) fn new(code: &str, description: Option<&str>) -> Self {
-        let shown = |text: &str| -> String {
+        let on_one_line = |text: &str| -> String {
             let words: Vec<&str> = text.split_whitespace().collect();
-            words.join(" ").chars().filter(|sign| !sign.is_control()).take(200).collect()
+            words.join(" ").chars().filter(|sign| !sign.is_control()).collect()
         };
-        let description = description.map(shown).filter(|words| !words.is_empty());
-        Self { code: shown(code), description }
+        let description = description.map(on_one_line).filter(|words| !words.is_empty());
+        Self { code: on_one_line(code), description }
+    }
+
+    /// The error without what was sent: a server may repeat it. Words are cut only when they are shown, since a part of a secret
+    /// would not be found.
+    pub(crate) fn without<'a>(self, secrets: impl IntoIterator<Item = &'a Secret> + Clone) -> Self {
+        let hidden =
+            |text: String| secrets.clone().into_iter().fold(text, |text, secret| secret.hidden_in(&text));
+        Self { code: hidden(self.code), description: self.description.map(hidden) }
     }
 
     /// The error in a document, if it has one, whatever the status it came with: some servers answer 200.
@@ -38,8 +48,25 @@ impl OAuthError {
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.description {
-            Some(description) => write!(f, "{} ({description})", self.code),
-            None => f.write_str(&self.code),
+            Some(description) => write!(f, "{:.SHOWN$} ({description:.SHOWN$})", self.code),
+            None => write!(f, "{:.SHOWN$}", self.code),
         }
+    }
+}
+
+/// The most characters of each part that are shown.
+const SHOWN: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_secret_is_hidden_before_the_words_are_cut() {
+        let secret = Secret::new("s".repeat(300));
+        let error = OAuthError::new("no", Some(&format!("not {}, {}", secret.expose(), "x".repeat(300))));
+        let shown = error.without([&secret]).to_string();
+        assert!(shown.starts_with("no (not <hidden>, xxx") && !shown.contains("ss"), "{shown}");
+        assert_eq!(shown.chars().count(), "no ()".len() + SHOWN);
     }
 }

@@ -43,6 +43,7 @@ async fn revoke_one(
         Some(error) if error.code == "invalid_client" => Ok(()),
         Some(error) => {
             let url = without_secrets(endpoint);
+            let error = error.without(credential.secrets());
             Err(Error::Refused { url, what: "to take a token back", error })
         }
         None => successful(endpoint, &answer).map(drop),

@@ -14,6 +14,9 @@ pub enum UnsafeUrl {
     /// It has a user or a fragment.
     #[error("it has a user or a fragment")]
     Decorated,
+    /// A public server has named it, and it is on this machine or in a private network.
+    #[error("a public server has named it, and it is on this machine or in a private network")]
+    Internal,
 }
 
 /// Reads a URL that a token, a code or a secret may be sent to.
@@ -46,6 +49,20 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether the host is this machine, or by its address in a private network.
+pub(crate) fn is_internal(url: &Url) -> bool {
+    is_loopback(url)
+        || match url.host() {
+            Some(Host::Ipv4(address)) => {
+                address.is_private() || address.is_link_local() || address.is_unspecified()
+            }
+            Some(Host::Ipv6(address)) => {
+                address.is_unique_local() || address.is_unicast_link_local() || address.is_unspecified()
+            }
+            _ => false,
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +91,14 @@ mod tests {
             assert_eq!(safe_url(unsafe_one), Err(why), "{unsafe_one}");
         }
         assert!(matches!(safe_url("/token"), Err(UnsafeUrl::Invalid(_))));
+    }
+
+    #[test]
+    fn this_machine_and_private_addresses_are_internal() {
+        let internal = |text: &str| is_internal(&Url::parse(text).unwrap());
+        for text in ["http://localhost/a", "https://127.0.0.1/a", "https://10.1.2.3/", "https://[fd00::1]/"] {
+            assert!(internal(text), "{text}");
+        }
+        assert!(!internal("https://a.example/") && !internal("https://203.0.113.7/"));
     }
 }

@@ -47,6 +47,8 @@ struct Inner {
     vault: Vault,
     clock: Clock,
     agent: Option<Arc<dyn UserAgent>>,
+    /// Sees each credential before it is used.
+    observer: Option<CredentialObserver>,
     current: Lock<Current>,
     /// Whether the stored credential was read.
     is_loaded: AtomicBool,
@@ -86,6 +88,9 @@ pub enum SignInState {
     NeedsLogin,
 }
 
+/// Sees a credential before it is used.
+type CredentialObserver = Box<dyn Fn(&Credential) + Send + Sync>;
+
 /// How long a renewal is not tried again that failed.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -118,6 +123,7 @@ impl SignIn {
             vault,
             clock: Clock::default(),
             agent: None,
+            observer: None,
             current: Lock::default(),
             is_loaded: AtomicBool::new(false),
             is_public: AtomicBool::new(true),
@@ -136,6 +142,12 @@ impl SignIn {
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
         self.with(|inner| inner.clock = clock)
+    }
+
+    /// Shows `observe` each credential before it is used, for example to hide its tokens in logs. Call it before anything else.
+    #[must_use]
+    pub fn observed(self, observe: impl Fn(&Credential) + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.observer = Some(Box::new(observe)))
     }
 
     fn with(mut self, set: impl FnOnce(&mut Inner)) -> Self {
@@ -174,6 +186,7 @@ impl SignIn {
         let Some(credential) = inner.vault.find(inner.server.as_str(), &inner.account).await? else {
             return Ok(None);
         };
+        inner.observer.iter().for_each(|observe| observe(&credential));
         let fetcher = Fetcher::new(&inner.endpoint, credential.is_public, inner.options.limits);
         let revoked = crate::revoke::revoke(&fetcher, &credential).await;
         inner.vault.remove(&credential).await?;
@@ -221,6 +234,7 @@ impl Inner {
     /// Uses a credential from now on.
     fn adopt(&self, credential: Credential) {
         self.is_public.store(credential.is_public, Ordering::Relaxed);
+        self.observer.iter().for_each(|observe| observe(&credential));
         let mut current = self.current.lock();
         current.header = credential.header().filter(|_| !credential.needs_login);
         current.credential = Some(Arc::new(credential));
@@ -415,29 +429,10 @@ impl Inner {
                 }
             }
             scopes = Scopes::parse(&held.requested_scope).and(&scopes);
-        } else if let Some(shared) = self.of_same_resource(&discovered, challenges).await? {
-            return Ok(shared);
         }
+        // The token of another server of the same resource is not taken without a login: on a host with a path for each tenant,
+        // any of them may name the whole host as its resource.
         self.log_in_at(&discovered, &scopes).await
-    }
-
-    /// The credential of another server of the same resource, which this server has not refused yet.
-    async fn of_same_resource(
-        &self,
-        discovered: &Discovered,
-        challenges: &Challenges,
-    ) -> Result<Option<Credential>, Error> {
-        let issuer = &discovered.server.issuer;
-        let stored = self.vault.of(issuer, &discovered.resource, &self.account).await?;
-        let wanted = Scopes::parse(challenges.scope().unwrap_or_default());
-        let stored = stored.filter(|stored| {
-            let requested = Scopes::parse(&stored.requested_scope);
-            !stored.needs_login && requested.has_all(&wanted) && !stored.is_expired(self.clock.now())
-        });
-        if let Some(stored) = &stored {
-            self.vault.save(stored, self.server.as_str()).await?;
-        }
-        Ok(stored)
     }
 
     /// Signs in for the scopes that a request lacks, and for those that were asked for before: RFC 6749 §6 lets no refresh token

@@ -237,14 +237,13 @@ fn read(endpoint: &str, answer: &SideAnswer, what: &'static str) -> Result<Token
 
 /// The error without what was sent: a server may repeat it.
 fn hide(error: Error, client: &ClientIdentity<'_>, grant: &Grant<'_>) -> Error {
-    let Error::Refused { url, what, error: OAuthError { code, description } } = error else { return error };
+    let Error::Refused { url, what, error } = error else { return error };
     let mut secrets: Vec<&Secret> = client.secret.into_iter().collect();
     match grant {
         Grant::Code { code, verifier, .. } => secrets.extend([*code, *verifier]),
         Grant::Refresh(token) => secrets.push(token),
     }
-    let hidden = |text: String| secrets.iter().fold(text, |text, secret| secret.hidden_in(&text));
-    let error = OAuthError { code: hidden(code), description: description.map(hidden) };
+    let error = error.without(secrets);
     Error::Refused { url, what, error }
 }
 

@@ -1,4 +1,12 @@
-use std::{env::VarError, fmt, fs, str::FromStr};
+use std::{
+    borrow::Cow,
+    env::VarError,
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    str::FromStr,
+};
 
 use anyhow::Result;
 use anyport_config::Surroundings;
@@ -41,6 +49,33 @@ impl fmt::Display for SecretSource {
             Self::File(path) => write!(f, "file:{path}"),
             Self::Command(command) => write!(f, "cmd:{command}"),
         }
+    }
+}
+
+/// What stands before a value of `anyport.toml` that is the text itself, though it looks like the source of a secret.
+const TEXT: &str = "text:";
+
+/// The text that `value` is by its prefix `text:`.
+pub(crate) fn text_itself(value: &str) -> Option<&str> {
+    value.strip_prefix(TEXT)
+}
+
+/// `text` as a value of `anyport.toml` that means this text, and no source of a secret.
+pub(crate) fn as_text(text: &str) -> Cow<'_, str> {
+    let is_misread = text_itself(text).is_some() || text.parse::<SecretSource>().is_ok();
+    if is_misread { Cow::Owned(format!("{TEXT}{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// The largest file of a secret, in bytes.
+const LARGEST: u64 = 64 << 10;
+
+/// The text of a file, which may be a pipe of the shell's.
+fn file_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > LARGEST {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {LARGEST} bytes"))),
+        false => Ok(text),
     }
 }
 
@@ -91,7 +126,7 @@ impl SecretSource {
             }
             Self::File(path) => {
                 let path = surroundings.cwd.join(path);
-                let text = fs::read_to_string(&path);
+                let text = file_text(&path);
                 text.map_err(|error| format!("the file {} cannot be read: {error}", path.display()))
             }
             Self::Command(command) => secret_command::output(command),
@@ -114,7 +149,7 @@ impl SecretSource {
                 VarError::NotUnicode(_) => "the variable is no text".to_owned(),
             }),
             Self::File(path) => {
-                fs::read_to_string(path).map_err(|error| format!("the file cannot be read: {error}"))
+                file_text(path.as_ref()).map_err(|error| format!("the file cannot be read: {error}"))
             }
             Self::Command(command) => secret_command::output(command),
         };
@@ -130,5 +165,31 @@ impl SecretSource {
             return Ok(());
         }
         Err(format!("the token of {option} {self} is not one word of ASCII letters, digits and signs"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_looks_like_a_source_is_marked_as_text() {
+        for misread in ["env:HOME", "file:./dev.db", "cmd:touch x", "text:a"] {
+            let marked = as_text(misread);
+            assert_eq!(
+                (text_itself(&marked), marked.parse::<SecretSource>().is_err()),
+                (Some(misread), true)
+            );
+        }
+        for plain in ["", "a", "https://a.example", "env:", "file", "postgres://u@h/d"] {
+            assert_eq!(as_text(plain), plain);
+        }
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_no_secret() {
+        let surroundings = Surroundings::here();
+        let endless = SecretSource::File("/dev/zero".into()).read_text(&surroundings);
+        assert!(cfg!(not(unix)) || endless.unwrap_err().contains("more than 65536 bytes"));
     }
 }

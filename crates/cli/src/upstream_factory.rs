@@ -152,7 +152,7 @@ impl UpstreamFactory {
             return Err(UserError::usage("there is no folder for the program's state", help));
         };
         let vault = sign_in::vault_in(state, store.clone())?;
-        let sign_in = SignIn::new(endpoint, account, vault, SignInOptions::default());
+        let sign_in = sign_in::of_server(endpoint, account, vault, SignInOptions::default());
         sign_in.map_err(|error| sign_in::failed(endpoint.url(), &error))
     }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, str::FromStr as _};
 
 use anyhow::Result;
-use anyport_auth::{ClientOptions, Credential, DEFAULT_ACCOUNT, Secret, SignIn, SignInOptions, Vault};
+use anyport_auth::{ClientOptions, Credential, DEFAULT_ACCOUNT, Secret, SignInOptions, Vault};
 use anyport_transport::client::http::Endpoint;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -143,11 +143,10 @@ pub(crate) fn login(arguments: &LoginArguments) -> Result<ExitCode> {
     let vault = sign_in::vault(&place.state()?)?;
     let browser = if arguments.no_browser { Browser::Printed } else { Browser::Opened };
     let at = |error| sign_in::failed(&arguments.whose.target, &error);
-    let sign_in = SignIn::new(&endpoint, &arguments.whose.account, vault, options).map_err(at)?;
+    let sign_in = sign_in::of_server(&endpoint, &arguments.whose.account, vault, options).map_err(at)?;
     let sign_in = sign_in.user_agent(browser);
     place.run(async || {
         let credential = sign_in.log_in(arguments.scope.as_deref()).await.map_err(at)?;
-        hide(&credential);
         let mut lines = vec![format!("signed in to {}", named(&credential))];
         lines.extend(credential.granted_scope.as_ref().map(|scope| format!("  scopes   {scope}")));
         lines.extend(ends(&credential).map(|ends| format!("  until    {ends}")));
@@ -168,7 +167,8 @@ pub(crate) fn logout(arguments: &LogoutArguments) -> Result<ExitCode> {
     };
     let vault = whose.place.known()?.ok_or_else(nobody)?;
     let at = |error| sign_in::failed(&whose.target, &error);
-    let sign_in = SignIn::new(&endpoint, &whose.account, vault, SignInOptions::default()).map_err(at)?;
+    let sign_in =
+        sign_in::of_server(&endpoint, &whose.account, vault, SignInOptions::default()).map_err(at)?;
     whose.place.run(async || {
         let (credential, revoked) = sign_in.log_out().await.map_err(at)?.ok_or_else(nobody)?;
         let mut lines = vec![format!("signed out of {}", named(&credential))];
@@ -262,13 +262,6 @@ fn without_query(url: &str) -> String {
 
 fn ends(credential: &Credential) -> Option<Timestamp> {
     Timestamp::try_from(credential.expires()?).ok()
-}
-
-/// No output of this run repeats the secret of the client.
-fn hide(credential: &Credential) {
-    if let Some(secret) = &credential.client.client_secret {
-        SecretValue::new(secret.expose().to_owned());
-    }
 }
 
 impl Whose {

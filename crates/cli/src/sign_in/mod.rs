@@ -9,7 +9,7 @@ mod errors;
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_auth::{DEFAULT_ACCOUNT, SignIn, SignInOptions, Vault};
+use anyport_auth::{Credential, DEFAULT_ACCOUNT, Error, Secret, SignIn, SignInOptions, Vault};
 use anyport_metrics::Metrics;
 use anyport_seal::Sealer;
 use anyport_store::Store;
@@ -18,7 +18,7 @@ use anyport_transport::client::{Target, http::Endpoint};
 pub(crate) use self::{browser::Browser, errors::failed};
 use crate::{
     state_dir, store,
-    target::{Server, Surroundings},
+    target::{HiddenTokens, Server, Surroundings},
 };
 
 /// The credentials in the folder of the program's state, with its key, which is made when there is none.
@@ -44,6 +44,21 @@ pub(crate) fn known_vault(state: &Path) -> Option<Vault> {
     state_dir::has_credentials_key(state).then(|| vault(state).ok())?
 }
 
+/// The sign-in of `account` to the server at `endpoint`. No output of this run repeats its tokens, whoever repeats them to it.
+///
+/// # Errors
+/// When the URL of the server is none for a token.
+pub(crate) fn of_server(
+    endpoint: &Endpoint,
+    account: &str,
+    vault: Vault,
+    options: SignInOptions,
+) -> Result<SignIn, Error> {
+    let tokens = HiddenTokens::default();
+    let hide = move |credential: &Credential| tokens.hide(credential.secrets().map(Secret::expose));
+    Ok(SignIn::new(endpoint, account, vault, options)?.observed(hide))
+}
+
 /// `target` with the stored login of `account`, if the server is one of HTTP whose credentials do not come from elsewhere.
 ///
 /// A server that is given a token does not get another one: what it refuses there is that token.
@@ -67,7 +82,7 @@ pub(crate) fn with_login(
 /// The endpoint with the login of `account`, if its URL may have one.
 fn signed_in(endpoint: Endpoint, vault: Vault, account: Option<&str>) -> Endpoint {
     let account = account.unwrap_or(DEFAULT_ACCOUNT);
-    match SignIn::new(&endpoint, account, vault, SignInOptions::default()) {
+    match of_server(&endpoint, account, vault, SignInOptions::default()) {
         Ok(sign_in) => sign_in.endpoint(),
         Err(_) => endpoint,
     }

@@ -27,7 +27,7 @@ use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::{env_file_fault, resolved},
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
-    redact::{COVER, SecretValue, redact_json, redacted},
+    redact::{COVER, HiddenTokens, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
     upstream::{UpstreamFault, check_upstream, of_upstream},
 };

@@ -1,8 +1,9 @@
 use std::{
     borrow::Cow,
+    collections::VecDeque,
     fmt,
     path::Path,
-    sync::{PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
 };
 
 use serde_json::Value;
@@ -22,6 +23,29 @@ impl SecretValue {
             }
         }
         Self(value)
+    }
+}
+
+/// Hides the tokens of a login, and those that it had before for as long as they may still be repeated. Each renewal brings new ones.
+#[derive(Default)]
+pub(crate) struct HiddenTokens(Mutex<VecDeque<String>>);
+
+impl HiddenTokens {
+    /// The most secrets that stay hidden.
+    const KEPT: usize = 12;
+
+    /// Hides `secrets` from now on.
+    pub(crate) fn hide<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) {
+        let mut hidden = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in secrets {
+            // One that is still in use counts as new.
+            hidden.retain(|one| one != secret);
+            hidden.push_back(SecretValue::new(secret.to_owned()).0);
+        }
+        while hidden.len() > Self::KEPT {
+            let oldest = hidden.pop_front();
+            KNOWN.write().unwrap_or_else(PoisonError::into_inner).retain(|one| Some(one) != oldest.as_ref());
+        }
     }
 }
 
@@ -90,5 +114,16 @@ mod tests {
         let mut value = json!({"a": ["x hidden-token-1", 1]});
         redact_json(&mut value);
         assert_eq!(value, json!({"a": ["x <hidden>", 1]}));
+    }
+
+    #[test]
+    fn tokens_are_hidden_until_many_others_have_followed() {
+        let tokens = HiddenTokens::default();
+        let token = |number: usize| format!("token-of-the-test-{number:02}");
+        for number in 0..=HiddenTokens::KEPT {
+            tokens.hide([token(number).as_str(), token(number).as_str()]);
+        }
+        assert_eq!(redacted(&token(0)), token(0), "it has ended long since");
+        assert!((1..=HiddenTokens::KEPT).all(|number| redacted(&token(number)) == COVER));
     }
 }

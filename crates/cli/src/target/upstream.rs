@@ -13,7 +13,7 @@ use super::{configured::resolved_with, redact::SecretValue, server::Server};
 use crate::{
     confine::Confinement,
     gateway::{GatewayFile, SERVED_FILES, served_files},
-    secret_source::{InvalidSecretSource, SecretSource},
+    secret_source::{InvalidSecretSource, SecretSource, text_itself},
 };
 
 /// What is wrong with an upstream, and the keys of its table that lead there. It has no secret.
@@ -94,9 +94,10 @@ fn check_url(
     }
     sendable(server).map_err(|reason| fault(["url"], reason))?;
     for (name, text) in headers {
-        let value = match source(file, &format!("headers.{name}"), text) {
-            Some(_) => None,
-            None => expand(text, surroundings, &surroundings.cwd).ok(),
+        let key = format!("headers.{name}");
+        let value = match (source(file, &key, text), own_text(file, &key, text)) {
+            (Some(_), _) => None,
+            (None, own) => expand(own.unwrap_or(text), surroundings, &surroundings.cwd).ok(),
         };
         let value = SecretValue(value.unwrap_or_default());
         with(vec![(name.clone(), value)])
@@ -117,9 +118,8 @@ fn in_key(key: &str, reason: String) -> String {
 pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result<Server, UpstreamFault> {
     let surroundings = file.surroundings();
     let described = config.server().map_err(|(key, reason)| in_key(key, reason))?;
-    let mut server = resolved_with(&described, surroundings, &surroundings.cwd, |key, text| {
-        Some(source(file, key, text)?.read_text(surroundings))
-    })?;
+    let mut server =
+        resolved_with(&described, surroundings, &surroundings.cwd, |key, text| value(file, key, text))?;
     if let Server::Command { environment, cwd, confinement, .. } = &mut server {
         *confinement = Confinement::of(config, surroundings)?;
         // Clients start the programs of their files wherever they are themselves.
@@ -148,10 +148,28 @@ fn bearer(config: &UpstreamConfig) -> Result<Option<SecretSource>, String> {
     })
 }
 
-/// The source that the value `text` of `key` names. The values of a client's file are texts, whatever they begin with.
+/// What the value `text` of `key` stands for, if that is another text: a secret from its source, or the text after `text:`.
+fn value(file: &GatewayFile, key: &str, text: &str) -> Option<Result<String, String>> {
+    let surroundings = file.surroundings();
+    if let Some(own) = own_text(file, key, text) {
+        return Some(expand(own, surroundings, &surroundings.cwd).map_err(|error| error.to_string()));
+    }
+    Some(source(file, key, text)?.read_text(surroundings))
+}
+
+/// The source that the value `text` of `key` names.
 fn source(file: &GatewayFile, key: &str, text: &str) -> Option<SecretSource> {
-    let may_be = !file.config.is_of_client && (key.starts_with("env.") || key.starts_with("headers."));
-    text.parse().ok().filter(|_| may_be)
+    text.parse().ok().filter(|_| may_have_source(file, key))
+}
+
+/// The text that the value `text` of `key` is by its prefix.
+fn own_text<'a>(file: &GatewayFile, key: &str, text: &'a str) -> Option<&'a str> {
+    text_itself(text).filter(|_| may_have_source(file, key))
+}
+
+/// Whether the value of `key` can name a source. The values of a client's file are texts, whatever they begin with.
+fn may_have_source(file: &GatewayFile, key: &str) -> bool {
+    !file.config.is_of_client && (key.starts_with("env.") || key.starts_with("headers."))
 }
 
 /// The documents of `file` as a server of their own: this program, which serves their folders.

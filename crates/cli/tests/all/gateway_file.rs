@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     configured::Home,
-    support::{Program, anyport, documents},
+    support::{
+        Program, anyport, documents,
+        scripted::{self, Scripted},
+    },
 };
 
 const FILE: &str = "project/anyport.toml";
@@ -136,6 +139,50 @@ fn the_servers_of_a_client_are_imported_with_their_references() {
     let remote = "[upstreams.remote]\nurl = \"https://r.example/mcp\"\nbearer = \"env:TOKEN\"\nheaders = { X-A = \"1\" }\n";
     assert!(text.contains(remote), "{text}");
     assert!(home.done(&["import", "vscode"]).contains("already"));
+}
+
+/// Invariant: A value of a client's file stays the text that it is when its server is copied into the file of a gateway: it runs no
+/// command and reads no file there.
+#[test]
+fn an_imported_value_does_not_become_the_source_of_a_secret() {
+    let home = home();
+    let server = Scripted::start(scripted::modern);
+    home.write(
+        "team.json",
+        &json!({"mcpServers": {"remote": {"type": "http", "url": server.url(), "headers": {
+            "X-Command": format!("cmd:touch {}", home.path("ran").display()), "X-File": "file:anyport.toml",
+            "X-Variable": "env:HOME", "X-Text": "text:a", "X-Plain": "plain",
+        }}}})
+        .to_string(),
+    );
+    home.done(&["import", &home.path("team.json").display().to_string(), "--scope", "gateway"]);
+    assert!(home.read(FILE).contains("X-File = \"text:file:anyport.toml\""), "{}", home.read(FILE));
+    home.done(&["config", "check"]);
+    home.done(&["tools", "remote"]);
+    assert!(!home.path("ran").exists());
+    let asked = server.asked();
+    for header in [
+        "x-command: cmd:touch",
+        "x-file: file:anyport.toml",
+        "x-variable: env:home",
+        "x-text: text:a",
+        "x-plain: plain",
+    ] {
+        assert!(asked.iter().all(|asked| asked.headers.contains(header)), "{header}: {:?}", asked[0].headers);
+    }
+    // And back.
+    home.done(&["import", "anyport.toml", "remote", "--client", "cursor"]);
+    assert!(
+        home.read(".cursor/mcp.json").contains("\"file:anyport.toml\""),
+        "{}",
+        home.read(".cursor/mcp.json")
+    );
+    home.write(
+        FILE,
+        "[upstreams.kept]\nurl = \"https://k.example/mcp\"\nheaders = { X-A = \"cmd:pass show a\" }\n",
+    );
+    let ended = home.run(&["import", "anyport.toml", "kept", "--client", "cursor"]);
+    assert!(ended.code == Some(1) && ended.stdout.contains("read from cmd:pass show a"), "{ended:?}");
 }
 
 #[test]

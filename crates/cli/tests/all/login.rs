@@ -38,6 +38,8 @@ struct Known {
     revoked: Vec<String>,
     /// How long tokens live, in seconds.
     life: u64,
+    /// Whether the servers answer with an error that repeats the token.
+    repeats: bool,
 }
 
 /// A server of MCP at `/mcp`, and its authorization server.
@@ -117,6 +119,10 @@ impl Known {
             }
             ("GET", "/authorize") => self.authorize(&base, query),
             ("POST", "/token") => self.token(&base, &form(asked.body.as_str()?)),
+            ("POST", "/revoke") if self.repeats => {
+                let token = form(asked.body.as_str()?)["token"].clone();
+                refused(&format!("cannot take {token} back"))
+            }
             ("POST", "/revoke") => {
                 self.revoked.push(form(asked.body.as_str()?)["token"].clone());
                 scripted::response("200 OK", &[], "")
@@ -124,6 +130,14 @@ impl Known {
             (_, "/mcp") => {
                 let token =
                     asked.headers.lines().find_map(|line| line.strip_prefix("authorization: bearer "));
+                if let Some(token) = token.filter(|_| self.repeats) {
+                    let body = format!("what is {token}?");
+                    return scripted::response(
+                        "500 Internal Server Error",
+                        &["Content-Type: text/plain"],
+                        &body,
+                    );
+                }
                 match token.is_some_and(|token| self.access.contains(token)) {
                     true => scripted::modern(asked),
                     false => scripted::response(
@@ -242,6 +256,23 @@ fn a_login_is_used_renewed_and_taken_back() {
     assert_eq!(guarded.known(|known| known.revoked.len()), 2);
     assert_eq!(guarded.run(&["call", &url, "look"]).code, Some(3));
     assert_eq!(guarded.run(&["logout", &url]).code, Some(1));
+}
+
+/// Invariant: No error, log or recording shows the token of a login, even if the server repeats it.
+#[test]
+fn a_token_that_a_server_repeats_is_hidden() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    guarded.known(|known| known.repeats = true);
+    let record = guarded.home.path().join("record.jsonl");
+    // `run` looks for the token in all that is said.
+    let called = guarded.run(&["call", &url, "look", "-vv", "--record", record.to_str().unwrap()]);
+    assert!(called.code != Some(0) && called.stderr.contains("what is <hidden>?"), "{}", called.stderr);
+    let recorded = fs::read_to_string(record).unwrap();
+    assert!(!recorded.is_empty() && !recorded.contains("-of-the-test"), "{recorded}");
+    let out = guarded.run(&["logout", &url]);
+    assert!(out.stdout.contains("cannot take <hidden> back"), "{}{}", out.stdout, out.stderr);
 }
 
 /// Invariant: A credential is stored sealed, under a key that only the user can read, and is in no output.

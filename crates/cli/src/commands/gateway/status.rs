@@ -54,6 +54,10 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
     for server in servers.iter().filter(|server| is_down(server)) {
         text += &(safe::line(&why_down(server)) + "\n");
     }
+    for server in servers.iter().filter(|server| server.state == ServerState::Up && needs_login(server)) {
+        let url = server.upstream.as_ref().map_or("URL", |upstream| &upstream.server);
+        text += &(safe::line(&format!("{}: sign in with: anyport login {url}", server.name)) + "\n");
+    }
     servers.iter().for_each(|server| text += &changed(server));
     if !needs_restart.is_empty() {
         let names = needs_restart.join(", ");
@@ -82,13 +86,21 @@ fn row(server: &ServerStatus) -> [String; 10] {
     ]
 }
 
-/// The state of a server; where it cannot be reached, that of its login says more.
+/// The state of a server; where it cannot be reached, or refuses all calls, that of its login says more.
 fn state(server: &ServerStatus) -> &'static str {
-    let login = server.upstream.as_ref().and_then(|upstream| upstream.login);
-    match login.filter(|login| is_down(server) && *login != Login::SignedIn) {
+    let is_refused = server.state == ServerState::Up && needs_login(server);
+    match login(server).filter(|login| is_refused || is_down(server) && *login != Login::SignedIn) {
         Some(login) => login.words(),
         None => server.state.word(),
     }
+}
+
+fn login(server: &ServerStatus) -> Option<Login> {
+    server.upstream.as_ref().and_then(|upstream| upstream.login)
+}
+
+fn needs_login(server: &ServerStatus) -> bool {
+    login(server) == Some(Login::Needed)
 }
 
 /// Why a server cannot be reached, and when it is tried again.

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Result;
 use anyport_config::{
-    ConfigError, ConfigFile, Endpoint, Language, McpClient, ServerConfig, Surroundings, expand_paths,
-    valid_name,
+    ConfigError, ConfigFile, Endpoint, GATEWAY, Language, McpClient, ServerConfig, Surroundings,
+    expand_paths, valid_name,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
+    secret_source::{SecretSource, as_text, text_itself},
     user_error::UserError,
 };
 
@@ -124,7 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 impl Copies<'_> {
     /// Copies one server. Returns whether its name is taken now.
     fn copy(&mut self, known: &Known, name: &str) -> Result<bool> {
-        let server = match copied(known, self.surroundings) {
+        let server = match copied(known, self.owner, self.surroundings) {
             Ok(server) => server,
             Err(reason) => return Ok(self.fail(known, &reason)),
         };
@@ -235,11 +236,44 @@ fn of_client(client: &'static McpClient, surroundings: &Surroundings) -> Result<
     Ok(Source { title: client.title.to_owned(), servers })
 }
 
-fn copied(known: &Known, surroundings: &Surroundings) -> Result<ServerConfig, String> {
+fn copied(known: &Known, to: &McpClient, surroundings: &Surroundings) -> Result<ServerConfig, String> {
     let server = known.server.as_ref().map_err(ToString::to_string)?;
-    let mut server = portable(server, surroundings, &known.location.workspace)?;
+    let server = portable(server, surroundings, &known.location.workspace)?;
+    let is_gateway = |client: &McpClient| client.id == GATEWAY.id;
+    let mut server = match (is_gateway(known.location.client), is_gateway(to)) {
+        (false, true) => server.try_map(|key, text| Ok::<_, String>(meaning_itself(key, text)))?,
+        (true, false) => server.try_map(without_source)?,
+        _ => server,
+    };
     known.set_folder(&mut server);
     Ok(server)
+}
+
+/// Whether the file of a gateway reads a value as the source of a secret.
+fn is_read_as_source(key: &str) -> bool {
+    key.starts_with("env.") || key.starts_with("headers.")
+}
+
+/// A value of a client's file, for the file of a gateway. It is a text there, whatever it begins with: in the other file `cmd:...` would
+/// be run.
+fn meaning_itself(key: &str, text: &str) -> String {
+    if is_read_as_source(key) { as_text(text).into_owned() } else { text.to_owned() }
+}
+
+/// A value of a gateway's file, for the file of a client, which knows no sources of secrets but variables.
+fn without_source(key: &str, text: &str) -> Result<String, String> {
+    if !is_read_as_source(key) {
+        return Ok(text.to_owned());
+    }
+    let (scheme, source) = match text.strip_prefix("Bearer ") {
+        Some(source) => ("Bearer ", source),
+        None => ("", text),
+    };
+    match source.parse::<SecretSource>() {
+        Ok(SecretSource::Environment(name)) => Ok(format!("{scheme}${{{name}}}")),
+        Ok(source) => Err(format!("its `{key}` is read from {source}, which the files of clients cannot do")),
+        Err(_) => Ok(text_itself(text).unwrap_or(text).to_owned()),
+    }
 }
 
 /// A server without paths that depend on the file it is in.
