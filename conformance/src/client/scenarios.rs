@@ -26,6 +26,14 @@ pub(crate) async fn run(name: &str, setting: &Setting) -> Result<(), Failure> {
         "http-custom-headers" => given_calls(setting).await,
         "http-invalid-tool-headers" => what_may_be_called(setting).await,
         "json-schema-2020-12-preservation" => schema_as_it_came(setting).await,
+        "auth/resource-mismatch" => refused(setting, "it is about the resource").await,
+        "auth/metadata-issuer-mismatch" => refused(setting, "it says that its issuer is").await,
+        "auth/iss-supported-missing" => refused(setting, "does not name its issuer").await,
+        "auth/iss-wrong-issuer" | "auth/iss-unexpected" | "auth/iss-normalized" => {
+            refused(setting, "names another issuer").await
+        }
+        // The server refuses every token, and counts how often it is asked.
+        "auth/scope-retry-limit" => refused(setting, "").await,
         _ if name.starts_with("auth/") => protected(setting).await,
         _ => Err(format!("this client knows no scenario `{name}`").into()),
     }
@@ -179,6 +187,15 @@ async fn protected(setting: &Setting) -> Result<(), Failure> {
     client.tools().await?;
     client.call("test-tool", ()).await?;
     Ok(())
+}
+
+/// Uses a server whose login must fail, for the reason `expected`.
+async fn refused(setting: &Setting, expected: &str) -> Result<(), Failure> {
+    match protected(setting).await {
+        Ok(()) => Err("the login must be refused".into()),
+        Err(error) if error.to_string().contains(expected) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Holds a result against what it must say.

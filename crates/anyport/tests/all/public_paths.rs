@@ -38,8 +38,9 @@ const ROOT: [&str; 26] = [
 ];
 
 /// The modules, each one idea.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 19] = [
     "ask",
+    "auth",
     "client",
     "error",
     "http",
