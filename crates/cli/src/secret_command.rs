@@ -1,9 +1,9 @@
 //! A command that writes a secret: `cmd:COMMAND`.
 
 use std::{
-    io::Read as _,
-    process::{Command, Stdio},
-    sync::mpsc,
+    io::{self, Read as _},
+    process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -12,6 +12,38 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The most that is read of its output, in bytes.
 const LONGEST: u64 = 64 * 1024;
+
+/// The commands that run, by the number of their process, and how each is told to end.
+static RUNNING: Mutex<Vec<(u32, mpsc::Sender<io::Result<String>>)>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<(u32, mpsc::Sender<io::Result<String>>)>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of [`RUNNING`], until it is dropped.
+struct Registered(u32);
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        running().retain(|(process, _)| *process != self.0);
+    }
+}
+
+/// How long [`end_all`] waits for the commands.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// Ends every command that runs: nothing outlives the program.
+pub(crate) async fn end_all() {
+    let ended = async {
+        while !running().is_empty() {
+            for (_, end) in running().iter() {
+                let _ = end.send(Err(io::ErrorKind::Interrupted.into()));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = tokio::time::timeout(LEAVE, ended).await;
+}
 
 /// The standard output of `command`, which is split into words as a shell does, and started without one.
 ///
@@ -26,6 +58,8 @@ pub(crate) fn output(command: &str) -> Result<String, String> {
     started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = started.spawn().map_err(|error| format!("{program} cannot be started: {error}"))?;
     let (ended, end) = mpsc::channel();
+    running().push((child.id(), ended.clone()));
+    let _registered = Registered(child.id());
     if let Some(output) = child.stdout.take() {
         thread::spawn(move || {
             let mut text = String::new();
@@ -34,11 +68,16 @@ pub(crate) fn output(command: &str) -> Result<String, String> {
             let _ = ended.send(read.map(|_| text));
         });
     }
-    let Ok(read) = end.recv_timeout(PATIENCE) else {
-        // It may have ended just now.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(format!("{program} did not end within {} s", PATIENCE.as_secs()));
+    let read = match end.recv_timeout(PATIENCE) {
+        Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
+            kill(&mut child);
+            return Err(format!("{program} was ended, since the program stops"));
+        }
+        Ok(read) => read,
+        Err(_) => {
+            kill(&mut child);
+            return Err(format!("{program} did not end within {} s", PATIENCE.as_secs()));
+        }
     };
     let status = child.wait().map_err(|error| format!("{program}: {error}"))?;
     match (status.success(), read) {
@@ -46,6 +85,12 @@ pub(crate) fn output(command: &str) -> Result<String, String> {
         (true, Err(error)) => Err(format!("the output of {program} is no text: {error}")),
         (false, _) => Err(format!("{program} failed: {status}")),
     }
+}
+
+/// Ends a command, which may have ended just now.
+fn kill(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 #[cfg(all(test, unix))]

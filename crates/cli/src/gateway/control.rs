@@ -134,8 +134,10 @@ impl Control {
             Ok(Request::Status) => json!(self.status(running)),
             Ok(Request::Introduce) => introduction(running),
             Ok(Request::Restart { name }) => {
-                let restarted = timeout(PATIENCE, restart(name, restarts)).await?;
-                restarted.map_or_else(|why| json!({"error": why}), |()| json!({"ok": true}))
+                let restarted = timeout(PATIENCE, restart(name, restarts)).await;
+                restarted
+                    .unwrap_or_else(|_| Err(SLOW.to_owned()))
+                    .map_or_else(|why| json!({"error": why}), |()| json!({"ok": true}))
             }
             Ok(Request::Logs(request)) => {
                 timeout(PATIENCE, respond(&mut stream, &json!({"ok": true}))).await??;
@@ -204,6 +206,10 @@ fn introduction(running: &Running) -> Value {
     let (pid, servers) = (std::process::id(), file.names());
     json!(Introduction { pid, servers, file: file.path.clone() })
 }
+
+/// Why a restart is not answered in time, which goes on.
+const SLOW: &str =
+    "secrets are still being read; the server is connected anew after that, which `anyport logs NAME` shows";
 
 async fn restart(name: String, restarts: &mpsc::Sender<Restart>) -> Result<(), String> {
     let (done, is_done) = oneshot::channel();

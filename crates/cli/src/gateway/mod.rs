@@ -53,7 +53,12 @@ pub(crate) use self::{
     file::{GatewayFile, pinned_as},
 };
 use self::{
-    banner::Banner, factories::Factories, hangup::Hangup, members::Members, running::Running, served::Served,
+    banner::Banner,
+    factories::Factories,
+    hangup::Hangup,
+    members::{Members, ReachedServers},
+    running::Running,
+    served::Served,
 };
 use crate::{
     listen::{self, Addresses, Limits, Transport},
@@ -81,7 +86,8 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
 async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
     let factory = Arc::new(UpstreamFactory::new(&arguments.listen, limits)?);
-    let members = Members::new(&file, None, arguments, &factory)?;
+    let file = Arc::new(file);
+    let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());

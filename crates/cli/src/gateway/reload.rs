@@ -12,7 +12,11 @@ use tokio::{
     time::sleep,
 };
 
-use super::{hangup::Hangup, members::Members, running::Running};
+use super::{
+    hangup::Hangup,
+    members::{Members, ReachedServers},
+    running::Running,
+};
 use crate::{listen::Limits, logging, render::safe, serve::Arguments, user_error::UserError};
 
 /// A server that is to be connected anew, and where it is said whether it was there.
@@ -65,11 +69,11 @@ impl Running {
             let problem = format!("{} is no file, and cannot be read again", old_file.path.display());
             return Err(UserError::failed(problem, "write it anew, or start the gateway with another file"));
         }
-        let file = old_file.read_again()?;
+        let file = Arc::new(old_file.read_again()?);
         let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
         let (before, factory) = (self.factories.now(), self.factories.under(&limits));
-        let old = self.members();
-        let members = Arc::new(Members::new(&file, Some(&old), arguments, &factory)?);
+        let (old, reached) = (self.members(), ReachedServers::all(&file).await);
+        let members = Arc::new(Members::new(&file, reached, Some(&old), arguments, &factory)?);
         let mut changes = vec![members.changes(&old)];
         changes.extend(virtual_changes(&old_file.config, &file.config));
         if file.config.gateway != old_file.config.gateway {
@@ -81,7 +85,7 @@ impl Running {
         }
         factory.logs.retain(&members.upstream_names());
         let (served, config) = (&self.served, file.config.clone());
-        self.replace(Arc::new(file), members).await?;
+        self.replace(file, members).await?;
         if !applied.is_empty() {
             served.set_limits(&factory.limits);
         }
@@ -106,9 +110,10 @@ impl Running {
     async fn restart(&self, name: &str, arguments: &Arguments) -> Result<(), String> {
         let factory = self.factories.now();
         let words = |error: anyhow::Error| error.to_string();
-        let file = self.file().with_variables_of_now().map_err(words)?;
-        let (members, fault) = self.members().with_restarted(name, &file, arguments, &factory)?;
-        self.replace(Arc::new(file), Arc::new(members)).await.map_err(words)?;
+        let file = Arc::new(self.file().with_variables_of_now().map_err(words)?);
+        let reached = ReachedServers::one(&file, name).await;
+        let (members, fault) = self.members().with_restarted(name, &file, reached, arguments, &factory)?;
+        self.replace(file, Arc::new(members)).await.map_err(words)?;
         if let Some(fault) = fault {
             return Err(format!("{name} cannot be used: {fault}"));
         }

@@ -16,6 +16,7 @@ use tokio::{
 #[cfg(unix)]
 use super::status::ServerStatus;
 use super::{factories::Factories, file::GatewayFile, members::Members, served::Served};
+use crate::secret_command;
 
 /// A gateway that runs.
 pub(super) struct Running {
@@ -39,14 +40,14 @@ const QUIET: Duration = Duration::from_millis(200);
 
 impl Running {
     pub(super) fn new(
-        file: GatewayFile,
+        file: Arc<GatewayFile>,
         members: Members,
         federation: Federation,
         served: Served,
         factories: Factories,
         client_headers: ClientHeaderNames,
     ) -> Self {
-        let now = Lock::new((Arc::new(file), Arc::new(members)));
+        let now = Lock::new((file, Arc::new(members)));
         let (unapplied, retired) = (Lock::default(), Lock::default());
         Self { federation, served, factories, unapplied, client_headers, now, retired }
     }
@@ -86,6 +87,7 @@ impl Running {
 
     /// Ends everything that was started. Connections to single servers may end by themselves first, within `drain`.
     pub(super) async fn shut_down(&self, drain: Duration) {
+        secret_command::end_all().await;
         let _ = timeout(drain, idle(&[], &self.members())).await;
         let retired = std::mem::take(&mut *self.retired.lock());
         let mut ending = JoinSet::new();

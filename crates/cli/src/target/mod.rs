@@ -29,7 +29,7 @@ pub(crate) use self::{
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{COVER, HiddenTokens, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
-    upstream::{UpstreamFault, check_upstream, of_upstream},
+    upstream::{UpstreamFault, check_upstream, of_upstream, runs_commands},
 };
 use crate::{
     logging,

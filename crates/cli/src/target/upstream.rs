@@ -140,6 +140,12 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
     Ok(server)
 }
 
+/// Whether secrets of the upstream are written by commands.
+pub(crate) fn runs_commands(config: &UpstreamConfig) -> bool {
+    let mut values = config.env.values().chain(config.headers.values()).chain(&config.bearer);
+    values.any(|value| matches!(value.parse(), Ok(SecretSource::Command(_))))
+}
+
 /// The place of the bearer token.
 fn bearer(config: &UpstreamConfig) -> Result<Option<SecretSource>, String> {
     let source = config.bearer.as_deref().map(str::parse).transpose();

@@ -193,3 +193,34 @@ fn an_entry_that_describes_no_server_harms_no_other() {
         assert_eq!(checked.code, Some(2), "{checked:?}");
     }
 }
+
+/// Invariant: Secrets that take their time hold up neither each other nor the end of the gateway.
+#[test]
+fn commands_for_secrets_run_side_by_side() {
+    let remote = Scripted::start(scripted::modern);
+    let url = remote.url();
+    // Each ends when the other one has begun.
+    let meets = |mine: &str, other: &str| {
+        format!("cmd:sh -c 'touch {mine}; until [ -e {other} ]; do sleep 0.02; done; echo token-{mine}'")
+    };
+    let table =
+        |name: &str, bearer: &str| format!("[upstreams.{name}]\nurl = {url:?}\nbearer = {bearer:?}\n");
+    let both = table("one", &meets("a", "b")) + &table("two", &meets("b", "a"));
+    let home = folder(&[("anyport.toml", &both)]);
+    let (mut gateway, server) = serve(&home, &[]);
+    assert_eq!(call(&server, "one_look")["result"]["content"][0]["text"], "seen");
+    // One that waits for its user when the gateway is stopped, and ends with it.
+    let waits = "cmd:sh -c 'echo $$ > waits.new; mv waits.new waits; exec sleep 50'";
+    fs::write(home.path().join("anyport.toml"), both + &table("late", waits)).unwrap();
+    let process = until(
+        || fs::read_to_string(home.path().join("waits")).ok().map_or(Value::Null, Value::String),
+        |process| process.is_string(),
+    );
+    assert_eq!(call(&server, "two_look")["result"]["content"][0]["text"], "seen");
+    let id = rustix::process::Pid::from_raw(gateway.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert!(gateway.wait().success());
+    let process: i32 = process.as_str().unwrap().trim().parse().unwrap();
+    let process = rustix::process::Pid::from_raw(process).unwrap();
+    assert!(rustix::process::test_kill_process(process).is_err(), "it outlives the gateway");
+}

@@ -1,6 +1,7 @@
 //! The servers and documents of a file, as members of the federation.
 //!
 //! - `upstream`: a server; `connection`: how it is connected, whoever calls it.
+//! - `reached`: how servers are reached, with their secrets.
 //! - `documents`: folders of documents.
 //! - `offer`: what becomes of what they offer.
 //! - `lifecycle`: how they are started and ended.
@@ -10,6 +11,7 @@ mod connection;
 mod documents;
 mod lifecycle;
 mod offer;
+mod reached;
 #[cfg(unix)]
 mod status;
 mod upstream;
@@ -22,13 +24,12 @@ use anyport_gateway::federation::{Member, Pins};
 use http::HeaderName;
 use indexmap::IndexMap;
 
-use self::{connection::brought_headers, documents::DocumentsMember, upstream::UpstreamMember};
-use super::{file::GatewayFile, own_address::is_own};
-use crate::{
-    serve::Arguments,
-    target::{self, UpstreamFault},
-    upstream_factory::UpstreamFactory,
+pub(super) use self::reached::ReachedServers;
+use self::{
+    connection::brought_headers, documents::DocumentsMember, reached::Reached, upstream::UpstreamMember,
 };
+use super::{file::GatewayFile, own_address::is_own};
+use crate::{serve::Arguments, target::UpstreamFault, upstream_factory::UpstreamFactory};
 
 /// The members of a federation, in the order of the file, and what is stopped with them.
 pub(super) struct Members {
@@ -47,13 +48,14 @@ struct MemberLimits {
 }
 
 impl Members {
-    /// The members that `file` describes. What is reached as it was in `old` is taken from there. Nothing is connected. A server that
+    /// The members that `file` describes, whose servers are `reached`. What is reached as it was in `old` is taken from there. Nothing is connected. A server that
     /// cannot be used, for want of a secret for instance, is a member whose calls fail.
     ///
     /// # Errors
     /// What is wrong with the documents; or with a server, if `old` has it and it could be used there, or if none can be used.
     pub(super) fn new(
         file: &GatewayFile,
+        mut reached: ReachedServers,
         old: Option<&Self>,
         arguments: &Arguments,
         factory: &Arc<UpstreamFactory>,
@@ -75,9 +77,10 @@ impl Members {
                 tracing::warn!("the upstream {name} is left out: its URL is that of this gateway");
                 continue;
             }
+            let Some(reached) = reached.remove(name) else { continue };
             let known = old.and_then(|old| old.upstreams.get(name));
             let same = known.filter(|_| keeps_upstreams);
-            let member = match upstream(file, (name, config), same, arguments, factory) {
+            let member = match upstream(file, (name, config), reached, same, arguments, factory) {
                 Ok(member) => member,
                 // What works goes on as it is.
                 Err(fault) if known.is_some_and(|known| known.server.is_ok()) => {
@@ -123,7 +126,7 @@ impl Members {
         unusable.map(|(name, unusable)| (name.as_str(), unusable.why(name)))
     }
 
-    /// The same with the server `name` connected anew, as `file` has it; and why that cannot be used, if it could not before either.
+    /// The same with the server `name` connected anew, as `file` has it and as it is `reached`; and why that cannot be used, if it could not before either.
     ///
     /// # Errors
     /// Why nothing is to be changed.
@@ -131,16 +134,18 @@ impl Members {
         &self,
         name: &str,
         file: &GatewayFile,
+        mut reached: ReachedServers,
         arguments: &Arguments,
         factory: &Arc<UpstreamFactory>,
     ) -> Result<(Self, Option<UpstreamFault>), String> {
-        let (Some(known), Some(config)) = (self.upstreams.get(name), file.config.upstreams.get(name)) else {
+        let described = (self.upstreams.get(name), file.config.upstreams.get(name), reached.remove(name));
+        let (Some(known), Some(config), Some(reached)) = described else {
             return Err(match self.documents.contains_key(name) {
                 true => format!("{name} is a folder of documents, which are read again when they change"),
                 false => format!("the gateway has no server {name}"),
             });
         };
-        let (member, fault) = match upstream(file, (name, config), None, arguments, factory) {
+        let (member, fault) = match upstream(file, (name, config), reached, None, arguments, factory) {
             Ok(member) => (member, None),
             Err(fault) if known.server.is_ok() => return Err(format!("{name} stays as it is: {fault}")),
             Err(fault) => {
@@ -221,12 +226,12 @@ impl Members {
 fn upstream(
     file: &GatewayFile,
     (name, config): (&str, &UpstreamConfig),
+    reached: Reached,
     known: Option<&UpstreamMember>,
     arguments: &Arguments,
     factory: &Arc<UpstreamFactory>,
 ) -> Result<UpstreamMember, UpstreamFault> {
-    let revision = target::check_upstream(config, file)?;
-    let server = target::of_upstream(config, file)?;
+    let (server, revision) = reached?;
     match known.filter(|known| known.is_reached(Ok(&server), config)) {
         Some(known) => Ok(known.configured(config, &file.config.gateway)),
         None => UpstreamMember::new(file, (name, config), (server, revision), arguments, factory),
