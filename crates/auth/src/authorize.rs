@@ -89,7 +89,7 @@ impl AuthorizationRequest {
         &self.redirect_uri
     }
 
-    /// What proves that the code is redeemed by whom it was given to.
+    /// The code verifier of PKCE (RFC 7636), which the token request sends with the code.
     pub fn verifier(&self) -> &Secret {
         self.verifier.secret()
     }

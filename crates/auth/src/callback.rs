@@ -223,7 +223,7 @@ mod tests {
             ] {
                 assert_eq!(send(&callback, &wrong).await, "HTTP/1.1 400 Bad Request", "{wrong:.60}");
             }
-            // One that says nothing keeps nobody from answering.
+            // A connection that sends nothing does not delay others.
             let port = Url::parse(callback.redirect_uri()).unwrap().port().unwrap();
             let _silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             let right = format!("GET /callback?code=right&state={state} HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -1,4 +1,4 @@
-//! What a server says to a caller whom it does not let in: the header `WWW-Authenticate` (RFC 9110 §11.6.1).
+//! The authentication challenges of a server: the header `WWW-Authenticate` (RFC 9110 §11.6.1).
 
 use http_auth::{ChallengeRef, parse_challenges};
 

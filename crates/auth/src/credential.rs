@@ -20,7 +20,7 @@ pub struct Credential {
     pub account: String,
     /// The resource, as its metadata names it.
     pub resource: String,
-    /// Whether the authorization server is told the resource.
+    /// Whether requests to the authorization server have the parameter `resource` (RFC 8707).
     pub names_resource: bool,
     /// The authorization server.
     pub authorization_server: ServerMetadata,

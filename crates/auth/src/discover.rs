@@ -27,7 +27,7 @@ pub struct Discovered {
 /// Finds the authorization server of the server at `server`, whose refusal had `challenges`.
 ///
 /// # Errors
-/// Why there is none that may be used.
+/// Why no authorization server is found, or why the one that is found may not be used.
 pub async fn discover(
     server: &Url,
     challenges: &Challenges,

@@ -9,8 +9,9 @@
 //!   `reading`, `cached`: how that is requested, and when again; `shared`: the members of all endpoints.
 //! - [`Pins`]: what a member was first seen to offer, and what becomes of definitions that differ.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
-//! - `endpoint`, `served_endpoint`: where names and URIs lead, now; `dispatch`: which methods are answered; `forward`, `in_flight`: calls; `discover`, `listen`:
-//!   descriptions and subscriptions; `extensions`; `status`: [`MemberStatus`]; `retired`: [`RetiredMember`].
+//! - `endpoint`: where names and URIs lead; `served_endpoint`: an endpoint that can be replaced; `dispatch`: which methods are
+//!   answered; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
+//!   [`MemberStatus`], with `latency`; `retired`: [`RetiredMember`].
 //! - [`ResultLimit`]: results of tools that are too large.
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.

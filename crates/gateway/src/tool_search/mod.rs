@@ -35,9 +35,9 @@ pub use index::{ToolHit, ToolIndex};
 
 /// Offers three tools in place of those of a service: `search_tools`, `describe_tool` and `call_tool`.
 ///
-/// Everything but the list of tools, notifications of its changes and calls of the three passes unchanged, so a client that knows a tool's name may call the
-/// tool directly. A tool of the service with the name of one of the three is called by `call_tool`. Tools are searched in the
-/// list that the service has for the caller: nobody finds a tool that he cannot list.
+/// Everything but the list of tools, notifications of its changes and calls of the three passes unchanged, so a client that knows
+/// a tool's name may call the tool directly. A tool of the service with the name of one of the three is called by `call_tool`.
+/// Tools are searched in the list that the service has for the caller: nobody finds a tool that he cannot list.
 #[derive(Debug)]
 pub struct ToolSearch<S> {
     inner: Arc<S>,

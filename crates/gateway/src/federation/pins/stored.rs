@@ -17,6 +17,7 @@ use crate::federation::list_kind::ListKind;
 
 /// The longest time for which the store is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Inner {
     /// Takes over what is stored. What is not stored yet is added.
     fn take_over(&self, kind: ListKind, stored: Option<PinnedList>) {
