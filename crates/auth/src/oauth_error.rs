@@ -1,5 +1,6 @@
 use std::fmt;
 
+use anyport_transport::client::http::SideAnswer;
 use serde::Deserialize;
 
 use crate::secret::Secret;
@@ -38,9 +39,10 @@ impl OAuthError {
         Self { code: hidden(self.code), description: self.description.map(hidden) }
     }
 
-    /// The error in a document, if it has one, whatever the status it came with: some servers answer 200.
-    pub(crate) fn of(document: &[u8]) -> Option<Self> {
-        let document: Document = serde_json::from_slice(document).ok()?;
+    /// The error in an answer, if it has one, whatever the status below 500 that it came with: GitHub's have 200.
+    pub(crate) fn of(answer: &SideAnswer) -> Option<Self> {
+        let body = answer.body.as_deref().filter(|_| answer.status < 500)?;
+        let document: Document = serde_json::from_slice(body).ok()?;
         Some(Self::new(&document.error, document.error_description.as_deref()))
     }
 }

@@ -125,7 +125,7 @@ async fn register(
     let asked = AuthMethod::to_register(server);
     let answer = fetcher.post(endpoint, Body::Json(document(asked, redirect_uri).to_string()), None).await?;
     let url = without_secrets(endpoint);
-    if let Some(error) = answer.body.as_deref().and_then(OAuthError::of).filter(|_| answer.status < 500) {
+    if let Some(error) = OAuthError::of(&answer) {
         // 2026-07-28, client-registration §Application Type and Redirect URI Constraints: "When a registration request is
         // rejected, clients **SHOULD** surface a meaningful error to the user or developer."
         return Err(Error::Refused { url, what: "to register a client", error });

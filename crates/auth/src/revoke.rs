@@ -37,8 +37,7 @@ async fn revoke_one(
     form.append_pair("token", token.expose()).append_pair("token_type_hint", kind);
     let authorization = authenticate(&mut form, &credential.client.identity());
     let answer = fetcher.post(endpoint, Body::Form(form.finish()), authorization).await?;
-    let error = answer.body.as_deref().and_then(OAuthError::of).filter(|_| answer.status < 500);
-    match error {
+    match OAuthError::of(&answer) {
         // It has forgotten the client, and its tokens with it.
         Some(error) if error.code == "invalid_client" => Ok(()),
         Some(error) => {

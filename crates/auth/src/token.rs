@@ -209,8 +209,7 @@ fn basic(id: &str, secret: &Secret) -> HeaderValue {
 /// Reads an answer.
 fn read(endpoint: &str, answer: &SideAnswer, what: &'static str) -> Result<TokenAnswer, Error> {
     let url = without_secrets(endpoint);
-    // An error counts whatever its status is; GitHub's has 200.
-    if let Some(error) = answer.body.as_deref().and_then(OAuthError::of).filter(|_| answer.status < 500) {
+    if let Some(error) = OAuthError::of(answer) {
         return Err(Error::Refused { url, what, error });
     }
     let body = successful(endpoint, answer)?;
