@@ -5,11 +5,11 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Program, anyport, folder,
+    anyport, folder,
     http::Server,
     initialize, legacy, modern,
     scripted::{self, Asked, Scripted},
-    to_the_end,
+    serve_gateway, to_the_end,
 };
 
 /// The key in which a request came, or "none".
@@ -71,15 +71,6 @@ fn called(server: &Server, tool: &str, key: Option<&str>) -> Value {
     answer["result"]["content"][0]["text"].clone()
 }
 
-fn serve(text: &str) -> (tempfile::TempDir, Program, Server) {
-    let home = folder(&[("anyport.toml", text)]);
-    let mut command = anyport(home.path());
-    command.args(["serve", "--port", "0"]);
-    let mut gateway = Program::start(command);
-    let server = gateway.server();
-    (home, gateway, server)
-}
-
 /// Invariant: A key that a client brings reaches the upstream that it is for, in its own calls and in no others, and no caller with
 /// another key shares a session or a list with it.
 #[test]
@@ -93,7 +84,7 @@ fn each_client_reaches_the_server_with_its_own_key() {
         legacy_server.url(),
         other.url()
     );
-    let (_home, mut gateway, server) = serve(&text);
+    let (_home, mut gateway, server) = serve_gateway(&text);
     let callers = [Some("key-a"), Some("key-b"), None];
     thread::scope(|scope| {
         for key in callers {

@@ -13,21 +13,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Program, anyport, folder,
+    Program, anyport,
     http::{Connection, Server},
     initialize, legacy, modern,
     scripted::{self, Scripted},
-    to_the_end, until,
+    serve_gateway, to_the_end, until,
 };
-
-fn serve(text: &str) -> (TempDir, Program, Server) {
-    let home = folder(&[("anyport.toml", text)]);
-    let mut command = anyport(home.path());
-    command.args(["serve", "--port", "0"]);
-    let mut gateway = Program::start(command);
-    let server = gateway.server();
-    (home, gateway, server)
-}
 
 /// Writes another file, and returns what the gateway says of it.
 fn change(home: &TempDir, gateway: &mut Program, text: &str) -> String {
@@ -90,7 +81,7 @@ fn virtual_servers_come_change_and_go_with_the_file() {
     let upstreams = format!("[upstreams.a]\nurl = {url:?}\n[upstreams.b]\nurl = {url:?}\n");
     let with = |selections: &str| format!("{upstreams}{selections}");
     let stays = "[servers.stays]\ninclude = [\"a_*\", \"b_*\"]\n";
-    let (home, mut gateway, server) = serve(&with(&format!(
+    let (home, mut gateway, server) = serve_gateway(&with(&format!(
         "{stays}[servers.changes]\ninclude = [\"a_*\"]\n[servers.goes]\ninclude = [\"b_*\"]\n"
     )));
     let [staying, changing, going, coming] =
@@ -161,7 +152,7 @@ fn limits_are_changed_while_it_runs_as_far_as_that_is_possible() {
         })
     };
     let upstream = |name: &str| format!("[upstreams.{name}]\nurl = {:?}\n", remote.url());
-    let (home, mut gateway, server) = serve(&upstream("a"));
+    let (home, mut gateway, server) = serve_gateway(&upstream("a"));
     assert_eq!((tools(&server), &status(&home)["needs_restart"]), (json!(["a_look"]), &json!([])));
     let call =
         |tool: &str| server.post(&modern(1, "tools/call", json!({"name": tool, "arguments": {}})), &[]);

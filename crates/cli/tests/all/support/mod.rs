@@ -50,6 +50,16 @@ pub(crate) fn anyport(home: &Path) -> Command {
     command
 }
 
+/// A gateway over an `anyport.toml` of `text`, in a folder of its own.
+pub(crate) fn serve_gateway(text: &str) -> (TempDir, Program, http::Server) {
+    let home = folder(&[("anyport.toml", text)]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0"]);
+    let mut gateway = Program::start(command);
+    let server = gateway.server();
+    (home, gateway, server)
+}
+
 /// What a run that ended by itself left behind.
 #[derive(Debug)]
 pub(crate) struct Ended {
