@@ -13,6 +13,7 @@ use anyport_gateway::{
 use anyport_metrics::Metrics;
 use anyport_service::{Context, Reply, Request, Service, sync::Lock};
 use anyport_transport::http::{FurtherEndpoint, FurtherEndpoints};
+use arc_swap::ArcSwap;
 use indexmap::IndexMap;
 
 use super::file::virtual_path;
@@ -108,25 +109,25 @@ fn selection(name: &str, server: &VirtualServerConfig) -> VirtualServer {
 #[derive(Clone)]
 pub(super) struct Layered {
     searched: Arc<Searched>,
-    now: Arc<Lock<Arc<dyn Service>>>,
+    now: Arc<ArcSwap<Box<dyn Service>>>,
 }
 
 impl Layered {
     fn new(federation: Federation, limits: &Limits, metrics: &Metrics) -> Self {
         let searched = Arc::new(Searched::new(federation));
-        let now: Arc<dyn Service> = Arc::new(upstream_factory::layered(searched.clone(), limits, metrics));
-        Self { searched, now: Arc::new(Lock::new(now)) }
+        let now: Box<dyn Service> = Box::new(upstream_factory::layered(searched.clone(), limits, metrics));
+        Self { searched, now: Arc::new(ArcSwap::from_pointee(now)) }
     }
 
     fn set_limits(&self, limits: &Limits, metrics: &Metrics) {
-        *self.now.lock() = Arc::new(upstream_factory::layered(self.searched.clone(), limits, metrics));
+        let now = upstream_factory::layered(self.searched.clone(), limits, metrics);
+        self.now.store(Arc::new(Box::new(now)));
     }
 }
 
 impl Service for Layered {
     fn call(&self, request: Request, context: Context) -> Reply {
-        let now = self.now.lock().clone();
-        now.call(request, context)
+        self.now.load().call(request, context)
     }
 }
 

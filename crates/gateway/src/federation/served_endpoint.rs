@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyport_service::sync::Lock;
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::{endpoint::Endpoint, shared::Shared};
@@ -10,7 +10,7 @@ use super::{endpoint::Endpoint, shared::Shared};
 /// An endpoint as it is now. Requests that have begun go on with the one that they found.
 pub(super) struct ServedEndpoint {
     pub(super) shared: Arc<Shared>,
-    now: Lock<Arc<Endpoint>>,
+    now: ArcSwap<Endpoint>,
     /// Whether its listen streams end.
     ended: watch::Sender<bool>,
 }
@@ -18,20 +18,18 @@ pub(super) struct ServedEndpoint {
 impl ServedEndpoint {
     pub(super) fn new(endpoint: Endpoint) -> Self {
         let shared = endpoint.shared.clone();
-        Self { shared, now: Lock::new(Arc::new(endpoint)), ended: watch::Sender::new(false) }
+        Self { shared, now: ArcSwap::from_pointee(endpoint), ended: watch::Sender::new(false) }
     }
 
     /// The endpoint of now.
     pub(super) fn endpoint(&self) -> Arc<Endpoint> {
-        self.now.lock().clone()
+        self.now.load_full()
     }
 
     /// Replaces the endpoint, unless it is the same for clients. Listeners compare their lists.
     pub(super) fn replace(&self, endpoint: Endpoint) {
-        let mut now = self.now.lock();
-        if !now.is_same_as(&endpoint) {
-            *now = Arc::new(endpoint);
-            drop(now);
+        if !self.now.load().is_same_as(&endpoint) {
+            self.now.store(Arc::new(endpoint));
             self.shared.notify();
         }
     }
