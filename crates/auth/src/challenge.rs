@@ -38,6 +38,11 @@ impl Challenges {
         Self(all)
     }
 
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Challenge> {
+        self.0.iter()
+    }
+
     /// The challenge for bearer tokens, else the first one that leads to metadata: a server that binds its tokens to a key has a
     /// challenge `DPoP` alone.
     pub fn token(&self) -> Option<&Challenge> {

@@ -1,6 +1,6 @@
 //! The authentication challenge of a server: the header `WWW-Authenticate` (RFC 9110 §11.6.1).
 
-use http_auth::{ChallengeRef, parse_challenges};
+use anyport_auth::Challenges;
 
 /// The server's challenge: the first one of `WWW-Authenticate`, or the one for bearer tokens.
 #[derive(Debug, Default, PartialEq)]
@@ -16,21 +16,15 @@ pub(crate) struct Challenge {
 impl Challenge {
     /// Reads the header `WWW-Authenticate`.
     pub(crate) fn of(challenge: Option<&str>) -> Self {
-        let Some(challenges) = challenge.and_then(|text| parse_challenges(text).ok()) else {
-            return Self::default();
-        };
-        let bearer = |one: &&ChallengeRef<'_>| one.scheme.eq_ignore_ascii_case("bearer");
-        let Some(one) = challenges.iter().find(bearer).or(challenges.first()) else { return Self::default() };
-        let value = |name: &str| {
-            let (_, value) = one.params.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
-            Some(value.to_unescaped()).filter(|value| !value.is_empty())
-        };
+        let challenges = Challenges::parse(challenge);
+        let bearer = challenges.iter().find(|one| one.scheme.eq_ignore_ascii_case("bearer"));
+        let Some(one) = bearer.or(challenges.iter().next()).cloned() else { return Self::default() };
         Self {
-            scheme: Some(one.scheme.to_owned()),
-            error: value("error"),
-            description: value("error_description"),
-            scope: value("scope"),
-            metadata: value("resource_metadata"),
+            scheme: Some(one.scheme),
+            error: one.error,
+            description: one.description,
+            scope: one.scope,
+            metadata: one.resource_metadata,
         }
     }
 
