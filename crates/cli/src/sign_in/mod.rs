@@ -41,7 +41,8 @@ pub(crate) fn vault_in(state: &Path, store: Arc<dyn Store>) -> Result<Vault> {
 
 /// The credentials, if anybody has signed in with this folder: nothing is made for those who do not.
 pub(crate) fn known_vault(state: &Path) -> Option<Vault> {
-    state_dir::has_credentials_key(state).then(|| vault(state).ok())?
+    let vault = state_dir::has_credentials_key(state).then(|| vault(state))?;
+    vault.inspect_err(|error| tracing::warn!("stored logins are not used: {error:#}")).ok()
 }
 
 /// The sign-in of `account` to the server at `endpoint`. No output of this run repeats its tokens, whoever repeats them to it.
