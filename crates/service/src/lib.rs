@@ -9,7 +9,7 @@
 //!
 //! # Layout
 //! - [`Service`], [`Request`]: the trait and what it takes.
-//! - [`Context`], [`Principal`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
+//! - [`Context`], [`Principal`], [`Authorization`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
 //!   keys that the client brings for servers behind this one.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
@@ -18,6 +18,7 @@
 //! - [`Clock`]: the time since a moment, and the moments of timers.
 //! - [`sync`]: a mutex that ignores poisoning.
 
+mod authorization;
 mod backoff;
 mod client_headers;
 mod clock;
@@ -30,6 +31,7 @@ mod reply;
 mod service;
 pub mod sync;
 
+pub use authorization::Authorization;
 pub use backoff::Backoff;
 pub use client_headers::ClientHeaders;
 pub use clock::Clock;

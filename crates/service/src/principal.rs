@@ -13,6 +13,7 @@ enum Kind {
     Anonymous,
     Local,
     Named(ByteString),
+    Subject { issuer: ByteString, subject: ByteString },
 }
 
 impl Principal {
@@ -31,12 +32,34 @@ impl Principal {
         Self(Kind::Named(name.into()))
     }
 
+    /// A caller that `issuer` knows as `subject`: the claims `iss` and `sub` of its token (RFC 9068, section 2.2). An e-mail
+    /// address is no subject: it may be given to somebody else.
+    pub fn subject_of(issuer: impl Into<ByteString>, subject: impl Into<ByteString>) -> Self {
+        Self(Kind::Subject { issuer: issuer.into(), subject: subject.into() })
+    }
+
+    /// The issuer that knows the caller, if one does.
+    pub fn issuer(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Subject { issuer, .. } => Some(issuer),
+            _ => None,
+        }
+    }
+
     /// Whether the caller is unauthenticated.
     pub fn is_anonymous(&self) -> bool {
         self.0 == Kind::Anonymous
     }
 
-    /// The name it proved, if any.
+    /// The caller's subject, which is unique at its [issuer](Self::issuer) only.
+    pub fn subject(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Subject { subject, .. } => Some(subject),
+            _ => None,
+        }
+    }
+
+    /// The name it proved, if any: one that the configuration of this server gave it. A subject of an issuer has none.
     pub fn name(&self) -> Option<&str> {
         match &self.0 {
             Kind::Named(name) => Some(name),
@@ -52,6 +75,8 @@ impl fmt::Display for Principal {
             Kind::Anonymous => f.write_str("anonymous"),
             Kind::Local => f.write_str("local"),
             Kind::Named(name) => write!(f, "name:{name}"),
+            // With the length, no issuer and subject read like another pair.
+            Kind::Subject { issuer, subject } => write!(f, "subject:{}:{issuer}:{subject}", issuer.len()),
         }
     }
 }

@@ -1,0 +1,71 @@
+use std::{borrow::Cow, fmt, pin::Pin, time::Duration};
+
+use anyport_service::Authorization;
+use bytestring::ByteString;
+use http::request::Parts;
+
+/// A credential as a request presents it: its scheme has been read, and there is one alone.
+#[derive(Clone)]
+pub struct Credential {
+    /// How it was presented.
+    pub scheme: Scheme,
+    /// The token, as it was sent.
+    pub token: ByteString,
+}
+
+/// The scheme of an `Authorization` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `Bearer` (RFC 6750).
+    Bearer,
+    /// `DPoP` (RFC 9449): the request has a proof in its header `DPoP`.
+    Dpop,
+}
+
+/// The token is a secret.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({:?})", self.scheme)
+    }
+}
+
+/// Verifies the credentials of requests, which were presented by their HTTP headers.
+pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
+    /// Verifies `credential` of the request whose head is `head`, for the endpoint whose resource identifier (RFC 8707) is
+    /// `resource`. Whatever takes time, such as fetching keys, is [`Verification::Pending`].
+    fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification;
+
+    /// Whether it accepts tokens that are bound to keys by DPoP, so that challenges offer that scheme as well.
+    fn accepts_dpop(&self) -> bool {
+        false
+    }
+}
+
+/// The result of a verification.
+pub enum Verification {
+    /// Known at once: a cached token, a local key.
+    Ready(Result<Authorization, CredentialError>),
+    /// Known later.
+    Pending(Pin<Box<dyn Future<Output = Result<Authorization, CredentialError>> + Send>>),
+}
+
+/// Why a credential does not let a request in. The texts are sent to the caller: they name no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// The credential is expired, revoked, forged, for somebody else or otherwise not valid: 401, `invalid_token` (RFC 6750,
+    /// section 3.1).
+    Invalid(Cow<'static, str>),
+    /// The proof of a token that is bound to a key is missing or wrong: 401, `invalid_dpop_proof` (RFC 9449, section 7.1).
+    InvalidProof(Cow<'static, str>),
+    /// The proof must have this nonce: 401, `use_dpop_nonce` and the header `DPoP-Nonce` (RFC 9449, section 9).
+    UseNonce(String),
+    /// It cannot be known now, since keys or the introspection endpoint are out of reach: 503 with `Retry-After`. A client
+    /// that was told `invalid_token` would drop a good token.
+    Unavailable {
+        /// What is out of reach.
+        reason: Cow<'static, str>,
+        /// After which time the request may be repeated.
+        retry_after: Duration,
+    },
+}
