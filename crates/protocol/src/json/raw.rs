@@ -85,6 +85,16 @@ impl Raw {
         self.0.into_bytes()
     }
 
+    /// Whether both are the same text in memory: clones of one value.
+    pub fn shares_text_with(&self, other: &Self) -> bool {
+        std::ptr::eq(self.as_str(), other.as_str())
+    }
+
+    /// Whether nothing else holds the buffer of the text. Never true of a text of the program's own code.
+    pub fn is_unshared(&self) -> bool {
+        self.0.as_bytes().is_unique()
+    }
+
     /// A part of this value: `part` must be borrowed from [`Raw::as_str`] of this very value.
     pub fn slice(&self, part: &str) -> Self {
         Self(self.0.slice_ref(part))

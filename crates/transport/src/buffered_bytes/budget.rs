@@ -8,6 +8,7 @@ use anyport_service::sync::Lock;
 use bytes::Bytes;
 use tokio::{sync::Notify, time::timeout};
 
+use super::lowered::LoweredLists;
 #[cfg(feature = "client-http")]
 use super::reads::Reads;
 use crate::refusals::Refusals;
@@ -49,6 +50,7 @@ pub(super) struct Shared {
     pub(super) gauge: Gauge,
     refused: Counter,
     refusals: Refusals,
+    lowered: LoweredLists,
 }
 
 #[derive(Default)]
@@ -79,12 +81,18 @@ impl BufferedBytes {
             gauge: metrics.gauge("anyport_buffered_bytes", "Bytes of large answers in memory"),
             refused: metrics.refusals("buffered_bytes"),
             refusals: Refusals::new(metrics),
+            lowered: LoweredLists::default(),
         }))
     }
 
     /// The counters of what other limits refuse.
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    /// Large lists, as sessions receive them.
+    pub(crate) fn lowered(&self) -> &LoweredLists {
+        &self.0.lowered
     }
 
     /// The limit of unread answers.

@@ -2,8 +2,10 @@
 //!
 //! - `budget`: the budget and its limits; `read_gate`: what lets an answer of a server be read.
 //! - `reads`: the answers that are being read, by server.
+//! - `lowered`: large lists that many sessions receive.
 
 mod budget;
+mod lowered;
 #[cfg(feature = "client-http")]
 mod read_gate;
 #[cfg(feature = "client-http")]

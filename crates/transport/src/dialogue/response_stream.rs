@@ -304,7 +304,7 @@ impl Encoding {
                 let lowered = translation.lower_outcome(*method, outcome);
                 if *listen { lowered.map(|result| tagged(&result, id)) } else { lowered }
             }
-            (Self::Legacy(legacy), outcome) => legacy.lower(outcome),
+            (Self::Legacy(legacy), outcome) => legacy.lower(outcome, buffers),
         };
         match outcome {
             Ok(result) => success(id, result, buffers),
@@ -322,7 +322,7 @@ impl Encoding {
 }
 
 impl Legacy {
-    fn lower(&self, outcome: Outcome) -> Result<Raw, Error> {
+    fn lower(&self, outcome: Outcome, buffers: &BufferedBytes) -> Result<Raw, Error> {
         let outcome = match outcome {
             Outcome::Result(result) => Ok(result),
             Outcome::Error(error) => Err(error),
@@ -334,7 +334,7 @@ impl Legacy {
             }
         };
         match self.method {
-            Some(method) => self.translation.lower_outcome(Some(method), outcome),
+            Some(method) => buffers.lowered().lower(self.translation, method, outcome),
             None => outcome,
         }
     }

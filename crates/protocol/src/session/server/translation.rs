@@ -22,6 +22,11 @@ impl Translation {
         Self { revision }
     }
 
+    /// The client's revision.
+    pub fn revision(self) -> Revision {
+        self.revision
+    }
+
     /// Lifts a request that names its revision itself: its params, and the capabilities in its `_meta`.
     ///
     /// # Errors
