@@ -1,7 +1,7 @@
 //! The file of a running gateway is read again when it has changed, and only what is different is replaced.
 //!
-//! Changes are looked for once a second, in the file itself and in the `.env` beside it: editors replace files in so many ways
-//! that the text is what counts. SIGHUP reads the file at once, and secrets again; not in a terminal, whose end it says.
+//! Changes are looked for about once a second, in the file itself and in the `.env` beside it: editors replace files in so many
+//! ways that the text is what counts. A file that is still being written is read once it stays as it is. SIGHUP reads the file at once, and secrets again; not in a terminal, whose end it says.
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,7 +23,13 @@ use crate::{listen::Limits, logging, render::safe, serve::Arguments, user_error:
 pub(super) type Restart = (String, oneshot::Sender<Result<(), String>>);
 
 /// How often the file is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(750);
+
+/// How long a changed file must stay as it is. An editor that writes it in two steps has first half of the servers there.
+const SETTLED: Duration = Duration::from_millis(250);
+
+/// How often a file is looked at that does not stay as it is.
+const MOST_LOOKS: usize = 20;
 
 impl Running {
     /// Reads the file again whenever it has changed.
@@ -48,7 +54,7 @@ impl Running {
             if !is_forced && found == seen {
                 continue;
             }
-            seen = found;
+            seen = if is_forced { found } else { settled(found, || texts(&paths)).await };
             if let Err(error) = self.reload(arguments).await {
                 let help = error.downcast_ref().map_or("correct the file", |error: &UserError| &error.help);
                 // The place of the fault has lines of its own.
@@ -123,6 +129,19 @@ impl Running {
     }
 }
 
+/// What `look` finds once it finds the same twice, beginning with `found`.
+async fn settled<T: PartialEq>(mut found: T, mut look: impl FnMut() -> T) -> T {
+    for _ in 0..MOST_LOOKS {
+        sleep(SETTLED).await;
+        let next = look();
+        if next == found {
+            break;
+        }
+        found = next;
+    }
+    found
+}
+
 /// What is different about the virtual servers of a file, in words.
 fn virtual_changes(old: &GatewayConfig, new: &GatewayConfig) -> Option<String> {
     let (old, new) = (&old.servers, &new.servers);
@@ -143,4 +162,33 @@ fn virtual_changes(old: &GatewayConfig, new: &GatewayConfig) -> Option<String> {
 fn texts(paths: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
     let text = |path: &PathBuf| if path.is_file() { std::fs::read(path).ok() } else { None };
     paths.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `settled` finds in a file that has these texts, one at each look.
+    async fn read(texts: &[&'static str]) -> &'static str {
+        let mut looks = texts.iter().copied();
+        let first = looks.next().unwrap();
+        let last = *texts.last().unwrap();
+        settled(first, || looks.next().unwrap_or(last)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_is_read_once_it_stays_as_it_is() {
+        assert_eq!(read(&["whole"]).await, "whole");
+        assert_eq!(read(&["", "half", "whole", "whole", "next"]).await, "whole");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_never_stays_is_read_nevertheless() {
+        let mut looks = 0;
+        let found = settled(0, || {
+            looks += 1;
+            looks
+        });
+        assert_eq!(found.await, MOST_LOOKS);
+    }
 }
