@@ -1,0 +1,10 @@
+//! The cryptography of JSON Web Tokens, by `ring`.
+//!
+//! - [`sign`]: signers of `jsonwebtoken`, and tokens that this program signs.
+//! - [`SigningKey`]: a private key in PEM, by which a client proves who it is.
+
+pub(crate) mod sign;
+mod signing_key;
+
+pub use signing_key::InvalidKey;
+pub(crate) use signing_key::SigningKey;
