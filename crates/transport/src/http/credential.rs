@@ -43,9 +43,22 @@ pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
     /// `resource`. Whatever takes time, such as fetching keys, is [`Verification::Pending`].
     fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification;
 
+    /// Verifies `credential` again while a stream is open that it has opened: whether it was revoked meanwhile. A cached
+    /// answer is not good enough here, and a proof was one of the request alone. The default verifies a request that has
+    /// nothing but the credential, which suits verifiers without a cache and without proofs.
+    fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
+        let (head, ()) = http::Request::new(()).into_parts();
+        self.verify(credential, &head, resource)
+    }
+
     /// Whether it accepts tokens that are bound to keys by DPoP, so that challenges offer that scheme as well.
     fn accepts_dpop(&self) -> bool {
         false
+    }
+
+    /// The algorithms of DPoP proofs that it accepts, for challenges and metadata.
+    fn dpop_algorithms(&self) -> &[&str] {
+        &[]
     }
 }
 
