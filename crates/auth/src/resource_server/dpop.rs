@@ -10,6 +10,7 @@ use anyport_metrics::Counter;
 use anyport_seal::Sealer;
 use anyport_transport::http::{CredentialError, Scheme};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::request::Parts;
 use jsonwebtoken::{
     DecodingKey,
     jwk::{Jwk, ThumbprintHash},
@@ -79,6 +80,10 @@ impl ProofChecker {
         policy != DpopPolicy::Accepted
     }
 
+    /// The algorithms by which proofs may be signed.
+    pub(super) const ALGORITHMS: &[&str] =
+        &["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
     /// Checks that the caller holds what its token is bound to.
     pub(super) fn check(
         &self,
@@ -86,6 +91,7 @@ impl ProofChecker {
         presented: &Presented<'_>,
         now: &Moment,
     ) -> Result<(), CredentialError> {
+        let Some(head) = presented.head else { return Ok(()) };
         match (presented.credential.scheme, &binding.key) {
             (Scheme::Bearer, None) if self.policy == DpopPolicy::Required => {
                 return Err(invalid("the token is not bound to a key (cnf.jkt), and must be"));
@@ -103,7 +109,7 @@ impl ProofChecker {
                     "the token is not bound to a key (cnf.jkt): present it with the scheme Bearer",
                 ));
             }
-            (Scheme::Dpop, Some(thumbprint)) => self.check_proof(thumbprint, presented, now)?,
+            (Scheme::Dpop, Some(thumbprint)) => self.check_proof(thumbprint, presented, head, now)?,
         }
         match &binding.certificate {
             Some(thumbprint) if presented.certificate() != Some(thumbprint) => Err(invalid(
@@ -118,18 +124,19 @@ impl ProofChecker {
         &self,
         thumbprint: &str,
         presented: &Presented<'_>,
+        head: &Parts,
         now: &Moment,
     ) -> Result<(), CredentialError> {
-        let mut headers = presented.head.headers.get_all("dpop").iter();
+        let mut headers = head.headers.get_all("dpop").iter();
         let (Some(proof), None) = (headers.next(), headers.next()) else {
             return Err(wrong("the request must have one header DPoP"));
         };
         let proof = proof.to_str().map_err(|_| wrong("the proof is no JWT"))?;
         let (claims, key) = verified(proof, &self.limits)?;
-        if claims.htm != presented.head.method.as_str() {
+        if claims.htm != head.method.as_str() {
             return Err(wrong("the proof is for another method (htm)"));
         }
-        if !is_same_url(&claims.htu, presented) {
+        if !is_same_url(&claims.htu, presented.resource, head.uri.path()) {
             return Err(wrong("the proof is for another URL (htu)"));
         }
         self.check_nonce(claims.nonce.as_deref(), now)?;
@@ -232,19 +239,18 @@ fn has_private_part(proof: &UnverifiedToken<'_>) -> bool {
 }
 
 /// Whether `htu` is the URL of the request, without query and fragment.
-fn is_same_url(htu: &str, presented: &Presented<'_>) -> bool {
+fn is_same_url(htu: &str, resource: &str, path: &str) -> bool {
     let without_query = |url: &str| {
         let mut url = Url::parse(url).ok()?;
         url.set_query(None);
         url.set_fragment(None);
         Some(url)
     };
-    let (Some(found), Some(mut expected)) = (without_query(htu), without_query(presented.resource)) else {
+    let (Some(found), Some(mut expected)) = (without_query(htu), without_query(resource)) else {
         return false;
     };
     // A proxy before us may have taken the front of the path away. Otherwise the path is the request's own: an endpoint may have
     // further ones below it.
-    let path = presented.head.uri.path();
     if !expected.path().ends_with(path) {
         expected.set_path(path);
     }

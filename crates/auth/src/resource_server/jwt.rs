@@ -219,6 +219,10 @@ impl Jwt {
         &self.config.issuer
     }
 
+    fn verifier(&self) -> &Arc<Verifier> {
+        self.verifier.get_or_init(|| Arc::new(Verifier::new(self.config.clone())))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self.verifier = OnceLock::new();
@@ -228,12 +232,19 @@ impl Jwt {
 
 impl CredentialVerifier for Jwt {
     fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification {
-        let verifier = self.verifier.get_or_init(|| Arc::new(Verifier::new(self.config.clone())));
-        verifier.verify(&Presented { credential, head, resource })
+        self.verifier().verify(&Presented { credential, head: Some(head), resource })
+    }
+
+    fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
+        self.verifier().verify(&Presented { credential, head: None, resource })
     }
 
     fn accepts_dpop(&self) -> bool {
         ProofChecker::is_offered(self.config.dpop)
+    }
+
+    fn dpop_algorithms(&self) -> &[&str] {
+        ProofChecker::ALGORITHMS
     }
 }
 

@@ -7,14 +7,15 @@ use http::request::Parts;
 #[derive(Clone, Copy)]
 pub(super) struct Presented<'a> {
     pub(super) credential: &'a Credential,
-    pub(super) head: &'a Parts,
+    /// `None` when a credential is verified again: it was proven with its request.
+    pub(super) head: Option<&'a Parts>,
     pub(super) resource: &'a str,
 }
 
 /// The same for a verification that takes time.
 pub(super) struct Kept {
     credential: Credential,
-    head: Parts,
+    head: Option<Parts>,
     resource: Box<str>,
 }
 
@@ -25,16 +26,17 @@ impl Presented<'_> {
 
     /// The SHA-256 of the certificate with which the client has opened the connection.
     pub(super) fn certificate(&self) -> Option<&[u8; 32]> {
-        self.head.extensions.get::<ClientCertificate>().map(|certificate| &certificate.sha256)
+        let certificate = self.head?.extensions.get::<ClientCertificate>();
+        certificate.map(|certificate| &certificate.sha256)
     }
 
     pub(super) fn keep(&self) -> Kept {
-        Kept { credential: self.credential.clone(), head: self.head.clone(), resource: self.resource.into() }
+        Kept { credential: self.credential.clone(), head: self.head.cloned(), resource: self.resource.into() }
     }
 }
 
 impl Kept {
     pub(super) fn presented(&self) -> Presented<'_> {
-        Presented { credential: &self.credential, head: &self.head, resource: &self.resource }
+        Presented { credential: &self.credential, head: self.head.as_ref(), resource: &self.resource }
     }
 }

@@ -73,11 +73,26 @@ impl CredentialVerifier for Verifiers {
     fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification {
         match self.choose(&credential.token) {
             Some(verifier) => verifier.verify(credential, head, resource),
-            None => Verification::Ready(Err(invalid("the token is of no issuer that is trusted here"))),
+            None => unknown(),
+        }
+    }
+
+    fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
+        match self.choose(&credential.token) {
+            Some(verifier) => verifier.verify_again(credential, resource),
+            None => unknown(),
         }
     }
 
     fn accepts_dpop(&self) -> bool {
         self.jwts.iter().any(CredentialVerifier::accepts_dpop)
     }
+
+    fn dpop_algorithms(&self) -> &[&str] {
+        self.jwts.first().map_or(&[], CredentialVerifier::dpop_algorithms)
+    }
+}
+
+fn unknown() -> Verification {
+    Verification::Ready(Err(invalid("the token is of no issuer that is trusted here")))
 }
