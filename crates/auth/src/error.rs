@@ -171,11 +171,9 @@ impl Error {
         match self {
             Self::NoPkce(_) => Some(HelpfulOption::AssumePkce),
             Self::NoRegistration(_) | Self::OtherIssuer { .. } => Some(HelpfulOption::ClientId),
-            Self::NoMetadata { .. } | Self::Server { .. } => Some(HelpfulOption::Issuer),
-            Self::Resource { why, .. } => match why {
-                ResourceMetadataError::NoServer => Some(HelpfulOption::Issuer),
-                _ => None,
-            },
+            Self::NoMetadata { .. }
+            | Self::Server { .. }
+            | Self::Resource { why: ResourceMetadataError::NoServer, .. } => Some(HelpfulOption::Issuer),
             Self::Refused { error, .. } | Self::Response(ResponseError::Refused(error)) => {
                 HelpfulOption::against(error)
             }

@@ -34,6 +34,7 @@ mod pkce;
 mod refresh;
 mod registration;
 mod resource_metadata;
+pub mod resource_server;
 mod response_error;
 mod revoke;
 mod safe_url;
