@@ -29,8 +29,8 @@ impl<S: Service> StateBinding<S> {
 impl<S: Service> Service for StateBinding<S> {
     fn call(&self, request: Request, context: Context) -> Reply {
         let method = request.known().filter(|method| method.may_ask());
-        let (Some(method), Some(_), InputMode::InputRequired) =
-            (method, context.principal().name(), context.input_mode())
+        let (Some(method), true, InputMode::InputRequired) =
+            (method, context.principal().is_authenticated(), context.input_mode())
         else {
             return self.inner.call(request, context);
         };

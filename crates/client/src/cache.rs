@@ -131,7 +131,7 @@ impl Store {
 impl ClientCache {
     pub(crate) fn new(cache: Cache, principal: &Principal) -> Self {
         static CLIENTS: AtomicU64 = AtomicU64::new(0);
-        let own = match principal.name().is_some() {
+        let own = match principal.is_authenticated() {
             true => Whose::Named(principal.clone()),
             false => Whose::Client(CLIENTS.fetch_add(1, Ordering::Relaxed)),
         };

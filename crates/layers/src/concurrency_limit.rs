@@ -131,10 +131,10 @@ enum Caller {
 }
 
 impl Caller {
-    /// A principal that proved its name can open any number of sessions, which are all its own.
+    /// A principal that proved its identity can open any number of sessions, which are all its own.
     fn of(context: &Context) -> Self {
-        match (context.principal().name(), context.session_id()) {
-            (None, Some(session)) => Self::Session(session),
+        match (context.principal().is_authenticated(), context.session_id()) {
+            (false, Some(session)) => Self::Session(session),
             _ => Self::Principal(context.principal().clone()),
         }
     }

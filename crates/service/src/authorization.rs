@@ -6,7 +6,14 @@ use crate::Principal;
 
 /// What a verified credential allows: whom it stands for, its scopes, and until when. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorization(Arc<Granted>);
+pub struct Authorization(Kind);
+
+/// Callers without scopes, who are most, cost no allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Unlimited(Principal),
+    Granted(Arc<Granted>),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Granted {
@@ -17,41 +24,87 @@ struct Granted {
 
 impl Authorization {
     /// Allows `principal` everything, without an end: a caller of a static token, the local user.
-    pub fn unlimited(principal: Principal) -> Self {
-        Self(Arc::new(Granted { principal, scopes: None, expires: None }))
+    pub const fn unlimited(principal: Principal) -> Self {
+        Self(Kind::Unlimited(principal))
     }
 
     /// Allows `principal` what `scopes` stand for.
     pub fn scoped<S: Into<Box<str>>>(principal: Principal, scopes: impl IntoIterator<Item = S>) -> Self {
         let scopes = Some(scopes.into_iter().map(Into::into).collect());
-        Self(Arc::new(Granted { principal, scopes, expires: None }))
+        Self(Kind::Granted(Arc::new(Granted { principal, scopes, expires: None })))
     }
 
     /// Ends at `expires`.
     #[must_use]
-    pub fn until(mut self, expires: Instant) -> Self {
-        Arc::make_mut(&mut self.0).expires = Some(expires);
-        self
+    pub fn until(self, expires: Instant) -> Self {
+        let mut granted = match self.0 {
+            Kind::Unlimited(principal) => Arc::new(Granted { principal, scopes: None, expires: None }),
+            Kind::Granted(granted) => granted,
+        };
+        Arc::make_mut(&mut granted).expires = Some(expires);
+        Self(Kind::Granted(granted))
     }
 
     /// Whom the credential stands for.
     pub fn principal(&self) -> &Principal {
-        &self.0.principal
+        match &self.0 {
+            Kind::Unlimited(principal) => principal,
+            Kind::Granted(granted) => &granted.principal,
+        }
     }
 
     /// The scopes that were granted; `None`: everything is allowed.
     pub fn scopes(&self) -> Option<impl Iterator<Item = &str>> {
-        Some(self.0.scopes.as_deref()?.iter().map(|scope| &**scope))
+        Some(self.granted()?.scopes.as_deref()?.iter().map(|scope| &**scope))
     }
 
     /// Whether `scope` was granted. A hierarchy of scopes is resolved by what verifies credentials: it grants what a scope
     /// includes as well.
     pub fn allows(&self, scope: &str) -> bool {
-        self.0.scopes.as_deref().is_none_or(|scopes| scopes.iter().any(|granted| **granted == *scope))
+        self.scopes().is_none_or(|mut scopes| scopes.any(|granted| granted == scope))
     }
 
     /// When it ends; `None`: with the process.
     pub fn expires(&self) -> Option<Instant> {
-        self.0.expires
+        self.granted()?.expires
+    }
+
+    fn granted(&self) -> Option<&Granted> {
+        match &self.0 {
+            Kind::Unlimited(_) => None,
+            Kind::Granted(granted) => Some(granted),
+        }
+    }
+}
+
+impl From<Principal> for Authorization {
+    fn from(principal: Principal) -> Self {
+        Self::unlimited(principal)
+    }
+}
+
+/// Whether `scope` is written as RFC 6749, section 3.3, has it: "1*( %x21 / %x23-5B / %x5D-7E )".
+pub fn is_scope(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_those_granted_and_none_allows_everything() {
+        let ada = || Principal::named("ada");
+        assert!(Authorization::unlimited(ada()).allows("x"));
+        let scoped = Authorization::scoped(ada(), ["a", "b:c"]);
+        assert!(scoped.allows("a") && scoped.allows("b:c") && !scoped.allows("b") && !scoped.allows("A"));
+        assert!(!Authorization::scoped(ada(), [""; 0]).allows("a"), "no scopes are not all of them");
+        assert_eq!((scoped.principal(), scoped.expires()), (&ada(), None));
+    }
+
+    #[test]
+    fn scopes_are_visible_ascii_without_quotes_and_backslashes() {
+        assert!(["data:read", "a", "https://x.example/y", "!"].into_iter().all(is_scope));
+        assert!(!["", "a b", "a\"b", "a\\b", "ä", "a\n"].into_iter().any(is_scope));
     }
 }

@@ -8,7 +8,7 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::{ClientHeaders, Peer, Presence, Principal, SessionId, WeakPeer};
+use crate::{Authorization, ClientHeaders, Peer, Presence, Principal, SessionId, WeakPeer};
 
 /// The context of one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Context(Arc<Call>);
 
 #[derive(Clone, Debug)]
 struct Call {
-    principal: Principal,
+    authorization: Authorization,
     session: Option<SessionId>,
     peer: Option<WeakPeer>,
     profile: Option<ClientProfile>,
@@ -57,10 +57,16 @@ pub enum InputMode {
 }
 
 impl Context {
-    /// Makes the context of a call by `principal` in `revision`, without declared capabilities.
+    /// Makes the context of a call by `principal` in `revision`, without declared capabilities. The principal may do
+    /// everything.
     pub fn new(principal: Principal, revision: Revision) -> Self {
+        Self::authorized(Authorization::unlimited(principal), revision)
+    }
+
+    /// Makes the context of a call in `revision` by a caller with `authorization`, without declared capabilities.
+    pub fn authorized(authorization: Authorization, revision: Revision) -> Self {
         Self(Arc::new(Call {
-            principal,
+            authorization,
             session: None,
             peer: None,
             profile: None,
@@ -214,7 +220,12 @@ impl Context {
 
     /// The caller's principal.
     pub fn principal(&self) -> &Principal {
-        &self.0.principal
+        self.0.authorization.principal()
+    }
+
+    /// What the credential of the caller allows.
+    pub fn authorization(&self) -> &Authorization {
+        &self.0.authorization
     }
 
     /// The session or connection that the call came by; `None` if nothing holds the calls of one client together, as over
@@ -232,7 +243,7 @@ impl Context {
     /// Whether the calls of this caller have nothing to do with one another: it is anonymous, and no session or
     /// connection holds them together. Each of them is then a caller of its own.
     pub fn is_unidentifiable(&self) -> bool {
-        self.0.session.is_none() && self.0.principal.is_anonymous()
+        self.0.session.is_none() && self.principal().is_anonymous()
     }
 
     /// The revision that the caller's hop speaks. What is inside is always the newest; this is for the few

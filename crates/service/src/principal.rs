@@ -51,6 +51,11 @@ impl Principal {
         self.0 == Kind::Anonymous
     }
 
+    /// Whether the caller proved its identity: by a name or as a subject of an issuer. The local user did not have to.
+    pub fn is_authenticated(&self) -> bool {
+        matches!(self.0, Kind::Named(_) | Kind::Subject { .. })
+    }
+
     /// The caller's subject, which is unique at its [issuer](Self::issuer) only.
     pub fn subject(&self) -> Option<&str> {
         match &self.0 {

@@ -86,7 +86,7 @@ pub fn serve(
     let (to, frames) = mpsc::channel(queue.max(1));
     let (out, from) = mpsc::channel(queue.max(1));
     let connection = ConnectionConfig {
-        principal,
+        authorization: principal.into(),
         supported,
         limits,
         max_open_requests,

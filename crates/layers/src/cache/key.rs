@@ -26,6 +26,7 @@ impl Key {
         let mut out = Vec::with_capacity(256);
         // Distinct principals have distinct texts.
         part(&mut out, context.principal().to_string().as_bytes());
+        scopes(&mut out, context);
         part(&mut out, tool.as_bytes());
         part(&mut out, &version.to_le_bytes());
         part(&mut out, context.revision().as_str().as_bytes());
@@ -49,6 +50,15 @@ impl Key {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+/// Writes the scopes of the caller: with fewer of them, a principal may not have the answer that it has with more.
+fn scopes(out: &mut Vec<u8>, context: &Context) {
+    let Some(scopes) = context.authorization().scopes() else { return out.push(0) };
+    let scopes: std::collections::BTreeSet<&str> = scopes.collect();
+    out.push(1);
+    part(out, &scopes.len().to_le_bytes());
+    scopes.iter().for_each(|scope| part(out, scope.as_bytes()));
 }
 
 /// Writes `bytes` such that no other sequence of parts is written alike.

@@ -24,6 +24,11 @@ pub mod code {
     pub const MISSING_CLIENT_CAPABILITY: i64 = -32021;
     /// 2026-07-28: the server does not speak the requested revision.
     pub const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
+    /// A code of ours, outside of the range of JSON-RPC: the caller is not authenticated, or no longer.
+    pub const UNAUTHENTICATED: i64 = 40100;
+    /// A code of ours, outside of the range of JSON-RPC: the caller's credential lacks a scope. `data.scopes` names those that
+    /// the operation needs.
+    pub const INSUFFICIENT_SCOPE: i64 = 40300;
 }
 
 /// An error as it goes out on the wire: a code, words for a person, and data for a program.
@@ -67,6 +72,12 @@ pub enum Reason {
     Timeout,
     /// The caller may not do this.
     Forbidden,
+    /// The caller has no credential, or one that is not valid.
+    Unauthenticated,
+    /// The credential of the caller lacks a scope that the operation needs.
+    InsufficientScope,
+    /// It cannot be known now whether the credential of the caller is valid; try again later.
+    AuthorizationUnavailable,
     /// A `requestState` did not verify: altered, or not ours.
     Tampered,
     /// A `requestState` of another caller.
@@ -115,6 +126,9 @@ impl Reason {
             Self::RateLimited => "rate_limited",
             Self::Timeout => "timeout",
             Self::Forbidden => "forbidden",
+            Self::Unauthenticated => "unauthenticated",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::AuthorizationUnavailable => "authorization_unavailable",
             Self::Tampered => "tampered",
             Self::Foreign => "foreign",
             Self::Consumed => "consumed",
@@ -192,6 +206,26 @@ impl Error {
         let message =
             format!("unsupported protocol version {requested:.32}; supported: {}", names.join(", "));
         Self::new(code::UNSUPPORTED_PROTOCOL_VERSION, message).with_data(data)
+    }
+
+    /// 40100: the caller is not authenticated.
+    pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code::UNAUTHENTICATED, message).with_reason(Reason::Unauthenticated)
+    }
+
+    /// 40300: the credential of the caller lacks a scope. `scopes` are all that the operation needs: `data.scopes`.
+    pub fn insufficient_scope<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Self {
+        let scopes: Vec<&str> = scopes.into_iter().collect();
+        let message = format!("this needs the scope {}, which the credential lacks", scopes.join(" "));
+        let data = Splice::new().with("scopes", &Raw::from(serde_json::Value::from(scopes)));
+        let error = Self::new(code::INSUFFICIENT_SCOPE, message).with_data(data.finish());
+        error.with_reason(Reason::InsufficientScope)
+    }
+
+    /// The scopes of `data.scopes`, if that is why this service refused the request.
+    pub fn required_scopes(&self) -> Option<Vec<String>> {
+        let data = self.data.as_ref().filter(|_| self.reason == Some(Reason::InsufficientScope))?;
+        data.member("scopes")?.decode().ok()
     }
 
     /// Sets the data.

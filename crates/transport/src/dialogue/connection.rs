@@ -9,7 +9,7 @@ use anyport_protocol::{
         server::{CallKind, Silence, Translation},
     },
 };
-use anyport_service::{Context, Principal, Reply, Service, SessionId};
+use anyport_service::{Authorization, Context, Reply, Service, SessionId};
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
@@ -48,8 +48,8 @@ pub(crate) struct ServerConnection {
 /// The limits and the identity that a client is served with.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionConfig {
-    /// Who the client is.
-    pub(crate) principal: Principal,
+    /// Who the client is, and what it may do.
+    pub(crate) authorization: Authorization,
     /// The revisions that may be spoken.
     pub(crate) supported: Arc<[Revision]>,
     /// Size, depth and node count of a message.
@@ -81,7 +81,16 @@ pub(crate) enum Frame {
     TooLongEnd(Bytes),
     /// A message that the transport has scanned itself, within the same limits.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
-    Read(Box<Result<Incoming, Malformed>>),
+    Read(Box<Posted>),
+}
+
+/// A message that was posted, with a credential of its own.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    /// The message, scanned.
+    pub(crate) read: Result<Incoming, Malformed>,
+    /// What its sender may do. The sender is the principal of the connection.
+    pub(crate) authorization: Authorization,
 }
 
 /// Why a connection is over.
@@ -121,10 +130,10 @@ impl From<Silence> for ConnectionEnd {
 
 impl ServerConnection {
     pub(crate) fn new(service: Arc<dyn Service>, config: ConnectionConfig, out: mpsc::Sender<Bytes>) -> Self {
-        let ConnectionConfig { principal, supported, max_open_requests, buffers, .. } = &config;
+        let ConnectionConfig { authorization, supported, max_open_requests, buffers, .. } = &config;
         let session = LegacySession::new(
             service.clone(),
-            principal.clone(),
+            authorization.principal().clone(),
             supported.clone(),
             *max_open_requests,
             buffers.refusals().open_requests.clone(),
@@ -219,7 +228,10 @@ impl ServerConnection {
                 let error = Error::invalid_request(format!("larger than {limit} bytes (max_message_bytes)"));
                 return self.send(refusal(None, &error, self.session.has_null_ids()).text.into_bytes()).await;
             }
-            Frame::Read(read) => return self.incoming(*read).await,
+            Frame::Read(posted) => {
+                self.config.authorization = posted.authorization;
+                return self.incoming(posted.read).await;
+            }
         };
         match observed::received(self.config.observer.as_ref(), &text) {
             Some(observer) => observed::answer(observer, self.text(text)).await,
@@ -255,7 +267,9 @@ impl ServerConnection {
                     self.send(response.text.into_bytes()).await;
                 }
             }
-            Message::Notification(notification) => self.session.notification(&notification),
+            Message::Notification(notification) => {
+                self.session.notification(&notification, &self.config.authorization);
+            }
             Message::Response(response) => self.session.response(response),
         }
     }
@@ -287,7 +301,8 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        ResponseStream::legacy(&self.session, request, &self.config.buffers, CallOrigin::default())
+        let origin = CallOrigin::on_channel(self.config.authorization.clone());
+        ResponseStream::legacy(&self.session, request, &self.config.buffers, origin)
     }
 
     fn modern(&self, request: Request) -> ResponseStream {
@@ -316,7 +331,8 @@ impl ServerConnection {
         }
         let revision = modern::admit(method, &meta, &self.config.supported)?;
         let (params, meta) = Translation::to(revision).lift_request(method, params, meta)?;
-        let context = Context::new(self.config.principal.clone(), revision).with_session(self.id);
+        let context = Context::authorized(self.config.authorization.clone(), revision);
+        let context = context.with_session(self.id);
         let context = observed::numbered(context);
         Ok((params, context.with_meta(meta)?))
     }

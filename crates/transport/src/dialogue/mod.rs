@@ -14,6 +14,8 @@ mod text;
 
 #[cfg_attr(not(any(feature = "unix", feature = "websocket")), allow(unused_imports))]
 pub(crate) use connection::ConnectionEnd;
+#[cfg(feature = "http")]
+pub(crate) use connection::Posted;
 pub(crate) use connection::{ConnectionConfig, Frame, ServerConnection};
 #[cfg(feature = "http")]
 pub(crate) use in_flight::InFlightRequest;

@@ -17,8 +17,8 @@ use anyport_protocol::{
     subscription::SubscriptionFilter,
 };
 use anyport_service::{
-    ClientHeaders, Context, Event, Notification, Outcome, PeerEvent, Presence, Principal, Reply, Request,
-    Responder, ServerRequest, Service, SessionId, WeakPeer,
+    Authorization, ClientHeaders, Context, Event, Notification, Outcome, PeerEvent, Presence, Principal,
+    Reply, Request, Responder, ServerRequest, Service, SessionId, WeakPeer,
     peer::{PeerChannel, PeerTransport, ToPeer},
     sync::Lock,
 };
@@ -79,8 +79,9 @@ enum Unsolicited {
 }
 
 /// What a transport knows of a request beside its message.
-#[derive(Default)]
 pub(crate) struct CallOrigin<'a> {
+    /// What its caller may do. A session belongs to its principal: each of its requests comes with a credential of its own.
+    pub(crate) authorization: Authorization,
     /// The presence of the client, if calls outlive the connection of their client.
     pub(crate) presence: Option<&'a Presence>,
     /// The headers of the request that its call takes along.
@@ -90,8 +91,13 @@ pub(crate) struct CallOrigin<'a> {
 impl CallOrigin<'_> {
     /// A request with these headers.
     #[cfg(feature = "http")]
-    pub(crate) fn of(client_headers: Option<ClientHeaders>) -> Self {
-        Self { presence: None, client_headers }
+    pub(crate) fn of(authorization: Authorization, client_headers: Option<ClientHeaders>) -> Self {
+        Self { authorization, presence: None, client_headers }
+    }
+
+    /// A request on a channel, which has no headers, and whose call ends with its client.
+    pub(crate) fn on_channel(authorization: Authorization) -> Self {
+        Self { authorization, presence: None, client_headers: None }
     }
 }
 
@@ -207,13 +213,14 @@ impl LegacySession {
         let translation = machine.state().translation();
         drop(machine);
         let jsonrpc::Request { id, meta, .. } = request;
+        let authorization = origin.authorization;
         let (reply, method) = match step {
             RequestStep::Answer(outcome) => (Reply::ready(outcome), None),
-            RequestStep::Discover => (self.clone().open(), None),
-            RequestStep::Listen(change) => (self.clone().resubscribe(change), None),
+            RequestStep::Discover => (self.clone().open(authorization), None),
+            RequestStep::Listen(change) => (self.clone().resubscribe(change, authorization), None),
             RequestStep::Call(method, params) => {
                 let known = Method::named(&method);
-                let reply = match self.context(meta) {
+                let reply = match self.context(meta, authorization) {
                     Ok(context) => {
                         let context = context.with_client_headers(origin.client_headers);
                         let context = match origin.presence {
@@ -232,11 +239,11 @@ impl LegacySession {
 
     /// The context of a call of this session. A legacy request carries nothing about its client by itself, so of its
     /// `_meta` only the progress token and the trace context count.
-    fn context(&self, meta: Meta) -> Result<Context, Error> {
+    fn context(&self, meta: Meta, authorization: Authorization) -> Result<Context, Error> {
         let Meta { progress_token, traceparent, .. } = meta;
         let machine = self.machine();
         let state = machine.state();
-        let context = Context::new(self.principal.clone(), state.revision())
+        let context = Context::authorized(authorization, state.revision())
             .with_session(self.id)
             .with_client(state.capabilities().clone(), state.client_info().cloned())
             .with_peer(WeakPeer::new(self.this.clone()), state.profile())
@@ -251,8 +258,8 @@ impl LegacySession {
     }
 
     /// Answers `initialize` from the service's answer to `server/discover`.
-    fn open(self: Arc<Self>) -> Reply {
-        let discovered = match self.context(Meta::default()) {
+    fn open(self: Arc<Self>, authorization: Authorization) -> Reply {
+        let discovered = match self.context(Meta::default(), authorization) {
             Ok(context) => self.service.call(Request::new(Method::Discover, Raw::EMPTY_OBJECT), context),
             Err(error) => Reply::error(error),
         };
@@ -270,11 +277,11 @@ impl LegacySession {
     }
 
     /// Opens the listen stream for the changed subscriptions, and replaces the old one once it is acknowledged.
-    fn resubscribe(self: Arc<Self>, change: SubscriptionChange) -> Reply {
+    fn resubscribe(self: Arc<Self>, change: SubscriptionChange, authorization: Authorization) -> Reply {
         Reply::future(async move {
             let _turn = self.changing.lock().await;
             let wanted = change.apply(self.machine().state().subscriptions());
-            match self.listen(&wanted, change.added()).await {
+            match self.listen(&wanted, change.added(), authorization).await {
                 Ok(()) => {
                     self.machine().subscribe(wanted);
                     Outcome::Result(Raw::EMPTY_OBJECT)
@@ -284,10 +291,15 @@ impl LegacySession {
         })
     }
 
-    async fn listen(&self, wanted: &BTreeSet<ByteString>, added: &[ByteString]) -> Result<(), Error> {
+    async fn listen(
+        &self,
+        wanted: &BTreeSet<ByteString>,
+        added: &[ByteString],
+        authorization: Authorization,
+    ) -> Result<(), Error> {
         let filter = self.machine().state().filter(wanted).params();
-        let mut reply =
-            self.service.call(Request::new(Method::Listen, filter), self.context(Meta::default())?);
+        let context = self.context(Meta::default(), authorization)?;
+        let mut reply = self.service.call(Request::new(Method::Listen, filter), context);
         let acknowledged = match reply.next().await {
             Event::Notification(first) if first.method == Method::Acknowledged => first.params,
             Event::Outcome(Outcome::Error(error)) => return Err(error),
@@ -313,8 +325,12 @@ impl LegacySession {
         self.wake_pushes();
     }
 
-    /// Takes a notification of the client's.
-    pub(crate) fn notification(self: &Arc<Self>, notification: &jsonrpc::Notification) {
+    /// Takes a notification of the client's, which came with this authorization.
+    pub(crate) fn notification(
+        self: &Arc<Self>,
+        notification: &jsonrpc::Notification,
+        authorization: &Authorization,
+    ) {
         let step = self.machine().receive_notification(notification);
         match step {
             NotificationStep::Ignore => {}
@@ -325,20 +341,20 @@ impl LegacySession {
                 // The subscriptions made before `initialized` may send their notifications from now on.
                 self.wake_pushes();
                 if announces_changes {
-                    tokio::spawn(self.clone().listen_to_changes());
+                    tokio::spawn(self.clone().listen_to_changes(authorization.clone()));
                 }
             }
         }
     }
 
     /// Listens to the changes that a legacy client is notified of without a subscription.
-    async fn listen_to_changes(self: Arc<Self>) {
+    async fn listen_to_changes(self: Arc<Self>, authorization: Authorization) {
         let _turn = self.changing.lock().await;
         // A subscription has opened the stream already, with more than this one would have.
         if !self.machine().state().subscriptions().is_empty() {
             return;
         }
-        match self.listen(&BTreeSet::new(), &[]).await {
+        match self.listen(&BTreeSet::new(), &[], authorization).await {
             // Some newer servers declare list changes and do not have subscriptions.
             Err(error) if error.code == code::METHOD_NOT_FOUND => {
                 tracing::debug!(error = %error, "a session cannot be notified of changes");

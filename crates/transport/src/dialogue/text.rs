@@ -20,11 +20,13 @@ pub(crate) struct EncodedResponse {
 }
 
 /// The parts of an error from which a transport derives its own status.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "http"), allow(dead_code))]
 pub(crate) struct ErrorFacts {
     pub(crate) code: i64,
     pub(crate) reason: Option<Reason>,
+    /// The scopes that the operation needs, if the caller lacks one.
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 /// The text of a message on one line.
@@ -120,7 +122,7 @@ pub(crate) fn refusal(id: Option<&Id>, error: &Error, null_id: bool) -> EncodedR
     write_error(&mut text, id, error, null_id);
     EncodedResponse {
         text: one_line(text).into(),
-        error: Some(ErrorFacts { code: error.code, reason: error.reason }),
+        error: Some(ErrorFacts { code: error.code, reason: error.reason, scopes: error.required_scopes() }),
     }
 }
 

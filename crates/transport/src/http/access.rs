@@ -1,4 +1,4 @@
-//! Who may speak: the name they used for us, the page they come from, the token they hold.
+//! Who may speak: the name they used for us, and the page they come from.
 //!
 //! A web page can make a browser send requests to this machine under any name that it controls (DNS rebinding), so
 //! Host and Origin are checked independently, before anything else is read.
@@ -6,13 +6,12 @@
 use std::{net::IpAddr, str::FromStr};
 
 use anyport_protocol::Error;
-use anyport_service::Principal;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 
 use super::{
     allowance::{AllowedHost, split_host},
     body::Response,
-    config::{Authentication, Config},
+    config::Config,
     connect_info::ConnectInfo,
     response,
 };
@@ -33,9 +32,14 @@ pub(super) struct Passed {
     pub(super) origin: Option<HeaderValue>,
 }
 
+/// Checks Host.
+pub(super) fn pass_host(parts: &Parts, config: &Config) -> Result<(), Response> {
+    check_host(parts, config).map_err(|(status, error)| response::error(status, &error))
+}
+
 /// Checks Host, then Origin.
 pub(super) fn pass(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Passed, Response> {
-    check_host(parts, config).map_err(|(status, error)| response::error(status, &error))?;
+    pass_host(parts, config)?;
     let origin = check_origin(parts, config, info);
     let origin = origin.map_err(|error| response::error(StatusCode::FORBIDDEN, &error))?;
     Ok(Passed { origin })
@@ -74,7 +78,8 @@ fn check_host(parts: &Parts, config: &Config) -> Result<(), (StatusCode, Error)>
     for host in [host, authority].into_iter().flatten() {
         let (name, port) = split_host(host).ok_or_else(|| refused(host))?;
         let allowed = |allowed: &AllowedHost| allowed.matches(name, port);
-        if !is_loopback(name) && !config.allow_hosts.iter().any(allowed) {
+        let is_public = || config.public_url.as_ref().is_some_and(|url| url.is_host(name));
+        if !is_loopback(name) && !config.allow_hosts.iter().any(allowed) && !is_public() {
             return Err(refused(host));
         }
     }
@@ -100,6 +105,8 @@ fn check_origin(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Opt
         .strip_prefix("http://")
         .and_then(split_host)
         .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port(parts, info));
+    let public = config.public_url.as_ref();
+    let own = own || public.is_some_and(|url| url.origin().eq_ignore_ascii_case(text));
     if own || config.allow_origins.iter().any(|allowed| allowed.as_str() == text.to_ascii_lowercase()) {
         Ok(Some(origin.clone()))
     } else {
@@ -116,49 +123,6 @@ fn our_port(parts: &Parts, info: ConnectInfo) -> u16 {
         host.and_then(split_host).and_then(|(_, port)| port).unwrap_or(80)
     };
     info.port().unwrap_or_else(named)
-}
-
-/// A caller that the application's function has recognised.
-#[derive(Clone)]
-struct Recognized(Principal);
-
-/// Has the application's function, if there is one, recognise the caller. [`authenticate`] returns what it found.
-pub(super) async fn recognize(parts: &mut Parts, config: &Config) {
-    let Authentication::Function(function) = &config.authentication else { return };
-    if let Some(principal) = function.authenticate(parts.clone()).await {
-        parts.extensions.insert(Recognized(principal));
-    }
-}
-
-/// Checks the token, or that the application knows the caller.
-pub(super) fn authenticate(parts: &Parts, config: &Config) -> Result<Principal, Response> {
-    let tokens = match &config.authentication {
-        Authentication::Anonymous => return Ok(Principal::anonymous()),
-        Authentication::Tokens(tokens) => tokens,
-        Authentication::Application => {
-            return parts.extensions.get::<Principal>().cloned().ok_or_else(|| unauthorized("log in first"));
-        }
-        Authentication::Function(_) => {
-            let recognized = parts.extensions.get::<Recognized>().cloned();
-            return recognized.map(|Recognized(known)| known).ok_or_else(|| unauthorized("log in first"));
-        }
-    };
-    let presented = single(&parts.headers, header::AUTHORIZATION).ok().flatten().and_then(|value| {
-        let (scheme, token) = value.as_bytes().split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
-    });
-    let principal = presented.and_then(|token| {
-        // Every token is compared, so that time tells nothing of which came close.
-        tokens.iter().fold(None, |found, known| known.verify(token).cloned().or(found))
-    });
-    principal.ok_or_else(|| unauthorized("a valid bearer token is needed: Authorization: Bearer TOKEN"))
-}
-
-/// 401, with the scheme that clients of MCP know.
-fn unauthorized(message: &'static str) -> Response {
-    let mut response = response::error(StatusCode::UNAUTHORIZED, &Error::invalid_request(message));
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
 }
 
 /// Answers a browser's question whether a page may send what it wants to send (Fetch standard, CORS preflight).
@@ -188,6 +152,7 @@ fn may_send(name: &str) -> bool {
         || matches!(
             name.as_str(),
             "authorization"
+                | "dpop"
                 | "content-type"
                 | "accept"
                 | "last-event-id"
@@ -204,7 +169,7 @@ pub(super) fn share(response: &mut Response, passed: &Passed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, Retry-After"),
+            HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, DPoP-Nonce, Retry-After"),
         );
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }

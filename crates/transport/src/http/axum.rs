@@ -36,9 +36,11 @@
 //! - *Bodies*: the endpoint bounds them itself (`max_message_bytes`); a limit of the application's that is smaller wins.
 //! - *Timeouts* of the application that cut a whole response also cut event streams: leave the MCP routes out.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 
-use super::{Config, Endpoint, routes};
+use super::{Config, Endpoint, protected_resource::WELL_KNOWN, routes};
 
 /// The routes of `endpoint`, to be merged into an application or nested under any path of it. An application that has
 /// routes of its own under the same paths has to nest it.
@@ -49,20 +51,41 @@ use super::{Config, Endpoint, routes};
 pub fn router<S: Clone + Send + Sync + 'static>(endpoint: &Endpoint) -> Router<S> {
     let mut router = Router::new().without_v07_checks();
     let all = endpoint.state().all().flat_map(|endpoint| paths(&endpoint.config));
-    for path in all.collect::<std::collections::BTreeSet<_>>() {
+    for path in all.chain(metadata_paths(endpoint)).collect::<BTreeSet<_>>() {
         router = router.route_service(&path, endpoint.clone());
     }
     router
 }
 
+/// The metadata of `endpoint` as a protected resource (RFC 9728), to be merged into an application under whose paths [`router`] is
+/// nested: it stands at the root of a host. [`Config::public_url`] then is the URL with that path.
+pub fn metadata_router<S: Clone + Send + Sync + 'static>(endpoint: &Endpoint) -> Router<S> {
+    let mut router = Router::new().without_v07_checks();
+    for path in metadata_paths(endpoint) {
+        router = router.route_service(&path, endpoint.clone());
+    }
+    router
+}
+
+/// The paths at which the metadata of the endpoint and of the further ones stands.
+fn metadata_paths(endpoint: &Endpoint) -> BTreeSet<String> {
+    let state = endpoint.state();
+    let paths = state.all().flat_map(|endpoint| endpoint.resource.metadata_paths().collect::<Vec<_>>());
+    let root = state.resource.has_metadata().then(|| WELL_KNOWN.to_owned());
+    paths.chain(root).filter_map(registered).collect()
+}
+
 /// The paths of the endpoint in the syntax of axum, each once.
 fn paths(config: &Config) -> Vec<String> {
-    let mut paths: Vec<_> = routes::paths(config).collect();
-    // A path that begins otherwise is never asked for; axum would panic.
-    paths.retain(|path| path.starts_with('/'));
+    let mut paths: Vec<_> = routes::paths(config).filter_map(registered).collect();
     paths.sort();
     paths.dedup();
-    paths.into_iter().map(|path| path.replace('{', "{{").replace('}', "}}")).collect()
+    paths
+}
+
+/// A path in the syntax of axum. One that does not begin with a slash is never asked for; axum would panic.
+fn registered(path: String) -> Option<String> {
+    path.starts_with('/').then(|| path.replace('{', "{{").replace('}', "}}"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    future::Future as _,
+    future::Future,
     pin::Pin,
     task::{Context as Task, Poll},
     time::Duration,
@@ -53,7 +53,22 @@ impl Body {
             frames: VecDeque::new(),
             keep_alive,
             silence,
+            end: None,
         })))
+    }
+}
+
+impl Body {
+    /// Ends an event stream once `end` completes; another body stays as it is.
+    pub(super) fn end_with(&mut self, end: impl Future<Output = ()> + Send + 'static) {
+        if let Kind::Events(events) = &mut self.0 {
+            events.end = Some(Box::pin(end));
+        }
+    }
+
+    /// Whether it is an event stream.
+    pub(super) fn is_event_stream(&self) -> bool {
+        matches!(self.0, Kind::Events(_))
     }
 }
 
@@ -88,6 +103,8 @@ struct Events {
     frames: VecDeque<Bytes>,
     keep_alive: Duration,
     silence: Pin<Box<Sleep>>,
+    /// Ends the stream when it completes.
+    end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl std::fmt::Debug for Events {
@@ -100,6 +117,9 @@ impl Events {
     fn poll_frame(&mut self, task: &mut Task<'_>) -> Poll<Option<Bytes>> {
         if let Some(frame) = self.frames.pop_front() {
             return Poll::Ready(Some(frame));
+        }
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(task).is_ready()) {
+            (self.source, self.end) = (None, None);
         }
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         match source.poll_event(task) {

@@ -10,7 +10,10 @@ use subtle::ConstantTimeEq;
 use super::{
     allowance::{AllowedHost, AllowedOrigin},
     compat::Compat,
+    credential::CredentialVerifier,
     further::FurtherEndpoints,
+    protected_resource::ProtectedResource,
+    public_url::PublicUrl,
 };
 use crate::{BufferedBytes, ClientObserver};
 
@@ -37,6 +40,14 @@ settings! {
         /// How callers are authenticated.
         #[default(Authentication::Anonymous)]
         pub authentication: Authentication,
+        /// The URL under which clients reach this server. Its host and its origin are allowed; resource identifiers and
+        /// challenges are made of it, and never of what a request says.
+        #[default("none" = None)]
+        #[set(into)]
+        pub public_url: Option<PublicUrl>,
+        /// What the server says of itself as a protected resource, and the scopes that each of its requests needs.
+        #[default("no authorization server" = ProtectedResource::default())]
+        pub resource: ProtectedResource,
         /// How error messages name the settings of this endpoint: those of whoever runs it.
         #[default("the fields of [`Config`]" = SettingNames::default())]
         pub setting_names: SettingNames,
@@ -197,6 +208,13 @@ limits! {
             beyond = "a stream with nothing to send gets an SSE keep-alive comment; a call that was silent for so long is answered by an event stream instead of JSON"
         )]
         pub keep_alive: Duration,
+        /// The interval at which the credential of an open stream or WebSocket is verified again.
+        #[default(30 s)]
+        #[limit(
+            Seconds "credential_check",
+            beyond = "the credential by which a stream or WebSocket was opened is verified again; the stream ends if it was revoked"
+        )]
+        pub credential_check: Duration,
         /// The time in which running calls may end after the listener begins to stop.
         #[default(10 s)]
         #[limit(Seconds "drain", beyond = "calls that still run when the program stops are cancelled")]
@@ -234,6 +252,9 @@ pub enum Authentication {
     Application,
     /// Callers that a function recognises; a request that it does not recognise gets 401.
     Function(Authenticator),
+    /// Callers whose credential is valid: the header `Authorization` of each request is verified. See
+    /// [`Authentication::verified_by`].
+    Verified(Arc<dyn CredentialVerifier>),
 }
 
 impl Authentication {
@@ -258,6 +279,16 @@ impl Authentication {
         R: Future<Output = Option<Principal>> + Send + 'static,
     {
         Self::Function(Authenticator(Arc::new(move |head| Box::pin(function(head)))))
+    }
+
+    /// Authenticates callers by `verifier`, which verifies the one credential of each request: a bearer token, or one that is
+    /// bound to a key by DPoP. A request without one gets 401 with a challenge, a bad one 401 `invalid_token`, and one that cannot
+    /// be verified now 503. Streams end with the credential that opened them.
+    ///
+    /// What a challenge says, and where clients find the authorization server, is [`Config::resource`] and
+    /// [`Config::public_url`].
+    pub fn verified_by(verifier: impl CredentialVerifier) -> Self {
+        Self::Verified(Arc::new(verifier))
     }
 }
 
@@ -346,7 +377,8 @@ type Answer =
     dyn Fn(http::Request<Bytes>) -> Pin<Box<dyn Future<Output = http::Response<Bytes>> + Send>> + Send + Sync;
 
 impl Route {
-    /// Answers `method` on exactly `path`. The body has been read within the listener's limits.
+    /// Answers `method` on exactly `path`. The body has been read within the listener's limits. The caller is in the extensions
+    /// of the request: an [`Authorization`](anyport_service::Authorization).
     pub fn new<F>(
         method: http::Method,
         path: impl Into<String>,
@@ -360,6 +392,11 @@ impl Route {
             answer
         });
         Self { method, path: path.into(), open: false, answer }
+    }
+
+    /// Whether it answers this request.
+    pub(super) fn is(&self, parts: &http::request::Parts) -> bool {
+        self.path == parts.uri.path() && self.method == parts.method
     }
 
     /// Needs no token: for health checks.

@@ -29,15 +29,36 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// The certificate with which a client has opened its connection (mutual TLS), as an extension of a request's head. Whoever
+/// terminates TLS inserts it; a token that is bound to a certificate (RFC 8705) is refused without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The SHA-256 of the certificate in DER.
+    pub sha256: [u8; 32],
+}
+
 /// Verifies the credentials of requests, which were presented by their HTTP headers.
 pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
     /// Verifies `credential` of the request whose head is `head`, for the endpoint whose resource identifier (RFC 8707) is
     /// `resource`. Whatever takes time, such as fetching keys, is [`Verification::Pending`].
     fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification;
 
+    /// Verifies `credential` again while a stream is open that it has opened: whether it was revoked meanwhile. A cached
+    /// answer is not good enough here, and a proof was one of the request alone. The default verifies a request that has
+    /// nothing but the credential, which suits verifiers without a cache and without proofs.
+    fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
+        let (head, ()) = http::Request::new(()).into_parts();
+        self.verify(credential, &head, resource)
+    }
+
     /// Whether it accepts tokens that are bound to keys by DPoP, so that challenges offer that scheme as well.
     fn accepts_dpop(&self) -> bool {
         false
+    }
+
+    /// The algorithms of DPoP proofs that it accepts, for challenges and metadata.
+    fn dpop_algorithms(&self) -> &[&str] {
+        &[]
     }
 }
 

@@ -12,6 +12,7 @@ use anyport_service::{Service, sync::Lock};
 pub struct FurtherEndpoint {
     pub(super) path: String,
     pub(super) service: Arc<dyn Service>,
+    pub(super) required: Arc<[String]>,
 }
 
 /// The MCP endpoints beside the first of a listener. Clones are the same endpoints, which may be changed while they are served.
@@ -33,12 +34,21 @@ pub(super) trait ServesFurther: Send + Sync {
 impl FurtherEndpoint {
     /// The endpoint at `path`, such as `/s/files/mcp`, which is answered by `service`.
     pub fn new(path: impl Into<String>, service: impl Service) -> Self {
-        Self { path: path.into(), service: Arc::new(service) }
+        Self { path: path.into(), service: Arc::new(service), required: Arc::default() }
     }
 
-    /// Whether it is the same endpoint: the same service at the same path.
+    /// Requires these scopes of every request, beside those that all endpoints require.
+    #[must_use]
+    pub fn require<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.required = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether it is the same endpoint: the same service at the same path, with the same scopes.
     pub(super) fn is(&self, other: &Self) -> bool {
-        self.path == other.path && Arc::ptr_eq(&self.service, &other.service)
+        self.path == other.path
+            && Arc::ptr_eq(&self.service, &other.service)
+            && self.required == other.required
     }
 }
 

@@ -9,7 +9,7 @@ use anyport_protocol::{
     Error, Method, Revision,
     jsonrpc::{Malformed, Message, Reason, Request},
 };
-use anyport_service::{ClientHeaders, Presence, Principal};
+use anyport_service::{Authorization, Presence, Principal};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::{sync::oneshot, time::sleep};
@@ -34,7 +34,7 @@ pub(super) async fn answer(
     state: &Arc<State>,
     headers: &HeaderMap,
     accept: Accept,
-    principal: Principal,
+    authorization: Authorization,
     message: Message,
 ) -> Response {
     if let Message::Request(request) = &message
@@ -42,18 +42,19 @@ pub(super) async fn answer(
         && !headers.contains_key(SESSION)
     {
         let Message::Request(request) = message else { return response::empty(StatusCode::BAD_REQUEST) };
-        return open(state, headers, principal, request).await;
+        return open(state, headers, authorization, request).await;
     }
-    let session = match find(state, headers, &principal) {
+    let session = match find(state, headers, authorization.principal()) {
         Ok(session) => session,
         Err(refused) => return refused.answer(&message),
     };
     match message {
         Message::Request(request) => {
-            self::request(state, accept, &session, request, state.client_headers(headers)).await
+            let origin = CallOrigin::of(authorization, state.client_headers(headers));
+            self::request(state, accept, &session, request, origin).await
         }
         Message::Notification(notification) => {
-            session.dialogue.notification(&notification);
+            session.dialogue.notification(&notification, &authorization);
             response::empty(StatusCode::ACCEPTED)
         }
         Message::Response(answer) => {
@@ -102,11 +103,16 @@ pub(super) fn revision(state: &State, headers: &HeaderMap, principal: &Principal
     find(state, headers, principal).ok().map(|session| session.dialogue.revision())
 }
 
-async fn open(state: &Arc<State>, headers: &HeaderMap, principal: Principal, request: Request) -> Response {
+async fn open(
+    state: &Arc<State>,
+    headers: &HeaderMap,
+    authorization: Authorization,
+    request: Request,
+) -> Response {
     let client_headers = state.client_headers(headers);
     let dialogue = LegacySession::new(
         state.service.clone(),
-        principal,
+        authorization.principal().clone(),
         state.config.supported.clone(),
         state.config.limits.max_open_requests,
         state.config.buffers.refusals().open_requests.clone(),
@@ -117,7 +123,7 @@ async fn open(state: &Arc<State>, headers: &HeaderMap, principal: Principal, req
         &dialogue,
         request,
         &state.config.buffers,
-        CallOrigin::of(client_headers),
+        CallOrigin::of(authorization, client_headers),
     ) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
@@ -147,11 +153,11 @@ async fn request(
     accept: Accept,
     session: &Arc<HttpSession>,
     request: Request,
-    client_headers: Option<ClientHeaders>,
+    origin: CallOrigin<'_>,
 ) -> Response {
     let id = request.id.clone();
     let presence = Presence::new();
-    let origin = CallOrigin { presence: Some(&presence), client_headers };
+    let origin = CallOrigin { presence: Some(&presence), ..origin };
     let begun = ResponseStream::legacy(&session.dialogue, request, &state.config.buffers, origin);
     match begun.map(ResponseStream::into_ready) {
         Ok(Ok(ready)) => response::legacy(ready),
@@ -310,10 +316,10 @@ pub(super) async fn batch(
     state: &Arc<State>,
     headers: &HeaderMap,
     accept: Accept,
-    principal: &Principal,
+    authorization: &Authorization,
     batch: Vec<Result<Message, Malformed>>,
 ) -> Response {
-    let session = match find(state, headers, principal) {
+    let session = match find(state, headers, authorization.principal()) {
         Ok(session) => session,
         Err(refused) => return refused.into(),
     };
@@ -324,14 +330,19 @@ pub(super) async fn batch(
     let (mut answers, mut open) = (Vec::new(), Vec::new());
     let presence = Presence::new();
     let client_headers = state.client_headers(headers);
-    let origin = || CallOrigin { presence: Some(&presence), client_headers: client_headers.clone() };
+    let origin = || CallOrigin {
+        presence: Some(&presence),
+        ..CallOrigin::of(authorization.clone(), client_headers.clone())
+    };
     for message in batch {
         match message {
             Ok(Message::Request(request)) => match member(state, &session, request, origin()) {
                 Ok(answer) => answers.push(answer.text.into_bytes()),
                 Err(call) => open.push(call),
             },
-            Ok(Message::Notification(notification)) => session.dialogue.notification(&notification),
+            Ok(Message::Notification(notification)) => {
+                session.dialogue.notification(&notification, authorization);
+            }
             Ok(Message::Response(answer)) => session.dialogue.response(answer),
             Err(Malformed { error, id }) => {
                 answers.push(refusal(id.as_ref(), &error, true).text.into_bytes())

@@ -14,8 +14,10 @@
 //! - `endpoint`: answers requests, whatever brings them; `state`: what its requests share; `connect_info`: the connection
 //!   that a request came on.
 //! - `listener`: connections, their limits and their end.
-//! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers, tokens), `accept`,
+//! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers), `authenticate`, `accept`,
 //!   `version`, `request_body`.
+//! - `credential`: what verifies credentials; `lease`: streams end with the credential that opened them; `protected_resource`,
+//!   `challenge`, `public_url`: what a refused client is told, and the metadata of RFC 9728.
 //! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer; `sessions`: those of legacy clients.
 //! - `sse`, `sse_channel`: HTTP+SSE of 2024-11-05.
@@ -30,21 +32,26 @@
 mod accept;
 mod access;
 mod allowance;
+mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
+mod challenge;
 mod compat;
 mod config;
 mod connect_info;
 mod credential;
 mod endpoint;
 mod further;
+mod lease;
 mod legacy;
 mod listener;
 mod modern;
 #[cfg(feature = "axum")]
 mod mount;
 mod pipeline;
+mod protected_resource;
+mod public_url;
 mod replay_buffer;
 mod request_body;
 mod response;
@@ -68,7 +75,11 @@ pub use config::{
     Authentication, Authenticator, ClientHeaderNames, Config, Limits, Route, SettingNames, Token,
 };
 pub use connect_info::ConnectInfo;
-pub use credential::{Credential, CredentialError, CredentialVerifier, Scheme, Verification};
+pub use credential::{
+    ClientCertificate, Credential, CredentialError, CredentialVerifier, Scheme, Verification,
+};
 pub use endpoint::Endpoint;
 pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};
+pub use protected_resource::ProtectedResource;
+pub use public_url::{InvalidPublicUrl, PublicUrl};

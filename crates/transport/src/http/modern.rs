@@ -13,7 +13,7 @@ use anyport_protocol::{
     param_header::ParamHeaders,
     session::{modern, server::Translation},
 };
-use anyport_service::{Context, Principal};
+use anyport_service::{Authorization, Context};
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::time::timeout;
 
@@ -32,11 +32,11 @@ use crate::observed;
 pub(super) async fn answer(
     state: &Arc<State>,
     headers: &HeaderMap,
-    principal: Principal,
+    authorization: Authorization,
     mut request: Request,
 ) -> Response {
     let meta = std::mem::take(&mut request.meta);
-    let (params, context) = match admit(state, headers, principal, &mut request, meta) {
+    let (params, context) = match admit(state, headers, authorization, &mut request, meta) {
         Ok(admitted) => admitted,
         Err(error) => return malformed(&request, &error),
     };
@@ -59,7 +59,7 @@ pub(super) async fn answer(
 fn admit(
     state: &State,
     headers: &HeaderMap,
-    principal: Principal,
+    authorization: Authorization,
     request: &mut Request,
     meta: Meta,
 ) -> Result<(Params, Context), Error> {
@@ -74,7 +74,7 @@ fn admit(
     modern::method(&request.method, revision)?;
     let params = request.params.take().unwrap_or(Params::EMPTY);
     let (params, meta) = Translation::to(revision).lift_request(&request.method, params, meta)?;
-    let context = observed::numbered(Context::new(principal, revision)).with_meta(meta)?;
+    let context = observed::numbered(Context::authorized(authorization, revision)).with_meta(meta)?;
     let context = context.with_client_headers(state.client_headers(headers));
     let context = match repeated {
         Some(headers) => context.with_param_headers(headers),

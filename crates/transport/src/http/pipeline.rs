@@ -1,6 +1,6 @@
 //! One pipeline of checks for every request; the first that fails is the answer.
 //!
-//! Framing (400) → Host and Origin (400 or 421, 403) → token (401) → method and content type (405, 415) → size (413) → scan (400) →
+//! Framing (400) → Host and Origin (400 or 421, 403) → credential (400, 401, 403, 503) → method and content type (405, 415) → size (413) → scan (400) →
 //! envelope (400) → era; what follows is the era's own.
 
 use std::sync::Arc;
@@ -11,22 +11,23 @@ use anyport_protocol::{
     meta::Meta,
     session::modern::initialize_refused,
 };
-use anyport_service::Principal;
+use anyport_service::{Authorization, Principal};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode, request::Parts};
 use http_body::Body as Received;
 
 use super::{
     accept::Accept,
     access,
+    authenticate::{Caller, INSUFFICIENT_SCOPE, Refused, authenticate},
     body::{Body, Response},
-    config::{Authentication, Route},
     connect_info::ConnectInfo,
     legacy, modern,
+    protected_resource::{BEARER, Refusal, WELL_KNOWN},
     request_body::{check_framing, collect, json_body},
-    response::{self, method_not_allowed},
+    response::{self, LacksScope, method_not_allowed},
     rest,
-    routes::Target,
+    routes::{RestPath, Target},
     sse,
     state::State,
     version::{check_version, named, names_modern},
@@ -44,6 +45,9 @@ pub(super) async fn answer<B: Received>(
     if let Err(refused) = check_framing(&parts.headers) {
         return refused;
     }
+    if let Some(metadata) = metadata(&state, &parts) {
+        return metadata;
+    }
     let passed = match access::pass(&parts, &state.config, info) {
         Ok(passed) => passed,
         Err(refused) => return refused,
@@ -56,62 +60,127 @@ pub(super) async fn answer<B: Received>(
     response
 }
 
-async fn dispatch<B: Received>(state: &Arc<State>, mut parts: http::request::Parts, body: B) -> Response {
+/// Answers a request for the metadata of a protected resource, which any page may read: its Origin does not count.
+fn metadata(state: &Arc<State>, parts: &Parts) -> Option<Response> {
+    let path = parts.uri.path();
+    let endpoint = path.starts_with(WELL_KNOWN).then(|| state.with_metadata_at(path)).flatten()?;
+    Some(match access::pass_host(parts, &state.config) {
+        Ok(()) => endpoint.resource.metadata(parts),
+        Err(refused) => refused,
+    })
+}
+
+async fn dispatch<B: Received>(state: &Arc<State>, parts: Parts, body: B) -> Response {
     let target = Target::of(parts.uri.path(), &state.config);
-    if target.as_ref().is_some_and(Target::is_protected)
-        && matches!(state.config.authentication, Authentication::Function(_))
-    {
-        Box::pin(access::recognize(&mut parts, &state.config)).await;
-    }
-    // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
+    let Some(target) = target else {
+        let message = format!("nothing is served here; the MCP endpoint is {}", state.config.path);
+        return response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message));
+    };
+    let caller = if is_protected(state, &target, &parts) {
+        match authenticate(state, &parts).await {
+            Ok(caller) => caller,
+            Err(refused) => return refuse(state, &target, refused),
+        }
+    } else {
+        // Load balancers have no token, and learn nothing here.
+        Caller { authorization: Principal::anonymous().into(), lease: None }
+    };
+    answer_caller(state, target, parts, body, caller).await
+}
+
+/// Whether requests to `target` must be authenticated. Routes of the program's own say so themselves.
+fn is_protected(state: &State, target: &Target<'_>, parts: &Parts) -> bool {
     match target {
-        Some(Target::Endpoint) => endpoint(state, parts, body).await,
-        Some(Target::SseStream { base }) => sse::stream(state, &parts, &format!("{base}/messages")),
-        Some(Target::SseMessages) => Box::pin(async move { sse::message(state, &parts, body).await }).await,
-        #[cfg(feature = "websocket")]
-        Some(Target::WebSocket) => super::socket::open(state, parts),
-        Some(Target::Rest(path)) => {
-            Box::pin(async move { rest::answer(state, path, &parts, body).await }).await
-        }
-        Some(Target::Custom) => Box::pin(custom(state, parts, body)).await,
-        None => {
-            let message = format!("nothing is served here; the MCP endpoint is {}", state.config.path);
-            response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message))
-        }
+        Target::Rest(RestPath::Health) => false,
+        Target::Custom => state.config.routes.iter().any(|route| route.is(parts) && !route.open),
+        _ => true,
     }
 }
 
-/// Answers a request to the MCP endpoint.
-async fn endpoint<B: Received>(state: &Arc<State>, parts: http::request::Parts, body: B) -> Response {
-    let principal = match access::authenticate(&parts, &state.config) {
-        Ok(principal) => principal,
-        Err(refused) => return refused,
+fn refuse(state: &State, target: &Target<'_>, refused: Refused) -> Response {
+    match target {
+        Target::Rest(_) => refused.rest_response(state),
+        _ => refused.response(state),
+    }
+}
+
+/// Answers an authenticated caller. What it opens ends with its credential.
+async fn answer_caller<B: Received>(
+    state: &Arc<State>,
+    target: Target<'_>,
+    parts: Parts,
+    body: B,
+    caller: Caller,
+) -> Response {
+    let Caller { authorization, lease } = caller;
+    // Callers without scopes lack none.
+    let granted = authorization.scopes().is_some().then(|| authorization.clone());
+    // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
+    let mut response = match target {
+        Target::Endpoint => endpoint(state, parts, body, authorization).await,
+        Target::SseStream { base } => sse::stream(state, &parts, &format!("{base}/messages"), authorization),
+        Target::SseMessages => {
+            Box::pin(async move { sse::message(state, &parts, body, authorization).await }).await
+        }
+        #[cfg(feature = "websocket")]
+        Target::WebSocket => return super::socket::open(state, parts, Caller { authorization, lease }),
+        Target::Rest(path) => {
+            Box::pin(async move { rest::answer(state, path, &parts, body, authorization).await }).await
+        }
+        Target::Custom => Box::pin(custom(state, parts, body, authorization)).await,
     };
+    if let Some(lease) = lease
+        && response.body().is_event_stream()
+    {
+        response.body_mut().end_with(lease.ended());
+    }
+    if let Some(granted) = granted {
+        challenge(state, &mut response, &granted);
+    }
+    response
+}
+
+/// Challenges a caller that lacks a scope of the operation.
+fn challenge(state: &State, response: &mut Response, caller: &Authorization) {
+    let Some(LacksScope { scopes, with_granted }) = response.extensions_mut().remove() else { return };
+    let granted = with_granted.then_some(caller);
+    let refusal = Refusal { scheme: BEARER, error: Some(INSUFFICIENT_SCOPE), scopes: &scopes, granted };
+    state.resource.challenge(response.headers_mut(), &refusal);
+}
+
+/// Answers a request to the MCP endpoint.
+async fn endpoint<B: Received>(
+    state: &Arc<State>,
+    parts: Parts,
+    body: B,
+    authorization: Authorization,
+) -> Response {
     let headers = &parts.headers;
     // 2026-07-28, streamable-http §Earlier Streamable HTTP Revisions: "HTTP GET or DELETE to the MCP endpoint:
     // respond with `405 Method Not Allowed`."
     let legacy = state.speaks_legacy() && (parts.method == Method::POST || !names_modern(headers));
     match parts.method {
-        Method::POST => post(state, headers, body, principal).await,
+        Method::POST => post(state, headers, body, authorization).await,
         Method::GET | Method::DELETE if legacy => match check_version(state, headers) {
             Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
             Ok(()) if parts.method == Method::GET && sse::is_legacy_sse(headers) => {
-                open_legacy_sse(state, &parts, principal)
+                open_legacy_sse(state, &parts, authorization)
             }
             Ok(()) if parts.method == Method::GET => {
-                Box::pin(legacy::get(state, headers, Accept::of(headers), &principal)).await
+                let principal = authorization.principal();
+                Box::pin(legacy::get(state, headers, Accept::of(headers), principal)).await
             }
-            Ok(()) => legacy::delete(state, headers, &principal),
+            Ok(()) => legacy::delete(state, headers, authorization.principal()),
         },
         _ => method_not_allowed(if legacy { "GET, POST, DELETE" } else { "POST" }),
     }
 }
 
 /// A client of HTTP+SSE has come to the MCP endpoint.
-fn open_legacy_sse(state: &Arc<State>, parts: &http::request::Parts, principal: Principal) -> Response {
+fn open_legacy_sse(state: &Arc<State>, parts: &Parts, authorization: Authorization) -> Response {
     if state.config.serves_sse() {
         let messages = format!("{}/messages", state.config.path.trim_end_matches('/'));
-        return sse::open(state, parts, &messages, principal);
+        return sse::open(state, parts, &messages, authorization);
     }
     let error = Error::invalid_request(
         "a GET opens the stream of a session: POST initialize first, and send its Mcp-Session-Id. HTTP+SSE of 2024-11-05 \
@@ -126,23 +195,20 @@ fn null_id(state: &State, headers: &HeaderMap, principal: &Principal) -> bool {
     revision.is_some_and(Revision::has_null_ids)
 }
 
-/// Answers a request to a route of the program's own.
-async fn custom<B: Received>(state: &Arc<State>, mut parts: http::request::Parts, body: B) -> Response {
-    let here = || state.config.routes.iter().filter(|route| route.path == parts.uri.path());
-    let Some(route) = here().find(|route| route.method == parts.method) else {
-        let methods: Vec<&str> = here().map(|route| route.method.as_str()).collect();
+/// Answers a request to a route of the program's own, which finds the caller in the extensions of the request.
+async fn custom<B: Received>(
+    state: &Arc<State>,
+    mut parts: Parts,
+    body: B,
+    authorization: Authorization,
+) -> Response {
+    let routes = &state.config.routes;
+    let Some(route) = routes.iter().find(|route| route.is(&parts)) else {
+        let here = routes.iter().filter(|route| route.path == parts.uri.path());
+        let methods: Vec<&str> = here.map(|route| route.method.as_str()).collect();
         return method_not_allowed(&methods.join(", "));
     };
-    if !route.open {
-        access::recognize(&mut parts, &state.config).await;
-        if let Err(refused) = access::authenticate(&parts, &state.config) {
-            return refused;
-        }
-    }
-    routed(state, route, parts, body).await
-}
-
-async fn routed<B: Received>(state: &State, route: &Route, parts: http::request::Parts, body: B) -> Response {
+    parts.extensions.insert(authorization);
     match collect(state, &parts.headers, body).await {
         Ok(bytes) => (route.answer)(Request::from_parts(parts, bytes)).await.map(Body::full),
         Err(unread) => unread.response(false),
@@ -153,22 +219,27 @@ async fn post<B: Received>(
     state: &Arc<State>,
     headers: &HeaderMap,
     body: B,
-    principal: Principal,
+    authorization: Authorization,
 ) -> Response {
     let text = match json_body(state, headers, body).await {
         Ok(text) => text,
         Err(refused) => return refused,
     };
     match observed::received(state.config.observer.as_ref(), &text) {
-        Some(observer) => observed::answer(observer, posted(state, headers, text, principal)).await,
-        None => posted(state, headers, text, principal).await,
+        Some(observer) => observed::answer(observer, posted(state, headers, text, authorization)).await,
+        None => posted(state, headers, text, authorization).await,
     }
 }
 
 /// Answers the text of a message, or of a batch.
-async fn posted(state: &Arc<State>, headers: &HeaderMap, text: Bytes, principal: Principal) -> Response {
+async fn posted(
+    state: &Arc<State>,
+    headers: &HeaderMap,
+    text: Bytes,
+    authorization: Authorization,
+) -> Response {
     match read(text, &state.config.limits.message) {
-        Ok(Incoming::One(message)) => one(state, headers, principal, message).await,
+        Ok(Incoming::One(message)) => one(state, headers, authorization, message).await,
         Ok(Incoming::Batch(batch)) => {
             let error = if !state.speaks_legacy() || names_modern(headers) {
                 Err(Error::invalid_request("batches exist in 2025-03-26 only; send one message at a time"))
@@ -177,20 +248,25 @@ async fn posted(state: &Arc<State>, headers: &HeaderMap, text: Bytes, principal:
             };
             match error {
                 Ok(()) => {
-                    Box::pin(legacy::batch(state, headers, Accept::of(headers), &principal, batch)).await
+                    Box::pin(legacy::batch(state, headers, Accept::of(headers), &authorization, batch)).await
                 }
                 Err(error) => response::error(StatusCode::BAD_REQUEST, &error),
             }
         }
         Err(Malformed { error, id }) => {
-            let null_id = null_id(state, headers, &principal);
+            let null_id = null_id(state, headers, authorization.principal());
             response::json(StatusCode::BAD_REQUEST, refusal(id.as_ref(), &error, null_id).text)
         }
     }
 }
 
 /// Chooses the era.
-async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, message: Message) -> Response {
+async fn one(
+    state: &Arc<State>,
+    headers: &HeaderMap,
+    authorization: Authorization,
+    message: Message,
+) -> Response {
     let modern = match &message {
         Message::Request(request) => request.meta.is_stateless(),
         Message::Notification(notification) => Meta::of(notification.params.as_ref()).is_stateless(),
@@ -204,7 +280,7 @@ async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, mess
             Message::Request(request) if !legacy && !modern && is_initialize(&request) => {
                 modern_only(state, &request)
             }
-            Message::Request(request) => modern::answer(state, headers, principal, request).await,
+            Message::Request(request) => modern::answer(state, headers, authorization, request).await,
             // 2026-07-28, streamable-http §Sending Messages: "If the server accepts it, the server MUST return HTTP
             // status code `202 Accepted` with no body". The core protocol defines none here that says anything.
             Message::Notification(_) => response::empty(StatusCode::ACCEPTED),
@@ -221,7 +297,7 @@ async fn one(state: &Arc<State>, headers: &HeaderMap, principal: Principal, mess
         return response::json(StatusCode::BAD_REQUEST, refusal(id, &error, false).text);
     }
     // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
-    Box::pin(legacy::answer(state, headers, Accept::of(headers), principal, message)).await
+    Box::pin(legacy::answer(state, headers, Accept::of(headers), authorization, message)).await
 }
 
 fn is_initialize(request: &anyport_protocol::jsonrpc::Request) -> bool {

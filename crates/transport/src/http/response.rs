@@ -34,17 +34,34 @@ pub(super) fn error(status: StatusCode, error: &Error) -> Response {
 
 /// An answer to a modern request. Its status follows from what went wrong.
 pub(super) fn modern(response: EncodedResponse) -> Response {
-    answered(response, modern_status)
+    answered(response, modern_status, false)
 }
 
 /// An answer to a request in a session: an error is an answer like any other.
 pub(super) fn legacy(response: EncodedResponse) -> Response {
-    answered(response, overload_status)
+    answered(response, overload_status, true)
 }
 
-fn answered(response: EncodedResponse, status: fn(ErrorFacts) -> StatusCode) -> Response {
-    let status = response.error.map_or(StatusCode::OK, status);
-    let mut response = json(status, response.text);
+/// What an operation needs and its caller lacks, in the extensions of a response until it is challenged.
+#[derive(Clone, Debug)]
+pub(super) struct LacksScope {
+    /// Every scope of the operation.
+    pub(super) scopes: Vec<String>,
+    /// Whether the challenge names the scopes of the caller as well.
+    pub(super) with_granted: bool,
+}
+
+fn answered(
+    response: EncodedResponse,
+    status: fn(&ErrorFacts) -> StatusCode,
+    with_granted: bool,
+) -> Response {
+    let EncodedResponse { text, error } = response;
+    let status = error.as_ref().map_or(StatusCode::OK, status);
+    let mut response = json(status, text);
+    if let Some(scopes) = error.and_then(|error| error.scopes) {
+        response.extensions_mut().insert(LacksScope { scopes, with_granted });
+    }
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -53,7 +70,7 @@ fn answered(response: EncodedResponse, status: fn(ErrorFacts) -> StatusCode) -> 
 
 /// 2026-07-28: streamable-http §Protocol Version Header ("`404 Not Found` and a JSON-RPC error with code
 /// `-32601`"), §Server Validation (400), basic §_meta (400 for a missing capability).
-fn modern_status(error: ErrorFacts) -> StatusCode {
+fn modern_status(error: &ErrorFacts) -> StatusCode {
     match error.code {
         code::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
         code::PARSE_ERROR
@@ -65,10 +82,12 @@ fn modern_status(error: ErrorFacts) -> StatusCode {
     }
 }
 
-fn overload_status(error: ErrorFacts) -> StatusCode {
+fn overload_status(error: &ErrorFacts) -> StatusCode {
     match error.reason {
         Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
         Some(Reason::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
+        // 2026-07-28, authorization §Runtime Insufficient Scope Errors: "`HTTP 403 Forbidden` status code".
+        Some(Reason::InsufficientScope) => StatusCode::FORBIDDEN,
         _ => StatusCode::OK,
     }
 }

@@ -46,11 +46,6 @@ impl<'a> Target<'a> {
         }
         rows(config).find(|row| path.strip_prefix(row.base) == Some(row.name)).map(|row| row.target)
     }
-
-    /// Whether every request to it must be authenticated. Routes of the program's own say so themselves.
-    pub(super) fn is_protected(&self) -> bool {
-        !matches!(self, Self::Rest(RestPath::Health) | Self::Custom)
-    }
 }
 
 /// Every path that names something, at least once.

@@ -7,7 +7,7 @@ use anyport_protocol::{Error, jsonrpc::Reason};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
-    access,
+    authenticate::Caller,
     body::Response,
     response::{self, method_not_allowed},
     state::State,
@@ -17,13 +17,9 @@ use crate::{
     websocket::{NoUpgrade, Upgrade},
 };
 
-/// Checks the token, then the handshake, and makes the connection a WebSocket.
-pub(super) fn open(state: &Arc<State>, parts: Parts) -> Response {
+/// Checks the handshake, and makes the connection of an authenticated caller a WebSocket.
+pub(super) fn open(state: &Arc<State>, parts: Parts, caller: Caller) -> Response {
     let Some(config) = &state.config.websocket else { return response::empty(StatusCode::NOT_FOUND) };
-    let principal = match access::authenticate(&parts, &state.config) {
-        Ok(principal) => principal,
-        Err(refused) => return refused,
-    };
     let upgrade = match Upgrade::of(parts) {
         Ok(upgrade) => upgrade,
         Err(refused) => return refuse(refused),
@@ -34,7 +30,7 @@ pub(super) fn open(state: &Arc<State>, parts: Parts) -> Response {
     }
     let limits = &state.config.limits;
     let connection = ConnectionConfig {
-        principal,
+        authorization: caller.authorization,
         supported: state.config.supported.clone(),
         limits: limits.message,
         max_open_requests: limits.max_open_requests,
@@ -52,6 +48,12 @@ pub(super) fn open(state: &Arc<State>, parts: Parts) -> Response {
         connection,
         config,
         limits.write_timeout,
+        async {
+            match caller.lease {
+                Some(lease) => lease.ended().await,
+                None => std::future::pending().await,
+            }
+        },
     ));
     response
 }

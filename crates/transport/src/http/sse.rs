@@ -14,7 +14,7 @@ use anyport_protocol::{
     Error, Revision,
     jsonrpc::{Incoming, Malformed, Message, Reason, read},
 };
-use anyport_service::Principal;
+use anyport_service::{Authorization, Principal};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as Received;
@@ -25,7 +25,6 @@ use tokio::{
 
 use super::{
     accept::Accept,
-    access,
     body::{Body, Response, Source, SseEvent},
     config::Limits,
     request_body::json_body,
@@ -36,7 +35,7 @@ use super::{
     stream_permit::StreamPermit,
     version,
 };
-use crate::dialogue::{ConnectionConfig, Frame, ServerConnection, refusal};
+use crate::dialogue::{ConnectionConfig, Frame, Posted, ServerConnection, refusal};
 
 /// Whether a GET of the MCP endpoint comes from a client of this transport, which has neither sessions nor versions.
 ///
@@ -56,11 +55,12 @@ pub(super) fn is_legacy_sse(headers: &HeaderMap) -> bool {
 const QUEUE: usize = 16;
 
 /// Answers what comes to the stream's path.
-pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Response {
-    let principal = match access::authenticate(parts, &state.config) {
-        Ok(principal) => principal,
-        Err(refused) => return refused,
-    };
+pub(super) fn stream(
+    state: &Arc<State>,
+    parts: &Parts,
+    messages: &str,
+    authorization: Authorization,
+) -> Response {
     if parts.method != Method::GET {
         // 2025-11-25, transports §Backwards Compatibility: a client that posts `initialize` here learns from "405 Method
         // Not Allowed" that this is the old transport.
@@ -71,11 +71,16 @@ pub(super) fn stream(state: &Arc<State>, parts: &Parts, messages: &str) -> Respo
         );
         return response::refuse_method("GET", message);
     }
-    open(state, parts, messages, principal)
+    open(state, parts, messages, authorization)
 }
 
 /// Opens the stream of a new session.
-pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal: Principal) -> Response {
+pub(super) fn open(
+    state: &Arc<State>,
+    parts: &Parts,
+    messages: &str,
+    authorization: Authorization,
+) -> Response {
     let headers = &parts.headers;
     if !Accept::of(headers).events {
         let error = Error::invalid_request("a GET opens an event stream; send Accept: text/event-stream");
@@ -95,7 +100,7 @@ pub(super) fn open(state: &Arc<State>, parts: &Parts, messages: &str, principal:
         state.config.supported.iter().copied().filter(|revision| revision.has_sessions()).collect();
     let (out, said) = mpsc::channel(1);
     let connection = ConnectionConfig {
-        principal,
+        authorization,
         supported: legacy.into(),
         limits: limits.message,
         max_open_requests: limits.max_open_requests,
@@ -245,12 +250,13 @@ impl Source for Stream {
 }
 
 /// Takes a message that was posted. Its answer comes on the stream.
-pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body: B) -> Response {
+pub(super) async fn message<B: Received>(
+    state: &Arc<State>,
+    parts: &Parts,
+    body: B,
+    authorization: Authorization,
+) -> Response {
     let headers = &parts.headers;
-    let principal = match access::authenticate(parts, &state.config) {
-        Ok(principal) => principal,
-        Err(refused) => return refused,
-    };
     if parts.method != Method::POST {
         let message = "messages of HTTP+SSE are posted here; their answers come on the stream";
         return response::refuse_method("POST", message.into());
@@ -262,7 +268,7 @@ pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body
     if let Err(error) = check_version(state, headers) {
         return response::error(StatusCode::BAD_REQUEST, &error);
     }
-    let channel = match find(state, parts, &principal) {
+    let channel = match find(state, parts, authorization.principal()) {
         Ok(channel) => channel,
         Err(refused) => return refused,
     };
@@ -270,7 +276,7 @@ pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body
         let error = Error::internal("the server is being stopped; connect again later");
         return response::legacy(refusal(None, &error.with_reason(Reason::ShuttingDown), true));
     }
-    let incoming = match read(text, &state.config.limits.message) {
+    let read = match read(text, &state.config.limits.message) {
         // Nobody could tell from the stream what is meant.
         Err(Malformed { error, id: None }) => {
             let null_id = channel.session.revision().has_null_ids();
@@ -289,7 +295,8 @@ pub(super) async fn message<B: Received>(state: &Arc<State>, parts: &Parts, body
     };
     channel.touch();
     // Waits while the session reads nothing, since its client reads nothing; that ends with the write timeout.
-    match channel.input.send(Frame::Read(Box::new(incoming))).await {
+    let posted = Posted { read, authorization };
+    match channel.input.send(Frame::Read(Box::new(posted))).await {
         Ok(()) => response::empty(StatusCode::ACCEPTED),
         Err(_) => ended(),
     }

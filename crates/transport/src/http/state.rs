@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{
     config::Config,
     further::{FurtherEndpoint, FurtherEndpoints, ServesFurther},
+    protected_resource::{Resource, WELL_KNOWN},
     sessions::Sessions,
 };
 
@@ -14,6 +15,8 @@ use super::{
 pub(super) struct State {
     pub(super) service: Arc<dyn Service>,
     pub(super) config: Config,
+    /// The endpoint as a protected resource.
+    pub(super) resource: Resource,
     pub(super) sessions: Arc<Sessions>,
     /// Streams that are open now.
     pub(super) streams: Arc<AtomicUsize>,
@@ -36,17 +39,18 @@ impl State {
     /// The endpoint of `service`, and the further ones of `config`.
     pub(super) fn new(service: Arc<dyn Service>, config: Config) -> Arc<Self> {
         let further = config.further_endpoints.clone();
-        let state = Arc::new(Self::alone(service, config));
+        let state = Arc::new(Self::alone(service, config, &[]));
         further.serve(&(state.clone() as Arc<dyn ServesFurther>));
         state
     }
 
     /// The endpoint of `service`, without others.
-    fn alone(service: Arc<dyn Service>, config: Config) -> Self {
+    fn alone(service: Arc<dyn Service>, config: Config, required: &[String]) -> Self {
         Self {
             further: Lock::default(),
             service,
             sessions: Sessions::new(config.limits.clone()),
+            resource: Resource::of(&config, required),
             config,
             streams: Arc::default(),
             #[cfg(feature = "websocket")]
@@ -67,6 +71,18 @@ impl State {
         found.map_or(self, |(_, state)| state.clone())
     }
 
+    /// The endpoint whose metadata (RFC 9728) stands at `path`: the first one's stands at the root as well.
+    pub(super) fn with_metadata_at(self: &Arc<Self>, path: &str) -> Option<Arc<Self>> {
+        if path == WELL_KNOWN {
+            return Some(self.clone()).filter(|first| first.resource.has_metadata());
+        }
+        if self.resource.has_metadata_at(path) {
+            return Some(self.clone());
+        }
+        let further = self.further.lock().served.clone();
+        further.iter().map(|(_, state)| state).find(|state| state.resource.has_metadata_at(path)).cloned()
+    }
+
     /// This endpoint, the further ones, and those of them that end.
     pub(super) fn all(self: &Arc<Self>) -> impl Iterator<Item = Arc<Self>> + use<> {
         let further = self.further.lock();
@@ -77,13 +93,13 @@ impl State {
     }
 
     /// The state of a further endpoint.
-    fn further(&self, FurtherEndpoint { path, service }: &FurtherEndpoint) -> Arc<Self> {
+    fn further(&self, FurtherEndpoint { path, service, required }: &FurtherEndpoint) -> Arc<Self> {
         let further_endpoints = FurtherEndpoints::default();
         let config =
             Config { path: path.clone(), routes: Vec::new(), further_endpoints, ..self.config.clone() };
         #[cfg(feature = "websocket")]
         let config = config.websocket(None);
-        Arc::new(Self::alone(service.clone(), config))
+        Arc::new(Self::alone(service.clone(), config, required))
     }
 
     /// Lets the calls of its sessions finish within the drain time, and ends the sessions then.

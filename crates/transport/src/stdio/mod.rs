@@ -83,7 +83,7 @@ pub async fn serve_on(
     })?;
     let Config { supported, limits, max_open_requests, drain, buffers, observer } = config;
     let connection = ConnectionConfig {
-        principal: Principal::local(),
+        authorization: Principal::local().into(),
         supported,
         limits,
         max_open_requests,

@@ -158,7 +158,7 @@ fn principal(user: u32, owner: u32, peers: &Peers) -> Option<Principal> {
 fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig {
     let Config { supported, limits, buffers, observer, .. } = config;
     ConnectionConfig {
-        principal,
+        authorization: principal.into(),
         supported: supported.clone(),
         limits: limits.message,
         max_open_requests: limits.max_open_requests,

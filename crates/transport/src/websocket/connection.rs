@@ -17,14 +17,14 @@ use crate::{
     lines::{INPUT, OUTPUT},
 };
 
-/// Serves one client until either side ends it.
+/// Serves one client until either side ends it, `stop` completes, or its credential ends: `unauthorized` completes.
 pub(super) async fn serve<T: AsyncRead + AsyncWrite + Send + Unpin>(
     io: T,
     service: Arc<dyn Service>,
     connection: ConnectionConfig,
     config: Config,
     write_timeout: Duration,
-    stop: impl Future<Output = ()>,
+    (stop, unauthorized): (impl Future<Output = ()>, impl Future<Output = ()>),
 ) {
     let bounds = Bounds {
         max_message_bytes: connection.limits.bytes,
@@ -40,8 +40,24 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Send + Unpin>(
     let dialogue = ServerConnection::new(service, connection, out).run(from_client, stop);
     // When no more frames are exchanged the channels end, and with them the dialogue.
     let talk = socket.exchange(FromClient(to_peer), ToClient(messages));
-    let (end, closing) = tokio::join!(dialogue, talk);
-    let close = match closing {
+    let ended = tokio::select! {
+        ended = async { tokio::join!(dialogue, talk) } => Some(ended),
+        () = unauthorized => None,
+    };
+    let close = match ended {
+        Some((end, closing)) => close_of(end, closing),
+        None => Some(policy("the credential has expired or was revoked")),
+    };
+    socket.close(close).await;
+}
+
+fn policy(reason: &'static str) -> CloseFrame {
+    CloseFrame { code: CloseCode::Policy, reason: reason.into() }
+}
+
+/// How a connection is closed that ended by itself.
+fn close_of(end: ConnectionEnd, closing: Closing) -> Option<CloseFrame> {
+    match closing {
         Closing::Said => Some(close(end)),
         Closing::For(frame) => Some(frame),
         Closing::By(said) => {
@@ -52,8 +68,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Send + Unpin>(
             tracing::debug!(why, "a WebSocket broke off");
             None
         }
-    };
-    socket.close(close).await;
+    }
 }
 
 fn close(end: ConnectionEnd) -> CloseFrame {

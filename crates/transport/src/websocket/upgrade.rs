@@ -87,7 +87,7 @@ impl Sockets {
         Self { stopping: watch::Sender::new(false), tasks: Lock::default() }
     }
 
-    /// Serves the client as soon as the connection is its own. Returns the headers of the answer, which is 101.
+    /// Serves the client as soon as the connection is its own, until `unauthorized` completes. Returns the headers of the answer, which is 101.
     pub(crate) fn open(
         &self,
         upgrade: Upgrade,
@@ -95,6 +95,7 @@ impl Sockets {
         connection: ConnectionConfig,
         config: Config,
         write_timeout: Duration,
+        unauthorized: impl Future<Output = ()> + Send + 'static,
     ) -> HeaderMap {
         let Upgrade { accept, subprotocol, request } = upgrade;
         let mut stopping = self.stopping.subscribe();
@@ -105,7 +106,8 @@ impl Sockets {
                 Ok(Ok(upgraded)) => {
                     let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
                     let io = TokioIo::new(upgraded);
-                    connection::serve(io, service, connection, config, write_timeout, stop).await;
+                    connection::serve(io, service, connection, config, write_timeout, (stop, unauthorized))
+                        .await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "a connection did not become a WebSocket"),
                 Err(_) => tracing::debug!("a connection did not become a WebSocket in time"),

@@ -7,6 +7,8 @@
 
 #[cfg(all(feature = "axum", feature = "unix", feature = "websocket"))]
 mod abrupt;
+#[cfg(feature = "websocket")]
+mod authorization;
 #[cfg(feature = "axum")]
 mod axum;
 #[cfg(all(

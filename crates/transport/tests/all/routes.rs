@@ -70,13 +70,10 @@ async fn check(address: SocketAddr, prefix: &str) {
         let known = verb.clone().set("Authorization", "Bearer sesame");
         let let_in = status(&known).await;
         assert!(!matches!(let_in, 401 | 403 | 404 | 421 | 500..), "{verb:?}: {let_in}");
-        for verb in [
-            verb.clone(),
-            verb.clone().set("Authorization", "Bearer sesam"),
-            known.clone().add("Authorization", "Bearer sesame"),
-        ] {
+        for verb in [verb.clone(), verb.clone().set("Authorization", "Bearer sesam")] {
             assert_eq!(status(&verb).await, 401, "{verb:?}");
         }
+        assert_eq!(status(&known.clone().add("Authorization", "Bearer sesame")).await, 400, "{verb:?}");
         for host in ["evil.example", "localhost.evil.example", "null", "evil@localhost", "localhost.", ""] {
             assert_eq!(status(&known.clone().set("Host", host)).await, 421, "{host} {verb:?}");
         }

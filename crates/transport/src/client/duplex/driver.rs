@@ -208,7 +208,7 @@ impl Duplex {
             Frame::Message(text) => text,
             Frame::TooLong(start) => return self.oversized(&start),
             Frame::TooLongEnd(end) => return self.oversized_end(&end),
-            Frame::Read(read) => return self.incoming(*read, None),
+            Frame::Read(posted) => return self.incoming(posted.read, None),
         };
         if let Some(tap) = &self.options.tap {
             tap.received(&text);

@@ -3,7 +3,7 @@
 use std::{iter, sync::Arc};
 
 use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Elements};
-use anyport_service::{Outcome, Principal, Request};
+use anyport_service::{Authorization, Outcome, Request};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
@@ -31,7 +31,7 @@ pub(super) async fn answer<B: Received>(
     state: &Arc<State>,
     headers: &HeaderMap,
     body: B,
-    principal: Principal,
+    authorization: Authorization,
 ) -> Response {
     let text = match read_body(state, headers, body).await {
         Ok(text) => text,
@@ -42,20 +42,26 @@ pub(super) async fn answer<B: Received>(
         Err(error) => return refused(StatusCode::BAD_REQUEST, &error.into()),
     };
     if raw.is_array() {
-        return several(state, headers, principal, &raw);
+        return several(state, headers, authorization, &raw);
     }
-    one(state, headers, principal, raw, Lead::Nothing).await.into_response()
+    one(state, headers, authorization, raw, Lead::Nothing).await.into_response()
 }
 
 /// Answers one call.
-async fn one(state: &State, headers: &HeaderMap, principal: Principal, raw: Raw, lead: Lead) -> Answer {
+async fn one(
+    state: &State,
+    headers: &HeaderMap,
+    authorization: Authorization,
+    raw: Raw,
+    lead: Lead,
+) -> Answer {
     let call = match Call::read(&raw) {
         Ok(call) => call,
         Err(NoCall { id, error }) => return Answer::unread(lead, id.as_ref(), &error),
     };
     let request = Request::new(Method::ToolsCall, call.params());
     let outcome =
-        service_call::outcome(state.service.call(request, context(state, headers, principal))).await;
+        service_call::outcome(state.service.call(request, context(state, headers, authorization))).await;
     let outcome = match has_room(state, &outcome).await {
         Ok(()) => outcome,
         Err(overloaded) => overloaded.into(),
@@ -76,7 +82,7 @@ async fn has_room(state: &State, outcome: &Outcome) -> Result<(), Failure> {
 
 /// Answers the calls of an array, in their order: an answer is written as soon as those before it are. So no more of them
 /// are kept than calls run at once, however slowly the client reads; and it is the client's own calls that wait for it.
-fn several(state: &Arc<State>, headers: &HeaderMap, principal: Principal, raw: &Raw) -> Response {
+fn several(state: &Arc<State>, headers: &HeaderMap, authorization: Authorization, raw: &Raw) -> Response {
     let calls: Vec<Raw> = Elements::of(raw.as_str()).map(|call| raw.slice(call)).collect();
     if calls.is_empty() {
         // JSON-RPC 2.0 §6: "an empty Array" is answered as an Invalid Request.
@@ -86,11 +92,11 @@ fn several(state: &Arc<State>, headers: &HeaderMap, principal: Principal, raw: &
     let (state, headers) = (state.clone(), Arc::new(headers.clone()));
     let leads = iter::once(Lead::Open).chain(iter::repeat(Lead::Comma));
     let answers = stream::iter(calls.into_iter().zip(leads)).map(move |(call, lead)| {
-        let (state, headers, principal) = (state.clone(), headers.clone(), principal.clone());
+        let (state, headers, authorization) = (state.clone(), headers.clone(), authorization.clone());
         async move {
             // Calls that are answered at once, one after the other, give others their turn.
             consume_budget().await;
-            one(&state, &headers, principal, call, lead).await.text
+            one(&state, &headers, authorization, call, lead).await.text
         }
     });
     let answers = answers.buffered(at_once);

@@ -30,6 +30,7 @@
 //! | -32601 | there is no such tool, or none for this caller | `reason` |
 //! | -32602 | arguments do not fit the tool's schema | `field`, `expected`, `got` of the first fault; `faults` |
 //! | -32001 | the tool found them wrong by itself | the same |
+//! | -32401, -32403 | there is no valid credential, or it lacks a scope: 401 and 403 | `reason`; `scopes` |
 //! | -32002, -32003, -32004 | there is no such thing; not allowed; too often | `reason`; `retryAfterMs`, if the tool said when |
 //! | -32000 | the tool failed otherwise, took too long, or asks its client | `reason` |
 //! | -32603 | the server failed, is overloaded or stops | `reason` |
@@ -52,33 +53,26 @@ mod tools;
 use std::sync::Arc;
 
 use anyport_protocol::Error;
-use anyport_service::Principal;
+use anyport_service::Authorization;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as Received;
 
+pub(super) use self::outcome::code_of;
 use self::responses::refused;
 use super::{
-    access,
     body::{Body, Response},
     routes::RestPath,
     state::State,
 };
 
-/// Answers a request to `path`. Host and Origin have been checked by now.
+/// Answers a request to `path`. Host, Origin and credential have been checked by now.
 pub(super) async fn answer<B: Received>(
     state: &Arc<State>,
     path: RestPath,
     parts: &Parts,
     body: B,
+    authorization: Authorization,
 ) -> Response {
-    // Load balancers have no token, and learn nothing here.
-    let principal = match path {
-        RestPath::Health => Principal::anonymous(),
-        RestPath::Call | RestPath::Tools => match access::authenticate(parts, &state.config) {
-            Ok(principal) => principal,
-            Err(refused) => return refused,
-        },
-    };
     let allow = methods(path);
     if !allow.split(", ").any(|method| method == parts.method.as_str()) {
         let error = Error::invalid_request(format!("method not allowed; use {allow}"));
@@ -92,8 +86,8 @@ pub(super) async fn answer<B: Received>(
         return refused(StatusCode::NOT_ACCEPTABLE, &error);
     }
     match path {
-        RestPath::Call => call::answer(state, &parts.headers, body, principal).await,
-        RestPath::Tools => for_method(tools::answer(state, parts, principal).await, &parts.method),
+        RestPath::Call => call::answer(state, &parts.headers, body, authorization).await,
+        RestPath::Tools => for_method(tools::answer(state, parts, authorization).await, &parts.method),
         RestPath::Health => for_method(health::answer(state, &parts.headers), &parts.method),
     }
 }

@@ -13,7 +13,10 @@ use http::{HeaderValue, StatusCode, header};
 use super::envelope::Call;
 use crate::{
     dialogue::one_line,
-    http::{body::Response, response},
+    http::{
+        body::Response,
+        response::{self, LacksScope},
+    },
 };
 
 /// One answer, written out.
@@ -24,6 +27,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// When to come back, in seconds.
     retry_after: Option<u64>,
+    /// The scopes that the call needs, if its caller lacks one.
+    scopes: Option<Vec<String>>,
 }
 
 impl Answer {
@@ -49,7 +54,7 @@ impl Answer {
             text.extend_from_slice(part.as_bytes());
         }
         text.push(b'}');
-        Self { text: one_line(text), status: StatusCode::OK, retry_after: None }
+        Self { text: one_line(text), status: StatusCode::OK, retry_after: None, scopes: None }
     }
 
     fn failed(lead: Lead, id: Option<&Id>, error: &Error) -> Self {
@@ -58,7 +63,7 @@ impl Answer {
         let status = status(error);
         let later = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         let retry_after = later.then(|| wait(error));
-        Self { text: one_line(text), status, retry_after }
+        Self { text: one_line(text), status, retry_after, scopes: error.required_scopes() }
     }
 
     /// As a response of its own.
@@ -66,6 +71,10 @@ impl Answer {
         let mut response = response::json(self.status, self.text);
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(scopes) = self.scopes {
+            // A client of this interface speaks no revision; it is treated as those of the newest.
+            response.extensions_mut().insert(LacksScope { scopes, with_granted: false });
         }
         response
     }
@@ -101,7 +110,17 @@ pub(super) fn status(error: &Error) -> StatusCode {
     }
     match error.reason {
         Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(Reason::InsufficientScope) => StatusCode::FORBIDDEN,
         _ => StatusCode::OK,
+    }
+}
+
+/// The code of this interface for an error about the caller's credential; that of another error is its own.
+pub(crate) fn code_of(error: &Error) -> i64 {
+    match error.reason {
+        Some(Reason::Unauthenticated) => -32401,
+        Some(Reason::InsufficientScope) => -32403,
+        _ => error.code,
     }
 }
 
@@ -242,6 +261,10 @@ pub(super) fn recoded(mut error: Error) -> Error {
     let reason = error.reason.map(Reason::as_str).or(told.as_deref()).unwrap_or_default();
     let is = |known: Reason| reason == known.as_str();
     let kind = match error.code {
+        code::INSUFFICIENT_SCOPE if error.reason == Some(Reason::InsufficientScope) => {
+            error.code = code_of(&error);
+            return error;
+        }
         code::INVALID_PARAMS if is(Reason::UnknownTool) => {
             error.code = code::METHOD_NOT_FOUND;
             return error;

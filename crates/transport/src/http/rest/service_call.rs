@@ -1,16 +1,16 @@
 //! Calls of the service on behalf of a plain client.
 
 use anyport_protocol::{Raw, Revision, meta::Meta};
-use anyport_service::{Context, Event, Outcome, Principal, Reply};
+use anyport_service::{Authorization, Context, Event, Outcome, Reply};
 use http::HeaderMap;
 use tokio::task::coop::consume_budget;
 
 use crate::http::state::State;
 
 /// What is known about a call: it is one of the newest revision, and its client can be told and asked nothing.
-pub(super) fn context(state: &State, headers: &HeaderMap, principal: Principal) -> Context {
-    let context =
-        Context::new(principal, Revision::NEWEST).with_client_headers(state.client_headers(headers));
+pub(super) fn context(state: &State, headers: &HeaderMap, authorization: Authorization) -> Context {
+    let context = Context::authorized(authorization, Revision::NEWEST)
+        .with_client_headers(state.client_headers(headers));
     // MCP carries this in `_meta`, which a plain call does not have (W3C Trace Context).
     let trace = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let Some(trace) = trace else { return context };

@@ -6,7 +6,7 @@ use anyport_protocol::{
     jsonrpc::{Reason, code},
     meta::key,
 };
-use anyport_service::{Outcome, Principal, Request};
+use anyport_service::{Authorization, Outcome, Request};
 use http::{StatusCode, request::Parts};
 use tokio::task::coop::consume_budget;
 
@@ -18,7 +18,7 @@ use super::{
 use crate::http::{body::Response, state::State};
 
 /// Lists the tools that `principal` may see: all pages together.
-pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -> Response {
+pub(super) async fn answer(state: &State, parts: &Parts, authorization: Authorization) -> Response {
     let category = match category(parts.uri.query().unwrap_or_default()) {
         Ok(category) => category,
         Err(error) => return refused(StatusCode::BAD_REQUEST, &error),
@@ -28,7 +28,7 @@ pub(super) async fn answer(state: &State, parts: &Parts, principal: Principal) -
     loop {
         consume_budget().await;
         let request = Request::new(Method::ToolsList, params);
-        let reply = state.service.call(request, context(state, &parts.headers, principal.clone()));
+        let reply = state.service.call(request, context(state, &parts.headers, authorization.clone()));
         let page = match service_call::outcome(reply).await {
             Outcome::Result(page) => page,
             // A service that has none.

@@ -146,6 +146,16 @@ impl Fake {
                 let region = headers.get("region").map(String::from_utf8_lossy).collect::<Vec<_>>().join(",");
                 format!("{} {region}", context.principal())
             }
+            // Needs all of these scopes.
+            "need" => {
+                let scopes: Vec<&str> =
+                    arguments["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                if !scopes.iter().all(|scope| context.authorization().allows(scope)) {
+                    guard.finish();
+                    return Outcome::Error(Error::insufficient_scope(scopes));
+                }
+                "has them".into()
+            }
             _ => {
                 guard.finish();
                 return Outcome::Error(Error::invalid_params(format!("no tool {tool}")));

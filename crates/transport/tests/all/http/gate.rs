@@ -171,9 +171,12 @@ async fn without_a_token_nothing_but_the_way_in_is_told() {
         with("Bearer sesame").add("Authorization", "Bearer wrong"),
         Verb { target: "/mcp?access_token=sesame".into(), ..echo() },
     ] {
+        let tokens = verb.headers.iter().filter(|(name, _)| name == "Authorization").count();
+        // RFC 6750 §3.1: more than one, or one in the query, is a bad request.
+        let status = if tokens > 1 || verb.target.contains('?') { 400 } else { 401 };
         for (method, _) in METHODS {
             let answer = server.ask(&as_method(&verb, method)).await;
-            assert_eq!(answer.status, 401, "{verb:?}: {answer:?}");
+            assert_eq!(answer.status, status, "{verb:?}: {answer:?}");
             assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"), "{answer:?}");
             assert!(!answer.text().contains("sesame"), "{answer:?}");
         }

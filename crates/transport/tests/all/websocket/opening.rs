@@ -125,17 +125,20 @@ async fn a_token_is_asked_for_before_the_upgrade_and_never_taken_from_the_query(
     let server = Server::start(config).await;
     let mut query = handshake();
     query.target = "/ws?access_token=secret&token=secret".into();
+    let wrong = handshake().add("Authorization", "Bearer wrong");
+    let twice = handshake().add("Authorization", "Bearer secret").add("Authorization", "Bearer secret");
     let refused = [
-        handshake(),
-        query,
-        handshake().add("Authorization", "Bearer wrong"),
-        handshake().add("Authorization", "Bearer secret").add("Authorization", "Bearer secret"),
+        (handshake(), 401, "Bearer"),
+        (query, 400, "Bearer error=\"invalid_request\""),
+        (wrong, 401, "Bearer error=\"invalid_token\""),
+        (twice, 400, "Bearer error=\"invalid_request\""),
         // The handshake is not looked at before.
-        handshake().without("Upgrade"),
+        (handshake().without("Upgrade"), 401, "Bearer"),
     ];
-    for verb in refused {
+    for (verb, status, challenge) in refused {
         let answer = server.ask(&verb).await;
-        assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Bearer")), "{verb:?}");
+        assert_eq!(answer.status, status, "{verb:?}");
+        assert!(answer.header("www-authenticate").unwrap().starts_with(challenge), "{answer:?}");
     }
     let mut connection = server.connect().await;
     let head = connection.begin(&handshake().add("Authorization", "Bearer secret")).await;
