@@ -271,6 +271,11 @@ impl Context {
         })
     }
 
+    /// Whether the client announces when its roots change.
+    pub fn announces_roots(&self) -> bool {
+        self.0.profile.is_some_and(|profile| profile.roots_list_changed)
+    }
+
     /// The client's name and version, as it declares them. Never decide anything by it (2026-07-28, basic §_meta:
     /// "Implementations SHOULD NOT use them to change the behavior of the client or server").
     pub fn client_info(&self) -> Option<&Raw> {

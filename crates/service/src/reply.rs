@@ -5,10 +5,17 @@ use std::{
     task::{Context as Task, Poll, Waker},
 };
 
-use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Members};
+use anyport_protocol::{
+    Error, Method, Raw,
+    failure::Failure,
+    json::{Members, RareWord},
+};
 use bytestring::ByteString;
 use futures_core::Stream;
 use tokio::sync::oneshot;
+
+/// What few results of tools have.
+static IS_ERROR: RareWord = RareWord::new("isError");
 
 /// The reply to a call: any number of notifications and server requests, then exactly one [`Outcome`].
 ///
@@ -86,7 +93,7 @@ impl Outcome {
             Self::InputRequired(_) => false,
             Self::Result(result) => {
                 let text = result.as_str();
-                Members::may_have(text, "isError") && Members::find(text, "isError") == Some("true")
+                Members::may_have(text, &IS_ERROR) && Members::find(text, IS_ERROR.as_str()) == Some("true")
             }
         }
     }

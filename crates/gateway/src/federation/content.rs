@@ -1,17 +1,19 @@
 //! The URIs in what a member answers: resource links, embedded resources, and the contents of a resource.
 
-use anyport_protocol::{
-    Method, Raw,
-    json::{Elements, Members},
-    meta::key::SERVER_INFO,
-};
-use memchr::memmem;
-
 use super::{
     definition::{expose_member, expose_ui},
     edits::{Edits, text_of},
     uris::UriAlias,
 };
+use anyport_protocol::{
+    Method, Raw,
+    json::{Elements, Members, RareWord},
+    meta::key::SERVER_INFO,
+};
+
+/// Every URI stands beside this word: `resource_link`, `resource`, `resourceUri`.
+static RESOURCE: RareWord = RareWord::new("resource");
+static IDENTITY: RareWord = RareWord::new(SERVER_INFO);
 
 /// The result of `method`, with the URIs that clients use, and with our identity in place of the member's.
 ///
@@ -25,8 +27,7 @@ pub(super) fn exposed(result: &Raw, method: Method, alias: &UriAlias, identity: 
                 expose_member(&mut edits, content, "uri", alias);
             }
         }
-        // Every URI stands beside this word: `resource_link`, `resource`, `resourceUri`.
-        _ if memmem::find(object.as_bytes(), b"resource").is_none() => {}
+        _ if !RESOURCE.is_in(object) => {}
         Method::ToolsCall => {
             expose_blocks(&mut edits, Members::find(object, "content"), alias);
             expose_ui(&mut edits, alias);
@@ -34,12 +35,30 @@ pub(super) fn exposed(result: &Raw, method: Method, alias: &UriAlias, identity: 
         Method::PromptsGet => expose_messages(&mut edits, object, alias),
         _ => {}
     }
-    if memmem::find(object.as_bytes(), SERVER_INFO.as_bytes()).is_some()
-        && let Some(old) = Members::find(object, "_meta").and_then(|meta| Members::find(meta, SERVER_INFO))
-    {
+    if let Some(old) = IDENTITY.first_in(object).and_then(|at| identity_in(object, at)) {
         edits.replace(old, identity);
     }
     edits.finish()
+}
+
+/// The identity of the server in a result, where its key stands at `at` first.
+fn identity_in(object: &str, at: usize) -> Option<&str> {
+    identity_at_the_end(object, at)
+        .or_else(|| Members::find(object, "_meta").and_then(|meta| Members::find(meta, SERVER_INFO)))
+}
+
+/// The identity in a `_meta` that is the last member of the result, as most servers write it, without a walk over what precedes it. No
+/// text of a result looks like it, since its quotes would have backslashes; and what one brace closes after `_meta` is the result.
+fn identity_at_the_end(object: &str, at: usize) -> Option<&str> {
+    const START: &str = "\"_meta\":{\"";
+    let start = object.get(..at)?.strip_suffix(START)?.len() + START.len() - 2;
+    let meta = object.get(start..)?;
+    let (mut identity, mut end) = (None, 0);
+    for member in Members::of(meta) {
+        identity = identity.or(member.is(SERVER_INFO).then_some(member.value));
+        end = member.range.end;
+    }
+    identity.filter(|_| meta.get(end..) == Some("}}"))
 }
 
 /// Exposes the URIs in the messages of a prompt, or of a sampling request.
@@ -118,6 +137,37 @@ mod tests {
         let read =
             of(Method::ResourcesRead, json!({"contents": [{"uri": "file:///r"}, {"uri": "https://r"}]}));
         assert_eq!(read["contents"], json!([{"uri": "a+file:///r"}, {"uri": "https://r"}]));
+    }
+
+    #[test]
+    fn only_the_identity_of_the_result_itself_is_replaced() {
+        let ours = json!({"name": "gateway"}).into();
+        let exposed = |text: &str| {
+            let result = Raw::trusted(text.replace("ID", SERVER_INFO).into_bytes());
+            exposed(&result, Method::ToolsCall, &UriAlias::of("a"), &ours).as_str().replace(SERVER_INFO, "ID")
+        };
+        for (result, expected) in [
+            (
+                r#"{"content":[],"_meta":{"ID":{"name":"m"}}}"#,
+                r#"{"content":[],"_meta":{"ID":{"name":"gateway"}}}"#,
+            ),
+            (r#"{"_meta":{"ID":{"name":"m"},"x":1}}"#, r#"{"_meta":{"ID":{"name":"gateway"},"x":1}}"#),
+            (r#"{"_meta":{"x":1,"ID":{"name":"m"}}}"#, r#"{"_meta":{"x":1,"ID":{"name":"gateway"}}}"#),
+            (
+                r#"{"_meta":{"ID":{"name":"m"}},"content":[]}"#,
+                r#"{"_meta":{"ID":{"name":"gateway"}},"content":[]}"#,
+            ),
+            (r#"{ "_meta": {"ID": {"name":"m"} } }"#, r#"{ "_meta": {"ID": {"name":"gateway"} } }"#),
+        ] {
+            assert_eq!(exposed(result), expected);
+        }
+        for data in [
+            r#"{"structuredContent":{"_meta":{"ID":{"name":"m"}}}}"#,
+            r#"{"content":[{"type":"text","text":"\"_meta\":{\"ID\":{}}}"}]}"#,
+            r#"{"content":[{"_meta":{"ID":{"name":"m"}}}]}"#,
+        ] {
+            assert_eq!(exposed(data), data, "it is data");
+        }
     }
 
     #[test]

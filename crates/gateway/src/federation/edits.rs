@@ -19,14 +19,14 @@ pub(super) struct Edits<'a> {
 enum Piece {
     Value(Raw),
     /// A member with its key, and the comma before it.
-    Member(Vec<u8>),
+    Member(String),
 }
 
 impl Piece {
-    fn bytes(&self) -> &[u8] {
+    fn text(&self) -> &str {
         match self {
-            Self::Value(value) => value.as_str().as_bytes(),
-            Self::Member(bytes) => bytes,
+            Self::Value(value) => value.as_str(),
+            Self::Member(text) => text,
         }
     }
 }
@@ -58,10 +58,8 @@ impl<'a> Edits<'a> {
         let end = range.end - 1;
         let is_first =
             Members::of(object).next().is_none() && !self.edits.iter().any(|(at, _)| at.start == end);
-        let mut member = if is_first { Vec::new() } else { vec![b','] };
-        string::write(&mut member, key);
-        member.push(b':');
-        member.extend_from_slice(value.as_str().as_bytes());
+        let comma = if is_first { "" } else { "," };
+        let member = format!("{comma}{}:{}", Raw::string(key).as_str(), value.as_str());
         self.edits.push((end..end, Piece::Member(member)));
     }
 
@@ -72,16 +70,16 @@ impl<'a> Edits<'a> {
         }
         // Stable: members that are added to one object stay in their order.
         self.edits.sort_by_key(|(range, _)| range.start);
-        let text = self.text.as_str().as_bytes();
-        let added: usize = self.edits.iter().map(|(_, piece)| piece.bytes().len()).sum();
-        let (mut out, mut at) = (Vec::with_capacity(text.len() + added), 0);
+        let text = self.text.as_str();
+        let added: usize = self.edits.iter().map(|(_, piece)| piece.text().len()).sum();
+        let (mut out, mut at) = (String::with_capacity(text.len() + added), 0);
         for (range, piece) in &self.edits {
-            out.extend_from_slice(text.get(at..range.start).unwrap_or_default());
-            out.extend_from_slice(piece.bytes());
+            out.push_str(text.get(at..range.start).unwrap_or_default());
+            out.push_str(piece.text());
             at = range.end;
         }
-        out.extend_from_slice(text.get(at..).unwrap_or_default());
-        Raw::trusted(out)
+        out.push_str(text.get(at..).unwrap_or_default());
+        Raw::trusted_text(out)
     }
 
     fn range(&self, part: &str) -> Option<Range<usize>> {

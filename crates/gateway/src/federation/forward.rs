@@ -69,7 +69,7 @@ impl Forward {
             endpoint: endpoint.clone(),
             are_several: endpoint.shared.members().are_several(),
         };
-        service.call(Request { method: request.method, params: Params::noted(params) }, context).relay(relay)
+        service.call(Request { method: request.method, params }, context).relay(relay)
     }
 
     /// The context of the call. The headers of a caller are those of the arguments that it sees, so they are compared with
@@ -106,28 +106,19 @@ impl Forward {
         fixed: Option<&ItemOverride>,
         sealer: &Sealer,
         principal: &Principal,
-    ) -> Result<Raw, Error> {
-        let params = request.params.raw();
+    ) -> Result<Params, Error> {
+        let named = self.named(request);
+        if fixed.is_none() && named.find("requestState").is_none() {
+            return Ok(named);
+        }
+        let params = named.raw();
         let mut edits = Edits::of(params);
         let object = edits.text();
-        if self.method == Method::Complete {
-            let reference = Object::find(object, "ref").unwrap_or_default();
-            let key = if Object::find(reference, "uri").is_some() { "uri" } else { "name" };
-            edits.set(reference, key, &Raw::string(&self.target.own));
-        } else {
-            let key = if self.method == Method::ResourcesRead { "uri" } else { "name" };
-            // The request knows where its members are.
-            match request.params.find(key) {
-                Some(name) if text_of(name).is_some_and(|name| name == *self.target.own) => {}
-                Some(name) => edits.replace(name, &Raw::string(&self.target.own)),
-                None => edits.set(object, key, &Raw::string(&self.target.own)),
-            }
-        }
         if let Some(change) = fixed {
             let arguments = params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
             edits.set(object, "arguments", &with_fixed(&arguments, change));
         }
-        if let Some(state) = request.params.find("requestState") {
+        if let Some(state) = named.find("requestState") {
             let token = params.slice(state).as_string().unwrap_or_default();
             let bound = bound(&self.target.member, self.method, &self.target.own);
             let owner = principal.to_string();
@@ -141,7 +132,24 @@ impl Forward {
             })?;
             edits.replace(state, &Raw::string(&opened.payload));
         }
-        Ok(edits.finish())
+        Ok(Params::noted(edits.finish()))
+    }
+
+    /// The params with the name or URI that the member knows.
+    fn named(&self, request: &Request) -> Params {
+        let (params, own) = (&request.params, || Raw::string(&self.target.own));
+        if self.method == Method::Complete {
+            let reference = params.member("ref").unwrap_or(Raw::EMPTY_OBJECT);
+            let key = if reference.member("uri").is_some() { "uri" } else { "name" };
+            let mut edits = Edits::of(&reference);
+            edits.set(edits.text(), key, &own());
+            return params.with_value("ref", &edits.finish()).unwrap_or_else(|| params.clone());
+        }
+        let key = if self.method == Method::ResourcesRead { "uri" } else { "name" };
+        match params.find(key).and_then(text_of) {
+            Some(name) if name == *self.target.own => params.clone(),
+            _ => params.with_value(key, &own()).unwrap_or_else(|| params.clone()),
+        }
     }
 }
 

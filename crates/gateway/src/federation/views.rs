@@ -49,7 +49,7 @@ impl Views {
         let caller = Caller {
             is_stateless: context.revision().is_stateless(),
             capabilities: context.capabilities().clone(),
-            changes_roots: context.profile().roots_list_changed,
+            changes_roots: context.announces_roots(),
             owner: scope.of(context),
         };
         let mut table = self.table.lock();

@@ -4,12 +4,14 @@
 //! inside without building anything.
 
 mod canonical;
+mod rare_word;
 mod raw;
 mod scan;
 pub mod string;
 mod walk;
 
 pub use canonical::canonical;
+pub use rare_word::RareWord;
 pub use raw::{Raw, Splice};
 pub use scan::{Limits, ScanError, ScanErrorKind, scan};
 pub(crate) use scan::{Part, Span, Spans, scan_message};

@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
-use super::string;
+use super::{RareWord, string};
 
 /// The members of an object, in the order of the text. Empty when the text is no object.
 ///
@@ -30,9 +30,9 @@ impl<'a> Members<'a> {
 
     /// Whether the object that `text` holds may have a member called `name`; `false` if the name stands nowhere in it. Quicker than
     /// a walk, for members that are rare.
-    pub fn may_have(text: &str, name: &str) -> bool {
+    pub fn may_have(text: &str, name: &RareWord) -> bool {
         // An escape may stand for a letter of the name.
-        memmem::find(text.as_bytes(), name.as_bytes()).is_some() || memchr(b'\\', text.as_bytes()).is_some()
+        name.is_in(text) || memchr(b'\\', text.as_bytes()).is_some()
     }
 }
 

@@ -50,6 +50,25 @@ impl Params {
         notes.finish(raw)
     }
 
+    /// The same params, with `value` in place of the value of the member called `name`; `None` if they have no such member. The
+    /// notes move with the members.
+    #[must_use]
+    pub fn with_value(&self, name: &str, value: &Raw) -> Option<Self> {
+        let (text, value) = (self.raw.as_str(), value.as_str());
+        let Member { range, value: old, .. } = self.members().find(|member| member.is(name))?;
+        let start = range.end - old.len();
+        let raw = Raw::trusted_text([&text[..start], value, &text[range.end..]].concat());
+        let Places { mut all, count, known } = self.places;
+        let is_noted = known && raw.as_str().len() <= usize::from(u16::MAX);
+        if !is_noted {
+            return Some(Self::plain(raw));
+        }
+        for place in &mut all[..count.into()] {
+            place.follow(start, value.len(), old.len());
+        }
+        Some(Self { raw, places: Places { all, count, known } })
+    }
+
     /// The members.
     pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
         let (noted, walked) = match self.places.known {
@@ -85,6 +104,14 @@ impl Place {
     fn shift(&mut self, start: u16) {
         let by = |(from, to): (u16, u16)| (from - start, to - start);
         *self = Self { key: by(self.key), value: by(self.value) };
+    }
+
+    /// Follows the text, in which a value at `start` has `new` bytes in place of `old`.
+    fn follow(&mut self, start: usize, new: usize, old: usize) {
+        // Within the text, and so within 16 bits.
+        let moved = |at: u16| if usize::from(at) > start { (usize::from(at) + new - old) as u16 } else { at };
+        let both = |(from, to): (u16, u16)| (moved(from), moved(to));
+        *self = Self { key: both(self.key), value: both(self.value) };
     }
 
     fn member(self, text: &str) -> Option<Member<'_>> {
@@ -213,6 +240,28 @@ mod tests {
         }
         assert_eq!(params(r#"{"na\u006de":"é"}"#).find("name"), Some(r#""é""#));
         assert_eq!(params(r#"{"a":{"name":1}}"#).find("name"), None);
+    }
+
+    #[test]
+    fn a_value_in_place_of_another_moves_what_follows() {
+        let text = r#"{"a":{"x":[1]},"name":"add","b":"two","":3}"#;
+        for (name, value) in [("name", "\"a much longer name\""), ("name", "1"), ("a", "{}"), ("", "[3,4]")] {
+            let changed = params(text).with_value(name, &Raw::trusted(value.into())).unwrap();
+            let walked = Params::from(changed.raw.clone());
+            let all = |params: &Params| -> Vec<_> {
+                params.members().map(|it| (it.key().into_owned(), it.value.to_owned(), it.range)).collect()
+            };
+            assert!(changed.places.known);
+            assert_eq!(all(&changed), all(&walked), "{name}");
+            assert_eq!(changed.find(name), Some(value));
+            let kept = ["a", "name", "b", ""].into_iter().filter(|kept| *kept != name);
+            kept.for_each(|kept| assert_eq!(changed.find(kept), params(text).find(kept), "{kept}"));
+        }
+        assert_eq!(params(text).with_value("c", &Raw::NULL), None);
+        let long = Raw::string(&"x".repeat(70_000));
+        let changed = params(text).with_value("name", &long).unwrap();
+        assert!(!changed.places.known);
+        assert_eq!((changed.find("name"), changed.find("b")), (Some(long.as_str()), Some("\"two\"")));
     }
 
     #[test]
