@@ -17,6 +17,8 @@ mod cache;
 mod claims;
 mod dpop;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod introspection;
 mod jws;
 mod jwt;
