@@ -2,6 +2,7 @@
 
 mod client;
 mod configs;
+mod credentials;
 mod servers;
 mod session;
 mod sign_in;
@@ -33,4 +34,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sign_in", run: sign_in::sign_in },
     Target { name: "stdio_server", run: servers::stdio },
     Target { name: "http_server", run: servers::http },
+    Target { name: "credential", run: credentials::credential },
 ];
