@@ -70,7 +70,7 @@ pub use anyport_server::{
     BuildError, Completion, CompletionRequest, Context, Json, Messages, Prompt, Resource, Server, State,
     Template, Tool, ToolError, ToolResult, prompt, resource, tool, tools,
 };
-pub use anyport_service::{Principal, Service};
+pub use anyport_service::{Authorization, Principal, Service};
 
 pub use anyport_metrics as metrics;
 pub use anyport_protocol::types;
