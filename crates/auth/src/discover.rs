@@ -109,7 +109,7 @@ fn of_server(place: &Url, why: ServerMetadataError) -> Error {
 ///
 /// # Errors
 /// When it is too long to be looked at: what it says must not be replaced by what is found elsewhere.
-fn document<'a>(url: &Url, answer: &'a SideAnswer) -> Result<Option<&'a [u8]>, Error> {
+pub(crate) fn document<'a>(url: &Url, answer: &'a SideAnswer) -> Result<Option<&'a [u8]>, Error> {
     if answer.status != 200 {
         return Ok(None);
     }

@@ -32,6 +32,11 @@ impl Fetcher {
         self.is_public
     }
 
+    /// The same for what a server names that is on the public internet, or is not.
+    pub(crate) fn guarded(&self, is_public: bool) -> Self {
+        Self { is_public: self.is_public || is_public, ..self.clone() }
+    }
+
     /// Fetches metadata.
     pub(crate) async fn get(
         &self,

@@ -29,6 +29,14 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// The certificate with which a client has opened its connection (mutual TLS), as an extension of a request's head. Whoever
+/// terminates TLS inserts it; a token that is bound to a certificate (RFC 8705) is refused without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The SHA-256 of the certificate in DER.
+    pub sha256: [u8; 32],
+}
+
 /// Verifies the credentials of requests, which were presented by their HTTP headers.
 pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
     /// Verifies `credential` of the request whose head is `head`, for the endpoint whose resource identifier (RFC 8707) is

@@ -75,7 +75,7 @@ pub use config::{
     Authentication, Authenticator, ClientHeaderNames, Config, Limits, Route, SettingNames, Token,
 };
 pub use connect_info::ConnectInfo;
-pub use credential::{Credential, CredentialError, CredentialVerifier, Scheme, Verification};
+pub use credential::{ClientCertificate, Credential, CredentialError, CredentialVerifier, Scheme, Verification};
 pub use endpoint::Endpoint;
 pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};

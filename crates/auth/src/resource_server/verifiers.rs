@@ -1,0 +1,98 @@
+use anyport_transport::http::{Credential, CredentialVerifier, Verification};
+use http::request::Parts;
+
+use super::{ConfigError, Jwt, SharedSecretJwt, invalid, jws::claimed_issuer};
+
+/// Several verifiers, of which each token has one alone.
+///
+/// A token's form and the issuer that it claims choose it, and no other is tried: a token that its verifier refuses is refused, so
+/// that no issuer can speak for another one. A signed token (JWT) goes to the verifier of the very issuer that it names.
+#[derive(Debug, Default)]
+pub struct Verifiers {
+    jwts: Vec<Jwt>,
+    shared_secret: Option<SharedSecretJwt>,
+}
+
+impl Verifiers {
+    /// None yet: every token is refused.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the signed tokens of one issuer.
+    ///
+    /// # Errors
+    /// If the issuer has a verifier already.
+    pub fn jwt(mut self, jwt: Jwt) -> Result<Self, ConfigError> {
+        self.check_issuer(jwt.issuer())?;
+        self.jwts.push(jwt);
+        Ok(self)
+    }
+
+    /// Adds the tokens that are signed with a shared secret: those of its issuer, or without any.
+    ///
+    /// # Errors
+    /// If the same tokens have a verifier already.
+    pub fn shared_secret(mut self, verifier: SharedSecretJwt) -> Result<Self, ConfigError> {
+        if self.shared_secret.is_some() {
+            return Err(ConfigError::Twice("tokens of a shared secret".into()));
+        }
+        if let Some(issuer) = verifier.issuer_of_tokens() {
+            self.check_issuer(issuer)?;
+        }
+        self.shared_secret = Some(verifier);
+        Ok(self)
+    }
+
+    fn check_issuer(&self, issuer: &str) -> Result<(), ConfigError> {
+        match self.of_issuer(Some(issuer)) {
+            Some(_) => Err(ConfigError::Twice(issuer.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// The verifier of signed tokens that claim this issuer.
+    fn of_issuer(&self, issuer: Option<&str>) -> Option<&dyn CredentialVerifier> {
+        let jwt = self.jwts.iter().find(|jwt| Some(jwt.issuer()) == issuer);
+        let secret = || self.shared_secret.as_ref().filter(|secret| secret.issuer_of_tokens() == issuer);
+        match jwt {
+            Some(jwt) => Some(jwt),
+            None => secret().map(|secret| secret as &dyn CredentialVerifier),
+        }
+    }
+
+    fn choose(&self, token: &str) -> Option<&dyn CredentialVerifier> {
+        match claimed_issuer(token) {
+            Some(issuer) => self.of_issuer(issuer.as_deref()),
+            None => None,
+        }
+    }
+}
+
+impl CredentialVerifier for Verifiers {
+    fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification {
+        match self.choose(&credential.token) {
+            Some(verifier) => verifier.verify(credential, head, resource),
+            None => unknown(),
+        }
+    }
+
+    fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
+        match self.choose(&credential.token) {
+            Some(verifier) => verifier.verify_again(credential, resource),
+            None => unknown(),
+        }
+    }
+
+    fn accepts_dpop(&self) -> bool {
+        self.jwts.iter().any(CredentialVerifier::accepts_dpop)
+    }
+
+    fn dpop_algorithms(&self) -> &[&str] {
+        self.jwts.first().map_or(&[], CredentialVerifier::dpop_algorithms)
+    }
+}
+
+fn unknown() -> Verification {
+    Verification::Ready(Err(invalid("the token is of no issuer that is trusted here")))
+}
