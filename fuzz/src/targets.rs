@@ -2,6 +2,7 @@
 
 mod client;
 mod configs;
+mod credentials;
 mod servers;
 mod session;
 mod streams;
@@ -31,4 +32,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", run: session::session },
     Target { name: "stdio_server", run: servers::stdio },
     Target { name: "http_server", run: servers::http },
+    Target { name: "credential", run: credentials::credential },
 ];

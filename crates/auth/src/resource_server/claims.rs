@@ -128,6 +128,11 @@ impl Claims {
         self.aud.is_some()
     }
 
+    /// Whether it names an end.
+    pub(super) fn has_end(&self) -> bool {
+        self.exp.is_some()
+    }
+
     /// Refuses tokens that are signed by the same keys and say who somebody is, or what became of a session, in place of what a
     /// caller may do. Many authorization servers type all of their tokens as `JWT`.
     pub(super) fn check_kind(&self) -> Result<(), CredentialError> {

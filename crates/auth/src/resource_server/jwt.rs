@@ -26,9 +26,9 @@ use super::{
     jws::UnverifiedToken,
     key_set::{KeySet, VerificationKey},
     key_source::{Fetching, KeyPlace, KeySource, Keys, NamedBy, RemoteKeys},
+    policy::{TokenPolicy, policy_setters},
     presented::Presented,
     remote::endpoint,
-    scopes::Hierarchy,
 };
 use crate::crypto::verify::install;
 
@@ -64,14 +64,10 @@ struct Config {
     algorithms: Vec<Algorithm>,
     types: BTreeSet<String>,
     is_untyped_allowed: bool,
-    audiences: Vec<String>,
-    hierarchy: Hierarchy,
+    policy: TokenPolicy,
     dpop: DpopPolicy,
     nonces: Option<Sealer>,
-    leeway: Option<Duration>,
-    limits: VerifierLimits,
     metrics: Metrics,
-    clock: Clock,
 }
 
 impl Jwt {
@@ -122,14 +118,10 @@ impl Jwt {
             algorithms: Algorithm::ALL.to_vec(),
             types: ["at+jwt", "jwt"].map(str::to_owned).into(),
             is_untyped_allowed: true,
-            audiences: Vec::new(),
-            hierarchy: Hierarchy::default(),
+            policy: TokenPolicy::default(),
             dpop: DpopPolicy::default(),
             nonces: None,
-            leeway: None,
-            limits: VerifierLimits::default(),
             metrics: Metrics::new(),
-            clock: Clock::default(),
         };
         Ok(Self { config, verifier: OnceLock::new() })
     }
@@ -152,27 +144,7 @@ impl Jwt {
         self.with(|config| config.is_untyped_allowed = is_allowed)
     }
 
-    /// Accepts tokens for `audience`, besides those for the URL of the endpoint.
-    #[must_use]
-    pub fn audience(self, audience: impl Into<String>) -> Self {
-        self.with(|config| config.audiences.push(audience.into()))
-    }
-
-    /// Has `scope` include `others`, and what those include.
-    #[must_use]
-    pub fn includes<S: Into<String>>(
-        self,
-        scope: impl Into<String>,
-        others: impl IntoIterator<Item = S>,
-    ) -> Self {
-        self.with(|config| config.hierarchy.include(scope.into(), others.into_iter().map(Into::into)))
-    }
-
-    /// Sets how far the issuer's clock may be off. Default: the limit `clock_leeway`, 60 s.
-    #[must_use]
-    pub fn leeway(self, leeway: Duration) -> Self {
-        self.with(|config| config.leeway = Some(leeway))
-    }
+    policy_setters!();
 
     /// Sets which tokens must be bound to a key of the caller (RFC 9449). Default: none must.
     #[must_use]
@@ -196,22 +168,10 @@ impl Jwt {
         })
     }
 
-    /// Sets the limits.
-    #[must_use]
-    pub fn limits(self, limits: VerifierLimits) -> Self {
-        self.with(|config| config.limits = limits)
-    }
-
     /// Counts in `metrics`.
     #[must_use]
     pub fn metrics(self, metrics: &Metrics) -> Self {
         self.with(|config| config.metrics = metrics.clone())
-    }
-
-    /// Sets the clock by which tokens end. Default: the system's.
-    #[must_use]
-    pub fn clock(self, clock: Clock) -> Self {
-        self.with(|config| config.clock = clock)
     }
 
     /// The issuer.
@@ -221,6 +181,10 @@ impl Jwt {
 
     fn verifier(&self) -> &Arc<Verifier> {
         self.verifier.get_or_init(|| Arc::new(Verifier::new(self.config.clone())))
+    }
+
+    fn with_policy(self, change: impl FnOnce(&mut TokenPolicy)) -> Self {
+        self.with(|config| change(&mut config.policy))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
@@ -289,7 +253,7 @@ const MAX_WAITS: usize = 2;
 impl Verifier {
     fn new(config: Config) -> Self {
         install();
-        let Config { metrics, limits, .. } = &config;
+        let Config { metrics, policy: TokenPolicy { limits, .. }, .. } = &config;
         let fetches = metrics.counter("anyport_key_set_fetches", "Fetches of key sets that verify tokens.");
         let keys = KeySource::new(config.place.clone(), *limits, fetches);
         let refusals = metrics.refusals("max_dpop_proofs");
@@ -318,7 +282,7 @@ impl Verifier {
 
     /// Verifies as far as the keys that are there allow. `was_sought`: they were just fetched for this token.
     fn step(&self, presented: &Presented<'_>, was_sought: bool) -> Step {
-        let now = self.now();
+        let now = self.config.policy.now();
         let hash = TokenHash::of(presented.token(), presented.resource);
         if let Some(verified) = self.cached(&hash, now.instant) {
             return Step::Done(self.prove(&verified, presented, &now));
@@ -355,8 +319,8 @@ impl Verifier {
         &self,
         presented: &Presented<'a>,
     ) -> Result<(UnverifiedToken<'a>, Claims), CredentialError> {
-        let Config { types, is_untyped_allowed, algorithms, issuer, limits, .. } = &self.config;
-        let token = UnverifiedToken::parse(&presented.credential.token, limits)?;
+        let Config { types, is_untyped_allowed, algorithms, issuer, policy, .. } = &self.config;
+        let token = UnverifiedToken::parse(&presented.credential.token, &policy.limits)?;
         let is_type_allowed =
             token.header.typ.as_deref().map_or(*is_untyped_allowed, |typ| types.contains(&media_type(typ)));
         if !is_type_allowed {
@@ -407,7 +371,7 @@ impl Verifier {
         presented: &Presented<'_>,
         now: &Moment,
     ) -> Result<Authorization, CredentialError> {
-        let Config { issuer, audiences, hierarchy, limits, .. } = &self.config;
+        let Config { issuer, policy: TokenPolicy { audiences, hierarchy, limits, .. }, .. } = &self.config;
         let end = claims.check_times(now)?;
         claims.check_audience(presented.resource, audiences)?;
         claims.check_kind()?;
@@ -433,10 +397,5 @@ impl Verifier {
     ) -> Result<Authorization, CredentialError> {
         self.proofs.check(&verified.binding, presented, now)?;
         Ok(verified.authorization.clone())
-    }
-
-    fn now(&self) -> Moment {
-        let Config { clock, leeway, limits, .. } = &self.config;
-        Moment { wall: clock.now(), instant: Instant::now(), leeway: leeway.unwrap_or(limits.clock_leeway) }
     }
 }

@@ -37,6 +37,7 @@ mod gateway_reload;
 mod gateway_unusable;
 mod interrupted;
 mod json;
+mod keys;
 mod large_results;
 #[cfg(target_os = "linux")]
 mod login;

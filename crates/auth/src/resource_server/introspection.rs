@@ -1,0 +1,368 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use anyport_metrics::{Counter, Metrics};
+use anyport_seal::Sealer;
+use anyport_service::Authorization;
+use anyport_store::Clock;
+use anyport_transport::{
+    client::http::Endpoint,
+    http::{Credential, CredentialError, CredentialVerifier, Verification},
+};
+use form_urlencoded::Serializer;
+use http::{HeaderValue, request::Parts};
+use serde::Deserialize;
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    ConfigError, VerifierLimits,
+    binding::Binding,
+    cache::{TokenCache, TokenHash},
+    claims::{Claims, Subject},
+    dpop::{DpopPolicy, ProofChecker},
+    invalid,
+    policy::{TokenPolicy, policy_setters},
+    presented::Presented,
+    remote::{endpoint, fetcher},
+    unavailable,
+};
+use crate::{
+    error::Error,
+    fetch::{Body, Fetcher, successful},
+    secret::Secret,
+    token::{AuthMethod, ClientIdentity, authenticate},
+};
+
+/// Has the authorization server say what a token is (RFC 7662): for tokens that are not signed, or that may be revoked.
+///
+/// Its answer is used for 30 s. It must name this server (`aud`), so that a token for another server of the same authorization
+/// server is refused here. The caller is the claim `sub`; a server without it is taken at its `username`, or, where no user is
+/// involved, at `client_id:` and the id of the client.
+///
+/// # Example
+/// ```
+/// use anyport_auth::resource_server::Introspection;
+///
+/// # fn main() -> Result<(), anyport_auth::resource_server::ConfigError> {
+/// let url = "https://login.example.com/oauth2/introspect";
+/// let verifier = Introspection::new("https://login.example.com", url, "notes", "the secret of the client")?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Introspection {
+    config: Config,
+    /// Made of the configuration at the first token.
+    verifier: OnceLock<Arc<Verifier>>,
+}
+
+#[derive(Clone)]
+struct Config {
+    issuer: String,
+    url: String,
+    client_id: String,
+    client_secret: Secret,
+    method: AuthMethod,
+    endpoint: Endpoint,
+    policy: TokenPolicy,
+    dpop: DpopPolicy,
+    nonces: Option<Sealer>,
+    metrics: Metrics,
+}
+
+impl Introspection {
+    /// Asks the introspection endpoint of `issuer` at `url`, as a client with this id and secret.
+    ///
+    /// # Errors
+    /// If the URL is none that a token may be sent to: it must begin with `https://`, or be on this machine.
+    pub fn new(
+        issuer: impl Into<String>,
+        url: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+    ) -> Result<Self, ConfigError> {
+        let (issuer, url) = (issuer.into(), url.into());
+        if issuer.is_empty() {
+            return Err(ConfigError::NoIssuer);
+        }
+        let endpoint = endpoint("introspection endpoint", &url)?;
+        let config = Config {
+            issuer,
+            url,
+            client_id: client_id.into(),
+            client_secret: Secret::new(client_secret),
+            method: AuthMethod::Basic,
+            endpoint,
+            policy: TokenPolicy::default(),
+            dpop: DpopPolicy::default(),
+            nonces: None,
+            metrics: Metrics::new(),
+        };
+        Ok(Self { config, verifier: OnceLock::new() })
+    }
+
+    policy_setters!();
+
+    /// Sets how the client proves itself. Default: `client_secret_basic`.
+    #[must_use]
+    pub fn client_auth(self, method: AuthMethod) -> Self {
+        self.with(|config| config.method = method)
+    }
+
+    /// Sets which tokens must be bound to a key of the caller (RFC 9449). Default: none must.
+    #[must_use]
+    pub fn dpop(self, policy: DpopPolicy) -> Self {
+        self.with(|config| config.dpop = policy)
+    }
+
+    /// Has proofs contain a nonce of this server's (RFC 9449, section 9). Processes with the same key accept each other's.
+    #[must_use]
+    pub fn dpop_nonces(self, sealer: Sealer) -> Self {
+        self.with(|config| config.nonces = Some(sealer))
+    }
+
+    /// Asks with the proxies and certificates of `endpoint`, wherever that is.
+    #[must_use]
+    pub fn endpoint(self, endpoint: &Endpoint) -> Self {
+        self.with(|config| config.endpoint = endpoint.clone())
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        self.with(|config| config.metrics = metrics.clone())
+    }
+
+    /// The issuer.
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    fn with_policy(self, change: impl FnOnce(&mut TokenPolicy)) -> Self {
+        self.with(|config| change(&mut config.policy))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self.verifier = OnceLock::new();
+        self
+    }
+
+    fn verifier(&self) -> &Arc<Verifier> {
+        self.verifier.get_or_init(|| Arc::new(Verifier::new(self.config.clone())))
+    }
+}
+
+impl CredentialVerifier for Introspection {
+    fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification {
+        self.verifier().verify(&Presented { credential, head: Some(head), resource })
+    }
+
+    fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
+        self.verifier().verify(&Presented { credential, head: None, resource })
+    }
+
+    fn accepts_dpop(&self) -> bool {
+        ProofChecker::is_offered(self.config.dpop)
+    }
+
+    fn dpop_algorithms(&self) -> &[&str] {
+        ProofChecker::ALGORITHMS
+    }
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introspection").field("issuer", &self.config.issuer).finish_non_exhaustive()
+    }
+}
+
+/// What asks, with what it remembers.
+struct Verifier {
+    config: Config,
+    fetcher: Fetcher,
+    cache: TokenCache<Answer>,
+    /// The tokens that are asked about at present: whoever has one of them waits for the same answer.
+    running: Mutex<HashMap<TokenHash, watch::Receiver<Option<Answer>>>>,
+    places: Arc<Semaphore>,
+    proofs: ProofChecker,
+    requests: Counter,
+    refusals: Counter,
+}
+
+/// What is known of a token.
+type Answer = Result<Introspected, CredentialError>;
+
+#[derive(Clone)]
+struct Introspected {
+    authorization: Authorization,
+    binding: Arc<Binding>,
+}
+
+/// The answer of an introspection endpoint (RFC 7662, section 2.2).
+#[derive(Deserialize)]
+struct Document {
+    active: bool,
+    username: Option<String>,
+    client_id: Option<String>,
+    #[serde(flatten)]
+    claims: Claims,
+}
+
+/// The time after which it may be worth to ask again.
+const RETRY: Duration = Duration::from_secs(5);
+
+impl Verifier {
+    fn new(config: Config) -> Self {
+        crate::crypto::verify::install();
+        let Config { metrics, policy: TokenPolicy { limits, .. }, .. } = &config;
+        let refusals = metrics.refusals("max_dpop_proofs");
+        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, refusals);
+        Self {
+            fetcher: fetcher(&config.endpoint, limits),
+            cache: TokenCache::new(),
+            running: Mutex::default(),
+            places: Arc::new(Semaphore::new(limits.max_introspections)),
+            proofs,
+            requests: metrics
+                .counter("anyport_introspections", "Tokens that an authorization server was asked about."),
+            refusals: metrics.refusals("max_introspections"),
+            config,
+        }
+    }
+
+    /// A credential that is verified again is asked about, whatever is known: it may have been revoked.
+    fn verify(self: &Arc<Self>, presented: &Presented<'_>) -> Verification {
+        let policy = &self.config.policy;
+        if presented.token().len() > policy.limits.max_token {
+            return Verification::Ready(Err(invalid("the token is longer than is read (max_token)")));
+        }
+        let hash = TokenHash::of(presented.token(), presented.resource);
+        let is_again = presented.head.is_none();
+        if !is_again && let Some(answer) = self.cache.get(&hash, policy.now().instant) {
+            return Verification::Ready(self.prove(&answer, presented));
+        }
+        let mut answer = match self.ask(hash, presented) {
+            Ok(answer) => answer,
+            Err(error) => return Verification::Ready(Err(error)),
+        };
+        let (verifier, kept) = (self.clone(), presented.keep());
+        Verification::Pending(Box::pin(async move {
+            let answer = answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
+            let lost = || Err(unavailable("the introspection endpoint was not asked", RETRY));
+            verifier.prove(&answer.unwrap_or_else(lost), &kept.presented())
+        }))
+    }
+
+    /// The answer to a request about the token: of one that is under way, or of a new one. It belongs to no caller.
+    fn ask(
+        self: &Arc<Self>,
+        hash: TokenHash,
+        presented: &Presented<'_>,
+    ) -> Result<watch::Receiver<Option<Answer>>, CredentialError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = running.get(&hash).filter(|answer| answer.has_changed().is_ok()) {
+            return Ok(answer.clone());
+        }
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            self.refusals.increment();
+            return Err(unavailable("too many tokens are introspected at once (max_introspections)", RETRY));
+        };
+        let (sender, receiver) = watch::channel(None);
+        running.insert(hash, receiver.clone());
+        let (verifier, kept) = (self.clone(), presented.keep());
+        tokio::spawn(async move {
+            let answer = verifier.introspect(&kept.presented()).await;
+            verifier.settle(hash, &answer);
+            sender.send_replace(Some(answer));
+            drop(place);
+        });
+        Ok(receiver)
+    }
+
+    fn settle(&self, hash: TokenHash, answer: &Answer) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
+        let TokenPolicy { limits, .. } = &self.config.policy;
+        let now = self.config.policy.now().instant;
+        let until = now + limits.introspection_cache;
+        let until = match answer {
+            // Soon it may be known.
+            Err(CredentialError::Unavailable { .. }) => return,
+            Err(_) => until,
+            Ok(known) => known.authorization.expires().map_or(until, |end| end.min(until)),
+        };
+        self.cache.insert(hash, answer.clone(), until, limits.max_cached_tokens);
+    }
+
+    async fn introspect(&self, presented: &Presented<'_>) -> Answer {
+        self.requests.increment();
+        let document = self.request(presented.token()).await.map_err(|error| {
+            // Errors of requests repeat neither what was sent nor what was answered.
+            tracing::warn!(%error, "a token cannot be introspected");
+            unavailable("the introspection endpoint cannot be asked", RETRY)
+        })?;
+        self.read(&document, presented.resource)
+    }
+
+    async fn request(&self, token: &str) -> Result<Document, Error> {
+        let (url, (form, authorization)) = (&self.config.url, self.form(token));
+        let answer = self.fetcher.post(url, Body::Form(form), authorization).await?;
+        let body = successful(url, &answer)?;
+        // What serde says may repeat a part of the answer.
+        let why = || "answers with what is no introspection of a token (RFC 7662)".to_owned();
+        let wrong = |_| Error::Answer { url: url.clone(), why: why(), is_temporary: false };
+        serde_json::from_slice(body).map_err(wrong)
+    }
+
+    /// The parameters of a request, and its header.
+    fn form(&self, token: &str) -> (String, Option<HeaderValue>) {
+        let Config { client_id, client_secret, method, .. } = &self.config;
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token).append_pair("token_type_hint", "access_token");
+        let client = ClientIdentity { id: client_id, secret: Some(client_secret), method: *method };
+        let authorization = authenticate(&mut form, &client);
+        (form.finish(), authorization)
+    }
+
+    fn read(&self, document: &Document, resource: &str) -> Answer {
+        let Config { issuer, policy, .. } = &self.config;
+        let Document { active, claims, .. } = document;
+        if !active {
+            return Err(invalid(
+                "the token is not active: it has ended, was revoked, or is of another issuer",
+            ));
+        }
+        if claims.iss.as_ref().is_some_and(|iss| iss != issuer) {
+            return Err(invalid("the token is of another issuer (iss)"));
+        }
+        claims.check_audience(resource, &policy.audiences)?;
+        claims.check_kind()?;
+        let end = claims.has_end().then(|| claims.check_times(&policy.now())).transpose()?;
+        let subject = document.subject().ok_or(invalid("the token has no subject (sub)"))?;
+        let authorization = claims.authorization(issuer, &subject, &policy.hierarchy);
+        let authorization = match end {
+            Some(end) => authorization.until(end),
+            None => authorization,
+        };
+        Ok(Introspected { authorization, binding: Arc::new(claims.binding()?) })
+    }
+
+    fn prove(&self, answer: &Answer, presented: &Presented<'_>) -> Result<Authorization, CredentialError> {
+        let Introspected { authorization, binding } = answer.as_ref().map_err(Clone::clone)?;
+        self.proofs.check(binding, presented, &self.config.policy.now())?;
+        Ok(authorization.clone())
+    }
+}
+
+impl Document {
+    fn subject(&self) -> Option<String> {
+        let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let subject = self.claims.sub.as_ref().and_then(Subject::text).map(|subject| subject.into_owned());
+        // A user must not be taken for a client, whose id may be his name.
+        let client = || named(&self.client_id).map(|id| format!("client_id:{id}"));
+        subject.or_else(|| named(&self.username)).or_else(client)
+    }
+}
