@@ -13,7 +13,7 @@ use super::{
     config::{Authentication, Token},
     credential::{Credential, CredentialError, CredentialVerifier, Scheme, Verification},
     lease::Lease,
-    protected_resource::{BEARER, DPOP, Refusal},
+    resource::{BEARER, DPOP, Refusal},
     response,
     state::State,
     version::names_modern,

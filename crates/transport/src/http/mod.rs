@@ -17,7 +17,7 @@
 //! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers), `authenticate`, `accept`,
 //!   `version`, `request_body`.
 //! - `credential`: what verifies credentials; `lease`: streams end with the credential that opened them; `protected_resource`,
-//!   `challenge`, `public_url`: what a refused client is told, and the metadata of RFC 9728.
+//!   `resource`, `challenge`, `public_url`: what a refused client is told, and the metadata of RFC 9728.
 //! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer; `sessions`: those of legacy clients.
 //! - `sse`, `sse_channel`: HTTP+SSE of 2024-11-05.
@@ -54,6 +54,7 @@ mod protected_resource;
 mod public_url;
 mod replay_buffer;
 mod request_body;
+mod resource;
 mod response;
 pub mod rest;
 mod routes;
@@ -75,7 +76,9 @@ pub use config::{
     Authentication, Authenticator, ClientHeaderNames, Config, Limits, Route, SettingNames, Token,
 };
 pub use connect_info::ConnectInfo;
-pub use credential::{ClientCertificate, Credential, CredentialError, CredentialVerifier, Scheme, Verification};
+pub use credential::{
+    ClientCertificate, Credential, CredentialError, CredentialVerifier, Scheme, Verification,
+};
 pub use endpoint::Endpoint;
 pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};
