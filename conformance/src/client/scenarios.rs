@@ -1,6 +1,7 @@
 //! The client's steps in each scenario.
 
 use anyport::{
+    auth::LoginGrant,
     client::{CallResult, ElicitAnswer, Refused},
     types::Tool,
 };
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{Failure, Setting};
+use crate::{Failure, Setting, sign_in::grant_of};
 
 /// Plays the client's part of the scenario `name`.
 ///
@@ -34,7 +35,7 @@ pub(crate) async fn run(name: &str, setting: &Setting) -> Result<(), Failure> {
         }
         // The server refuses every token, and counts how often it is asked.
         "auth/scope-retry-limit" => refused(setting, "").await,
-        _ if name.starts_with("auth/") => protected(setting).await,
+        _ if name.starts_with("auth/") => protected(setting, grant_of(name)).await,
         _ => Err(format!("this client knows no scenario `{name}`").into()),
     }
 }
@@ -182,8 +183,8 @@ async fn schema_as_it_came(setting: &Setting) -> Result<(), Failure> {
 }
 
 /// Uses a server that requires a token.
-async fn protected(setting: &Setting) -> Result<(), Failure> {
-    let client = setting.signing_in()?.await?;
+async fn protected(setting: &Setting, grant: LoginGrant) -> Result<(), Failure> {
+    let client = setting.signing_in(grant).await?.await?;
     client.tools().await?;
     client.call("test-tool", ()).await?;
     Ok(())
@@ -191,7 +192,7 @@ async fn protected(setting: &Setting) -> Result<(), Failure> {
 
 /// Uses a server whose login must fail, for the reason `expected`.
 async fn refused(setting: &Setting, expected: &str) -> Result<(), Failure> {
-    match protected(setting).await {
+    match protected(setting, LoginGrant::AuthorizationCode).await {
         Ok(()) => Err("the login must be refused".into()),
         Err(error) if error.to_string().contains(expected) => Ok(()),
         Err(error) => Err(error),

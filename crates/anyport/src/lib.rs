@@ -174,8 +174,8 @@ pub mod client {
 pub mod auth {
     pub use anyport_auth::resource_server;
     pub use anyport_auth::{
-        ClientOptions, Credential, DEFAULT_ACCOUNT, Error, Secret, SignIn, SignInLimits, SignInOptions,
-        SignInState, UserAgent, Vault,
+        ClientOptions, Credential, DEFAULT_ACCOUNT, Error, GivenClient, LoginGrant, Scopes, Secret,
+        SecretReader, SignIn, SignInLimits, SignInOptions, SignInState, UserAgent, Vault,
     };
 }
 

@@ -2,6 +2,8 @@
 
 use http_auth::{ChallengeRef, parse_challenges};
 
+use crate::oauth_error::USE_DPOP_NONCE;
+
 /// The challenges of one refusal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenges(Vec<Challenge>);
@@ -66,12 +68,43 @@ impl Challenges {
         self.token()?.scope.as_deref()
     }
 
+    /// Whether the server takes tokens that are bound to a key, and whether it takes no others, as far as the challenges tell
+    /// (RFC 9449 §7.1).
+    pub fn bound_tokens(&self) -> BoundTokens {
+        let has = |scheme: &str| self.0.iter().any(|one| one.scheme.eq_ignore_ascii_case(scheme));
+        match (has("dpop"), has("bearer")) {
+            (true, false) => BoundTokens::Required,
+            (true, true) => BoundTokens::Offered,
+            (false, _) => BoundTokens::No,
+        }
+    }
+
+    /// Whether the server wants a proof with a nonce (RFC 9449 §9).
+    pub(crate) fn wants_nonce(&self) -> bool {
+        self.0.iter().any(|one| one.error.as_deref() == Some(USE_DPOP_NONCE))
+    }
+
     /// Whether the token is good and lacks a scope.
     ///
     /// 2026-07-28, authorization §Runtime Insufficient Scope Errors: the header has `error="insufficient_scope"`.
     pub fn is_insufficient_scope(&self) -> bool {
         self.0.iter().any(|one| one.error.as_deref() == Some("insufficient_scope"))
     }
+}
+
+/// Whether a server takes tokens that are bound to a key (DPoP).
+///
+/// Only the server's own word counts: authorization servers that can bind tokens say so to everybody, and a token that is bound
+/// fails at a server that knows bearer tokens alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BoundTokens {
+    /// It does not say so.
+    #[default]
+    No,
+    /// Beside bearer tokens.
+    Offered,
+    /// It takes no others.
+    Required,
 }
 
 impl Challenge {
@@ -118,6 +151,15 @@ mod tests {
         assert_eq!(Challenges::parse(["Negotiate"]).token(), None);
         let unquoted = Challenges::parse(["Bearer error=invalid_token, scope=\"\""]);
         assert_eq!((unquoted.scope(), unquoted.is_insufficient_scope()), (None, false));
+    }
+
+    #[test]
+    fn bound_tokens_are_used_where_the_server_says_so() {
+        let of = |value: &str| Challenges::parse([value]).bound_tokens();
+        assert_eq!(of("DPoP algs=\"ES256\""), BoundTokens::Required);
+        assert_eq!(of("Bearer, DPoP algs=\"ES256\""), BoundTokens::Offered);
+        assert_eq!(of("Bearer realm=\"DPoP\""), BoundTokens::No);
+        assert!(Challenges::parse(["DPoP error=\"use_dpop_nonce\""]).wants_nonce());
     }
 
     proptest! {

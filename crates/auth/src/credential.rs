@@ -4,6 +4,8 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    dpop::ProofKey,
+    grant::LoginGrant,
     limits::SignInLimits,
     registration::Registration,
     secret::Secret,
@@ -26,12 +28,24 @@ pub struct Credential {
     pub authorization_server: ServerMetadata,
     /// The client that the tokens belong to.
     pub client: Registration,
+    /// How its tokens are got.
+    #[serde(default)]
+    pub grant: LoginGrant,
+    /// Whether the authorization server is the one of the user's options, not the one that the server names.
+    #[serde(default)]
+    pub issuer_is_given: bool,
     /// The scopes that were asked for so far.
     pub requested_scope: String,
     /// The scopes that were granted, if the authorization server has said so.
     pub granted_scope: Option<String>,
     pub(crate) access_token: Secret,
     pub(crate) refresh_token: Option<Secret>,
+    /// The ID token of a login to an identity provider.
+    #[serde(default)]
+    pub(crate) id_token: Option<Secret>,
+    /// The key that the token is bound to, if it is bound to one.
+    #[serde(default)]
+    pub(crate) proof_key: Option<ProofKey>,
     /// When the token was received, in seconds since 1970 by the clock of this machine.
     received: u64,
     /// When it ends.
@@ -50,15 +64,18 @@ pub(crate) struct NewCredential {
     pub(crate) names_resource: bool,
     pub(crate) authorization_server: ServerMetadata,
     pub(crate) client: Registration,
+    pub(crate) grant: LoginGrant,
+    pub(crate) issuer_is_given: bool,
     pub(crate) requested_scope: String,
+    pub(crate) proof_key: Option<ProofKey>,
     pub(crate) is_public: bool,
 }
 
 impl Credential {
-    /// The tokens, and the secret of the client: what no message may show.
+    /// The tokens, and the secret and the key of the client: what no message may show.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
-        let client = self.client.client_secret.as_ref();
-        [&self.access_token].into_iter().chain(self.refresh_token.as_ref()).chain(client)
+        let tokens = [&self.access_token].into_iter().chain(&self.refresh_token).chain(&self.id_token);
+        tokens.chain(&self.client.client_secret).chain(&self.client.client_key)
     }
 
     /// The credential of a login whose token was received at `now`.
@@ -70,7 +87,10 @@ impl Credential {
             names_resource,
             authorization_server,
             client,
+            grant,
+            issuer_is_given,
             requested_scope,
+            proof_key,
             is_public,
         } = login;
         Self {
@@ -80,15 +100,42 @@ impl Credential {
             names_resource,
             authorization_server,
             client,
+            grant,
+            issuer_is_given,
             requested_scope,
             granted_scope: token.scope,
             access_token: token.access_token,
             refresh_token: token.refresh_token,
+            id_token: token.id_token,
+            proof_key: proof_key.filter(|_| token.is_bound),
             received: seconds(now),
             expires: end(now, token.expires_in).map(seconds),
             is_public,
             needs_login: false,
         }
+    }
+
+    /// The login of a user whom an application has signed in at an identity provider by itself.
+    pub(crate) fn of_identity(
+        provider: ServerMetadata,
+        client: Registration,
+        id_token: Secret,
+        (account, now): (&str, SystemTime),
+    ) -> Self {
+        let login = NewCredential {
+            server: provider.issuer.clone(),
+            account: account.to_owned(),
+            resource: provider.issuer.clone(),
+            names_resource: false,
+            authorization_server: provider,
+            client,
+            grant: LoginGrant::AuthorizationCode,
+            issuer_is_given: true,
+            requested_scope: String::new(),
+            proof_key: None,
+            is_public: false,
+        };
+        Self::new(login, TokenAnswer::of_identity(id_token), now)
     }
 
     /// The same login with a token that was received at `now`. A refresh token that is not replaced stays.
@@ -98,6 +145,8 @@ impl Credential {
             granted_scope: token.scope.or_else(|| self.granted_scope.clone()),
             access_token: token.access_token,
             refresh_token: token.refresh_token.or_else(|| self.refresh_token.clone()),
+            id_token: token.id_token.or_else(|| self.id_token.clone()),
+            proof_key: self.proof_key.clone().filter(|_| token.is_bound),
             received: seconds(now),
             expires: end(now, token.expires_in).map(seconds),
             needs_login: false,
@@ -113,14 +162,16 @@ impl Credential {
 
     /// The value of the header `Authorization`.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.access_token.expose())).ok()?;
+        // RFC 9449 §7.1: a token that is bound to a key is sent "using the authentication scheme DPoP".
+        let scheme = if self.proof_key.is_some() { "DPoP" } else { "Bearer" };
+        let mut value = HeaderValue::try_from(format!("{scheme} {}", self.access_token.expose())).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
     /// Whether the token is renewed before the next request: `refresh_before` its end, though at most a fifth of its life.
     pub fn is_due(&self, now: SystemTime, limits: &SignInLimits) -> bool {
-        let Some(expires) = self.expires.filter(|_| self.refresh_token.is_some()) else { return false };
+        let Some(expires) = self.expires.filter(|_| self.can_refresh()) else { return false };
         let life = Duration::from_secs(expires.saturating_sub(self.received));
         seconds(now) >= expires.saturating_sub(limits.refresh_before.min(life / 5).as_secs())
     }
@@ -137,7 +188,7 @@ impl Credential {
 
     /// Whether the token can be renewed without the user.
     pub fn can_refresh(&self) -> bool {
-        self.refresh_token.is_some() && !self.needs_login
+        (self.refresh_token.is_some() || !self.grant.has_user()) && !self.needs_login
     }
 }
 

@@ -6,25 +6,36 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    challenge::Challenges,
+    challenge::{BoundTokens, Challenges},
+    dpop,
     error::Error,
     fetch::{Fetcher, successful},
     resource_metadata::{ResourceMetadata, at, canonical_resource, resource_metadata_places},
     server_metadata::{ServerMetadata, ServerMetadataError, server_metadata_places},
+    shown::shown,
 };
 
 /// Where the tokens of a server come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Discovered {
     /// The value of the parameter `resource`.
     pub resource: String,
+    /// Where the metadata of the resource is; `None` if there is none.
+    pub resource_metadata: Option<String>,
     /// The scopes of basic use, if the server says so.
     pub scopes_supported: Option<Vec<String>>,
+    /// Whether the server takes tokens that are bound to a key.
+    pub bound_tokens: BoundTokens,
     /// The authorization server.
     pub server: ServerMetadata,
+    /// Where its metadata is; `None` if there is none, as 2025-03-26 allows.
+    pub server_metadata: Option<String>,
+    /// Whether the authorization server is the one of the options, not the one that the server names.
+    pub issuer_is_given: bool,
 }
 
-/// Finds the authorization server of the server at `server`, whose refusal had `challenges`.
+/// Finds the authorization server of the server at `server`, whose refusal had `challenges`. With `issuer`, that one is used.
 ///
 /// # Errors
 /// Why no authorization server is found, or why the one that is found may not be used.
@@ -34,30 +45,81 @@ pub async fn discover(
     issuer: Option<&str>,
     fetcher: &Fetcher,
 ) -> Result<Discovered, Error> {
-    let Some(resource) = resource_metadata(server, challenges, fetcher).await? else {
+    let issuer_is_given = issuer.is_some();
+    let Some((place, resource)) = resource_metadata(server, challenges, issuer_is_given, fetcher).await?
+    else {
+        let (server_metadata, metadata) = match issuer {
+            Some(issuer) => server_metadata(issuer, fetcher).await?,
+            None => of_2025_03_26(server, fetcher).await?,
+        };
         return Ok(Discovered {
             resource: canonical_resource(server),
+            resource_metadata: None,
             scopes_supported: None,
-            server: match issuer {
-                Some(issuer) => server_metadata(issuer, fetcher).await?,
-                None => of_2025_03_26(server, fetcher).await?,
-            },
+            bound_tokens: challenges.bound_tokens(),
+            server: metadata,
+            server_metadata,
+            issuer_is_given,
         });
     };
     let named = resource.authorization_servers.first().map_or("", String::as_str);
-    let server = server_metadata(issuer.unwrap_or(named), fetcher).await?;
-    Ok(Discovered { resource: resource.resource, scopes_supported: resource.scopes_supported, server })
+    let (server_metadata, server) = server_metadata(issuer.unwrap_or(named), fetcher).await?;
+    let bound_tokens = match resource.dpop_bound_access_tokens_required {
+        true => BoundTokens::Required,
+        false => challenges.bound_tokens(),
+    };
+    Ok(Discovered {
+        resource: resource.resource,
+        resource_metadata: Some(place),
+        scopes_supported: resource.scopes_supported,
+        bound_tokens,
+        server,
+        server_metadata,
+        issuer_is_given,
+    })
 }
 
-/// The metadata of the resource; `None` if it has none.
+impl Discovered {
+    /// An authorization server that is asked for what is no token of a server: an identity provider.
+    pub(crate) async fn provider(issuer: &str, fetcher: &Fetcher) -> Result<Self, Error> {
+        let (server_metadata, server) = server_metadata(issuer, fetcher).await?;
+        Ok(Self {
+            resource: server.issuer.clone(),
+            resource_metadata: None,
+            scopes_supported: None,
+            bound_tokens: BoundTokens::No,
+            server,
+            server_metadata,
+            issuer_is_given: true,
+        })
+    }
+
+    /// Whether tokens are bound to a key: where the server demands it, and where it offers it and the authorization server can.
+    ///
+    /// # Errors
+    /// When the server demands it, and the authorization server has only other algorithms.
+    pub fn binds_tokens(&self) -> Result<bool, Error> {
+        let offered = self.server.dpop_signing_alg_values_supported.as_deref();
+        let is_possible = offered.map(|all| all.iter().any(|name| name == dpop::ALGORITHM));
+        match (self.bound_tokens, is_possible) {
+            (BoundTokens::No, _) | (BoundTokens::Offered, None | Some(false)) => Ok(false),
+            (_, Some(true)) | (BoundTokens::Required, None) => Ok(true),
+            (BoundTokens::Required, Some(false)) => Err(Error::NoProof(self.server.issuer.clone())),
+        }
+    }
+}
+
+/// The metadata of the resource, and where it is; `None` if it has none. If the issuer is given, it need not name one.
 async fn resource_metadata(
     server: &Url,
     challenges: &Challenges,
+    issuer_is_given: bool,
     fetcher: &Fetcher,
-) -> Result<Option<ResourceMetadata>, Error> {
+) -> Result<Option<(String, ResourceMetadata)>, Error> {
     let parse = |url: &str, body: &[u8]| {
         let wrong = |why| Error::Resource { url: without_secrets(url), why };
-        ResourceMetadata::parse(body, server).map_err(wrong)
+        let metadata = ResourceMetadata::parse(body, server, issuer_is_given).map_err(wrong)?;
+        Ok((without_secrets(url), metadata))
     };
     if let Some(named) = challenges.resource_metadata() {
         let answer = fetcher.get(named, []).await?;
@@ -73,14 +135,15 @@ async fn resource_metadata(
     Ok(None)
 }
 
-/// The metadata of an authorization server.
-async fn server_metadata(issuer: &str, fetcher: &Fetcher) -> Result<ServerMetadata, Error> {
-    let unsafe_url = |why| Error::Url { what: "the issuer", url: issuer.chars().take(200).collect(), why };
+/// The metadata of an authorization server, and where it is.
+async fn server_metadata(issuer: &str, fetcher: &Fetcher) -> Result<(Option<String>, ServerMetadata), Error> {
+    let unsafe_url = |why| Error::Url { what: "the issuer", url: shown(issuer), why };
     let places = server_metadata_places(issuer).map_err(unsafe_url)?;
     for place in &places {
         let answer = fetcher.get(place.as_str(), []).await?;
         if let Some(body) = document(place, &answer)? {
-            return ServerMetadata::parse(body, issuer).map_err(|why| of_server(place, why));
+            let metadata = ServerMetadata::parse(body, issuer).map_err(|why| of_server(place, why))?;
+            return Ok((Some(without_secrets(place.as_str())), metadata));
         }
     }
     let tried: Vec<&str> = places.iter().map(Url::as_str).collect();
@@ -92,13 +155,16 @@ async fn server_metadata(issuer: &str, fetcher: &Fetcher) -> Result<ServerMetada
 /// 2025-03-26, authorization §Authorization Base URL: "The authorization base URL **MUST** be determined from the MCP server URL by
 /// discarding any existing `path` component." §Server Metadata Discovery Headers: "MCP clients _SHOULD_ include the header
 /// `MCP-Protocol-Version: <protocol-version>` during Server Metadata Discovery".
-async fn of_2025_03_26(server: &Url, fetcher: &Fetcher) -> Result<ServerMetadata, Error> {
+async fn of_2025_03_26(server: &Url, fetcher: &Fetcher) -> Result<(Option<String>, ServerMetadata), Error> {
     let place = at(server, "/.well-known/oauth-authorization-server");
     let version = (HeaderName::from_static("mcp-protocol-version"), HeaderValue::from_static("2025-03-26"));
     let answer = fetcher.get(place.as_str(), [version]).await?;
-    let Some(body) = document(&place, &answer)? else { return Ok(ServerMetadata::without_document(server)) };
+    let Some(body) = document(&place, &answer)? else {
+        return Ok((None, ServerMetadata::without_document(server)));
+    };
     let origin = server.origin().ascii_serialization();
-    ServerMetadata::parse(body, &origin).map_err(|why| of_server(&place, why))
+    let metadata = ServerMetadata::parse(body, &origin).map_err(|why| of_server(&place, why))?;
+    Ok((Some(without_secrets(place.as_str())), metadata))
 }
 
 fn of_server(place: &Url, why: ServerMetadataError) -> Error {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use anyport_transport::client::http::{Fault, SignInFailed};
 
 use crate::{
-    oauth_error::OAuthError, resource_metadata::ResourceMetadataError, response_error::ResponseError,
-    safe_url::UnsafeUrl, server_metadata::ServerMetadataError,
+    crypto::InvalidKey, oauth_error::OAuthError, resource_metadata::ResourceMetadataError,
+    response_error::ResponseError, safe_url::UnsafeUrl, server_metadata::ServerMetadataError,
 };
 
 /// Why there is no token, and what to do. Tells no secret.
@@ -56,7 +56,9 @@ pub enum Error {
         why: ServerMetadataError,
     },
     /// The authorization server has no metadata.
-    #[error("the authorization server {issuer} has no metadata: {tried} were asked")]
+    #[error(
+        "the authorization server {issuer} has no metadata: {tried} were asked; if another one gives the tokens, name it as issuer"
+    )]
     NoMetadata {
         /// Its issuer.
         issuer: String,
@@ -74,6 +76,11 @@ pub enum Error {
         "the authorization server {0} registers no clients by itself: register one with it, and name that with --client-id"
     )]
     NoRegistration(String),
+    /// The server takes only tokens that are bound to a key, and its authorization server binds none that we could use.
+    #[error(
+        "the server takes only tokens that are bound to a key (DPoP), and the authorization server {0} does not bind them by ES256"
+    )]
+    NoProof(String),
     /// The client was registered at another authorization server.
     #[error(
         "the server now names the authorization server {now:?}; the client that was given is registered with {before:?}: \
@@ -118,6 +125,20 @@ pub enum Error {
     /// Only the user can help.
     #[error("{0}: a login is needed")]
     NeedsLogin(String),
+    /// The private key of the client cannot be used.
+    #[error("the key of the client (client_key) cannot be used: {0}")]
+    Key(#[from] InvalidKey),
+    /// The assertion of the platform cannot be read, or was refused before.
+    #[error("the assertion {at}: {why}")]
+    Assertion {
+        /// Where it is.
+        at: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The user is not signed in to the identity provider.
+    #[error("nobody is signed in to the identity provider {0:?}, or its login is over")]
+    NoIdentity(String),
     /// The system has no randomness.
     #[error("no randomness from the operating system")]
     NoRandomness,
@@ -145,6 +166,21 @@ impl Error {
         }
     }
 
+    /// The option that helps where the server or its provider does not follow the specification, if one does.
+    pub fn option(&self) -> Option<HelpfulOption> {
+        match self {
+            Self::NoPkce(_) => Some(HelpfulOption::AssumePkce),
+            Self::NoRegistration(_) | Self::OtherIssuer { .. } => Some(HelpfulOption::ClientId),
+            Self::NoMetadata { .. }
+            | Self::Server { .. }
+            | Self::Resource { why: ResourceMetadataError::NoServer, .. } => Some(HelpfulOption::Issuer),
+            Self::Refused { error, .. } | Self::Response(ResponseError::Refused(error)) => {
+                HelpfulOption::against(error)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether an authorization server does not know the client.
     pub(crate) fn is_invalid_client(&self) -> bool {
         matches!(self, Self::Refused { error, .. } if error.code == "invalid_client")
@@ -153,5 +189,68 @@ impl Error {
     /// Whether an authorization server does not take the code or refresh token.
     pub(crate) fn is_invalid_grant(&self) -> bool {
         matches!(self, Self::Refused { error, .. } if error.code == "invalid_grant")
+    }
+}
+
+/// An option for servers and providers that cannot follow the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HelpfulOption {
+    /// Another authorization server than the one that the server names.
+    Issuer,
+    /// The authorization server is not told the resource.
+    OmitResource,
+    /// The authorization server checks who redeems a code, though it does not say so.
+    AssumePkce,
+    /// Further parameters of the page to sign in at.
+    AuthorizeParams,
+    /// A client that is registered already.
+    ClientId,
+    /// Other scopes.
+    Scope,
+    /// Another address for the browser's answer.
+    RedirectUri,
+}
+
+impl HelpfulOption {
+    /// The option that helps against `error` of an authorization server, if one does.
+    fn against(error: &OAuthError) -> Option<Self> {
+        let says = |word: &str| error.description.as_deref().is_some_and(|words| words.contains(word));
+        match error.code.as_str() {
+            // RFC 8707 §2; Entra's v2 endpoint takes no `resource` beside its scopes.
+            "invalid_target" => Some(Self::OmitResource),
+            _ if says("AADSTS9010010") || says("AADSTS901002") => Some(Self::OmitResource),
+            "invalid_scope" => Some(Self::Scope),
+            "invalid_redirect_uri" => Some(Self::RedirectUri),
+            "invalid_request" if says("redirect_uri") => Some(Self::RedirectUri),
+            "invalid_request" if says("resource") => Some(Self::OmitResource),
+            "invalid_request" => Some(Self::AuthorizeParams),
+            "invalid_client" | "unauthorized_client" | "invalid_client_metadata" => Some(Self::ClientId),
+            _ => None,
+        }
+    }
+
+    /// It as an option of `anyport login`, and as a key of `anyport.toml`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Issuer => "--issuer URL (issuer in anyport.toml) names another authorization server",
+            Self::OmitResource => {
+                "--resource omit (resource = \"omit\" in anyport.toml) does not tell the authorization server the resource"
+            }
+            Self::AssumePkce => {
+                "--pkce assume (pkce = \"assume\" in anyport.toml) signs in although the authorization server does not offer PKCE"
+            }
+            Self::AuthorizeParams => {
+                "--authorize-param NAME=VALUE (authorize_params in anyport.toml) adds what this authorization server wants, such \
+                 as audience"
+            }
+            Self::ClientId => {
+                "--client-id ID (client_id in anyport.toml) names a client that is registered with the authorization server"
+            }
+            Self::Scope => "--scope 'a b' (scope in anyport.toml) asks for other scopes",
+            Self::RedirectUri => {
+                "--redirect-uri URL (redirect_uri in anyport.toml) is where the browser brings the answer: it must be as it is registered"
+            }
+        }
     }
 }

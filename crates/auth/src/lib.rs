@@ -17,11 +17,17 @@
 mod authorize;
 mod callback;
 mod challenge;
+mod client_auth;
 mod credential;
 mod crypto;
 mod discover;
+mod dpop;
 mod error;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
+mod grant;
+mod identity;
 mod limits;
 mod login;
 mod oauth_error;
@@ -37,23 +43,29 @@ mod safe_url;
 mod scope;
 mod secret;
 mod server_metadata;
+mod shown;
 mod sign_in;
 mod token;
+mod unattended;
 mod user_agent;
 mod vault;
 
 pub use authorize::{AuthorizationParameters, AuthorizationRequest};
 pub use callback::Callback;
-pub use challenge::{Challenge, Challenges};
+pub use challenge::{BoundTokens, Challenge, Challenges};
+pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};
 pub use credential::Credential;
+pub use crypto::InvalidKey;
 pub use discover::{Discovered, discover};
-pub use error::Error;
+pub use dpop::ProofKey;
+pub use error::{Error, HelpfulOption};
 pub use fetch::Fetcher;
+pub use grant::{LoginGrant, SecretReader};
 pub use limits::SignInLimits;
 pub use oauth_error::OAuthError;
 pub use options::SignInOptions;
 pub use pkce::Verifier;
-pub use registration::{ClientOptions, Registration, RegistrationKind};
+pub use registration::{ClientOptions, GivenClient, Registration, RegistrationKind};
 pub use resource_metadata::{
     ResourceMetadata, ResourceMetadataError, canonical_resource, resource_metadata_places,
 };
@@ -64,6 +76,6 @@ pub use scope::Scopes;
 pub use secret::Secret;
 pub use server_metadata::{ServerMetadata, ServerMetadataError, server_metadata_places};
 pub use sign_in::{DEFAULT_ACCOUNT, SignIn, SignInState};
-pub use token::{AuthMethod, ClientIdentity, Grant, TokenAnswer, request_token};
+pub use token::{Grant, TokenAnswer, TokenRequest};
 pub use user_agent::UserAgent;
 pub use vault::{CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN, Vault};

@@ -6,15 +6,19 @@ use tokio::time::timeout;
 use crate::{
     authorize::{AuthorizationParameters, AuthorizationRequest},
     callback::Callback,
+    challenge::BoundTokens,
     credential::{Credential, NewCredential},
     discover::Discovered,
+    dpop::ProofKey,
     error::Error,
     fetch::Fetcher,
+    limits::Refusals,
     options::SignInOptions,
     registration::{Registration, RegistrationKind},
     scope::Scopes,
     secret::Secret,
-    token::{Grant, request_token},
+    token::{Grant, TokenAnswer, TokenRequest},
+    unattended::{TokenFor, Unattended},
     user_agent::UserAgent,
     vault::Vault,
 };
@@ -29,7 +33,9 @@ pub(crate) struct Login<'a> {
     pub(crate) fetcher: &'a Fetcher,
     pub(crate) vault: &'a Vault,
     pub(crate) clock: &'a Clock,
-    pub(crate) agent: &'a dyn UserAgent,
+    pub(crate) refusals: &'a Refusals,
+    /// Shows the pages; `None` for a login without a user.
+    pub(crate) agent: Option<&'a dyn UserAgent>,
 }
 
 /// Where answers come to, unless the user says otherwise: a free port of this machine.
@@ -40,27 +46,104 @@ impl Login<'_> {
     ///
     /// # Errors
     /// Why there is no token.
-    pub(crate) async fn run(&self, scopes: &Scopes) -> Result<Credential, Error> {
+    pub(crate) async fn run(&self, scopes: &Scopes, secrets: &Unattended<'_>) -> Result<Credential, Error> {
         let server = &self.discovered.server;
-        if !server.has_pkce() && !self.options.assumes_pkce {
-            return Err(Error::NoPkce(server.issuer.clone()));
-        }
-        match self.attempt(scopes).await {
+        let credential = match self.agent {
+            _ if !self.options.grant.has_user() => self.without_user(scopes, secrets).await?,
+            Some(_) if !server.has_pkce() && !self.options.assumes_pkce => {
+                return Err(Error::NoPkce(server.issuer.clone()));
+            }
+            Some(agent) => self.with_user(scopes, agent).await?,
+            None => return Err(Error::NeedsLogin(self.server.to_owned())),
+        };
+        self.vault.save(&credential, self.server).await?;
+        Ok(credential)
+    }
+
+    /// Signs in with the browser of the user.
+    async fn with_user(&self, scopes: &Scopes, agent: &dyn UserAgent) -> Result<Credential, Error> {
+        let server = &self.discovered.server;
+        match self.attempt(scopes, agent).await {
             // The authorization server has forgotten the client; another one is registered, once.
             Err((error, Some(client)))
                 if error.is_invalid_client() && client.kind == RegistrationKind::Dynamic =>
             {
                 self.vault.unregister(&server.issuer, &client.client_id).await?;
-                self.attempt(scopes).await.map_err(|(error, _)| error)
+                self.attempt(scopes, agent).await.map_err(|(error, _)| error)
             }
             outcome => outcome.map_err(|(error, _)| error),
         }
     }
 
+    /// Gets a token by what the client itself has.
+    ///
+    /// oauth-client-credentials §Overview: "This flow requires pre-registered client credentials [...]. Dynamic Client Registration is
+    /// not used in this flow."
+    async fn without_user(&self, scopes: &Scopes, secrets: &Unattended<'_>) -> Result<Credential, Error> {
+        self.check_issuer().await?;
+        let server = &self.discovered.server;
+        if self.options.client.given.is_none() {
+            return Err(Error::NoRegistration(server.issuer.clone()));
+        }
+        let client = Registration::make(self.fetcher, server, &self.options.client, "").await?;
+        let proof_key = self.proof_key()?;
+        let scope = scopes.parameter();
+        let wanted = TokenFor {
+            server,
+            client: &client,
+            resource: &self.discovered.resource,
+            names_resource: !self.options.omits_resource,
+            scope: scope.as_deref(),
+            proof_key: proof_key.as_ref(),
+        };
+        let token = secrets.token(&self.options.grant, &wanted).await?;
+        self.credential(client, scopes, proof_key, token)
+    }
+
+    /// The key that the token is bound to, if it is bound to one.
+    fn proof_key(&self) -> Result<Option<ProofKey>, Error> {
+        match self.discovered.binds_tokens()? {
+            true => ProofKey::random().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The credential with `token`.
+    fn credential(
+        &self,
+        client: Registration,
+        scopes: &Scopes,
+        proof_key: Option<ProofKey>,
+        token: TokenAnswer,
+    ) -> Result<Credential, Error> {
+        let server = &self.discovered.server;
+        if self.discovered.bound_tokens == BoundTokens::Required && !token.is_bound {
+            return Err(Error::NoProof(server.issuer.clone()));
+        }
+        let login = NewCredential {
+            server: self.server.to_owned(),
+            account: self.account.to_owned(),
+            resource: self.discovered.resource.clone(),
+            names_resource: !self.options.omits_resource,
+            authorization_server: server.clone(),
+            client,
+            grant: self.options.grant.clone(),
+            issuer_is_given: self.discovered.issuer_is_given,
+            requested_scope: scopes.parameter().unwrap_or_default(),
+            proof_key,
+            is_public: self.fetcher.is_public(),
+        };
+        Ok(Credential::new(login, token, self.clock.now()))
+    }
+
     /// Signs in. An error comes with the client that was used.
-    async fn attempt(&self, scopes: &Scopes) -> Result<Credential, (Error, Option<Registration>)> {
+    async fn attempt(
+        &self,
+        scopes: &Scopes,
+        agent: &dyn UserAgent,
+    ) -> Result<Credential, (Error, Option<Registration>)> {
         let (client, callback) = self.client().await.map_err(|error| (error, None))?;
-        let credential = self.sign_in(&client, callback.as_ref(), scopes).await;
+        let credential = self.sign_in(&client, callback.as_ref(), scopes, agent).await;
         credential.map_err(|error| (error, Some(client)))
     }
 
@@ -69,8 +152,10 @@ impl Login<'_> {
         client: &Registration,
         callback: Option<&Callback>,
         scopes: &Scopes,
+        agent: &dyn UserAgent,
     ) -> Result<Credential, Error> {
         let server = &self.discovered.server;
+        let proof_key = self.proof_key()?;
         let scopes = scopes.clone().offline(server.has_offline_access());
         let resource = self.resource();
         let request = AuthorizationRequest::new(
@@ -85,24 +170,25 @@ impl Login<'_> {
             },
         )?;
         let within = self.options.limits.login_timeout;
-        let code = timeout(within, self.code(&request, callback)).await;
-        let code = code.map_err(|_| Error::TimedOut(within))??;
-        let grant =
-            Grant::Code { code: &code, redirect_uri: request.redirect_uri(), verifier: request.verifier() };
-        let token = request_token(self.fetcher, server, &client.identity(), &grant, resource).await?;
-        let login = NewCredential {
-            server: self.server.to_owned(),
-            account: self.account.to_owned(),
-            resource: self.discovered.resource.clone(),
-            names_resource: resource.is_some(),
-            authorization_server: server.clone(),
-            client: client.clone(),
-            requested_scope: scopes.parameter().unwrap_or_default(),
-            is_public: self.fetcher.is_public(),
+        let code = timeout(within, self.code(&request, callback, agent)).await;
+        let code = code.map_err(|_| {
+            self.refusals.login.increment();
+            Error::TimedOut(within)
+        })??;
+        let token = TokenRequest {
+            server,
+            client: client.identity(),
+            grant: Grant::Code {
+                code: &code,
+                redirect_uri: request.redirect_uri(),
+                verifier: request.verifier(),
+            },
+            resource,
+            proof_key: proof_key.as_ref(),
+            clock: self.clock,
         };
-        let credential = Credential::new(login, token, self.clock.now());
-        self.vault.save(&credential, self.server).await?;
-        Ok(credential)
+        let token = token.send(self.fetcher).await?;
+        self.credential(client.clone(), &scopes, proof_key, token)
     }
 
     fn resource(&self) -> Option<&str> {
@@ -114,6 +200,7 @@ impl Login<'_> {
         &self,
         request: &AuthorizationRequest,
         callback: Option<&Callback>,
+        agent: &dyn UserAgent,
     ) -> Result<Secret, Error> {
         let received = async {
             match callback {
@@ -122,7 +209,7 @@ impl Login<'_> {
             }
         };
         let brought = async {
-            match self.agent.visit(request.url()).await.map_err(Error::Browser)? {
+            match agent.visit(request.url()).await.map_err(Error::Browser)? {
                 Some(url) => request.read_url(&url).map_err(Error::from),
                 None if callback.is_some() => std::future::pending().await,
                 None => Err(Error::Browser("its answer does not come to this machine".into())),
@@ -137,7 +224,7 @@ impl Login<'_> {
         self.check_issuer().await?;
         let known = self.vault.registration(&server.issuer).await?;
         let known = known.filter(|known| match &options.given {
-            Some((id, _)) => known.client_id == *id,
+            Some(given) => known.client_id == given.id,
             None => true,
         });
         let redirect_uri = options.redirect_uri.as_deref();
@@ -176,7 +263,7 @@ impl Login<'_> {
         }
         let before = self.vault.registration(&link.issuer).await?;
         let is_given_again = |before: &Registration| match &self.options.client.given {
-            Some((id, _)) => *id == before.client_id,
+            Some(given) => given.id == before.client_id,
             None => true,
         };
         match before {

@@ -3,7 +3,7 @@ use std::fmt;
 use anyport_transport::client::http::SideAnswer;
 use serde::Deserialize;
 
-use crate::secret::Secret;
+use crate::{secret::Secret, shown::SHOWN};
 
 /// The error of an authorization server (RFC 6749 §5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,8 @@ impl fmt::Display for OAuthError {
     }
 }
 
-/// The most characters of each part that are shown.
-const SHOWN: usize = 200;
+/// The error code with which a proof with a nonce is asked for (RFC 9449 §8, §9).
+pub(crate) const USE_DPOP_NONCE: &str = "use_dpop_nonce";
 
 #[cfg(test)]
 mod tests {

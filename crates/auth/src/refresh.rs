@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use anyport_store::Clock;
-use tokio::time::sleep;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     credential::Credential,
     error::Error,
     fetch::Fetcher,
-    limits::SignInLimits,
-    token::{Grant, request_token},
+    limits::{Refusals, SignInLimits},
+    token::{Grant, TokenAnswer, TokenRequest},
+    unattended::{TokenFor, Unattended},
     vault::Vault,
 };
 
@@ -20,14 +21,16 @@ pub(crate) struct Refresher<'a> {
     pub(crate) fetcher: &'a Fetcher,
     pub(crate) clock: &'a Clock,
     pub(crate) limits: &'a SignInLimits,
+    pub(crate) refusals: &'a Refusals,
 }
 
-/// How long a process waits before it looks again whether another one has renewed the token.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often a process looks whether the lease of another one has ended, which no change tells: that process hangs.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Refresher<'_> {
     /// The credential that takes the place of `held`: what another process has stored meanwhile, else one with a new token,
-    /// which is stored before it is used.
+    /// which is stored before it is used. Where there is no refresh token, a grant without a user gives another token by
+    /// `unattended`.
     ///
     /// Authorization servers that rotate refresh tokens take every login back of which an old one comes twice. So the token is
     /// redeemed under a lease, after the stored credential was read again.
@@ -35,17 +38,30 @@ impl Refresher<'_> {
     /// # Errors
     /// [`Error::NeedsLogin`] when the authorization server has taken the login back. After any other error everything is as it
     /// was.
-    pub(crate) async fn renew(&self, held: &Credential) -> Result<Credential, Error> {
+    pub(crate) async fn renew(
+        &self,
+        held: &Credential,
+        unattended: Option<&Unattended<'_>>,
+    ) -> Result<Credential, Error> {
+        let mut changes = None;
+        let asked = Instant::now();
         let lease = loop {
             if let Some(newer) = self.newer(held).await? {
                 return Ok(newer);
             }
             match self.vault.lease(held, self.limits.refresh_lease).await? {
                 Some(lease) => break lease,
-                None => sleep(PAUSE).await,
+                // The other process stores its token and gives the lease back.
+                None => {
+                    let changes = changes.get_or_insert_with(|| self.vault.lease_changes(held));
+                    let _ = timeout(LOOK, changes.next()).await;
+                }
             }
         };
-        let renewed = self.renew_alone(held).await;
+        if asked.elapsed() >= self.limits.refresh_lease {
+            self.refusals.lease.increment();
+        }
+        let renewed = self.renew_alone(held, unattended).await;
         self.vault.release(lease).await;
         renewed
     }
@@ -62,15 +78,15 @@ impl Refresher<'_> {
         Ok(Some(stored).filter(|stored| stored.access_token != held.access_token))
     }
 
-    async fn renew_alone(&self, held: &Credential) -> Result<Credential, Error> {
+    async fn renew_alone(
+        &self,
+        held: &Credential,
+        unattended: Option<&Unattended<'_>>,
+    ) -> Result<Credential, Error> {
         if let Some(newer) = self.newer(held).await? {
             return Ok(newer);
         }
-        let Some(token) = &held.refresh_token else { return Err(needs_login(held)) };
-        let resource = held.names_resource.then_some(held.resource.as_str());
-        let (server, client) = (&held.authorization_server, held.client.identity());
-        let answer = request_token(self.fetcher, server, &client, &Grant::Refresh(token), resource).await;
-        match answer {
+        match self.token(held, unattended).await {
             Ok(answer) => {
                 let renewed = held.renewed(answer, self.clock.now());
                 self.vault.replace(&renewed).await?;
@@ -81,13 +97,53 @@ impl Refresher<'_> {
                 if let Some(newer) = self.newer(held).await? {
                     return Ok(newer);
                 }
+                // What the platform says of this program changes without a login.
+                if !held.grant.has_user() {
+                    return Err(error);
+                }
                 if error.is_invalid_client() {
-                    self.vault.unregister(&server.issuer, client.id).await?;
+                    let issuer = &held.authorization_server.issuer;
+                    self.vault.unregister(issuer, &held.client.client_id).await?;
                 }
                 self.vault.replace(&held.taken_back()).await?;
                 Err(needs_login(held))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Another token: by the refresh token, else by the grant of the login.
+    async fn token(
+        &self,
+        held: &Credential,
+        unattended: Option<&Unattended<'_>>,
+    ) -> Result<TokenAnswer, Error> {
+        let proof_key = held.proof_key.as_ref();
+        let server = &held.authorization_server;
+        match (&held.refresh_token, unattended) {
+            (Some(token), _) => {
+                let request = TokenRequest {
+                    server,
+                    client: held.client.identity(),
+                    grant: Grant::Refresh(token),
+                    resource: held.names_resource.then_some(held.resource.as_str()),
+                    proof_key,
+                    clock: self.clock,
+                };
+                request.send(self.fetcher).await
+            }
+            (None, Some(unattended)) => {
+                let wanted = TokenFor {
+                    server,
+                    client: &held.client,
+                    resource: &held.resource,
+                    names_resource: held.names_resource,
+                    scope: Some(held.requested_scope.as_str()).filter(|scope| !scope.is_empty()),
+                    proof_key,
+                };
+                unattended.token(&held.grant, &wanted).await
+            }
+            (None, None) => Err(needs_login(held)),
         }
     }
 }

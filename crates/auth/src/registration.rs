@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    client_auth::{AuthMethod, ClientIdentity, ClientProof},
     error::Error,
     fetch::{Body, Fetcher, successful},
     oauth_error::OAuthError,
     secret::Secret,
     server_metadata::ServerMetadata,
-    token::{AuthMethod, ClientIdentity},
 };
 
 /// A client of one authorization server.
@@ -25,6 +25,9 @@ pub struct Registration {
     pub client_id: String,
     /// Its secret, if it has one.
     pub client_secret: Option<Secret>,
+    /// Its private key in PEM, if it has one.
+    #[serde(default)]
+    pub client_key: Option<Secret>,
     /// How it is proven.
     pub auth_method: AuthMethod,
     /// Where answers go, with the port.
@@ -46,14 +49,40 @@ pub enum RegistrationKind {
 }
 
 /// What the owner says about the client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// The id of a client that is registered already, and its secret.
-    pub given: Option<(String, Option<Secret>)>,
+    /// A client that is registered already.
+    pub given: Option<GivenClient>,
     /// The URL of the client's metadata, which its owner hosts.
     pub metadata_url: Option<String>,
     /// Where answers go; else a free port of this machine.
     pub redirect_uri: Option<String>,
+}
+
+/// A client that its owner has registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenClient {
+    /// Its id.
+    pub id: String,
+    /// Its secret, if it has one.
+    pub secret: Option<Secret>,
+    /// Its private key in PEM, if it has one, by which it then proves who it is.
+    pub key: Option<Secret>,
+}
+
+impl GivenClient {
+    /// A client with this id that proves nothing.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), secret: None, key: None }
+    }
+
+    fn proof(&self) -> ClientProof {
+        match (&self.key, &self.secret) {
+            (Some(_), _) => ClientProof::Key,
+            (None, Some(_)) => ClientProof::Secret,
+            (None, None) => ClientProof::None,
+        }
+    }
 }
 
 /// How to become a client of `server`.
@@ -90,18 +119,19 @@ impl Registration {
         options: &ClientOptions,
         redirect_uri: &str,
     ) -> Result<Self, Error> {
-        let known = |client_id: &str, client_secret: Option<Secret>, kind| Self {
+        let known = |client: GivenClient, kind| Self {
             issuer: server.issuer.clone(),
-            client_id: client_id.to_owned(),
-            auth_method: AuthMethod::choose(None, server, client_secret.is_some()),
-            client_secret,
+            auth_method: AuthMethod::choose(None, server, client.proof()),
+            client_id: client.id,
+            client_secret: client.secret,
+            client_key: client.key,
             redirect_uri: redirect_uri.to_owned(),
             kind,
         };
         let kind = way(server, options)?;
         match (kind, &options.given, &options.metadata_url, &server.registration_endpoint) {
-            (RegistrationKind::Given, Some((id, secret)), ..) => Ok(known(id, secret.clone(), kind)),
-            (RegistrationKind::Document, _, Some(url), _) => Ok(known(url, None, kind)),
+            (RegistrationKind::Given, Some(client), ..) => Ok(known(client.clone(), kind)),
+            (RegistrationKind::Document, _, Some(url), _) => Ok(known(GivenClient::new(url), kind)),
             (RegistrationKind::Dynamic, _, _, Some(endpoint)) => {
                 register(fetcher, server, endpoint, redirect_uri).await
             }
@@ -111,7 +141,12 @@ impl Registration {
 
     /// The client as the token endpoint knows it.
     pub fn identity(&self) -> ClientIdentity<'_> {
-        ClientIdentity { id: &self.client_id, secret: self.client_secret.as_ref(), method: self.auth_method }
+        ClientIdentity {
+            id: &self.client_id,
+            secret: self.client_secret.as_ref(),
+            key: self.client_key.as_ref(),
+            method: self.auth_method,
+        }
     }
 }
 
@@ -123,7 +158,7 @@ async fn register(
     redirect_uri: &str,
 ) -> Result<Registration, Error> {
     let asked = AuthMethod::to_register(server);
-    let answer = fetcher.post(endpoint, Body::Json(document(asked, redirect_uri).to_string()), None).await?;
+    let answer = fetcher.post(endpoint, Body::Json(document(asked, redirect_uri).to_string())).await?;
     let url = without_secrets(endpoint);
     if let Some(error) = OAuthError::of(&answer) {
         // 2026-07-28, client-registration §Application Type and Redirect URI Constraints: "When a registration request is
@@ -171,12 +206,14 @@ fn read(body: &[u8], server: &ServerMetadata, asked: AuthMethod, redirect_uri: &
     let registered: Registered = serde_json::from_slice(body).ok()?;
     let client_secret = registered.client_secret.filter(|secret| !secret.expose().is_empty());
     // The server may register another method than the one that was asked for, and then says so.
+    let proof = if client_secret.is_some() { ClientProof::Secret } else { ClientProof::None };
     let method = registered.token_endpoint_auth_method.as_deref().unwrap_or(asked.as_str());
     Some(Registration {
         issuer: server.issuer.clone(),
         client_id: Some(registered.client_id).filter(|id| !id.is_empty())?,
-        auth_method: AuthMethod::choose(Some(method), server, client_secret.is_some()),
+        auth_method: AuthMethod::choose(Some(method), server, proof),
         client_secret,
+        client_key: None,
         redirect_uri: redirect_uri.to_owned(),
         kind: RegistrationKind::Dynamic,
     })
@@ -199,7 +236,7 @@ mod tests {
     fn the_ways_come_in_the_order_of_the_specification() {
         use RegistrationKind::{Document, Dynamic, Given};
         let options = |given: bool, document: bool| ClientOptions {
-            given: given.then(|| ("c".to_owned(), None)),
+            given: given.then(|| GivenClient::new("c")),
             metadata_url: document.then(|| "https://m.example/client.json".to_owned()),
             redirect_uri: None,
         };
@@ -242,7 +279,7 @@ mod tests {
         assert_eq!(method(&server, with_secret("client_secret_basic")), (Basic, Basic));
         assert_eq!(method(&server, json!({"client_id": "c", "client_secret": "s"})), (Basic, Basic));
         server.token_endpoint_auth_methods_supported = Some(vec!["client_secret_post".into()]);
-        assert_eq!(AuthMethod::choose(Option::None, &server, true), Post);
-        assert_eq!(AuthMethod::choose(Option::None, &server, false), None);
+        assert_eq!(AuthMethod::choose(Option::None, &server, ClientProof::Secret), Post);
+        assert_eq!(AuthMethod::choose(Option::None, &server, ClientProof::None), None);
     }
 }

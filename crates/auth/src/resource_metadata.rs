@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use url::Url;
 
+use crate::shown::shown;
+
 /// What a server says of itself as a protected resource.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ResourceMetadata {
@@ -13,6 +15,9 @@ pub struct ResourceMetadata {
     pub authorization_servers: Vec<String>,
     /// The scopes of basic use.
     pub scopes_supported: Option<Vec<String>>,
+    /// Whether it takes only tokens that are bound to a key (DPoP).
+    #[serde(default)]
+    pub dpop_bound_access_tokens_required: bool,
 }
 
 /// Why metadata of a resource is not used.
@@ -55,21 +60,25 @@ pub(crate) fn at(server: &Url, path: &str) -> Url {
 }
 
 impl ResourceMetadata {
-    /// Reads metadata of the server at `server`.
+    /// Reads metadata of the server at `server`. If the user has given the issuer, it need not name one.
     ///
     /// # Errors
     /// [`ResourceMetadataError`]: nothing of it may then be used.
-    pub fn parse(document: &[u8], server: &Url) -> Result<Self, ResourceMetadataError> {
+    pub fn parse(
+        document: &[u8],
+        server: &Url,
+        issuer_is_given: bool,
+    ) -> Result<Self, ResourceMetadataError> {
         let metadata: Self = serde_json::from_slice(document)
             .map_err(|error| ResourceMetadataError::Malformed(error.to_string()))?;
         if !is_within(server, &metadata.resource) {
-            let resource = metadata.resource.chars().take(200).collect();
+            let resource = shown(&metadata.resource);
             return Err(ResourceMetadataError::OtherResource(resource));
         }
         // 2026-07-28, authorization-server-discovery §Authorization Server Location: "The Protected Resource Metadata document
         // returned by the MCP server **MUST** include the `authorization_servers` field containing at least one authorization
         // server."
-        if metadata.authorization_servers.is_empty() {
+        if metadata.authorization_servers.is_empty() && !issuer_is_given {
             return Err(ResourceMetadataError::NoServer);
         }
         Ok(metadata)
@@ -154,7 +163,7 @@ mod tests {
         ] {
             let document =
                 serde_json::json!({"resource": resource, "authorization_servers": ["https://b.example"]});
-            let read = ResourceMetadata::parse(document.to_string().as_bytes(), &server);
+            let read = ResourceMetadata::parse(document.to_string().as_bytes(), &server, false);
             assert_eq!(read.is_ok(), is_believed, "{resource}: {read:?}");
             if let Ok(read) = read {
                 assert_eq!(read.resource, resource, "it is sent as it was written");
@@ -165,7 +174,7 @@ mod tests {
     #[test]
     fn a_document_without_a_server_is_refused() {
         let server = url("https://a.example/mcp");
-        let of = |document: &str| ResourceMetadata::parse(document.as_bytes(), &server).unwrap_err();
+        let of = |document: &str| ResourceMetadata::parse(document.as_bytes(), &server, false).unwrap_err();
         assert!(matches!(of("<html>"), ResourceMetadataError::Malformed(_)));
         assert!(matches!(of("{}"), ResourceMetadataError::Malformed(_)));
         assert_eq!(of(r#"{"resource": "https://a.example/mcp"}"#), ResourceMetadataError::NoServer);

@@ -6,6 +6,7 @@ use url::Url;
 use crate::{
     resource_metadata::at,
     safe_url::{UnsafeUrl, safe_url},
+    shown::shown,
 };
 
 /// What an authorization server says of itself.
@@ -27,6 +28,9 @@ pub struct ServerMetadata {
     pub code_challenge_methods_supported: Option<Vec<String>>,
     /// How clients prove at the token endpoint who they are.
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// The algorithms of the proofs by which it binds tokens to keys (RFC 9449 §5.1); `None` if it does not say.
+    #[serde(default)]
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
     /// Whether a client may be the URL of its metadata.
     #[serde(default)]
     pub client_id_metadata_document_supported: bool,
@@ -97,18 +101,14 @@ impl ServerMetadata {
         let metadata: Self = serde_json::from_slice(document)
             .map_err(|error| ServerMetadataError::Malformed(error.to_string()))?;
         if !is_issuer(issuer, &metadata.issuer) {
-            let found = metadata.issuer.chars().take(200).collect();
+            let found = shown(&metadata.issuer);
             return Err(ServerMetadataError::OtherIssuer { expected: issuer.to_owned(), found });
         }
         for (name, url) in metadata.urls() {
             if let Some(url) = url
                 && let Err(why) = safe_url(url)
             {
-                return Err(ServerMetadataError::Endpoint {
-                    name,
-                    url: url.chars().take(200).collect(),
-                    why,
-                });
+                return Err(ServerMetadataError::Endpoint { name, url: shown(url), why });
             }
         }
         Ok(metadata)
@@ -130,6 +130,7 @@ impl ServerMetadata {
             scopes_supported: None,
             code_challenge_methods_supported: Some(vec![S256.to_owned()]),
             token_endpoint_auth_methods_supported: None,
+            dpop_signing_alg_values_supported: None,
             client_id_metadata_document_supported: false,
             authorization_response_iss_parameter_supported: false,
         }

@@ -10,23 +10,30 @@ use std::{
     time::Duration,
 };
 
+use anyport_metrics::Metrics;
 use anyport_service::sync::Lock;
 use anyport_store::Clock;
 use anyport_transport::client::http::{AccessRefusal, Authorizer, Endpoint, SideRequest, SignInFailed};
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 use crate::{
-    challenge::Challenges,
+    challenge::{BoundTokens, Challenges},
     credential::Credential,
     discover::{Discovered, discover},
     error::Error,
     fetch::Fetcher,
+    grant::SecretReader,
+    identity::{Identities, PROVIDERS},
+    limits::Refusals,
     login::Login,
     options::SignInOptions,
     refresh::Refresher,
+    registration::{ClientOptions, GivenClient, Registration},
     scope::Scopes,
+    secret::Secret,
+    unattended::Unattended,
     user_agent::UserAgent,
     vault::Vault,
 };
@@ -47,6 +54,13 @@ struct Inner {
     vault: Vault,
     clock: Clock,
     agent: Option<Arc<dyn UserAgent>>,
+    /// Reads the assertions of platforms.
+    secrets: Option<Arc<dyn SecretReader>>,
+    refusals: Refusals,
+    /// The assertion that was refused last, as a hash.
+    refused_assertion: Lock<Option<[u8; 32]>>,
+    /// The nonce of the server for the next proof (RFC 9449 §9).
+    nonce: Lock<Option<String>>,
     /// Sees each credential before it is used.
     observer: Option<CredentialObserver>,
     current: Lock<Current>,
@@ -123,6 +137,10 @@ impl SignIn {
             vault,
             clock: Clock::default(),
             agent: None,
+            secrets: None,
+            refusals: Refusals::new(&Metrics::new()),
+            refused_assertion: Lock::default(),
+            nonce: Lock::default(),
             observer: None,
             current: Lock::default(),
             is_loaded: AtomicBool::new(false),
@@ -136,6 +154,18 @@ impl SignIn {
     #[must_use]
     pub fn user_agent(self, agent: impl UserAgent) -> Self {
         self.with(|inner| inner.agent = Some(Arc::new(agent)))
+    }
+
+    /// Lets `reader` read the assertions of platforms. Call it before anything else.
+    #[must_use]
+    pub fn secret_reader(self, reader: impl SecretReader) -> Self {
+        self.with(|inner| inner.secrets = Some(Arc::new(reader)))
+    }
+
+    /// Counts in `metrics` what the limits refuse. Call it before anything else.
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        self.with(|inner| inner.refusals = Refusals::new(metrics))
     }
 
     /// Reads the time from `clock`. Call it before anything else.
@@ -163,16 +193,66 @@ impl SignIn {
         self.0.endpoint.clone().authorizer(Arc::new(self.clone()))
     }
 
-    /// Signs in, whether or not there is a credential. `scopes`, if any, are asked for in place of those that the server names.
+    /// Signs in, whether or not there is a credential.
     ///
     /// # Errors
     /// Why there is no token.
-    pub async fn log_in(&self, scopes: Option<&str>) -> Result<Credential, Error> {
+    pub async fn log_in(&self) -> Result<Credential, Error> {
         let inner = &*self.0;
         let mut failure = inner.gate.lock().await;
         let challenges = inner.challenges().await?;
-        let outcome = inner.log_in(&challenges, scopes.map(Scopes::parse)).await;
+        let outcome = inner.log_in(&challenges).await;
         inner.ended(&mut failure, outcome)
+    }
+
+    /// Signs the user in to the identity provider at `issuer`, which then says to other authorization servers who the user is
+    /// ([`LoginGrant::IdentityProvider`](crate::LoginGrant::IdentityProvider), with the account of this sign-in as its name).
+    ///
+    /// # Errors
+    /// Why there is no ID token.
+    pub async fn log_in_to_provider(&self, issuer: &str) -> Result<Credential, Error> {
+        let inner = &*self.0;
+        let _alone = inner.gate.lock().await;
+        // The user has named it, so it may be anywhere.
+        inner.is_public.store(false, Ordering::Relaxed);
+        let provider = Discovered::provider(issuer, &inner.fetcher()).await?;
+        let scopes = inner.options.scopes.clone().unwrap_or_default();
+        let credential = inner.log_in_at(&provider, PROVIDERS, &Scopes::parse("openid").and(&scopes)).await?;
+        inner.observer.iter().for_each(|observe| observe(&credential));
+        match credential.id_token {
+            Some(_) => Ok(credential),
+            None => Err(Error::NoIdentity(inner.account.clone())),
+        }
+    }
+
+    /// Keeps the ID token of a user whom the application has signed in at the provider at `issuer` by itself, with its own client
+    /// there, as [`log_in_to_provider`](Self::log_in_to_provider) does.
+    ///
+    /// # Errors
+    /// When the provider has no metadata, or the store fails.
+    pub async fn keep_identity(
+        &self,
+        issuer: &str,
+        client: GivenClient,
+        id_token: Secret,
+    ) -> Result<(), Error> {
+        let inner = &*self.0;
+        let fetcher = Fetcher::new(&inner.endpoint, false, inner.options.limits);
+        let provider = Discovered::provider(issuer, &fetcher).await?;
+        let options = ClientOptions { given: Some(client), ..ClientOptions::default() };
+        let client = Registration::make(&fetcher, &provider.server, &options, "").await?;
+        let credential =
+            Credential::of_identity(provider.server, client, id_token, (&inner.account, inner.clock.now()));
+        inner.vault.save(&credential, PROVIDERS).await
+    }
+
+    /// Walks to the authorization server, and stops there: what a login would find.
+    ///
+    /// # Errors
+    /// The step that fails.
+    pub async fn discover(&self) -> Result<Discovered, Error> {
+        let challenges = self.0.challenges().await?;
+        self.0.discover(&challenges, None).await
     }
 
     /// Takes the tokens back, and forgets them. Returns the credential, and what the authorization server said if it did not do
@@ -188,7 +268,7 @@ impl SignIn {
         };
         inner.observer.iter().for_each(|observe| observe(&credential));
         let fetcher = Fetcher::new(&inner.endpoint, credential.is_public, inner.options.limits);
-        let revoked = crate::revoke::revoke(&fetcher, &credential).await;
+        let revoked = crate::revoke::revoke(&fetcher, &credential, inner.clock.now()).await;
         inner.vault.remove(&credential).await?;
         *inner.current.lock() = Current::default();
         Ok(Some((credential, revoked)))
@@ -247,7 +327,30 @@ impl Inner {
     }
 
     fn fetcher(&self) -> Fetcher {
-        Fetcher::new(&self.endpoint, self.is_public.load(Ordering::Relaxed), self.options.limits)
+        let is_public = self.is_public.load(Ordering::Relaxed);
+        Fetcher::new(&self.endpoint, is_public, self.options.limits).refusals(self.refusals.clone())
+    }
+
+    /// What gives tokens without a user.
+    fn unattended<'a>(&'a self, fetcher: &'a Fetcher) -> Unattended<'a> {
+        Unattended {
+            fetcher,
+            clock: &self.clock,
+            secrets: self.secrets.as_deref(),
+            identities: Identities {
+                endpoint: &self.endpoint,
+                vault: &self.vault,
+                clock: &self.clock,
+                limits: &self.options.limits,
+                refusals: &self.refusals,
+            },
+            refused: &self.refused_assertion,
+        }
+    }
+
+    /// Whether nobody can be asked, so that what needs a user fails.
+    fn is_alone(&self) -> bool {
+        self.agent.is_none() && self.options.grant.has_user()
     }
 
     /// Notes how a login or a renewal has ended, for those that wait for it.
@@ -284,42 +387,64 @@ impl Inner {
         })
     }
 
-    async fn discover(&self, challenges: &Challenges) -> Result<Discovered, Error> {
-        discover(&self.server, challenges, self.options.issuer.as_deref(), &self.fetcher()).await
+    /// Finds the authorization server; that of the user's options, now or when `held` was got, comes before the server's own.
+    async fn discover(
+        &self,
+        challenges: &Challenges,
+        held: Option<&Credential>,
+    ) -> Result<Discovered, Error> {
+        let held = held.filter(|held| held.issuer_is_given);
+        let of_login = held.map(|held| held.authorization_server.issuer.as_str());
+        let issuer = self.options.issuer.as_deref().or(of_login);
+        discover(&self.server, challenges, issuer, &self.fetcher()).await
     }
 
-    async fn log_in(&self, challenges: &Challenges, scopes: Option<Scopes>) -> Result<Credential, Error> {
-        let discovered = self.discover(challenges).await?;
-        let scopes = scopes
-            .unwrap_or_else(|| Scopes::of_login(challenges.scope(), discovered.scopes_supported.as_deref()));
-        self.log_in_at(&discovered, &scopes).await
+    async fn log_in(&self, challenges: &Challenges) -> Result<Credential, Error> {
+        let discovered = self.discover(challenges, None).await?;
+        let scopes = self.scopes(challenges, &discovered);
+        self.log_in_at(&discovered, self.server.as_str(), &scopes).await
     }
 
-    async fn log_in_at(&self, discovered: &Discovered, scopes: &Scopes) -> Result<Credential, Error> {
-        let Some(agent) = &self.agent else {
-            return Err(Error::NeedsLogin(self.server.as_str().to_owned()));
-        };
+    /// The scopes of a first login.
+    fn scopes(&self, challenges: &Challenges, discovered: &Discovered) -> Scopes {
+        let given = self.options.scopes.clone();
+        given.unwrap_or_else(|| Scopes::of_login(challenges.scope(), discovered.scopes_supported.as_deref()))
+    }
+
+    async fn log_in_at(
+        &self,
+        discovered: &Discovered,
+        server: &str,
+        scopes: &Scopes,
+    ) -> Result<Credential, Error> {
+        let fetcher = self.fetcher();
         let login = Login {
-            server: self.server.as_str(),
+            server,
             account: &self.account,
             discovered,
             options: &self.options,
-            fetcher: &self.fetcher(),
+            fetcher: &fetcher,
             vault: &self.vault,
             clock: &self.clock,
-            agent: &**agent,
+            refusals: &self.refusals,
+            agent: self.agent.as_deref(),
         };
-        login.run(scopes).await
+        login.run(scopes, &self.unattended(&fetcher)).await
     }
 
     async fn renew(&self, held: &Credential) -> Result<Credential, Error> {
         let (fetcher, limits) = (self.fetcher(), &self.options.limits);
-        let refresher = Refresher { vault: &self.vault, fetcher: &fetcher, clock: &self.clock, limits };
+        let (clock, refusals) = (&self.clock, &self.refusals);
+        let refresher = Refresher { vault: &self.vault, fetcher: &fetcher, clock, limits, refusals };
         self.current.lock().is_refreshing = true;
-        let renewed = refresher.renew(held).await;
+        let unattended = self.unattended(&fetcher);
+        let renewed = refresher.renew(held, Some(&unattended).filter(|_| !held.grant.has_user())).await;
         self.current.lock().is_refreshing = false;
-        if let Err(Error::NeedsLogin(_)) = &renewed {
-            self.adopt(held.taken_back());
+        match &renewed {
+            Err(Error::NeedsLogin(_)) => self.adopt(held.taken_back()),
+            // What the client or its platform has is not enough any more.
+            Err(error) if !error.is_temporary() => self.current.lock().is_refused = true,
+            _ => {}
         }
         renewed
     }
@@ -356,12 +481,18 @@ impl Inner {
         // than a few times and treat this as a permanent authorization failure".
         let is_final = match lacks_scope {
             true => {
-                !challenges.is_insufficient_scope() || refusal.attempt >= self.options.limits.max_step_ups
+                !challenges.is_insufficient_scope() || refusal.forbidden >= self.options.limits.max_step_ups
             }
             false => refusal.attempt >= MAX_ATTEMPTS,
         };
         if is_final {
+            if lacks_scope && challenges.is_insufficient_scope() {
+                self.refusals.step_ups.increment();
+            }
             return Ok(false);
+        }
+        if self.takes_nonce(&refusal, &challenges) {
+            return Ok(true);
         }
         let seen = self.ended.load(Ordering::Acquire);
         let mut failure = self.gate.lock().await;
@@ -382,10 +513,16 @@ impl Inner {
         }
     }
 
+    /// Whether the refused token is good, and only its proof lacked the nonce that the refusal brought (RFC 9449 §9).
+    fn takes_nonce(&self, refusal: &AccessRefusal, challenges: &Challenges) -> bool {
+        let is_current = refusal.sent.is_some() && refusal.sent == self.current.lock().header;
+        is_current && challenges.wants_nonce() && self.nonce.lock().is_some()
+    }
+
     /// Where only a login helps and there is nobody to ask, the server's own refusal says more.
     fn no_access(&self, error: Error) -> Result<bool, Error> {
         match (&error, &self.agent) {
-            (Error::NeedsLogin(_), None) => {
+            (Error::NeedsLogin(_), None) if self.is_alone() => {
                 self.current.lock().is_refused = true;
                 Ok(false)
             }
@@ -412,14 +549,17 @@ impl Inner {
     /// login.
     async fn regain(&self, challenges: &Challenges, was_renewed: bool) -> Result<Credential, Error> {
         let held = self.credential();
-        if self.agent.is_none() && held.as_ref().is_none_or(|held| !held.can_refresh() || was_renewed) {
+        if self.is_alone() && held.as_ref().is_none_or(|held| !held.can_refresh() || was_renewed) {
             return Err(Error::NeedsLogin(self.server.as_str().to_owned()));
         }
-        let discovered = self.discover(challenges).await?;
-        let mut scopes = Scopes::of_login(challenges.scope(), discovered.scopes_supported.as_deref());
+        let discovered = self.discover(challenges, held.as_deref()).await?;
+        let mut scopes = self.scopes(challenges, &discovered);
+        let is_bound = discovered.bound_tokens == BoundTokens::Required;
         let known = held.filter(|held| {
             held.authorization_server.issuer == discovered.server.issuer
                 && held.resource == discovered.resource
+                // A renewal binds no token to a key that was not bound before.
+                && (held.proof_key.is_some() || !is_bound)
         });
         if let Some(held) = known {
             if held.can_refresh() && !was_renewed {
@@ -432,19 +572,20 @@ impl Inner {
         }
         // The token of another server of the same resource is not taken without a login: on a host with a path for each tenant,
         // any of them may name the whole host as its resource.
-        self.log_in_at(&discovered, &scopes).await
+        self.log_in_at(&discovered, self.server.as_str(), &scopes).await
     }
 
     /// Signs in for the scopes that a request lacks, and for those that were asked for before: RFC 6749 §6 lets no refresh token
     /// widen them.
     async fn step_up(&self, challenges: &Challenges) -> Result<Credential, Error> {
-        if self.agent.is_none() {
+        if self.is_alone() {
             return Err(Error::NeedsLogin(self.server.as_str().to_owned()));
         }
-        let discovered = self.discover(challenges).await?;
+        let held = self.credential();
+        let discovered = self.discover(challenges, held.as_deref()).await?;
         let lacking = Scopes::parse(challenges.scope().unwrap_or_default());
-        let before = self.credential().map(|held| Scopes::parse(&held.requested_scope)).unwrap_or_default();
-        self.log_in_at(&discovered, &before.and(&lacking)).await
+        let before = held.map(|held| Scopes::parse(&held.requested_scope)).unwrap_or_default();
+        self.log_in_at(&discovered, self.server.as_str(), &before.and(&lacking)).await
     }
 }
 
@@ -454,6 +595,20 @@ const MAX_ATTEMPTS: u32 = 3;
 impl Authorizer for SignIn {
     fn authorization(&self) -> Option<HeaderValue> {
         self.0.current.lock().header.clone()
+    }
+
+    fn proof(&self, method: &Method, url: &Url, authorization: &HeaderValue) -> Option<HeaderValue> {
+        let current = self.0.current.lock();
+        let held = current.credential.clone().filter(|_| current.header.as_ref() == Some(authorization))?;
+        drop(current);
+        let (key, nonce) = (held.proof_key.as_ref()?, self.0.nonce.lock().clone());
+        let (token, now) = (Some(&held.access_token), self.0.clock.now());
+        let proof = key.proof(method.as_str(), url.as_str(), token, nonce.as_deref(), now);
+        proof.inspect_err(|error| tracing::warn!(%error, "no proof for a token that is bound to a key")).ok()
+    }
+
+    fn nonce(&self, nonce: &HeaderValue) {
+        *self.0.nonce.lock() = nonce.to_str().ok().map(str::to_owned);
     }
 
     fn prepare(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {

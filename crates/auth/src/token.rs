@@ -2,46 +2,25 @@
 
 use std::time::{Duration, SystemTime};
 
+use anyport_store::Clock;
 use anyport_transport::client::http::{SideAnswer, without_secrets};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use form_urlencoded::Serializer;
 use http::HeaderValue;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{
+    client_auth::ClientIdentity,
+    dpop::ProofKey,
     error::Error,
-    fetch::{Body, Fetcher, successful},
-    oauth_error::OAuthError,
+    fetch::{Body, Fetcher, Post, successful},
+    oauth_error::{OAuthError, USE_DPOP_NONCE},
     secret::Secret,
     server_metadata::ServerMetadata,
 };
 
-/// How a client proves at the token endpoint who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuthMethod {
-    /// It does not: its codes are proven by PKCE.
-    #[serde(rename = "none")]
-    None,
-    /// By a header.
-    #[serde(rename = "client_secret_basic")]
-    Basic,
-    /// By a parameter.
-    #[serde(rename = "client_secret_post")]
-    Post,
-}
-
-/// A client as the token endpoint knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientIdentity<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Its secret, if it has one.
-    pub secret: Option<&'a Secret>,
-    /// How it is proven.
-    pub method: AuthMethod,
-}
-
 /// What a token is asked for with.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
 pub enum Grant<'a> {
     /// The code of a login.
     Code {
@@ -54,15 +33,58 @@ pub enum Grant<'a> {
     },
     /// A refresh token, for the scopes that were granted.
     Refresh(&'a Secret),
+    /// The client itself (RFC 6749 §4.4).
+    ClientCredentials {
+        /// The scopes, if some are asked for.
+        scope: Option<&'a str>,
+    },
+    /// A token of another issuer, which says who the caller is (RFC 7523 §2.1).
+    Assertion {
+        /// The token.
+        assertion: &'a Secret,
+        /// The scopes, if some are asked for.
+        scope: Option<&'a str>,
+    },
+    /// The user's ID token, in exchange for a token by which an authorization server that trusts this one knows the user
+    /// (RFC 8693, draft-ietf-oauth-identity-assertion-authz-grant).
+    IdentityAssertion {
+        /// The ID token.
+        id_token: &'a Secret,
+        /// The issuer of the other authorization server.
+        audience: &'a str,
+        /// The scopes at the server, if some are asked for.
+        scope: Option<&'a str>,
+    },
+}
+
+/// One request to a token endpoint.
+pub struct TokenRequest<'a> {
+    /// The authorization server.
+    pub server: &'a ServerMetadata,
+    /// The client.
+    pub client: ClientIdentity<'a>,
+    /// What the token is asked for with.
+    pub grant: Grant<'a>,
+    /// The parameter `resource` (RFC 8707).
+    pub resource: Option<&'a str>,
+    /// The key that the token is bound to, if it is bound to one.
+    pub proof_key: Option<&'a ProofKey>,
+    /// The time.
+    pub clock: &'a Clock,
 }
 
 /// A token as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenAnswer {
     /// The access token.
     pub access_token: Secret,
+    /// Whether it is bound to the key of the request (DPoP).
+    pub is_bound: bool,
     /// The refresh token, if another one was given.
     pub refresh_token: Option<Secret>,
+    /// The ID token, if one was given.
+    pub id_token: Option<Secret>,
     /// How long it lives.
     pub expires_in: Option<Duration>,
     /// The scopes, if they are others than those that were asked for.
@@ -73,7 +95,9 @@ pub struct TokenAnswer {
 struct Document {
     access_token: Secret,
     token_type: String,
+    issued_token_type: Option<String>,
     refresh_token: Option<Secret>,
+    id_token: Option<Secret>,
     expires_in: Option<Seconds>,
     scope: Option<String>,
 }
@@ -86,164 +110,193 @@ enum Seconds {
     Text(String),
 }
 
-impl AuthMethod {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Basic => "client_secret_basic",
-            Self::Post => "client_secret_post",
+impl TokenAnswer {
+    /// An ID token without an access token.
+    pub(crate) fn of_identity(id_token: Secret) -> Self {
+        Self {
+            access_token: Secret::new(""),
+            is_bound: false,
+            refresh_token: None,
+            id_token: Some(id_token),
+            expires_in: None,
+            scope: None,
         }
     }
+}
 
-    fn parse(name: &str) -> Option<Self> {
-        [Self::None, Self::Basic, Self::Post].into_iter().find(|method| method.as_str() == name)
-    }
-
-    /// The method that is used with `server`: the one of the registration, else the first that is offered and possible.
+impl TokenRequest<'_> {
+    /// Asks for the token.
     ///
-    /// RFC 8414 §2: "If omitted, the default is `client_secret_basic`".
-    pub fn choose(registered: Option<&str>, server: &ServerMetadata, has_secret: bool) -> Self {
-        if let Some(registered) = registered.and_then(Self::parse) {
-            return registered;
+    /// # Errors
+    /// Why there is none.
+    pub async fn send(&self, fetcher: &Fetcher) -> Result<TokenAnswer, Error> {
+        let missing = |why| Error::Server { url: without_secrets(&self.server.issuer), why };
+        let endpoint = self.server.token_endpoint().map_err(missing)?;
+        let mut answer = self.post(fetcher, endpoint, None).await?;
+        // RFC 9449 §8: the authorization server asks for a proof with a nonce by this error, and nothing was carried out.
+        if self.proof_key.is_some()
+            && OAuthError::of(&answer).is_some_and(|error| error.code == USE_DPOP_NONCE)
+            && let Some(nonce) = answer.dpop_nonce.take()
+        {
+            answer = self.post(fetcher, endpoint, Some(&nonce)).await?;
         }
-        if !has_secret {
-            return Self::None;
-        }
-        let offered = server.token_endpoint_auth_methods_supported.iter().flatten();
-        let with_secret = |method: &Self| *method != Self::None;
-        offered.filter_map(|name| Self::parse(name)).find(with_secret).unwrap_or(Self::Basic)
+        let is_bindable = self.proof_key.is_some();
+        read(endpoint, &answer, &self.grant, is_bindable).map_err(|error| self.hide(error))
     }
 
-    /// The method that a client of this machine asks for when it registers: it can keep no secret, so none is best.
-    pub fn to_register(server: &ServerMetadata) -> Self {
-        let Some(offered) = &server.token_endpoint_auth_methods_supported else { return Self::None };
-        let order = [Self::None, Self::Basic, Self::Post];
-        let is_offered = |method: &Self| offered.iter().any(|name| name == method.as_str());
-        order.into_iter().find(is_offered).unwrap_or(Self::None)
+    async fn post(
+        &self,
+        fetcher: &Fetcher,
+        endpoint: &str,
+        nonce: Option<&str>,
+    ) -> Result<SideAnswer, Error> {
+        let (form, authorization) = self.write()?;
+        let proof = self
+            .proof_key
+            .map(|key| key.proof("POST", endpoint, None, nonce, self.clock.now()))
+            .transpose()?;
+        fetcher.post(endpoint, Post { body: Body::Form(form), authorization, proof }).await
+    }
+
+    /// The parameters of a request, and its header.
+    ///
+    /// 2026-07-28, authorization §Resource Parameter Implementation: the parameter `resource` "**MUST** be included in both
+    /// authorization requests and token requests"; "MCP clients **MUST** send this parameter regardless of whether authorization
+    /// servers support it."
+    fn write(&self) -> Result<(String, Option<HeaderValue>), Error> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", self.grant.grant_type());
+        for (name, value) in self.grant.parameters() {
+            form.append_pair(name, value);
+        }
+        if let Some(resource) = self.resource {
+            form.append_pair("resource", resource);
+        }
+        let authorization = self.client.authenticate(&mut form, &self.server.issuer, self.clock.now())?;
+        Ok((form.finish(), authorization))
+    }
+
+    /// The error without what was sent: a server may repeat it.
+    fn hide(&self, error: Error) -> Error {
+        let Error::Refused { url, what, error } = error else { return error };
+        let mut secrets: Vec<&Secret> = self.client.secrets().collect();
+        match self.grant {
+            Grant::Code { code, verifier, .. } => secrets.extend([code, verifier]),
+            Grant::Refresh(token) => secrets.push(token),
+            Grant::Assertion { assertion, .. } => secrets.push(assertion),
+            Grant::IdentityAssertion { id_token, .. } => secrets.push(id_token),
+            Grant::ClientCredentials { .. } => {}
+        }
+        Error::Refused { url, what, error: error.without(secrets) }
     }
 }
 
-/// Asks for a token.
-///
-/// # Errors
-/// Why there is none.
-pub async fn request_token(
-    fetcher: &Fetcher,
-    server: &ServerMetadata,
-    client: &ClientIdentity<'_>,
-    grant: &Grant<'_>,
-    resource: Option<&str>,
-) -> Result<TokenAnswer, Error> {
-    let endpoint =
-        server.token_endpoint().map_err(|why| Error::Server { url: without_secrets(&server.issuer), why })?;
-    let (form, authorization) = write(client, grant, resource);
-    let answer = fetcher.post(endpoint, Body::Form(form), authorization).await?;
-    read(endpoint, &answer, grant.name()).map_err(|error| hide(error, client, grant))
-}
+/// draft-ietf-oauth-identity-assertion-authz-grant §4.
+const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
-impl Grant<'_> {
+impl<'a> Grant<'a> {
     fn name(&self) -> &'static str {
         match self {
             Self::Code { .. } => "the code of the login",
             Self::Refresh(_) => "the refresh token",
+            Self::ClientCredentials { .. } => "to give the client a token",
+            Self::Assertion { .. } => "the assertion",
+            Self::IdentityAssertion { .. } => "to exchange the ID token",
         }
     }
-}
 
-/// The parameters of a request, and its header.
-///
-/// 2026-07-28, authorization §Resource Parameter Implementation: the parameter `resource` "**MUST** be included in both
-/// authorization requests and token requests"; "MCP clients **MUST** send this parameter regardless of whether authorization
-/// servers support it."
-fn write(
-    client: &ClientIdentity<'_>,
-    grant: &Grant<'_>,
-    resource: Option<&str>,
-) -> (String, Option<HeaderValue>) {
-    let mut form = Serializer::new(String::new());
-    match grant {
-        Grant::Code { code, redirect_uri, verifier } => {
-            form.append_pair("grant_type", "authorization_code")
-                .append_pair("code", code.expose())
-                .append_pair("redirect_uri", redirect_uri)
-                .append_pair("code_verifier", verifier.expose());
-        }
-        Grant::Refresh(token) => {
-            form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.expose());
+    fn grant_type(&self) -> &'static str {
+        match self {
+            Self::Code { .. } => "authorization_code",
+            Self::Refresh(_) => "refresh_token",
+            Self::ClientCredentials { .. } => "client_credentials",
+            Self::Assertion { .. } => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            Self::IdentityAssertion { .. } => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
-    if let Some(resource) = resource {
-        form.append_pair("resource", resource);
-    }
-    let authorization = authenticate(&mut form, client);
-    (form.finish(), authorization)
-}
 
-/// Adds who the client is: to the parameters, or as a header.
-pub(crate) fn authenticate(
-    form: &mut Serializer<'_, String>,
-    client: &ClientIdentity<'_>,
-) -> Option<HeaderValue> {
-    match (client.method, client.secret) {
-        (AuthMethod::Basic, Some(secret)) => return Some(basic(client.id, secret)),
-        (AuthMethod::Post, Some(secret)) => {
-            form.append_pair("client_id", client.id).append_pair("client_secret", secret.expose());
-        }
-        _ => {
-            form.append_pair("client_id", client.id);
+    /// The parameters of its own.
+    fn parameters(self) -> Vec<(&'static str, &'a str)> {
+        let (mut all, scope) = match self {
+            Self::Code { code, redirect_uri, verifier } => (
+                vec![
+                    ("code", code.expose()),
+                    ("redirect_uri", redirect_uri),
+                    ("code_verifier", verifier.expose()),
+                ],
+                None,
+            ),
+            Self::Refresh(token) => (vec![("refresh_token", token.expose())], None),
+            Self::ClientCredentials { scope } => (Vec::new(), scope),
+            Self::Assertion { assertion, scope } => (vec![("assertion", assertion.expose())], scope),
+            // Enterprise-Managed Authorization §4: these and `resource` are "REQUIRED".
+            Self::IdentityAssertion { id_token, audience, scope } => (
+                vec![
+                    ("requested_token_type", ID_JAG),
+                    ("audience", audience),
+                    ("subject_token", id_token.expose()),
+                    ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
+                ],
+                scope,
+            ),
+        };
+        all.extend(scope.map(|scope| ("scope", scope)));
+        all
+    }
+
+    /// Whether an answer to this grant may be of `kind`, and whether the token is then bound to the key of the request.
+    fn accepts(&self, kind: &str, issued: Option<&str>, is_bindable: bool) -> Result<bool, &'static str> {
+        match self {
+            // Enterprise-Managed Authorization §4.2: `token_type` is "`N_A` (because this is not an OAuth access token.)"
+            Self::IdentityAssertion { .. } => match issued {
+                Some(ID_JAG) => Ok(false),
+                _ => Err("does not give the token that was asked for, which is one of the type id-jag"),
+            },
+            _ if kind.eq_ignore_ascii_case("bearer") => Ok(false),
+            _ if kind.eq_ignore_ascii_case("dpop") && is_bindable => Ok(true),
+            _ => Err("gives a token of another type than Bearer, which is not supported"),
         }
     }
-    None
-}
-
-/// RFC 6749 §2.3.1: both are encoded "using the `application/x-www-form-urlencoded` encoding algorithm".
-fn basic(id: &str, secret: &Secret) -> HeaderValue {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encoded(id), encoded(secret.expose()));
-    let value = format!("Basic {}", STANDARD.encode(pair));
-    // Base64 is what a header can hold.
-    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("Basic"))
 }
 
 /// Reads an answer.
-fn read(endpoint: &str, answer: &SideAnswer, what: &'static str) -> Result<TokenAnswer, Error> {
+fn read(
+    endpoint: &str,
+    answer: &SideAnswer,
+    grant: &Grant<'_>,
+    is_bindable: bool,
+) -> Result<TokenAnswer, Error> {
     let url = without_secrets(endpoint);
     if let Some(error) = OAuthError::of(answer) {
-        return Err(Error::Refused { url, what, error });
+        return Err(Error::Refused { url, what: grant.name(), error });
     }
     let body = successful(endpoint, answer)?;
     let wrong = |why: &str| Error::Answer { url: url.clone(), why: why.into(), is_temporary: false };
     // What cannot be read may hold a token, so it is not repeated.
     let document: Document = serde_json::from_slice(body)
         .map_err(|_| wrong("answers with something else than a token in JSON"))?;
-    if !document.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(wrong("gives a token of another type than Bearer, which is not supported"));
-    }
+    let issued = document.issued_token_type.as_deref();
+    let is_bound = grant.accepts(&document.token_type, issued, is_bindable).map_err(wrong)?;
     let is_sendable = |token: &Secret| {
         !token.expose().is_empty() && token.expose().bytes().all(|byte| byte.is_ascii_graphic())
     };
     if !is_sendable(&document.access_token) {
         return Err(wrong("gives a token that no header can hold"));
     }
+    let given = |token: Option<Secret>| token.filter(|token| !token.expose().is_empty());
     Ok(TokenAnswer {
         access_token: document.access_token,
-        refresh_token: document.refresh_token.filter(|token| !token.expose().is_empty()),
+        is_bound,
+        refresh_token: given(document.refresh_token),
+        id_token: given(document.id_token),
         expires_in: document.expires_in.and_then(Seconds::duration),
         scope: document.scope,
     })
 }
 
-/// The error without what was sent: a server may repeat it.
-fn hide(error: Error, client: &ClientIdentity<'_>, grant: &Grant<'_>) -> Error {
-    let Error::Refused { url, what, error } = error else { return error };
-    let mut secrets: Vec<&Secret> = client.secret.into_iter().collect();
-    match grant {
-        Grant::Code { code, verifier, .. } => secrets.extend([*code, *verifier]),
-        Grant::Refresh(token) => secrets.push(token),
-    }
-    let error = error.without(secrets);
-    Error::Refused { url, what, error }
+/// Reads an answer, which is not one to a request.
+pub(crate) fn read_any(answer: &SideAnswer) -> Result<TokenAnswer, Error> {
+    read("https://fuzz.example/token", answer, &Grant::ClientCredentials { scope: None }, true)
 }
 
 impl Seconds {
@@ -267,10 +320,25 @@ pub(crate) fn end(now: SystemTime, life: Option<Duration>) -> Option<SystemTime>
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
+    use crate::client_auth::AuthMethod;
+
+    const REFRESH: &str = "r";
+
+    fn answer_to(
+        grant: &Grant<'_>,
+        status: u16,
+        body: &str,
+        is_bindable: bool,
+    ) -> Result<TokenAnswer, Error> {
+        let answer = SideAnswer::new(status, body.to_owned());
+        read("https://a.example/token?x=secret", &answer, grant, is_bindable)
+    }
 
     fn answer(status: u16, body: &str) -> Result<TokenAnswer, Error> {
-        read("https://a.example/token?x=secret", &SideAnswer::new(status, body.to_owned()), "the code")
+        answer_to(&Grant::ClientCredentials { scope: None }, status, body, false)
     }
 
     #[test]
@@ -297,7 +365,7 @@ mod tests {
             r#"{"error": "bad_verification_code", "error_description": "The code\u0007 is\n wrong"}"#;
         assert_eq!(
             words(200, in_200),
-            "https://a.example/token refuses the code: bad_verification_code (The code is wrong)"
+            "https://a.example/token refuses to give the client a token: bad_verification_code (The code is wrong)"
         );
         assert!(words(400, r#"{"error": "invalid_grant"}"#).ends_with("invalid_grant"));
         assert!(answer(400, r#"{"error": "invalid_grant"}"#).unwrap_err().is_invalid_grant());
@@ -311,31 +379,80 @@ mod tests {
     }
 
     #[test]
-    fn a_client_proves_who_it_is_as_it_is_registered() {
-        let secret = Secret::new("s/1");
-        let grant = Grant::Refresh(&Secret::new("r"));
-        let with = |method| {
-            let client = ClientIdentity { id: "c:1", secret: Some(&secret), method };
-            let (form, header) = write(&client, &grant, Some("https://a.example/mcp"));
-            (form, header.map(|header| header.to_str().unwrap().to_owned()))
+    fn a_token_is_bound_only_where_a_key_was_sent_and_an_id_jag_only_what_is_one() {
+        let grant = Grant::ClientCredentials { scope: None };
+        let bound = r#"{"access_token": "t", "token_type": "DPoP"}"#;
+        assert!(answer_to(&grant, 200, bound, true).unwrap().is_bound);
+        let bearer = r#"{"access_token": "t", "token_type": "Bearer"}"#;
+        assert!(!answer_to(&grant, 200, bearer, true).unwrap().is_bound);
+        let id_token = Secret::new("i");
+        let exchange =
+            Grant::IdentityAssertion { id_token: &id_token, audience: "https://a.example", scope: None };
+        let refused = answer_to(&exchange, 200, bearer, false).unwrap_err().to_string();
+        assert!(refused.contains("id-jag"), "{refused}");
+        let right = r#"{"access_token": "t", "token_type": "N_A", "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag"}"#;
+        assert!(answer_to(&exchange, 200, right, false).is_ok());
+    }
+
+    #[test]
+    fn each_grant_has_its_parameters() {
+        let server = ServerMetadata::without_document(&Url::parse("https://a.example").unwrap());
+        let written = |grant: Grant<'_>| {
+            let client = ClientIdentity { id: "c", secret: None, key: None, method: AuthMethod::None };
+            let request = TokenRequest {
+                server: &server,
+                client,
+                grant,
+                resource: Some("https://r.example/mcp"),
+                proof_key: None,
+                clock: &Clock::default(),
+            };
+            request.write().unwrap().0
         };
-        let start = "grant_type=refresh_token&refresh_token=r&resource=https%3A%2F%2Fa.example%2Fmcp";
-        let (form, header) = with(AuthMethod::Basic);
+        let (secret, end) = (Secret::new(REFRESH), "resource=https%3A%2F%2Fr.example%2Fmcp&client_id=c");
         assert_eq!(
-            (form.as_str(), header),
-            (start, Some(format!("Basic {}", STANDARD.encode("c%3A1:s%2F1"))))
+            written(Grant::Refresh(&secret)),
+            format!("grant_type=refresh_token&refresh_token=r&{end}")
         );
-        assert_eq!(with(AuthMethod::Post), (format!("{start}&client_id=c%3A1&client_secret=s%2F1"), None));
-        assert_eq!(with(AuthMethod::None), (format!("{start}&client_id=c%3A1"), None));
+        let scope = Some("a b");
+        assert_eq!(
+            written(Grant::ClientCredentials { scope }),
+            format!("grant_type=client_credentials&scope=a+b&{end}")
+        );
+        assert_eq!(
+            written(Grant::Assertion { assertion: &secret, scope: None }),
+            format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=r&{end}")
+        );
+        let exchange =
+            written(Grant::IdentityAssertion { id_token: &secret, audience: "https://o.example", scope });
+        for parameter in [
+            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange",
+            "requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid-jag",
+            "audience=https%3A%2F%2Fo.example",
+            "subject_token=r",
+            "subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid_token",
+            "scope=a+b",
+            "resource=https%3A%2F%2Fr.example%2Fmcp",
+        ] {
+            assert!(exchange.split('&').any(|pair| pair == parameter), "{parameter} in {exchange}");
+        }
     }
 
     #[test]
     fn an_error_does_not_repeat_what_was_sent() {
         let (secret, token) = (Secret::new("client-secret"), Secret::new("refresh-token"));
-        let client = ClientIdentity { id: "c", secret: Some(&secret), method: AuthMethod::Post };
+        let client = ClientIdentity { id: "c", secret: Some(&secret), key: None, method: AuthMethod::Post };
+        let server = ServerMetadata::without_document(&Url::parse("https://a.example").unwrap());
+        let request = TokenRequest {
+            server: &server,
+            client,
+            grant: Grant::Refresh(&token),
+            resource: None,
+            proof_key: None,
+            clock: &Clock::default(),
+        };
         let error = OAuthError::new("invalid_grant", Some("refresh-token of client-secret is over"));
-        let error = Error::Refused { url: "u".into(), what: "w", error };
-        let words = hide(error, &client, &Grant::Refresh(&token)).to_string();
+        let words = request.hide(Error::Refused { url: "u".into(), what: "w", error }).to_string();
         assert_eq!(words, "u refuses w: invalid_grant (<hidden> of <hidden> is over)");
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyport_metrics::Metrics;
 use anyport_store::{
     BoxError, Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store,
-    Version, Write,
+    Version, Watch, Write,
 };
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -164,6 +164,11 @@ impl Vault {
             Err(StoreError::Conflict(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What happens to the right to renew `credential`: another one has it, gives it back, or loses it.
+    pub(crate) fn lease_changes(&self, credential: &Credential) -> Watch {
+        self.store.watch(&Key::new(&REFRESH_LEASES, id_of(credential)))
     }
 
     /// Gives the right back.

@@ -24,7 +24,7 @@ pub(crate) fn server_id(server: &Server, key: &Key) -> String {
         });
     };
     match server {
-        Server::Http { url, headers } | Server::WebSocket { url, headers } => {
+        Server::Http { url, headers, .. } | Server::WebSocket { url, headers } => {
             add(url);
             given(headers, &mut add);
         }

@@ -13,7 +13,7 @@ use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
-use anyport_auth::{SignIn, SignInOptions};
+use anyport_auth::{DEFAULT_ACCOUNT, SignIn, SignInOptions, Vault};
 use anyport_config::gateway::UpstreamConfig;
 use anyport_gateway::{
     Bridge, CatalogRecord,
@@ -39,7 +39,7 @@ use crate::{
     server_id::{entry_id, server_id},
     server_log::{LoggedConnector, ServerLogs},
     sign_in, state_dir, store,
-    target::Server,
+    target::{LoginSettings, Server, Surroundings},
     traffic::Traffic,
     upstream_limits::{BulkheadOptions, CallDeadlines, Places},
     user_error::UserError,
@@ -142,18 +142,34 @@ impl UpstreamFactory {
         self.store.is_some()
     }
 
-    /// The login `account` to the server at `endpoint`.
+    /// The login to the server at `endpoint`, as its file says. Places of secrets are seen from `surroundings`.
     ///
     /// # Errors
     /// When there is no place for logins, or the URL of the server is none for a token.
-    pub(crate) fn sign_in(&self, endpoint: &Endpoint, account: &str) -> Result<SignIn> {
+    pub(crate) fn sign_in(
+        &self,
+        endpoint: &Endpoint,
+        login: &LoginSettings,
+        surroundings: &Surroundings,
+    ) -> Result<SignIn> {
+        let vault = match login.options.grant.has_user() {
+            true => self.vault()?,
+            false => Vault::in_memory()?,
+        };
+        let account = login.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
+        let options = SignInOptions { limits: self.limits.sign_in, ..login.options.clone() };
+        let sign_in = sign_in::of_server(endpoint, account, vault, options, surroundings);
+        let sign_in = sign_in.map_err(|error| sign_in::failed(endpoint.url(), &error))?;
+        Ok(sign_in.metrics(&self.metrics))
+    }
+
+    /// Where logins of users are kept.
+    fn vault(&self) -> Result<Vault> {
         let (Some(state), Some(store)) = (&self.state, &self.store) else {
             let help = "name one with --state-dir DIR: logins are kept there";
             return Err(UserError::usage("there is no folder for the program's state", help));
         };
-        let vault = sign_in::vault_in(state, store.clone())?;
-        let sign_in = sign_in::of_server(endpoint, account, vault, SignInOptions::default());
-        sign_in.map_err(|error| sign_in::failed(endpoint.url(), &error))
+        sign_in::vault_in(state, store.clone())
     }
 
     /// Puts a server behind a bridge of its own. Nothing is connected before somebody calls.

@@ -20,7 +20,7 @@ use std::{
 };
 
 use expected::Expected;
-use requirements::{Leg, Requirements};
+use requirements::{Leg, OLD_REVISION, Requirements};
 use sets::{Programs, Running, SETS, Set};
 use verdict::Verdict;
 
@@ -59,7 +59,7 @@ impl Selection {
                     })?;
                     selection.set = Some(set.name);
                 }
-                ["--revision", revision] if REVISIONS.contains(revision) => {
+                ["--revision", revision] if REVISIONS.contains(revision) || *revision == OLD_REVISION => {
                     selection.revision = Some((*revision).to_owned());
                 }
                 ["--revision", revision] => {
@@ -78,8 +78,11 @@ impl Selection {
         Ok(selection)
     }
 
-    fn revisions(&self) -> Vec<&str> {
-        self.revision.as_deref().map_or_else(|| REVISIONS.to_vec(), |revision| vec![revision])
+    /// The revisions in which `leg` is tried. The suite has scenarios of 2025-03-26 for clients alone.
+    fn revisions(&self, leg: Leg) -> Vec<&str> {
+        let old = Some(OLD_REVISION).filter(|_| leg == Leg::Client);
+        let all = REVISIONS.into_iter().chain(old);
+        all.filter(|revision| self.revision.as_deref().is_none_or(|one| one == *revision)).collect()
     }
 
     fn sets(&self) -> impl Iterator<Item = &'static Set> {
@@ -109,7 +112,7 @@ fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), 
     let expected = Expected::read(&workspace.path("conformance/expected-failures.json"))?;
     let mut runs = Vec::new();
     for set in selection.sets() {
-        for revision in selection.revisions() {
+        for revision in selection.revisions(set.leg()) {
             let requirements = requirements(&suite, revision, set.leg())?;
             if selection.scenario.as_deref().is_none_or(|scenario| requirements.has(scenario)) {
                 runs.push((set, revision, requirements));
@@ -137,6 +140,9 @@ fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), 
 }
 
 fn requirements(suite: &Suite, revision: &str, leg: Leg) -> Result<Requirements, Failure> {
+    if revision == OLD_REVISION {
+        return Ok(Requirements::of_old_revision());
+    }
     let path = suite.requirements(revision);
     let text =
         fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -187,7 +193,14 @@ impl Run<'_> {
         requirements: &Requirements,
         expected: &Expected,
     ) -> Result<(), Failure> {
-        self.start(running, &["--requirements", self.revision])?;
+        match self.revision {
+            OLD_REVISION => {
+                for scenario in &requirements.required {
+                    self.start(running, &["--scenario", scenario, "--spec-version", self.revision])?;
+                }
+            }
+            revision => self.start(running, &["--requirements", revision])?,
+        }
 
         let results = Verdict::read_all(&self.results(), self.set.leg())?;
         let judge = |names: &[String]| -> Vec<(String, Verdict)> {
@@ -209,7 +222,8 @@ impl Run<'_> {
 
     /// Runs one scenario, whatever is expected of it.
     fn one(&self, running: &Running, scenario: &str) -> Result<(), Failure> {
-        self.start(running, &["--scenario", scenario, "--spec-version", self.revision])?;
+        // Extensions belong to no revision.
+        self.start(running, &["--scenario", scenario, "--spec-version", self.revision, "--force"])?;
         let mut verdicts = Verdict::read_all(&self.results(), self.set.leg())?;
         let verdict = verdicts.remove(scenario).unwrap_or_default();
         if verdict.passed() { Ok(()) } else { Err(format!("{scenario}: {verdict}").into()) }
@@ -225,7 +239,7 @@ impl Run<'_> {
         };
         command.args(options).arg("--output-dir").arg(self.results()).stdin(Stdio::null());
         if !self.shown {
-            let log = File::create(self.folder.join("suite.log"))?;
+            let log = File::options().create(true).append(true).open(self.folder.join("suite.log"))?;
             command.stdout(log.try_clone()?).stderr(log);
         }
         command.status().map_err(|error| format!("cannot start the conformance suite: {error}"))?;
@@ -244,10 +258,11 @@ mod tests {
     #[test]
     fn the_options_are_read() {
         let selection = Selection::parse(&["--scenario", "ping", "--revision", "2025-11-25"]).unwrap();
-        assert_eq!(selection.revisions(), ["2025-11-25"]);
+        assert_eq!(selection.revisions(Leg::Client), ["2025-11-25"]);
         assert_eq!(selection.scenario.as_deref(), Some("ping"));
         assert_eq!(selection.sets().count(), SETS.len());
-        assert_eq!(Selection::parse(&[]).unwrap().revisions(), REVISIONS);
+        assert_eq!(Selection::parse(&[]).unwrap().revisions(Leg::Server), REVISIONS);
+        assert_eq!(Selection::parse(&[]).unwrap().revisions(Leg::Client).len(), 3);
         let client = Selection::parse(&["--set", "client"]).unwrap();
         assert_eq!(client.sets().map(|set| set.name).collect::<Vec<_>>(), ["client"]);
         for wrong in

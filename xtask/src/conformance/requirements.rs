@@ -11,6 +11,11 @@ pub(super) struct Requirements {
     pub(super) others: Vec<String>,
 }
 
+/// The scenarios of 2025-03-26, for which the suite has no list, and which later revisions do not require.
+pub(super) const OLD_REVISION: &str = "2025-03-26";
+const OF_OLD_REVISION: [&str; 2] =
+    ["auth/2025-03-26-oauth-metadata-backcompat", "auth/2025-03-26-oauth-endpoint-fallback"];
+
 /// One half of the suite, named for the suite's subcommand that runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leg {
@@ -29,6 +34,11 @@ impl Leg {
 }
 
 impl Requirements {
+    /// What is asked of a client that meets servers of 2025-03-26.
+    pub(super) fn of_old_revision() -> Self {
+        Self { required: OF_OLD_REVISION.map(str::to_owned).into(), others: Vec::new() }
+    }
+
     /// Reads what one of the suite's `requirements/*.yaml` says of `leg`.
     ///
     /// The files are lists under `server:` and `client:` and a list of small mappings under `not_scored:`; of YAML that

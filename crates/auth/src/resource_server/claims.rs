@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     binding::{Binding, Confirmation},
-    invalid,
+    refusal::invalid,
     scopes::{Hierarchy, names},
 };
 

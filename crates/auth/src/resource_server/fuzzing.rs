@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, Request};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use super::{Jwt, SharedSecretJwt, Verifiers};
+use super::{jwt::Jwt, shared_secret::SharedSecretJwt, verifiers::Verifiers};
 
 /// The issuer of the tokens that may be accepted.
 pub const ISSUER: &str = "https://login.example.com";

@@ -14,27 +14,28 @@ use anyport_transport::{
     http::{Credential, CredentialError, CredentialVerifier, Verification},
 };
 use form_urlencoded::Serializer;
-use http::{HeaderValue, request::Parts};
+use http::request::Parts;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    ConfigError, VerifierLimits,
     binding::Binding,
     cache::{TokenCache, TokenHash},
     claims::{Claims, Subject},
     dpop::{DpopPolicy, ProofChecker},
-    invalid,
+    error::ConfigError,
+    limits::VerifierLimits,
     policy::{TokenPolicy, policy_setters},
     presented::Presented,
+    refusal::invalid,
+    refusal::unavailable,
     remote::{endpoint, fetcher},
-    unavailable,
 };
 use crate::{
+    client_auth::{AuthMethod, ClientIdentity},
     error::Error,
-    fetch::{Body, Fetcher, successful},
+    fetch::{Body, Fetcher, Post, successful},
     secret::Secret,
-    token::{AuthMethod, ClientIdentity, authenticate},
 };
 
 /// Has the authorization server say what a token is (RFC 7662): for tokens that are not signed, or that may be revoked.
@@ -106,10 +107,10 @@ impl Introspection {
 
     policy_setters!();
 
-    /// Sets how the client proves itself. Default: `client_secret_basic`.
+    /// Sends the client's secret as a parameter (`client_secret_post`). Default: as a header (`client_secret_basic`).
     #[must_use]
-    pub fn client_auth(self, method: AuthMethod) -> Self {
-        self.with(|config| config.method = method)
+    pub fn secret_in_body(self) -> Self {
+        self.with(|config| config.method = AuthMethod::Post)
     }
 
     /// Sets which tokens must be bound to a key of the caller (RFC 9449). Default: none must.
@@ -308,8 +309,8 @@ impl Verifier {
     }
 
     async fn request(&self, token: &str) -> Result<Document, Error> {
-        let (url, (form, authorization)) = (&self.config.url, self.form(token));
-        let answer = self.fetcher.post(url, Body::Form(form), authorization).await?;
+        let (url, post) = (&self.config.url, self.post(token)?);
+        let answer = self.fetcher.post(url, post).await?;
         let body = successful(url, &answer)?;
         // What serde says may repeat a part of the answer.
         let why = || "answers with what is no introspection of a token (RFC 7662)".to_owned();
@@ -317,14 +318,15 @@ impl Verifier {
         serde_json::from_slice(body).map_err(wrong)
     }
 
-    /// The parameters of a request, and its header.
-    fn form(&self, token: &str) -> (String, Option<HeaderValue>) {
-        let Config { client_id, client_secret, method, .. } = &self.config;
+    /// The request about a token.
+    fn post(&self, token: &str) -> Result<Post, Error> {
+        let Config { client_id, client_secret, method, issuer, policy, .. } = &self.config;
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token).append_pair("token_type_hint", "access_token");
-        let client = ClientIdentity { id: client_id, secret: Some(client_secret), method: *method };
-        let authorization = authenticate(&mut form, &client);
-        (form.finish(), authorization)
+        let client =
+            ClientIdentity { id: client_id, secret: Some(client_secret), key: None, method: *method };
+        let authorization = client.authenticate(&mut form, issuer, policy.clock.now())?;
+        Ok(Post { authorization, ..Body::Form(form.finish()).into() })
     }
 
     fn read(&self, document: &Document, resource: &str) -> Answer {

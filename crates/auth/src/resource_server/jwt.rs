@@ -17,17 +17,19 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use super::{
-    Algorithm, ConfigError, VerifierLimits,
+    algorithm::Algorithm,
     binding::Binding,
     cache::{TokenCache, TokenHash},
     claims::{Claims, Moment},
     dpop::{DpopPolicy, ProofChecker},
-    invalid,
+    error::ConfigError,
     jws::UnverifiedToken,
     key_set::{KeySet, VerificationKey},
     key_source::{Fetching, KeyPlace, KeySource, Keys, NamedBy, RemoteKeys},
+    limits::VerifierLimits,
     policy::{TokenPolicy, policy_setters},
     presented::Presented,
+    refusal::invalid,
     remote::endpoint,
 };
 use crate::crypto::verify::install;

@@ -14,7 +14,10 @@ use anyport_transport::{client::http::Endpoint, http::CredentialError};
 use serde::Deserialize;
 use tokio::{sync::watch, time::Instant};
 
-use super::{VerifierLimits, claims::Moment, invalid, key_set::KeySet, remote::fetcher, unavailable};
+use super::{
+    claims::Moment, key_set::KeySet, limits::VerifierLimits, refusal::invalid, refusal::unavailable,
+    remote::fetcher,
+};
 use crate::{
     discover::document,
     error::Error,

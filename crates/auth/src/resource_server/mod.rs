@@ -27,16 +27,13 @@ mod key_source;
 mod limits;
 mod policy;
 mod presented;
+mod refusal;
 mod remote;
 mod scopes;
 mod shared_secret;
 #[cfg(test)]
 mod tests;
 mod verifiers;
-
-use std::time::Duration;
-
-use anyport_transport::http::CredentialError;
 
 pub use self::{
     algorithm::Algorithm,
@@ -49,13 +46,3 @@ pub use self::{
     shared_secret::{LEAST_SECRET, SHARED_SECRET_ISSUER, SharedSecretJwt},
     verifiers::Verifiers,
 };
-
-/// A credential that does not let its request in.
-const fn invalid(why: &'static str) -> CredentialError {
-    CredentialError::Invalid(std::borrow::Cow::Borrowed(why))
-}
-
-/// What cannot be known now.
-const fn unavailable(reason: &'static str, retry_after: Duration) -> CredentialError {
-    CredentialError::Unavailable { reason: std::borrow::Cow::Borrowed(reason), retry_after }
-}

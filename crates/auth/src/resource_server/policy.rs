@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyport_store::Clock;
 use tokio::time::Instant;
 
-use super::{VerifierLimits, claims::Moment, scopes::Hierarchy};
+use super::{claims::Moment, limits::VerifierLimits, scopes::Hierarchy};
 
 /// Which tokens are accepted, besides whose they are.
 #[derive(Clone, Default)]

@@ -12,13 +12,14 @@ use jsonwebtoken::{Algorithm as Jwa, DecodingKey, EncodingKey};
 use serde_json::json;
 
 use super::{
-    ConfigError, VerifierLimits,
     binding::Binding,
     cache::{TokenCache, TokenHash},
     claims::{Claims, Moment},
-    invalid,
+    error::ConfigError,
     jws::UnverifiedToken,
+    limits::VerifierLimits,
     policy::{TokenPolicy, policy_setters},
+    refusal::invalid,
 };
 use crate::{
     crypto::{sign::jwt, verify::install},

@@ -2,8 +2,8 @@ use anyport_transport::http::{Credential, CredentialVerifier, Verification};
 use http::request::Parts;
 
 use super::{
-    ApiKeys, ConfigError, Introspection, Jwt, SharedSecretJwt, api_keys::is_api_key, invalid,
-    jws::claimed_issuer,
+    api_keys::ApiKeys, api_keys::is_api_key, error::ConfigError, introspection::Introspection,
+    jws::claimed_issuer, jwt::Jwt, refusal::invalid, shared_secret::SharedSecretJwt,
 };
 
 /// Several verifiers, of which each token has one alone.

@@ -49,14 +49,14 @@ async fn long_documents_and_slow_servers_are_given_up() {
     let mut limits = SignInLimits::default();
     limits.max_document = 100;
     let refused = found(&servers, false, limits).await.unwrap_err();
-    assert!(refused.contains("max_document"), "{refused}");
+    assert!(refused.contains("max_auth_document"), "{refused}");
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut limits = SignInLimits::default();
     limits.fetch_timeout = Duration::from_millis(50);
     let server = Url::parse(&format!("http://{}/mcp", silent.local_addr().unwrap())).unwrap();
     let fetcher = Fetcher::new(&servers.endpoint(), false, limits);
     let refused = discover(&server, &Challenges::default(), None, &fetcher).await.unwrap_err();
-    assert!(words(&refused).contains("no answer within 0.05 s"), "{refused}");
+    assert!(words(&refused).contains("has not answered within 0.05 s (auth_timeout)"), "{refused}");
 }
 
 #[tokio::test]

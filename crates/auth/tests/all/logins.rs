@@ -40,7 +40,7 @@ async fn another_program_uses_what_was_stored_and_asks_nobody() {
     let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
     let quiet = servers.sign_in(&vault, &time);
     assert_eq!((ask(&quiet).await, quiet.state()), (401, SignInState::SignedOut));
-    let credential = servers.sign_in(&vault, &time).user_agent(Browser).log_in(None).await.unwrap();
+    let credential = servers.sign_in(&vault, &time).user_agent(Browser).log_in().await.unwrap();
     assert_eq!(credential.requested_scope, "a");
     assert_eq!((ask(&quiet).await, quiet.state()), (200, SignInState::SignedIn));
     // Both have the same token; who renews it first does so for both.
@@ -55,7 +55,7 @@ async fn another_program_uses_what_was_stored_and_asks_nobody() {
 #[tokio::test]
 async fn an_authorization_server_that_is_out_of_order_ends_no_login() {
     let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
-    servers.sign_in(&vault, &time).user_agent(Browser).log_in(None).await.unwrap();
+    servers.sign_in(&vault, &time).user_agent(Browser).log_in().await.unwrap();
     servers.known(|known| known.is_broken = true);
     time.advance(3600 - 30);
     let sign_in = servers.sign_in(&vault, &time);
@@ -95,33 +95,33 @@ async fn a_server_without_pkce_gets_no_login_unless_the_user_says_so() {
     );
     let answer = crate::support::response("200 OK", "", &metadata);
     servers.known(|known| known.scripted.push(("/.well-known/oauth-authorization-server", answer)));
-    let refused = servers.sign_in(&vault, &time).user_agent(Browser).log_in(None).await.unwrap_err();
+    let refused = servers.sign_in(&vault, &time).user_agent(Browser).log_in().await.unwrap_err();
     assert!(words(&refused).contains("pkce = \"assume\""), "{refused}");
     assert_eq!(servers.known(|known| (known.logins, known.registered)), (0, 0));
     let options = SignInOptions { assumes_pkce: true, ..SignInOptions::default() };
     let sign_in = anyport_auth::SignIn::new(&servers.endpoint(), "default", vault, options).unwrap();
-    sign_in.user_agent(Browser).log_in(None).await.unwrap();
+    sign_in.user_agent(Browser).log_in().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_client_that_was_forgotten_registers_again_once() {
     let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
     let sign_in = servers.sign_in(&vault, &time).user_agent(Browser);
-    sign_in.log_in(None).await.unwrap();
+    sign_in.log_in().await.unwrap();
     let unknown = crate::support::response("401 Unauthorized", "", r#"{"error": "invalid_client"}"#);
     servers.known(|known| known.scripted.push(("/token", unknown)));
-    let refused = sign_in.log_in(None).await.unwrap_err();
+    let refused = sign_in.log_in().await.unwrap_err();
     assert!(words(&refused).contains("invalid_client"), "{refused}");
     assert_eq!(servers.known(|known| known.registered), 2);
     servers.known(|known| known.scripted.clear());
-    sign_in.log_in(None).await.unwrap();
+    sign_in.log_in().await.unwrap();
 }
 
 /// Invariant: A call that is given up while it renews a token does not lose the new one.
 #[tokio::test]
 async fn a_call_that_is_given_up_loses_no_token() {
     let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
-    servers.sign_in(&vault, &time).user_agent(Browser).log_in(None).await.unwrap();
+    servers.sign_in(&vault, &time).user_agent(Browser).log_in().await.unwrap();
     time.advance(3600 - 30);
     let sign_in = servers.sign_in(&vault, &time);
     let closed = servers.gate.clone().lock_owned().await;

@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod fetching;
+mod grants;
+mod limits;
 mod logins;
 mod support;

@@ -11,6 +11,7 @@ use std::{
 use anyport_auth::{Error, SignIn, SignInOptions, UserAgent, Vault};
 use anyport_store::Clock;
 use anyport_transport::client::http::{Endpoint, SideRequest};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -35,6 +36,14 @@ pub(crate) struct Known {
     pub(crate) lacking: Option<&'static str>,
     /// Whether the authorization server is out of order.
     pub(crate) is_broken: bool,
+    /// What was asked of the token endpoint: the header `Authorization`, the parameters, the proof.
+    pub(crate) token_requests: Vec<(Option<String>, String, Option<String>)>,
+    /// Whether the server wants tokens that are bound to a key, with a nonce in each proof.
+    pub(crate) wants_proofs: bool,
+    /// The proofs that came with calls that were answered.
+    pub(crate) proofs: Vec<String>,
+    /// Further members of the metadata of the authorization server.
+    pub(crate) metadata: Value,
     /// Answers that come before all others, by path.
     pub(crate) scripted: Vec<(&'static str, String)>,
 }
@@ -46,6 +55,29 @@ pub(crate) struct Servers {
     pub(crate) known: Arc<Mutex<Known>>,
     /// Who holds it keeps the authorization server from giving tokens.
     pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The headers of a request that say who calls.
+struct Headers {
+    authorization: Option<String>,
+    proof: Option<String>,
+}
+
+impl Headers {
+    fn token(&self, scheme: &str) -> Option<&str> {
+        self.authorization.as_deref()?.strip_prefix(scheme)?.strip_prefix(' ')
+    }
+
+    /// The nonce of the proof.
+    fn nonce(&self) -> Option<String> {
+        claims(self.proof.as_deref()?)["nonce"].as_str().map(str::to_owned)
+    }
+}
+
+/// The claims of a token in the form of JSON Web Tokens.
+pub(crate) fn claims(token: &str) -> Value {
+    let claims = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
 }
 
 /// A time that tests set.
@@ -94,6 +126,10 @@ impl Servers {
             life: 3600,
             lacking: None,
             is_broken: false,
+            token_requests: Vec::new(),
+            wants_proofs: false,
+            proofs: Vec::new(),
+            metadata: json!({}),
             scripted: Vec::new(),
         }));
         let servers = Self { base, known, gate: Arc::default() };
@@ -126,16 +162,17 @@ impl Servers {
         }
         let body = String::from_utf8_lossy(&bytes[head + 4..]).into_owned();
         let target = text.split(' ').nth(1)?.to_owned();
-        let token = header("authorization").and_then(|(_, value)| value.strip_prefix("Bearer "));
+        let value = |name| header(name).map(|(_, value)| value.to_owned());
+        let headers = Headers { authorization: value("authorization"), proof: value("dpop") };
         if target == "/token" {
             self.known(|known| known.asked_for_tokens += 1);
             let _open = self.gate.lock().await;
         }
-        let answer = self.answer(&target, token, &body);
+        let answer = self.answer(&target, &headers, &body);
         stream.write_all(answer.as_bytes()).await.ok()
     }
 
-    fn answer(&self, target: &str, token: Option<&str>, body: &str) -> String {
+    fn answer(&self, target: &str, headers: &Headers, body: &str) -> String {
         let mut known = self.known.lock().unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if let Some((_, answer)) = known.scripted.iter().find(|(scripted, _)| *scripted == path) {
@@ -150,10 +187,16 @@ impl Servers {
             "/.well-known/oauth-protected-resource/mcp" => document(
                 &json!({"resource": format!("{base}/mcp"), "authorization_servers": [base], "scopes_supported": ["a"]}),
             ),
-            "/.well-known/oauth-authorization-server" => document(&json!({
-                "issuer": base, "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
-                "registration_endpoint": format!("{base}/register"), "code_challenge_methods_supported": ["S256"],
-            })),
+            "/.well-known/oauth-authorization-server" => {
+                let mut metadata = json!({
+                    "issuer": base, "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
+                    "registration_endpoint": format!("{base}/register"), "code_challenge_methods_supported": ["S256"],
+                });
+                for (name, value) in known.metadata.as_object().unwrap() {
+                    metadata[name] = value.clone();
+                }
+                document(&metadata)
+            }
             "/register" => {
                 known.registered += 1;
                 document(&json!({"client_id": format!("client-{}", known.registered)}))
@@ -166,22 +209,70 @@ impl Servers {
             }
             "/token" if known.is_broken => response("503 Service Unavailable", "", "{}"),
             "/token" => {
-                let is_code = value(body, "grant_type") == "authorization_code";
-                if !is_code && !known.refresh.remove(&value(body, "refresh_token")) {
-                    return response("400 Bad Request", "", r#"{"error": "invalid_grant"}"#);
+                known.token_requests.push((
+                    headers.authorization.clone(),
+                    body.to_owned(),
+                    headers.proof.clone(),
+                ));
+                if known.wants_proofs && headers.nonce().as_deref() != Some("of-as") {
+                    return response(
+                        "400 Bad Request",
+                        "DPoP-Nonce: of-as\r\n",
+                        r#"{"error": "use_dpop_nonce"}"#,
+                    );
                 }
-                known.refreshes += usize::from(!is_code);
+                let grant = value(body, "grant_type");
+                match grant.rsplit(':').next().unwrap() {
+                    "refresh_token" if !known.refresh.remove(&value(body, "refresh_token")) => {
+                        return response("400 Bad Request", "", r#"{"error": "invalid_grant"}"#);
+                    }
+                    "refresh_token" => known.refreshes += 1,
+                    "jwt-bearer" if value(body, "assertion") == "old" => {
+                        return response("400 Bad Request", "", r#"{"error": "invalid_grant"}"#);
+                    }
+                    "token-exchange" => {
+                        return document(&json!({
+                            "access_token": "id-jag", "token_type": "N_A",
+                            "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag",
+                        }));
+                    }
+                    _ => {}
+                }
                 known.given += 1;
                 let (access, refresh) =
                     (format!("access-{}", known.given), format!("refresh-{}", known.given));
                 known.access.insert(access.clone());
-                known.refresh.insert(refresh.clone());
-                let life = known.life;
-                document(
-                    &json!({"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": life}),
-                )
+                let kind = if known.wants_proofs { "DPoP" } else { "Bearer" };
+                let mut answer =
+                    json!({"access_token": access, "token_type": kind, "expires_in": known.life});
+                if matches!(grant.as_str(), "authorization_code" | "refresh_token") {
+                    known.refresh.insert(refresh.clone());
+                    answer["refresh_token"] = refresh.into();
+                }
+                document(&answer)
             }
-            "/mcp" if !token.is_some_and(|token| known.access.contains(token)) => {
+            "/mcp" if known.wants_proofs => {
+                let token = headers.token("DPoP").filter(|token| known.access.contains(*token));
+                let nonce = headers.nonce();
+                let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
+                match (token, nonce.as_deref()) {
+                    (None, _) => {
+                        let challenge =
+                            format!("WWW-Authenticate: DPoP resource_metadata=\"{metadata}\"\r\n");
+                        response("401 Unauthorized", &challenge, "")
+                    }
+                    (Some(_), Some("of-rs")) => {
+                        known.proofs.extend(headers.proof.clone());
+                        document(&json!({}))
+                    }
+                    (Some(_), _) => {
+                        let challenge =
+                            "WWW-Authenticate: DPoP error=\"use_dpop_nonce\"\r\nDPoP-Nonce: of-rs\r\n";
+                        response("401 Unauthorized", challenge, "")
+                    }
+                }
+            }
+            "/mcp" if !headers.token("Bearer").is_some_and(|token| known.access.contains(token)) => {
                 response("401 Unauthorized", "WWW-Authenticate: Bearer\r\n", "")
             }
             "/mcp" => match known.lacking {
@@ -203,7 +294,11 @@ impl Servers {
 
     /// A sign-in whose time is `time`.
     pub(crate) fn sign_in(&self, vault: &Vault, time: &Time) -> SignIn {
-        let options = SignInOptions::default();
+        self.sign_in_with(SignInOptions::default(), vault, time)
+    }
+
+    /// A sign-in with these options.
+    pub(crate) fn sign_in_with(&self, options: SignInOptions, vault: &Vault, time: &Time) -> SignIn {
         SignIn::new(&self.endpoint(), "default", vault.clone(), options).unwrap().clock(time.clock())
     }
 

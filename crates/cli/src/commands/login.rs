@@ -1,13 +1,14 @@
 //! `anyport login`, `anyport logout` and `anyport accounts`: who this program is at servers that want to know.
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr as _};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use anyport_auth::{ClientOptions, Credential, DEFAULT_ACCOUNT, Secret, SignInOptions, Vault};
-use anyport_transport::client::http::Endpoint;
+use anyport_auth::{Credential, DEFAULT_ACCOUNT, SignInOptions, Vault};
+use anyport_transport::client::http::{Endpoint, Fault};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::login_options;
 use crate::{
     client_session::{
         self,
@@ -16,10 +17,9 @@ use crate::{
     exit::Exit,
     logging,
     render::{safe, table::table},
-    secret_source::{InvalidSecretSource, SecretSource},
     sign_in::{self, Browser},
     state_dir,
-    target::{self, SecretValue, Server, Surroundings},
+    target::{self, LoginSettings, Server, Surroundings},
     user_error::UserError,
 };
 
@@ -27,29 +27,24 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
-    after_help = "Examples:\n  anyport login https://example.com/mcp\n  anyport login linear --account work --no-browser"
+    after_help = "Examples:\n  anyport login https://example.com/mcp\n  anyport login linear --account work --no-browser\n  \
+                  anyport login https://example.com/mcp --client-credentials --client-id ID --client-secret env:SECRET\n  \
+                  anyport login --idp company --issuer https://idp.example.com --client-id ID"
 )]
 pub(crate) struct LoginArguments {
+    /// The server: a URL, FILE#NAME or NAME of an anyport.toml or an mcp.json. Left out to sign in to the identity provider of --idp.
+    #[arg(required_unless_present = "idp")]
+    target: Option<String>,
+    /// A name for the login, if you have several at one server.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
+    account: String,
     #[command(flatten)]
-    whose: Whose,
-    /// The id of a client that is registered with the authorization server already.
-    #[arg(long, value_name = "ID")]
-    client_id: Option<String>,
-    /// Source of the secret of this client: env:NAME, file:PATH or cmd:COMMAND.
-    #[arg(long, value_name = "PLACE", requires = "client_id")]
-    client_secret: Option<String>,
-    /// The URL of the metadata of a client that you host, for authorization servers that take it as an id.
-    #[arg(long, value_name = "URL")]
-    client_metadata_url: Option<String>,
-    /// Where the browser brings the answer; else a free port of this machine. An address elsewhere needs --no-browser.
-    #[arg(long, value_name = "URL")]
-    redirect_uri: Option<String>,
-    /// The scopes to ask for, separated by spaces; else those that the server names.
-    #[arg(long, value_name = "SCOPES")]
-    scope: Option<String>,
+    options: login_options::Options,
     /// Print the URL of the page, and read the URL that the browser ends at from standard input.
     #[arg(long)]
     no_browser: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// The arguments of `anyport logout`.
@@ -99,7 +94,7 @@ struct Place {
 impl LoginArguments {
     /// How the answer is written.
     pub(crate) fn output(&self) -> &output::Options {
-        &self.whose.place.output
+        &self.place.output
     }
 }
 
@@ -137,16 +132,32 @@ impl Place {
 
 /// Signs in.
 pub(crate) fn login(arguments: &LoginArguments) -> Result<ExitCode> {
-    let place = &arguments.whose.place;
-    let endpoint = arguments.whose.endpoint()?;
-    let options = SignInOptions { client: arguments.client()?, ..SignInOptions::default() };
+    let here = Surroundings::here();
+    match (&arguments.target, arguments.options.idp()) {
+        (Some(target), _) => login_to_server(arguments, target, &here),
+        (None, Some(name)) => login_to_provider(arguments, name, &here),
+        (None, None) => Err(UserError::usage("no server was given", "name it first: anyport login SERVER")),
+    }
+}
+
+fn login_to_server(arguments: &LoginArguments, target: &str, here: &Surroundings) -> Result<ExitCode> {
+    let found = Found::resolve(target, here)?;
+    let options = arguments.options.over(found.login.as_ref().map(|login| &login.options), here)?;
+    let of_file = found.login.as_ref().and_then(|login| login.account.as_deref());
+    let account = match (arguments.account.as_str(), of_file) {
+        (DEFAULT_ACCOUNT, Some(account)) => account,
+        (account, _) => account,
+    };
+    for warning in options.warnings() {
+        logging::notice(format!("warning: the login departs from the protocol: {}", safe::line(&warning)));
+    }
+    let at = |error| sign_in::failed(target, &error);
+    let place = &arguments.place;
     let vault = sign_in::vault(&place.state()?)?;
-    let browser = if arguments.no_browser { Browser::Printed } else { Browser::Opened };
-    let at = |error| sign_in::failed(&arguments.whose.target, &error);
-    let sign_in = sign_in::of_server(&endpoint, &arguments.whose.account, vault, options).map_err(at)?;
-    let sign_in = sign_in.user_agent(browser);
+    let sign_in = sign_in::of_server(&found.endpoint, account, vault, options, here).map_err(at)?;
+    let sign_in = sign_in.user_agent(arguments.browser());
     place.run(async || {
-        let credential = sign_in.log_in(arguments.scope.as_deref()).await.map_err(at)?;
+        let credential = sign_in.log_in().await.map_err(at)?;
         let mut lines = vec![format!("signed in to {}", named(&credential))];
         lines.extend(credential.granted_scope.as_ref().map(|scope| format!("  scopes   {scope}")));
         lines.extend(ends(&credential).map(|ends| format!("  until    {ends}")));
@@ -157,10 +168,34 @@ pub(crate) fn login(arguments: &LoginArguments) -> Result<ExitCode> {
     })
 }
 
+/// Signs in to an identity provider, which then says to authorization servers who the user is.
+fn login_to_provider(arguments: &LoginArguments, name: &str, here: &Surroundings) -> Result<ExitCode> {
+    let Some(issuer) = arguments.options.issuer() else {
+        let help = "for example anyport login --idp company --issuer https://idp.example.com --client-id ID";
+        return Err(UserError::usage("a login to an identity provider needs its issuer (--issuer)", help));
+    };
+    let at = |error| sign_in::failed(issuer, &error);
+    let endpoint = Endpoint::new(issuer).map_err(wrong_url)?;
+    let place = &arguments.place;
+    let vault = sign_in::vault(&place.state()?)?;
+    let options = arguments.options.of_provider(here)?;
+    let sign_in = sign_in::of_server(&endpoint, name, vault, options, here).map_err(at)?;
+    let sign_in = sign_in.user_agent(arguments.browser());
+    place.run(async || {
+        let credential = sign_in.log_in_to_provider(issuer).await.map_err(at)?;
+        let lines = [
+            format!("signed in to the identity provider {issuer} as {name}"),
+            format!("  servers  anyport login SERVER --idp {name} --client-id ID"),
+        ];
+        show(place, &lines, value(&credential))
+    })
+}
+
 /// Takes tokens back, and forgets them.
 pub(crate) fn logout(arguments: &LogoutArguments) -> Result<ExitCode> {
     let whose = &arguments.whose;
-    let endpoint = whose.endpoint()?;
+    let here = Surroundings::here();
+    let endpoint = Found::resolve(&whose.target, &here)?.endpoint;
     let nobody = || {
         let problem = format!("nobody is signed in to {} as {}", whose.target, whose.account);
         UserError::failed(problem, "`anyport accounts` lists the logins")
@@ -168,7 +203,7 @@ pub(crate) fn logout(arguments: &LogoutArguments) -> Result<ExitCode> {
     let vault = whose.place.known()?.ok_or_else(nobody)?;
     let at = |error| sign_in::failed(&whose.target, &error);
     let sign_in =
-        sign_in::of_server(&endpoint, &whose.account, vault, SignInOptions::default()).map_err(at)?;
+        sign_in::of_server(&endpoint, &whose.account, vault, SignInOptions::default(), &here).map_err(at)?;
     whose.place.run(async || {
         let (credential, revoked) = sign_in.log_out().await.map_err(at)?.ok_or_else(nobody)?;
         let mut lines = vec![format!("signed out of {}", named(&credential))];
@@ -264,13 +299,30 @@ fn ends(credential: &Credential) -> Option<Timestamp> {
     Timestamp::try_from(credential.expires()?).ok()
 }
 
-impl Whose {
-    /// The server over HTTP, with its headers but without any token.
-    fn endpoint(&self) -> Result<Endpoint> {
+fn wrong_url(fault: Fault) -> anyhow::Error {
+    UserError::usage(safe::text(&fault.to_string()), "write the URL as https://host/mcp")
+}
+
+impl LoginArguments {
+    fn browser(&self) -> Browser {
+        if self.no_browser { Browser::Printed } else { Browser::Opened }
+    }
+}
+
+/// A server over HTTP, as a login needs it.
+struct Found {
+    /// Without any header or token.
+    endpoint: Endpoint,
+    /// What its file says of the login.
+    login: Option<Box<LoginSettings>>,
+}
+
+impl Found {
+    fn resolve(target: &str, here: &Surroundings) -> Result<Self> {
         let options = target::Options::directly();
-        let found = options.resolve(Some(&self.target), &Surroundings::here())?;
-        let Server::Http { url, headers } = &found.server else {
-            let problem = format!("{} is no server over HTTP", safe::line(&self.target));
+        let found = options.resolve(Some(target), here)?;
+        let Server::Http { url, headers, login } = found.server else {
+            let problem = format!("{} is no server over HTTP", safe::line(target));
             return Err(UserError::usage(problem, "only servers at a URL let clients sign in"));
         };
         if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
@@ -279,34 +331,6 @@ impl Whose {
                 safe::line(&found.name)
             ));
         }
-        let wrong = |fault: anyport_transport::client::http::Fault| {
-            UserError::usage(safe::text(&fault.to_string()), "write the URL as https://host/mcp")
-        };
-        Endpoint::new(url).map_err(wrong)
-    }
-}
-
-impl LoginArguments {
-    fn client(&self) -> Result<ClientOptions> {
-        let secret = match self.client_secret.as_deref().map(SecretSource::from_str) {
-            None => None,
-            Some(Ok(source)) => {
-                let secret = source.read_given("--client-secret")?;
-                Some(Secret::new(SecretValue::new(secret).0))
-            }
-            Some(Err(InvalidSecretSource)) => {
-                return Err(UserError::usage(
-                    "--client-secret takes the place of the secret, never the secret itself, which other users of this \
-                     machine could read",
-                    "keep the secret in a variable or a file, and give --client-secret env:NAME or file:PATH",
-                ));
-            }
-        };
-        let given = self.client_id.clone().map(|id| (id, secret));
-        Ok(ClientOptions {
-            given,
-            metadata_url: self.client_metadata_url.clone(),
-            redirect_uri: self.redirect_uri.clone(),
-        })
+        Ok(Self { endpoint: Endpoint::new(&url).map_err(wrong_url)?, login })
     }
 }

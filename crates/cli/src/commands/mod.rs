@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod login;
+mod login_options;
 pub(crate) mod pins;
 pub(crate) mod prompt;
 pub(crate) mod read;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
-use anyport_auth::resource_server::VerifierLimits;
+use anyport_auth::{SignInLimits, resource_server::VerifierLimits};
 use anyport_gateway::federation::FederationLimits;
 use anyport_knowledge::{
     Folders, Settings,
@@ -39,6 +39,7 @@ pub(crate) struct Limits {
     pub(crate) verifier: VerifierLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
+    pub(crate) sign_in: SignInLimits,
     pub(crate) documents: DocumentLimits,
     pub(crate) server: ServerLimits,
 }
@@ -182,6 +183,7 @@ impl Limits {
         section("callers", self.verifier.limits_mut());
         section("cache and logs", self.cache.limits_mut());
         section("cache and logs", self.rotation.limits_mut());
+        section("logins", self.sign_in.limits_mut());
         section("documents", self.documents.limits_mut());
         section("server", self.server.limits_mut());
         section("federation", self.federation.limits_mut());
@@ -199,6 +201,7 @@ impl Limits {
             upstream: new.upstream,
             park: new.park,
             bulkhead: new.bulkhead,
+            sign_in: new.sign_in,
             documents: new.documents,
             server: new.server,
             ..self.clone()
@@ -207,9 +210,9 @@ impl Limits {
 
     /// The values of the limits that the connections to servers depend on.
     pub(crate) fn of_upstreams(&self) -> Vec<Option<u64>> {
-        let Self { legacy_clients, bridge, upstream, park, bulkhead, .. } = self.clone();
+        let Self { legacy_clients, bridge, upstream, park, bulkhead, sign_in, .. } = self.clone();
         let mut values =
-            Self { legacy_clients, bridge, upstream, park, bulkhead, ..Self::default() }.values();
+            Self { legacy_clients, bridge, upstream, park, bulkhead, sign_in, ..Self::default() }.values();
         // The places of one server are a part of all.
         values.push(u64::try_from(self.edge.max_concurrent_calls).ok());
         values

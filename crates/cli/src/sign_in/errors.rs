@@ -5,11 +5,17 @@ use crate::{exit::Exit, render::safe, user_error::UserError};
 
 /// A failure of the program of a login that failed.
 pub(crate) fn failed(server: &str, error: &SignInError) -> Error {
+    if let Some(option) = error.option() {
+        let problem = format!("no login to {server}: {error}");
+        return Error::new(UserError::new(Exit::Auth, safe::text(&problem), option.words()));
+    }
     let (exit, help) = match error {
-        SignInError::NoRegistration(_) | SignInError::OtherIssuer { .. } => (
-            Exit::Auth,
-            "whoever runs the server can say how a client is registered, or give you a token for --bearer",
-        ),
+        SignInError::NoIdentity(_) => {
+            (Exit::Auth, "sign in there first: anyport login --idp NAME --issuer URL --client-id ID")
+        }
+        SignInError::Assertion { .. } | SignInError::Key(_) => {
+            (Exit::Usage, "give the place of another one: env:NAME, file:PATH or cmd:COMMAND")
+        }
         SignInError::Callback { .. } => {
             (Exit::Failed, "end the program that uses the port, or name another address with --redirect-uri")
         }

@@ -2,9 +2,11 @@
 //!
 //! - [`browser`]: shows the pages to sign in at.
 //! - [`errors`]: why a login fails, and what to do.
+//! - [`places`]: assertions that are read anew for each request.
 
 mod browser;
 mod errors;
+mod places;
 
 use std::{path::Path, sync::Arc};
 
@@ -15,7 +17,8 @@ use anyport_seal::Sealer;
 use anyport_store::Store;
 use anyport_transport::client::{Target, http::Endpoint};
 
-pub(crate) use self::{browser::Browser, errors::failed};
+use self::places::Places;
+pub(crate) use self::{browser::Browser, errors::failed, places::absolute};
 use crate::{
     state_dir, store,
     target::{HiddenTokens, Server, Surroundings},
@@ -54,13 +57,17 @@ pub(crate) fn of_server(
     account: &str,
     vault: Vault,
     options: SignInOptions,
+    surroundings: &Surroundings,
 ) -> Result<SignIn, Error> {
     let tokens = HiddenTokens::default();
     let hide = move |credential: &Credential| tokens.hide(credential.secrets().map(Secret::expose));
-    Ok(SignIn::new(endpoint, account, vault, options)?.observed(hide))
+    Ok(SignIn::new(endpoint, account, vault, options)?
+        .observed(hide)
+        .secret_reader(Places(surroundings.clone())))
 }
 
-/// `target` with the stored login of `account`, if the server is one of HTTP whose credentials do not come from elsewhere.
+/// `target` with the login of its file, or the stored login of `account`, if the server is one of HTTP whose credentials do not come
+/// from elsewhere.
 ///
 /// A server that is given a token does not get another one: what it refuses there is that token.
 pub(crate) fn with_login(
@@ -69,22 +76,34 @@ pub(crate) fn with_login(
     account: Option<&str>,
     surroundings: &Surroundings,
 ) -> Target {
-    let Server::Http { headers, .. } = server else { return target };
+    let Server::Http { headers, login, .. } = server else { return target };
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
         return target;
     }
-    let vault = state_dir::of_gateways(surroundings).and_then(|state| known_vault(&state));
-    match (target, vault) {
-        (Target::Http(endpoint), Some(vault)) => Target::Http(signed_in(endpoint, vault, account)),
-        (target, _) => target,
-    }
+    let Target::Http(endpoint) = target else { return target };
+    let options = login.as_ref().map(|login| login.options.clone()).unwrap_or_default();
+    let vault = match options.grant.has_user() {
+        true => state_dir::of_gateways(surroundings).and_then(|state| known_vault(&state)),
+        false => in_memory(),
+    };
+    let of_file = login.as_ref().and_then(|login| login.account.as_deref());
+    let account = account.or(of_file).unwrap_or(DEFAULT_ACCOUNT);
+    let sign_in = vault.map(|vault| of_server(&endpoint, account, vault, options, surroundings));
+    Target::Http(match sign_in {
+        Some(Ok(sign_in)) => sign_in.endpoint(),
+        // The URL of the server may have no token.
+        Some(Err(error)) => {
+            if login.is_some() || account != DEFAULT_ACCOUNT {
+                tracing::warn!(%error, "the login to the server is not used");
+            }
+            endpoint
+        }
+        None => endpoint,
+    })
 }
 
-/// The endpoint with the login of `account`, if its URL may have one.
-fn signed_in(endpoint: Endpoint, vault: Vault, account: Option<&str>) -> Endpoint {
-    let account = account.unwrap_or(DEFAULT_ACCOUNT);
-    match of_server(&endpoint, account, vault, SignInOptions::default()) {
-        Ok(sign_in) => sign_in.endpoint(),
-        Err(_) => endpoint,
-    }
+/// The credentials of logins without a user, which take no more than a request: they end with the program, and meet no login of the
+/// user.
+pub(crate) fn in_memory() -> Option<Vault> {
+    Vault::in_memory().inspect_err(|error| tracing::warn!(%error, "no place for tokens")).ok()
 }

@@ -60,7 +60,7 @@ impl Server {
                 }
                 Ok(client::Target::Command(command))
             }
-            Self::Http { url, headers } => endpoint(url, headers).map(client::Target::Http),
+            Self::Http { url, headers, .. } => endpoint(url, headers).map(client::Target::Http),
             Self::WebSocket { url, headers } => websocket(url, headers).map(client::Target::WebSocket),
             #[cfg(unix)]
             Self::Unix(path) => Ok(client::Target::Unix(path.clone())),

@@ -3,11 +3,13 @@
 //! - [`lookup`]: what a word stands for.
 //! - [`running`]: the gateways that run, and their servers; [`upstream`]: from an upstream of a gateway's file to a server.
 //! - [`configured`]: from the entry of a configuration file to a server; the files themselves are read by `anyport-config`.
+//! - [`login`]: what a file says of the login to a server.
 //! - [`destination`]: where a transport finds them.
 //! - [`redact`]: values that are never shown.
 
 mod configured;
 mod destination;
+mod login;
 mod lookup;
 mod redact;
 mod running;
@@ -26,6 +28,7 @@ pub(crate) use anyport_config::Surroundings;
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::{env_file_fault, resolved},
+    login::LoginSettings,
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{COVER, HiddenTokens, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
@@ -203,7 +206,7 @@ impl Options {
         let given_headers = self.headers(surroundings)?;
         let given_environment = self.environment()?;
         match server {
-            Server::Http { url, headers } | Server::WebSocket { url, headers } => {
+            Server::Http { url, headers, .. } | Server::WebSocket { url, headers } => {
                 hide_query(url);
                 idle(!given_environment.is_empty(), "-e", "a command")?;
                 idle(self.cwd.is_some(), "--cwd", "a command")?;

@@ -3,7 +3,7 @@ use std::{fmt, path::PathBuf};
 use anyport_transport::client::http::without_secrets;
 use http::Uri;
 
-use super::redact::SecretValue;
+use super::{login::LoginSettings, redact::SecretValue};
 use crate::confine::Confinement;
 
 /// How to reach a server.
@@ -15,6 +15,8 @@ pub(crate) enum Server {
         url: String,
         /// Sent with every request.
         headers: Vec<(String, SecretValue)>,
+        /// What its file says of the login to it.
+        login: Option<Box<LoginSettings>>,
     },
     /// Over a WebSocket.
     WebSocket {
@@ -76,7 +78,7 @@ impl Server {
             return Err(wrong("it names no host"));
         }
         match uri.scheme_str() {
-            Some("http" | "https") => Ok(Self::Http { url: url.to_owned(), headers }),
+            Some("http" | "https") => Ok(Self::Http { url: url.to_owned(), headers, login: None }),
             Some("ws" | "wss") => Ok(Self::WebSocket { url: url.to_owned(), headers }),
             _ => Err(wrong("servers are reached by http, https, ws, wss or unix")),
         }

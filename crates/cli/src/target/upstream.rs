@@ -9,7 +9,7 @@ use anyport_config::{
 use anyport_protocol::Revision;
 use indexmap::IndexMap;
 
-use super::{configured::resolved_with, redact::SecretValue, server::Server};
+use super::{configured::resolved_with, login, redact::SecretValue, server::Server};
 use crate::{
     confine::Confinement,
     gateway::{GatewayFile, SERVED_FILES, served_files},
@@ -67,6 +67,7 @@ pub(crate) fn check_upstream(
     })?;
     let described = config.server().map_err(|(key, reason)| fault([key], in_key(key, reason)))?;
     bearer(config).map_err(|reason| fault(["bearer"], reason))?;
+    login::check(config)?;
     if let Endpoint::Url { url, headers, .. } = &described.endpoint {
         check_url(url, headers, config, file)?;
     }
@@ -135,6 +136,9 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
     }
+    if let Server::Http { login, .. } = &mut server {
+        *login = login::of_upstream(config, surroundings)?.map(Box::new);
+    }
     // A secret may have what no header can.
     server.destination().map_err(|error| error.to_string())?;
     Ok(server)
@@ -143,7 +147,7 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
 /// Whether secrets of the upstream are written by commands.
 pub(crate) fn runs_commands(config: &UpstreamConfig) -> bool {
     let mut values = config.env.values().chain(config.headers.values()).chain(&config.bearer);
-    values.any(|value| matches!(value.parse(), Ok(SecretSource::Command(_))))
+    values.any(|value| matches!(value.parse(), Ok(SecretSource::Command(_)))) || login::runs_commands(config)
 }
 
 /// The place of the bearer token.

@@ -40,6 +40,10 @@ struct Known {
     life: u64,
     /// Whether the servers answer with an error that repeats the token.
     repeats: bool,
+    /// Whether the authorization server refuses a resource, as one of Microsoft does.
+    refuses_resource: bool,
+    /// Whether the authorization server says nothing of PKCE.
+    hides_pkce: bool,
 }
 
 /// A server of MCP at `/mcp`, and its authorization server.
@@ -70,9 +74,14 @@ impl Known {
     }
 
     fn token(&mut self, base: &str, asked: &BTreeMap<String, String>) -> Option<String> {
-        assert_eq!(asked["resource"], format!("{base}/mcp"));
+        assert_eq!(asked.get("resource").map(String::as_str), self.resource(base).as_deref());
         assert_eq!(asked["client_id"], "client-1");
         match asked["grant_type"].as_str() {
+            "client_credentials" => {
+                if asked["client_secret"] != "secret-of-the-test" {
+                    return refused("invalid_client");
+                }
+            }
             "authorization_code" => {
                 let Some(login) = self.codes.remove(&asked["code"]) else { return refused("invalid_grant") };
                 let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&asked["code_verifier"]));
@@ -95,6 +104,11 @@ impl Known {
         }))
     }
 
+    /// The resource that tokens must be asked for.
+    fn resource(&self, base: &str) -> Option<String> {
+        (!self.refuses_resource).then(|| format!("{base}/mcp"))
+    }
+
     fn answer(&mut self, asked: &Asked) -> Option<String> {
         let host = asked.headers.lines().find_map(|line| line.strip_prefix("host: "))?;
         let base = format!("http://{host}");
@@ -103,6 +117,14 @@ impl Known {
             ("GET", "/.well-known/oauth-protected-resource/mcp") => scripted::document(
                 &json!({"resource": format!("{base}/mcp"), "authorization_servers": [base], "scopes_supported": ["look"]}),
             ),
+            ("GET", "/.well-known/oauth-authorization-server") if self.hides_pkce => {
+                scripted::document(&json!({
+                    "issuer": base,
+                    "authorization_endpoint": format!("{base}/authorize"),
+                    "token_endpoint": format!("{base}/token"),
+                    "registration_endpoint": format!("{base}/register"),
+                }))
+            }
             ("GET", "/.well-known/oauth-authorization-server") => scripted::document(&json!({
                 "issuer": base,
                 "authorization_endpoint": format!("{base}/authorize"),
@@ -110,12 +132,22 @@ impl Known {
                 "registration_endpoint": format!("{base}/register"),
                 "revocation_endpoint": format!("{base}/revoke"),
                 "code_challenge_methods_supported": ["S256"],
-                "token_endpoint_auth_methods_supported": ["none"],
+                "token_endpoint_auth_methods_supported": ["none", "client_secret_post"],
                 "authorization_response_iss_parameter_supported": true,
             })),
             ("POST", "/register") => {
                 self.registered += 1;
                 scripted::document(&json!({"client_id": "client-1"}))
+            }
+            ("GET", "/authorize") if self.refuses_resource && query.contains("resource=") => {
+                let asked = form(query);
+                let (to, state) = (&asked["redirect_uri"], &asked["state"]);
+                let words = "AADSTS9010010: The resource parameter provided in the request doesn't match";
+                let words: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
+                let location = format!(
+                    "Location: {to}?error=invalid_target&error_description={words}&state={state}&iss={base}"
+                );
+                scripted::response("302 Found", &[&location], "")
             }
             ("GET", "/authorize") => self.authorize(&base, query),
             ("POST", "/token") => self.token(&base, &form(asked.body.as_str()?)),
@@ -404,5 +436,119 @@ fn a_bridge_of_one_client_uses_the_login_and_one_of_many_only_as_told() {
             Program::start(guarded.command(&[&["bridge", "--port", "0", &url], arguments].concat()));
         let answer = bridge.server().post(&message, &[]).json();
         assert_eq!(answer["result"]["content"][0]["text"] == "seen", is_let_in, "{arguments:?}: {answer}");
+    }
+}
+
+/// A server's file in the folder of the test.
+fn write_file(guarded: &Guarded, keys: &str) {
+    let file = format!("[upstreams.guarded]\nurl = \"{}\"\n{keys}\n", guarded.server.url());
+    fs::write(guarded.home.path().join("anyport.toml"), file).unwrap();
+}
+
+const CLIENT: &str =
+    "auth = \"client_credentials\"\nclient_id = \"client-1\"\nclient_secret = \"file:secret\"";
+
+#[test]
+fn a_client_of_a_file_needs_no_user() {
+    let guarded = Guarded::start();
+    write_file(&guarded, CLIENT);
+    fs::write(guarded.home.path().join("secret"), "secret-of-the-test\n").unwrap();
+    let called = guarded.run(&["call", "anyport.toml#guarded", "look"]);
+    assert_eq!((called.code, called.stdout.trim()), (Some(0), "seen"), "{}", called.stderr);
+    assert!(!guarded.home.path().join("state/anyport/credentials.key").exists(), "nothing is kept");
+    let mut gateway = Program::start(guarded.command(&["serve", "--port", "0"]));
+    let client = gateway.server();
+    let message = modern(1, "tools/call", json!({"name": "guarded_look", "arguments": {}}));
+    until(|| client.post(&message, &[]).json(), |answer| answer["result"]["content"][0]["text"] == "seen");
+    let status: Value = serde_json::from_str(&guarded.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["gateways"][0]["servers"][0]["login"], "signed in");
+    assert_eq!(guarded.known(|known| known.registered), 0);
+}
+
+#[test]
+fn a_login_by_the_secret_of_a_client_is_kept() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let login = |secret: &str| {
+        let arguments = [
+            "login",
+            &url,
+            "--client-credentials",
+            "--client-id",
+            "client-1",
+            "--client-secret",
+            "env:SECRET",
+        ];
+        let mut command = guarded.command(&arguments);
+        command.env("SECRET", secret);
+        to_the_end(command)
+    };
+    let refused = login("another-of-the-test");
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("invalid_client") && !refused.stderr.contains("-of-the-test"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(login("secret-of-the-test").code, Some(0));
+    guarded.known(|known| known.access.clear());
+    let called = guarded.run(&["call", &url, "look"]);
+    assert_eq!((called.code, called.stdout.trim()), (Some(0), "seen"), "{}", called.stderr);
+}
+
+/// Invariant: A login that fails for want of an option names that option, and an option that gives protection up warns.
+#[test]
+fn a_login_names_the_option_that_helps_and_the_option_warns() {
+    let guarded = Guarded::start();
+    guarded.known(|known| known.refuses_resource = true);
+    let refused = guarded.log_in(&[]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--resource omit"), "{}", refused.stderr);
+    let signed_in = guarded.log_in(&["--resource", "omit"]);
+    assert_eq!(signed_in.code, Some(0), "{}", signed_in.stderr);
+    assert!(
+        signed_in.stderr.contains("warning: ") && signed_in.stderr.contains("resource = "),
+        "{}",
+        signed_in.stderr
+    );
+    // The renewal, too, is without it.
+    guarded.known(|known| known.access.clear());
+    assert_eq!(guarded.run(&["call", &guarded.server.url(), "look"]).code, Some(0));
+
+    guarded.known(|known| known.hides_pkce = true);
+    let url = guarded.server.url();
+    let refused = guarded.run(&["login", &url, "--resource", "omit"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--pkce assume"), "{}", refused.stderr);
+    write_file(
+        &guarded,
+        "auth = \"oauth\"\nresource = \"omit\"\npkce = \"assume\"\nauthorize_params = { audience = \"a\" }",
+    );
+    let opened = guarded.home.path().join("opened");
+    fs::remove_file(&opened).unwrap();
+    let browser = thread::spawn(move || {
+        let url = until(
+            || fs::read_to_string(&opened).ok().map_or(Value::Null, Value::String),
+            |url| url.is_string(),
+        );
+        follow(url.as_str().unwrap());
+        url
+    });
+    let signed_in = guarded.run(&["login", "anyport.toml#guarded"]);
+    assert_eq!(signed_in.code, Some(0), "{}", signed_in.stderr);
+    for option in ["resource = ", "pkce = ", "authorize_params"] {
+        assert!(signed_in.stderr.contains(option), "{option}: {}", signed_in.stderr);
+    }
+    assert!(browser.join().unwrap().as_str().unwrap().contains("audience=a"));
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    for option in ["--client-secret", "--client-key", "--assertion"] {
+        let refused = guarded.run(&["login", &url, "--client-id", "c", option, "secret-on-the-line"]);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("secret-on-the-line"), "{}", refused.stderr);
     }
 }

@@ -7,11 +7,13 @@
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
+//! - `login`: the keys of an upstream about its login.
 
 mod auth;
 mod find;
 mod forwarded;
 mod lines;
+mod login;
 pub(crate) mod model;
 mod read;
 mod upstream;
@@ -20,9 +22,9 @@ pub use auth::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretCon
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{
-    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess, Pin,
-    ProgramLimits, SandboxConfig, Start, ToolConfig, UpstreamAuth, UpstreamConfig, VirtualServerConfig,
-    Words,
+    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess, Pin, PkceSupport,
+    ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig, UpstreamAuth, UpstreamConfig,
+    VirtualServerConfig, Words,
 };
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
 pub use upstream::NO_HEADERS;

@@ -73,10 +73,34 @@ pub struct UpstreamConfig {
     pub headers: IndexMap<String, String>,
     /// The place of the bearer token: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
     pub bearer: Option<String>,
-    /// How the gateway gets its token, if it is not given one: `oauth` is the login of `anyport login`.
+    /// How the gateway gets its token, if it is not given one: `oauth` is the login of `anyport login`; `client_credentials` and
+    /// `workload_identity` need no user.
     pub auth: Option<UpstreamAuth>,
-    /// The login that `auth` uses: the name that `anyport login --account` gave it. Default: the one without a name.
+    /// The login that `auth = "oauth"` uses: the name that `anyport login --account` gave it. Default: the one without a name.
     pub account: Option<String>,
+    /// The authorization server, in place of the one that the server names: its issuer, as it writes it. Prints a warning.
+    pub issuer: Option<String>,
+    /// `omit`: the authorization server is not told the resource (RFC 8707), which some refuse. Prints a warning.
+    pub resource: Option<ResourceParameter>,
+    /// `assume`: the authorization server checks who redeems a code (PKCE), though it does not say so. Prints a warning.
+    pub pkce: Option<PkceSupport>,
+    /// Further parameters of the page to sign in at. Prints a warning.
+    pub authorize_params: IndexMap<String, String>,
+    /// The id of a client that is registered with the authorization server.
+    pub client_id: Option<String>,
+    /// The place of the secret of this client: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
+    pub client_secret: Option<String>,
+    /// The place of the private key of this client, in PEM: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
+    pub client_key: Option<String>,
+    /// The URL of the metadata of a client that you host, for authorization servers that take it as an id.
+    pub client_metadata_url: Option<String>,
+    /// Where the browser brings the answer of a login. Default: a free port of this machine.
+    pub redirect_uri: Option<String>,
+    /// The scopes to ask for, separated by spaces. Default: those that the server names.
+    pub scope: Option<String>,
+    /// The place of the assertion of `auth = "workload_identity"`, which is read before each request: `env:NAME`, `file:PATH` or
+    /// `cmd:COMMAND`.
+    pub assertion: Option<String>,
     /// Headers that clients bring for this server: the name in their requests, and the name under which it is sent. Callers with
     /// different values share no connection and no list.
     pub forward_headers: IndexMap<String, String>,
@@ -276,10 +300,30 @@ pub enum LargeResult {
 
 /// How a gateway gets the token of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum UpstreamAuth {
     /// By the login of `anyport login`, which all clients of the gateway then share.
     Oauth,
+    /// By the secret or the key of its own client, without a user (client credentials).
+    ClientCredentials,
+    /// By what the platform says of the gateway, without a user (workload identity).
+    WorkloadIdentity,
+}
+
+/// Whether the authorization server is told the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceParameter {
+    /// It is not told.
+    Omit,
+}
+
+/// What is known of the authorization server's PKCE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PkceSupport {
+    /// It supports it, though it does not say so.
+    Assume,
 }
 
 /// When a server is connected.

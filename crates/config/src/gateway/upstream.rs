@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::{
-    forwarded,
+    forwarded, login,
     model::{ProgramLimits, Start, UpstreamConfig, Words},
 };
 use crate::server::{Endpoint, ServerConfig};
@@ -61,13 +61,9 @@ impl UpstreamConfig {
     }
 
     fn program(&self, command: &Words) -> Result<Endpoint, (&'static str, String)> {
-        let others = [
-            ("auth", self.auth.is_some()),
-            ("account", self.account.is_some()),
-            ("forward_headers", !self.forward_headers.is_empty()),
-        ];
+        let others = [("auth", self.auth.is_some()), ("forward_headers", !self.forward_headers.is_empty())];
         let other = others.into_iter().find(|(_, given)| *given).map(|(key, _)| key);
-        if let Some(key) = self.key_for_http().or(other) {
+        if let Some(key) = self.key_for_http().or(other).or(login::first_key(self)) {
             return Err((key, "it is for a `url`, and this upstream has a `command`".to_owned()));
         }
         let mut words = match command {
@@ -89,29 +85,6 @@ impl UpstreamConfig {
         })
     }
 
-    /// Checks the keys of the login.
-    fn check_login(&self, url: &str) -> Result<(), (&'static str, String)> {
-        if self.auth.is_none() {
-            return match self.account {
-                Some(_) => {
-                    Err(("account", "it is the login of `auth = \"oauth\"`, which is not there".to_owned()))
-                }
-                None => Ok(()),
-            };
-        }
-        let is_token = |name: &String| name.eq_ignore_ascii_case("authorization");
-        let is_given = self.bearer.is_some() || self.headers.keys().any(is_token);
-        match (is_given, url.starts_with("http://") || url.starts_with("https://")) {
-            (true, _) => {
-                Err(("auth", "the upstream is given a token, too, by `bearer` or `headers`".to_owned()))
-            }
-            (false, false) => {
-                Err(("auth", "only servers at http:// and https:// URLs have logins".to_owned()))
-            }
-            (false, true) => Ok(()),
-        }
-    }
-
     fn remote(&self, url: &str) -> Result<Endpoint, (&'static str, String)> {
         let of_a_program = [
             ("args", !self.args.is_empty()),
@@ -128,7 +101,7 @@ impl UpstreamConfig {
         if let Some(key) = self.key_for_http().filter(|_| url.starts_with("unix:")) {
             return Err((key, NO_HEADERS.to_owned()));
         }
-        self.check_login(url)?;
+        login::check(self, url)?;
         forwarded::check(self, url).map_err(|reason| ("forward_headers", reason))?;
         Ok(Endpoint::Url { url: url.to_owned(), headers: self.headers.clone(), sse: false })
     }

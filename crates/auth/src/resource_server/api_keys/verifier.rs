@@ -13,7 +13,9 @@ use super::{
     records::{ApiKeyRecords, id_of},
     table::Table,
 };
-use crate::resource_server::{VerifierLimits, invalid, scopes::Hierarchy, unavailable};
+use crate::resource_server::{
+    limits::VerifierLimits, refusal::invalid, refusal::unavailable, scopes::Hierarchy,
+};
 
 /// Verifies API keys, which `anyport key create` makes.
 ///

@@ -10,10 +10,7 @@ use super::{
     fixture::{ISSUER, RESOURCE, bearer, head, now, present, present_late, refusal, result, retry_after},
     server::{Server, advance},
 };
-use crate::{
-    AuthMethod,
-    resource_server::{Introspection, VerifierLimits, Verifiers},
-};
+use crate::resource_server::{Introspection, VerifierLimits, Verifiers};
 
 fn verifier(server: &Server) -> Introspection {
     Introspection::new(ISSUER, format!("{}/introspect", server.url), "us", "a secret").unwrap()
@@ -59,7 +56,7 @@ async fn an_answer_is_used_for_half_a_minute_and_asked_for_once() {
 async fn a_stream_that_is_open_learns_of_a_revocation_at_once() {
     let server = Server::start().await;
     tell(&server, "good", json!({}));
-    let verifier = verifier(&server).client_auth(AuthMethod::Post);
+    let verifier = verifier(&server).secret_in_body();
     present_late(&verifier, "good").await.unwrap();
     assert!(server.state().requests[0].1.contains("client_secret=a+secret"));
     server.state().tokens.clear();

@@ -99,7 +99,7 @@ pub(super) async fn open(
 /// Where a server of the web is, and what is sent to it.
 fn on_the_web(server: &Server) -> Option<(&str, &[(String, SecretValue)])> {
     match server {
-        Server::Http { url, headers } | Server::WebSocket { url, headers } => Some((url, headers)),
+        Server::Http { url, headers, .. } | Server::WebSocket { url, headers } => Some((url, headers)),
         Server::Unix(_) | Server::Command { .. } | Server::Gateway(_) => None,
     }
 }

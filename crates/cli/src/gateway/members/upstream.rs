@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyport::layer::Layer as _;
-use anyport_auth::{DEFAULT_ACCOUNT, SignIn};
-use anyport_config::gateway::{GatewaySettings, UpstreamAuth, UpstreamConfig};
+use anyport_auth::SignIn;
+use anyport_config::gateway::{GatewaySettings, UpstreamConfig};
 use anyport_gateway::{
     Bridge, CallerBridges,
     federation::{Member, PinMode, Pins, ResultLimit},
@@ -91,7 +91,7 @@ impl UpstreamMember {
         let entry = factory.entry_id(&file.pinned_as(), name, config);
         let options = settings.options(name, &server, Some(entry));
         let mut options = options.map_err(|error| error.to_string())?;
-        let sign_in = sign_in(config, &options.target, factory)?;
+        let sign_in = sign_in(name, &server, &options.target, file, factory)?;
         if let Some(sign_in) = &sign_in {
             options.target = client::Target::Http(sign_in.endpoint());
         }
@@ -226,19 +226,22 @@ impl UpstreamMember {
     }
 }
 
-/// The login by which the upstream of `config` at `target` is reached, if it is reached by one.
+/// The login by which the upstream `name` is reached, if it is reached by one.
 fn sign_in(
-    config: &UpstreamConfig,
+    name: &str,
+    server: &target::Server,
     target: &client::Target,
+    file: &GatewayFile,
     factory: &UpstreamFactory,
 ) -> Result<Option<SignIn>, String> {
-    match (config.auth, target) {
-        (Some(UpstreamAuth::Oauth), client::Target::Http(endpoint)) => {
-            let account = config.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
-            factory.sign_in(endpoint, account).map(Some).map_err(|error| error.to_string())
-        }
-        _ => Ok(None),
+    let (target::Server::Http { login: Some(login), .. }, client::Target::Http(endpoint)) = (server, target)
+    else {
+        return Ok(None);
+    };
+    for warning in login.options.warnings() {
+        tracing::warn!("the upstream {name} departs from the protocol: {warning}");
     }
+    factory.sign_in(endpoint, login, file.surroundings()).map(Some).map_err(|error| error.to_string())
 }
 
 impl Unusable {

@@ -1,6 +1,7 @@
 use std::{fmt, future::Future, pin::Pin};
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
+use url::Url;
 
 /// Gives the requests to one server their header `Authorization`, and answers the server's refusals.
 ///
@@ -8,6 +9,18 @@ use http::HeaderValue;
 pub trait Authorizer: Send + Sync + 'static {
     /// The value of `Authorization` that is known now. Called for every request to the server's own origin.
     fn authorization(&self) -> Option<HeaderValue>;
+
+    /// The value of `DPoP` of a request that carries `authorization`: the proof that its token is used by its owner (RFC 9449).
+    /// `None` if the token is not bound to a key.
+    fn proof(&self, method: &Method, url: &Url, authorization: &HeaderValue) -> Option<HeaderValue> {
+        let _ = (method, url, authorization);
+        None
+    }
+
+    /// The server has answered with a nonce for further proofs (`DPoP-Nonce`).
+    fn nonce(&self, nonce: &HeaderValue) {
+        let _ = nonce;
+    }
 
     /// What is to be done before the next request, such as renewing a token that expires soon; `None` if nothing is.
     fn prepare(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>;
@@ -35,6 +48,8 @@ pub struct AccessRefusal {
     pub sent: Option<HeaderValue>,
     /// The number of refusals of this request before.
     pub attempt: u32,
+    /// The number of those with status 403.
+    pub forbidden: u32,
     /// Whether the server is on the public internet, as far as the connection tells.
     pub is_public: bool,
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use anyport_service::sync::Lock;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -38,6 +38,23 @@ pub(crate) struct Outbound {
     redirects: usize,
     observer: Option<Arc<dyn MessageObserver>>,
     authorizer: Option<Arc<dyn Authorizer>>,
+}
+
+/// By what a request is authorized.
+#[derive(Clone, Copy)]
+struct Authorization<'a> {
+    value: &'a HeaderValue,
+    authorizer: &'a dyn Authorizer,
+}
+
+impl Authorization<'_> {
+    /// Adds it to the headers of a request, with the proof that belongs to this very request.
+    fn add(self, method: &Method, url: &Url, headers: &mut HeaderMap) {
+        headers.insert(header::AUTHORIZATION, self.value.clone());
+        if let Some(proof) = self.authorizer.proof(method, url, self.value) {
+            headers.insert(DPOP, proof);
+        }
+    }
 }
 
 /// Sends requests on connections of its own.
@@ -138,20 +155,26 @@ impl Outbound {
         body: Bytes,
         is_redirected: &mut bool,
     ) -> Result<Response<Incoming>, Fault> {
-        let mut attempt = 0;
+        let (mut attempt, mut forbidden) = (0, 0);
         loop {
             if let Some(prepared) = authorizer.prepare() {
                 prepared.await;
             }
             let sent = authorizer.authorization();
-            let (authorization, method) = (sent.as_ref(), method.clone());
+            let authorization = sent.as_ref().map(|value| Authorization { value, authorizer });
+            let method = method.clone();
             // What only gives a session back is not worth a login.
             let is_last = method == Method::DELETE;
             let response =
                 self.follow(method, url, headers, body.clone(), authorization, is_redirected).await?;
             let is_refusal = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             // What another origin refuses has no credentials of the server's.
-            if !is_refusal || is_last || response.extensions().get::<Redirected>().is_some() {
+            let is_elsewhere = response.extensions().get::<Redirected>().is_some();
+            // RFC 9449 §8.2: the next nonce "can be supplied on any response", not on refusals alone.
+            if let (Some(nonce), false) = (response.headers().get(DPOP_NONCE), is_elsewhere) {
+                authorizer.nonce(nonce);
+            }
+            if !is_refusal || is_last || is_elsewhere {
                 return Ok(response);
             }
             let refusal = AccessRefusal {
@@ -159,10 +182,15 @@ impl Outbound {
                 challenges: challenges(&response),
                 sent,
                 attempt,
+                forbidden,
                 is_public: self.class(url) == Some(AddressClass::Public),
             };
+            let is_forbidden = response.status() == StatusCode::FORBIDDEN;
             match authorizer.refused(refusal).await {
-                Ok(true) => attempt += 1,
+                Ok(true) => {
+                    attempt += 1;
+                    forbidden += u32::from(is_forbidden);
+                }
                 Ok(false) => return Ok(response),
                 Err(failed) => return Err(Fault::SignIn { at: shown(url), why: failed.0 }),
             }
@@ -182,7 +210,7 @@ impl Outbound {
         url: &Url,
         headers: &RequestHeaders,
         body: Bytes,
-        authorization: Option<&HeaderValue>,
+        authorization: Option<Authorization<'_>>,
         is_redirected: &mut bool,
     ) -> Result<Response<Incoming>, Fault> {
         // Once led away, always away: a server that sends us back does not choose what we carry.
@@ -204,7 +232,7 @@ impl Outbound {
             };
             let mut carried = if trusted { self.all(headers) } else { public(headers) };
             if let (Some(authorization), true) = (authorization, trusted) {
-                carried.insert(header::AUTHORIZATION, authorization.clone());
+                authorization.add(&method, at, &mut carried);
             }
             if let Some(credentials) = credentials {
                 carried.insert(header::PROXY_AUTHORIZATION, credentials);
@@ -322,6 +350,9 @@ fn host(uri: &http::Uri) -> Option<HeaderValue> {
     };
     HeaderValue::try_from(host).ok()
 }
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+pub(super) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// How many headers a request has, beside those that the user wants.
 const ROOM: usize = 12;

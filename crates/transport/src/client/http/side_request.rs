@@ -13,7 +13,7 @@ use super::{
     address_policy::AddressClass,
     fault::shown,
     headers::RequestHeaders,
-    outbound::{Outbound, challenges},
+    outbound::{DPOP_NONCE, Outbound, challenges},
     received::{Broken, collect},
 };
 
@@ -39,6 +39,8 @@ pub struct SideAnswer {
     pub challenges: Vec<String>,
     /// The content; `None` if it is longer than the request allows.
     pub body: Option<Bytes>,
+    /// The value of `DPoP-Nonce` (RFC 9449 §8).
+    pub dpop_nonce: Option<String>,
     /// Whether the server is on the public internet, as far as the connection tells.
     pub is_public: bool,
 }
@@ -111,8 +113,10 @@ impl Endpoint {
         let content_type = response.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let challenges = challenges(&response);
+        let nonce = response.headers().get(DPOP_NONCE).and_then(|value| value.to_str().ok());
+        let dpop_nonce = nonce.map(str::to_owned);
         let body = read(&self.url, response, answer_max).await?;
-        Ok(SideAnswer { status, content_type, challenges, body, is_public })
+        Ok(SideAnswer { status, content_type, challenges, body, dpop_nonce, is_public })
     }
 }
 
@@ -128,6 +132,6 @@ impl SideAnswer {
     /// An answer with this status and body, of which nothing else is known.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
         let (content_type, challenges) = (None, Vec::new());
-        Self { status, content_type, challenges, body: Some(body.into()), is_public: false }
+        Self { status, content_type, challenges, body: Some(body.into()), dpop_nonce: None, is_public: false }
     }
 }

@@ -1,0 +1,107 @@
+//! What a file says of the login to a server.
+
+use std::str::FromStr as _;
+
+use anyport_auth::{ClientOptions, GivenClient, LoginGrant, Scopes, Secret, SignInOptions};
+use anyport_config::{
+    Surroundings,
+    gateway::{PkceSupport, ResourceParameter, UpstreamAuth, UpstreamConfig},
+};
+
+use super::{redact::SecretValue, upstream::UpstreamFault};
+use crate::secret_source::{InvalidSecretSource, SecretSource};
+
+/// What a file says of the login to a server, with its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoginSettings {
+    /// How this program signs in.
+    pub(crate) options: SignInOptions,
+    /// The login that is used.
+    pub(crate) account: Option<String>,
+}
+
+/// The keys whose values are places of secrets.
+const PLACES: [&str; 3] = ["client_secret", "client_key", "assertion"];
+
+fn places(config: &UpstreamConfig) -> [(&'static str, &Option<String>); 3] {
+    let [secret, key, assertion] = PLACES;
+    [(secret, &config.client_secret), (key, &config.client_key), (assertion, &config.assertion)]
+}
+
+/// Checks the keys of the login of an upstream, without its secrets.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn check(config: &UpstreamConfig) -> Result<(), UpstreamFault> {
+    for (key, place) in places(config) {
+        place.as_deref().map(|place| source(key, place)).transpose()?;
+    }
+    Ok(())
+}
+
+/// Whether secrets of the login are written by commands.
+pub(super) fn runs_commands(config: &UpstreamConfig) -> bool {
+    let mut all = places(config)
+        .into_iter()
+        .filter(|(key, _)| *key != "assertion")
+        .filter_map(|(_, place)| place.as_deref());
+    all.any(|place| matches!(place.parse(), Ok(SecretSource::Command(_))))
+}
+
+/// The login of an upstream; `None` if it has none.
+///
+/// # Errors
+/// What has no value.
+pub(super) fn of_upstream(
+    config: &UpstreamConfig,
+    surroundings: &Surroundings,
+) -> Result<Option<LoginSettings>, UpstreamFault> {
+    let Some(auth) = config.auth else { return Ok(None) };
+    let read = |key: &'static str, place: &Option<String>| match place {
+        None => Ok(None),
+        Some(place) => {
+            let text = source(key, place)?.read_text(surroundings);
+            let text = text.map_err(|why| UpstreamFault::new([key], format!("its `{key}`: {why}")))?;
+            Ok::<_, UpstreamFault>(Some(Secret::new(SecretValue::new(text).0)))
+        }
+    };
+    let given = match &config.client_id {
+        None => None,
+        Some(id) => Some(GivenClient {
+            id: id.clone(),
+            secret: read("client_secret", &config.client_secret)?,
+            key: read("client_key", &config.client_key)?,
+        }),
+    };
+    let grant = match auth {
+        UpstreamAuth::Oauth => LoginGrant::AuthorizationCode,
+        UpstreamAuth::ClientCredentials => LoginGrant::ClientCredentials,
+        UpstreamAuth::WorkloadIdentity => {
+            LoginGrant::WorkloadIdentity { assertion: config.assertion.clone().unwrap_or_default() }
+        }
+    };
+    let client = ClientOptions {
+        given,
+        metadata_url: config.client_metadata_url.clone(),
+        redirect_uri: config.redirect_uri.clone(),
+    };
+    let options = SignInOptions {
+        grant,
+        client,
+        issuer: config.issuer.clone(),
+        scopes: config.scope.as_deref().map(Scopes::parse),
+        omits_resource: config.resource == Some(ResourceParameter::Omit),
+        assumes_pkce: config.pkce == Some(PkceSupport::Assume),
+        authorize_parameters: config.authorize_params.clone().into_iter().collect(),
+        ..SignInOptions::default()
+    };
+    Ok(Some(LoginSettings { options, account: config.account.clone() }))
+}
+
+/// The place of a secret. The text may be the secret itself, so it is not repeated.
+fn source(key: &'static str, place: &str) -> Result<SecretSource, UpstreamFault> {
+    SecretSource::from_str(place).map_err(|InvalidSecretSource| {
+        let why = "is the place of a secret: env:NAME, file:PATH or cmd:COMMAND";
+        UpstreamFault::new([key], format!("its `{key}` {why}"))
+    })
+}

@@ -1,0 +1,142 @@
+//! The keys of an upstream about its login.
+
+use super::model::{UpstreamAuth, UpstreamConfig};
+
+/// The keys that only mean something beside `auth`, and whether each is given.
+fn keys(config: &UpstreamConfig) -> [(&'static str, bool); 12] {
+    [
+        ("account", config.account.is_some()),
+        ("issuer", config.issuer.is_some()),
+        ("resource", config.resource.is_some()),
+        ("pkce", config.pkce.is_some()),
+        ("authorize_params", !config.authorize_params.is_empty()),
+        ("client_id", config.client_id.is_some()),
+        ("client_secret", config.client_secret.is_some()),
+        ("client_key", config.client_key.is_some()),
+        ("client_metadata_url", config.client_metadata_url.is_some()),
+        ("redirect_uri", config.redirect_uri.is_some()),
+        ("scope", config.scope.is_some()),
+        ("assertion", config.assertion.is_some()),
+    ]
+}
+
+/// The first of these keys that is given.
+pub(super) fn first_key(config: &UpstreamConfig) -> Option<&'static str> {
+    keys(config).into_iter().find(|(_, given)| *given).map(|(key, _)| key)
+}
+
+/// Checks the keys of the login to the server at `url`.
+///
+/// # Errors
+/// The key that is wrong, and why.
+pub(super) fn check(config: &UpstreamConfig, url: &str) -> Result<(), (&'static str, String)> {
+    let Some(auth) = config.auth else {
+        return match first_key(config) {
+            Some(key) => {
+                Err((key, "it is about the login of `auth = \"oauth\"`, which is not there".to_owned()))
+            }
+            None => Ok(()),
+        };
+    };
+    let is_token = |name: &String| name.eq_ignore_ascii_case("authorization");
+    if config.bearer.is_some() || config.headers.keys().any(is_token) {
+        return Err(("auth", "the upstream is given a token, too, by `bearer` or `headers`".to_owned()));
+    }
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(("auth", "only servers at http:// and https:// URLs have logins".to_owned()));
+    }
+    check_client(config)?;
+    match auth {
+        UpstreamAuth::Oauth => refuse(config, &["assertion"], "it is for `auth = \"workload_identity\"`"),
+        UpstreamAuth::ClientCredentials => {
+            refuse(config, OF_USERS, "it is for logins of users, and `client_credentials` has none")?;
+            refuse(config, &["assertion"], "it is for `auth = \"workload_identity\"`")?;
+            let proof = config.client_secret.is_some() || config.client_key.is_some();
+            demand("client_id", config.client_id.is_some(), "`client_credentials` needs the id of a client")?;
+            demand("client_secret", proof, "`client_credentials` needs this, or a `client_key`")
+        }
+        UpstreamAuth::WorkloadIdentity => {
+            refuse(config, OF_USERS, "it is for logins of users, and `workload_identity` has none")?;
+            demand("client_id", config.client_id.is_some(), "`workload_identity` needs the id of a client")?;
+            demand(
+                "assertion",
+                config.assertion.is_some(),
+                "`workload_identity` needs the place of its assertion",
+            )
+        }
+    }
+}
+
+/// The keys of logins with a browser.
+const OF_USERS: &[&str] = &["account", "pkce", "authorize_params", "client_metadata_url", "redirect_uri"];
+
+fn check_client(config: &UpstreamConfig) -> Result<(), (&'static str, String)> {
+    for (key, given) in [("client_secret", &config.client_secret), ("client_key", &config.client_key)] {
+        if given.is_some() && config.client_id.is_none() {
+            return Err((key, "it belongs to a `client_id`, which is not there".to_owned()));
+        }
+    }
+    match (&config.client_secret, &config.client_key) {
+        (Some(_), Some(_)) => {
+            Err(("client_key", "there is a `client_secret`, too: a client has one of both".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses the first of `names` that is given.
+fn refuse(config: &UpstreamConfig, names: &[&str], why: &str) -> Result<(), (&'static str, String)> {
+    match keys(config).into_iter().find(|(key, given)| *given && names.contains(key)) {
+        Some((key, _)) => Err((key, why.to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn demand(key: &'static str, is_given: bool, why: &str) -> Result<(), (&'static str, String)> {
+    if is_given { Ok(()) } else { Err((key, why.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gateway::UpstreamConfig;
+
+    #[test]
+    fn keys_of_the_login_are_checked_together() {
+        for (text, wrong) in [
+            (
+                "auth = \"oauth\"\nissuer = \"https://i.example\"\nresource = \"omit\"\npkce = \"assume\"",
+                None,
+            ),
+            ("auth = \"oauth\"\nauthorize_params = { audience = \"a\" }", None),
+            ("issuer = \"https://i.example\"", Some("issuer")),
+            ("account = \"work\"", Some("account")),
+            ("auth = \"oauth\"\nassertion = \"file:a\"", Some("assertion")),
+            ("auth = \"oauth\"\nclient_secret = \"env:S\"", Some("client_secret")),
+            ("auth = \"oauth\"\nbearer = \"env:S\"", Some("auth")),
+            (
+                "auth = \"client_credentials\"\nclient_id = \"c\"\nclient_secret = \"env:S\"\nscope = \"a\"",
+                None,
+            ),
+            ("auth = \"client_credentials\"\nclient_id = \"c\"\nclient_key = \"file:key.pem\"", None),
+            ("auth = \"client_credentials\"\nclient_id = \"c\"", Some("client_secret")),
+            ("auth = \"client_credentials\"\nclient_secret = \"env:S\"", Some("client_secret")),
+            (
+                "auth = \"client_credentials\"\nclient_id = \"c\"\nclient_secret = \"env:S\"\nclient_key = \"file:k\"",
+                Some("client_key"),
+            ),
+            (
+                "auth = \"client_credentials\"\nclient_id = \"c\"\nclient_secret = \"env:S\"\npkce = \"assume\"",
+                Some("pkce"),
+            ),
+            ("auth = \"workload_identity\"\nclient_id = \"c\"\nassertion = \"file:token\"", None),
+            ("auth = \"workload_identity\"\nclient_id = \"c\"", Some("assertion")),
+            ("auth = \"workload_identity\"\nassertion = \"file:token\"", Some("client_id")),
+        ] {
+            let config: UpstreamConfig =
+                toml::from_str(&format!("url = \"https://a.example/mcp\"\n{text}")).unwrap();
+            assert_eq!(config.server().err().map(|(key, _)| key), wrong, "{text}");
+        }
+        let program: UpstreamConfig = toml::from_str("command = \"a\"\nscope = \"x\"").unwrap();
+        assert_eq!(program.server().unwrap_err().0, "scope");
+    }
+}
