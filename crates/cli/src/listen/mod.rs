@@ -21,6 +21,7 @@ use anyport::{
     ServeError,
     serve::{ListenAddr, Serve},
 };
+use anyport_config::gateway::AuthConfig;
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::Key;
@@ -152,6 +153,15 @@ pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {
             None
         }
     }
+}
+
+/// Checks that callers can be authenticated as `config` says: its secrets are in their places, and nothing in it is unsafe.
+pub(crate) fn check_auth(config: &AuthConfig) -> Result<()> {
+    // The store of API keys is not opened for this.
+    let config = AuthConfig { keys: false, ..config.clone() };
+    let store = || -> Result<Arc<dyn Store>> { anyhow::bail!("the store is not opened by a check") };
+    let shared = auth::Shared { limits: Limits::with(&[]).verifier, metrics: &Metrics::new(), store: &store };
+    auth::verifiers(&config, &shared).map(drop)
 }
 
 /// How callers over HTTP are authenticated, and what the server says of that.

@@ -140,6 +140,13 @@ impl IssuerConfig {
             let reason = "its tokens must be for this gateway: set `public_url` of [gateway], or `audiences`";
             return Err(("audiences", reason.to_owned()));
         }
+        if let Some(other) = self.algorithms.iter().find(|name| !ALGORITHMS.contains(&name.as_str())) {
+            let reason = format!(
+                "{other:?} is none of {}: an issuer signs with a key whose other half is public",
+                ALGORITHMS.join(", ")
+            );
+            return Err(("algorithms", reason));
+        }
         if let Some(introspection) = &self.introspection {
             if self.keys_url.is_some() || !self.algorithms.is_empty() || !self.types.is_empty() {
                 let reason = "`introspection` is for tokens that cannot be read here: `keys_url`, `algorithms` and `types` are not for it";
@@ -157,6 +164,10 @@ impl IssuerConfig {
         Ok(())
     }
 }
+
+/// The algorithms of signatures that are verified with public keys.
+const ALGORITHMS: [&str; 9] =
+    ["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 
 /// Checks that these are scopes (RFC 6749, section 3.3).
 pub(super) fn check_scopes(scopes: &[String]) -> Result<(), String> {
