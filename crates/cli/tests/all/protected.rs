@@ -19,12 +19,19 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A token of `anyport token` for ada.
 fn token(home: &Path, scopes: &[&str]) -> String {
+    token_for(home, scopes, &[])
+}
+
+fn token_for(home: &Path, scopes: &[&str], more: &[&str]) -> String {
     let mut command = anyport(home);
     command.args(["token", "ada", "--secret", "env:JWT_SECRET"]).env("JWT_SECRET", SECRET);
     for scope in scopes {
         command.args(["--scope", scope]);
     }
-    let ended = to_the_end(command);
+    let ended = to_the_end({
+        command.args(more);
+        command
+    });
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended.stdout.trim().to_owned()
 }
@@ -92,6 +99,12 @@ fn a_gateway_requires_the_scopes_of_its_endpoints_servers_and_tools() {
     let books = "/s/books/mcp";
     assert_eq!(status(&server, books, "book_list_docs", Some(&token(&["mcp"]))), (403, Some(40300)));
     assert_eq!(status(&server, books, "book_list_docs", Some(&token(&["mcp", "books"]))), (200, None));
+
+    // A token for one endpoint is none for another.
+    let scopes = ["mcp", "books"];
+    let for_books = token_for(home.path(), &scopes, &["--audience", "https://mcp.example/s/books/mcp"]);
+    assert_eq!(status(&server, books, "book_list_docs", Some(&for_books)), (200, None));
+    assert_eq!(status(&server, "/mcp", "book_list_docs", Some(&for_books)), (401, Some(40100)));
 
     for (path, resource) in [("", "/mcp"), ("/mcp", "/mcp"), ("/s/books/mcp", "/s/books/mcp")] {
         let path = format!("/.well-known/oauth-protected-resource{path}");
