@@ -125,6 +125,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["anyport-seal"]),
     ("governor", &["anyport-layers"]),
     ("jsonc-parser", &["anyport-config"]),
+    ("jsonwebtoken", &["anyport-auth"]),
     ("prometheus-client", &["anyport-metrics"]),
     ("rusqlite", &["anyport-store"]),
     ("rustls", &["anyport-transport"]),

@@ -1,4 +1,5 @@
-//! Signs in to MCP servers: this program as an OAuth client.
+//! Signs in to MCP servers: this program as an OAuth client. The other side, what verifies the callers of a server of ours, is
+//! [`resource_server`].
 //!
 //! [`SignIn`] is what a user of the crate needs: it gives the requests to one server their token. It finds the authorization
 //! server at the server's first refusal, becomes its client, lets the user sign in, keeps the credential in a [`Vault`], and renews
@@ -10,6 +11,7 @@
 //! - What may be asked: `safe_url`, `fetch`.
 //! - The steps: `discover`, `registration`, `callback`, `login`, `refresh`, `revoke`.
 //! - What is kept: [`Credential`] in a [`Vault`].
+//! - What both sides sign and verify by: `crypto`.
 //! - [`SignIn`] puts them together, with [`SignInOptions`], [`SignInLimits`] and a [`UserAgent`].
 
 mod authorize;
@@ -54,7 +56,7 @@ pub use challenge::{BoundTokens, Challenge, Challenges};
 pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};
 pub use credential::Credential;
 pub use crypto::InvalidKey;
-pub use discover::{Discovered, discover};
+pub use discover::{Discovered, Walk, discover};
 pub use dpop::ProofKey;
 pub use error::{Error, HelpfulOption};
 pub use fetch::Fetcher;

@@ -120,6 +120,10 @@ enum Command {
     Logout(Box<commands::login::LogoutArguments>),
     /// List the servers that you are signed in to.
     Accounts(Box<commands::login::AccountsArguments>),
+    /// Make, list and revoke API keys, which programs call your servers with.
+    Key(Box<commands::key::Arguments>),
+    /// Sign a token for a server that verifies tokens with a secret of its own.
+    Token(Box<commands::token::Arguments>),
     /// Show the running gateways, and the state of their servers.
     #[cfg(unix)]
     Status(Box<commands::gateway::status::Arguments>),
@@ -167,6 +171,8 @@ impl Command {
             Self::Login(arguments) => return Some(arguments.output()),
             Self::Logout(arguments) => return Some(arguments.output()),
             Self::Accounts(arguments) => return Some(arguments.output()),
+            Self::Key(arguments) => return Some(arguments.output()),
+            Self::Token(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Status(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
@@ -243,6 +249,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Login(arguments) => commands::login::login(&arguments),
         Command::Logout(arguments) => commands::login::logout(&arguments),
         Command::Accounts(arguments) => commands::login::accounts(&arguments),
+        Command::Key(arguments) => commands::key::run(&arguments),
+        Command::Token(arguments) => commands::token::run(&arguments),
         #[cfg(unix)]
         Command::Status(arguments) => commands::gateway::status::run(&arguments),
         #[cfg(unix)]

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use anyport_auth::{CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN};
+use anyport_auth::{
+    CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN,
+    resource_server::{API_KEY_USES, API_KEYS},
+};
 use anyport_gateway::{CATALOGS, federation::PINS};
 use anyport_metrics::Metrics;
 use anyport_store::{BLOB, Bucket, Options, Place, SqliteStore};
@@ -25,6 +28,7 @@ pub(crate) fn folder(state: &Path) -> PathBuf {
 pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
     let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
     let logins = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES];
-    let buckets = [lists, logins].concat();
+    let callers = [&API_KEYS, &API_KEY_USES];
+    let buckets = [&lists[..], &logins, &callers].concat();
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))
 }

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use jsonwebtoken::Algorithm as Jwa;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// An algorithm by which an authorization server signs (RFC 7518, RFC 8037). All of them have a public key to verify with: a
 /// secret that both sides know is [`SharedSecretJwt`](super::SharedSecretJwt)'s alone.

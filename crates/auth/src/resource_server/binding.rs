@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::invalid;
+use super::refusal::invalid;
 
 /// The claim `cnf` (RFC 7800).
 #[derive(Debug, Deserialize)]

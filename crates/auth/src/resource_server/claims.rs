@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     binding::{Binding, Confirmation},
-    invalid,
+    refusal::invalid,
     scopes::{Hierarchy, names},
 };
 
@@ -126,6 +126,11 @@ impl Claims {
     /// Whether it names recipients.
     pub(super) fn has_audience(&self) -> bool {
         self.aud.is_some()
+    }
+
+    /// Whether it names an end.
+    pub(super) fn has_end(&self) -> bool {
+        self.exp.is_some()
     }
 
     /// Refuses tokens that are signed by the same keys and say who somebody is, or what became of a session, in place of what a

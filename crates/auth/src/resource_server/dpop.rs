@@ -22,8 +22,9 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Algorithm, VerifierLimits, binding::Binding, cache::TokenHash, claims::Moment, invalid,
-    jws::UnverifiedToken, key_set::algorithms_of, presented::Presented, unavailable,
+    algorithm::Algorithm, binding::Binding, cache::TokenHash, claims::Moment, jws::UnverifiedToken,
+    key_set::algorithms_of, limits::VerifierLimits, presented::Presented, refusal::invalid,
+    refusal::unavailable,
 };
 
 /// Which tokens must be bound to a key.

@@ -6,7 +6,7 @@ use jsonwebtoken::{DecodingKey, Header, crypto, decode_header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{VerifierLimits, invalid};
+use super::{limits::VerifierLimits, refusal::invalid};
 
 /// A token whose signature was not verified yet.
 pub(super) struct UnverifiedToken<'a> {

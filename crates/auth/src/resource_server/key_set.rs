@@ -12,7 +12,7 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Algorithm, algorithm};
+use super::{algorithm, algorithm::Algorithm};
 
 /// The keys with which an issuer may have signed.
 #[derive(Debug, Default)]

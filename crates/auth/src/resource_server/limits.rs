@@ -66,6 +66,13 @@ anyport_protocol::limits! {
             beyond = "the token is introspected again"
         )]
         pub introspection_cache: Duration,
+        /// The number of tokens that an authorization server is asked about at once.
+        #[default(64)]
+        #[limit(
+            Count "max_introspections", note = " tokens that are introspected at once",
+            beyond = "503 with `Retry-After`"
+        )]
+        pub max_introspections: usize,
         /// How long the identifier of a DPoP proof is remembered.
         #[default(5 minutes)]
         #[limit(

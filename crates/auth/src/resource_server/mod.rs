@@ -1,26 +1,33 @@
 //! Verifies the credentials that callers present to a server of ours: this program as an OAuth resource server.
 //!
 //! Each verifier here is a `CredentialVerifier` of the transport: [`Jwt`] for the signed tokens of one issuer,
-//! [`SharedSecretJwt`] for those with a secret of our own. [`Verifiers`] chooses one of several for each token, by the token's form and issuer.
+//! [`SharedSecretJwt`] for those with a secret of our own, [`Introspection`] for those that only the authorization server
+//! can read, [`ApiKeys`] for keys of our own. [`Verifiers`] chooses one of several for each token, by the token's form and issuer.
 //!
 //! # Layout
 //! - What is believed of a token: `jws` (its form), `claims`, `scopes`, `binding` (`cnf`), `dpop` (proofs).
 //! - Whose signature it is: [`Algorithm`], `key_set`, `key_source` (fetching, rotation).
 //! - What is remembered: `cache`.
-//! - The verifiers: `jwt`, `shared_secret`, and `verifiers`, which chooses.
+//! - The verifiers: `jwt`, `shared_secret`, `introspection`, `api_keys`, and `verifiers`, which chooses.
 
 mod algorithm;
+mod api_keys;
 mod binding;
 mod cache;
 mod claims;
 mod dpop;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
+mod introspection;
 mod jws;
 mod jwt;
 mod key_set;
 mod key_source;
 mod limits;
+mod policy;
 mod presented;
+mod refusal;
 mod remote;
 mod scopes;
 mod shared_secret;
@@ -28,26 +35,14 @@ mod shared_secret;
 mod tests;
 mod verifiers;
 
-use std::time::Duration;
-
-use anyport_transport::http::CredentialError;
-
 pub use self::{
     algorithm::Algorithm,
+    api_keys::{API_KEY_USES, API_KEYS, ApiKey, ApiKeyRecords, ApiKeys, CreateError},
     dpop::DpopPolicy,
     error::ConfigError,
+    introspection::Introspection,
     jwt::Jwt,
     limits::VerifierLimits,
     shared_secret::{LEAST_SECRET, SHARED_SECRET_ISSUER, SharedSecretJwt},
     verifiers::Verifiers,
 };
-
-/// A credential that does not let its request in.
-const fn invalid(why: &'static str) -> CredentialError {
-    CredentialError::Invalid(std::borrow::Cow::Borrowed(why))
-}
-
-/// What cannot be known now.
-const fn unavailable(reason: &'static str, retry_after: Duration) -> CredentialError {
-    CredentialError::Unavailable { reason: std::borrow::Cow::Borrowed(reason), retry_after }
-}

@@ -2,7 +2,7 @@
 
 use anyport_transport::client::http::Endpoint;
 
-use super::{ConfigError, VerifierLimits};
+use super::{error::ConfigError, limits::VerifierLimits};
 use crate::{
     fetch::Fetcher,
     limits::SignInLimits,

@@ -10,16 +10,16 @@ use anyport_transport::http::{Credential, CredentialError, CredentialVerifier, S
 use http::request::Parts;
 use jsonwebtoken::{Algorithm as Jwa, DecodingKey, EncodingKey};
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::{
-    ConfigError, VerifierLimits,
     binding::Binding,
     cache::{TokenCache, TokenHash},
     claims::{Claims, Moment},
-    invalid,
+    error::ConfigError,
     jws::UnverifiedToken,
-    scopes::Hierarchy,
+    limits::VerifierLimits,
+    policy::{TokenPolicy, policy_setters},
+    refusal::invalid,
 };
 use crate::{
     crypto::{sign::jwt, verify::install},
@@ -40,20 +40,11 @@ use crate::{
 /// # }
 /// ```
 pub struct SharedSecretJwt {
-    config: Config,
+    issuer: Option<String>,
+    policy: TokenPolicy,
     key: DecodingKey,
     signing_key: EncodingKey,
     cache: OnceLock<Arc<TokenCache<Authorization>>>,
-}
-
-#[derive(Clone)]
-struct Config {
-    issuer: Option<String>,
-    audiences: Vec<String>,
-    hierarchy: Hierarchy,
-    leeway: Option<Duration>,
-    limits: VerifierLimits,
-    clock: Clock,
 }
 
 /// The least length of a secret in bytes. RFC 7518, section 3.2: "A key of the same size as the hash output (for instance, 256 bits
@@ -73,62 +64,25 @@ impl SharedSecretJwt {
             return Err(ConfigError::WeakSecret(secret.len()));
         }
         install();
-        let config = Config {
-            issuer: None,
-            audiences: Vec::new(),
-            hierarchy: Hierarchy::default(),
-            leeway: None,
-            limits: VerifierLimits::default(),
-            clock: Clock::default(),
-        };
         let (key, signing_key) = (DecodingKey::from_secret(secret), EncodingKey::from_secret(secret));
-        Ok(Self { config, key, signing_key, cache: OnceLock::new() })
+        let (issuer, policy) = (None, TokenPolicy::default());
+        Ok(Self { issuer, policy, key, signing_key, cache: OnceLock::new() })
     }
 
     /// Has tokens name this issuer (`iss`). Default: they name none.
     #[must_use]
-    pub fn issuer(self, issuer: impl Into<String>) -> Self {
-        self.with(|config| config.issuer = Some(issuer.into()))
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self.cache = OnceLock::new();
+        self
     }
 
-    /// Accepts tokens for `audience`, besides those for the URL of the endpoint and those for nobody in particular.
-    #[must_use]
-    pub fn audience(self, audience: impl Into<String>) -> Self {
-        self.with(|config| config.audiences.push(audience.into()))
-    }
-
-    /// Has `scope` include `others`, and what those include.
-    #[must_use]
-    pub fn includes<S: Into<String>>(
-        self,
-        scope: impl Into<String>,
-        others: impl IntoIterator<Item = S>,
-    ) -> Self {
-        self.with(|config| config.hierarchy.include(scope.into(), others.into_iter().map(Into::into)))
-    }
-
-    /// Sets how far the clock of who signs may be off. Default: the limit `clock_leeway`, 60 s.
-    #[must_use]
-    pub fn leeway(self, leeway: Duration) -> Self {
-        self.with(|config| config.leeway = Some(leeway))
-    }
-
-    /// Sets the limits.
-    #[must_use]
-    pub fn limits(self, limits: VerifierLimits) -> Self {
-        self.with(|config| config.limits = limits)
-    }
-
-    /// Sets the clock by which tokens end. Default: the system's.
-    #[must_use]
-    pub fn clock(self, clock: Clock) -> Self {
-        self.with(|config| config.clock = clock)
-    }
+    policy_setters!();
 
     /// A token for `user` with these scopes, which ends after `lifetime`. It names the first audience, if any was added; else it is
     /// for every endpoint that knows the secret.
     pub fn issue(&self, user: &str, scopes: &[String], lifetime: Duration) -> Secret {
-        let Config { issuer, audiences, clock, .. } = &self.config;
+        let (issuer, TokenPolicy { audiences, clock, .. }) = (&self.issuer, &self.policy);
         let now = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut claims = json!({
             "user_id": user,
@@ -148,11 +102,11 @@ impl SharedSecretJwt {
 
     /// The issuer that tokens must name.
     pub(super) fn issuer_of_tokens(&self) -> Option<&str> {
-        self.config.issuer.as_deref()
+        self.issuer.as_deref()
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.config);
+    fn with_policy(mut self, change: impl FnOnce(&mut TokenPolicy)) -> Self {
+        change(&mut self.policy);
         self.cache = OnceLock::new();
         self
     }
@@ -161,12 +115,7 @@ impl SharedSecretJwt {
         if credential.scheme != Scheme::Bearer {
             return Err(invalid("the token is not bound to a key: present it with the scheme Bearer"));
         }
-        let Config { limits, clock, leeway, .. } = &self.config;
-        let now = Moment {
-            wall: clock.now(),
-            instant: Instant::now(),
-            leeway: leeway.unwrap_or(limits.clock_leeway),
-        };
+        let (limits, now) = (&self.policy.limits, self.policy.now());
         let cache = self.cache.get_or_init(|| Arc::new(TokenCache::new()));
         let hash = TokenHash::of(&credential.token, resource);
         if let Some(known) = cache.get(&hash, now.instant) {
@@ -184,7 +133,7 @@ impl SharedSecretJwt {
     }
 
     fn read(&self, token: &str, resource: &str, now: &Moment) -> Result<Authorization, CredentialError> {
-        let Config { issuer, audiences, hierarchy, limits, .. } = &self.config;
+        let (issuer, TokenPolicy { audiences, hierarchy, limits, .. }) = (&self.issuer, &self.policy);
         let token = UnverifiedToken::parse(token, limits)?;
         let is_typed = |typ: &String| typ.eq_ignore_ascii_case("jwt") || typ.eq_ignore_ascii_case("at+jwt");
         if !token.header.typ.as_ref().is_none_or(is_typed) {
@@ -225,6 +174,6 @@ impl CredentialVerifier for SharedSecretJwt {
 
 impl fmt::Debug for SharedSecretJwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedSecretJwt").field("issuer", &self.config.issuer).finish_non_exhaustive()
+        f.debug_struct("SharedSecretJwt").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }

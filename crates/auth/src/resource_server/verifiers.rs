@@ -1,16 +1,22 @@
 use anyport_transport::http::{Credential, CredentialVerifier, Verification};
 use http::request::Parts;
 
-use super::{ConfigError, Jwt, SharedSecretJwt, invalid, jws::claimed_issuer};
+use super::{
+    api_keys::ApiKeys, api_keys::is_api_key, error::ConfigError, introspection::Introspection,
+    jws::claimed_issuer, jwt::Jwt, refusal::invalid, shared_secret::SharedSecretJwt,
+};
 
 /// Several verifiers, of which each token has one alone.
 ///
 /// A token's form and the issuer that it claims choose it, and no other is tried: a token that its verifier refuses is refused, so
-/// that no issuer can speak for another one. A signed token (JWT) goes to the verifier of the very issuer that it names.
+/// that no issuer can speak for another one. A signed token (JWT) goes to the verifier of the very issuer that it names,
+/// an API key to [`ApiKeys`], one of another form to introspection.
 #[derive(Debug, Default)]
 pub struct Verifiers {
     jwts: Vec<Jwt>,
     shared_secret: Option<SharedSecretJwt>,
+    introspection: Option<Introspection>,
+    api_keys: Option<ApiKeys>,
 }
 
 impl Verifiers {
@@ -44,6 +50,31 @@ impl Verifiers {
         Ok(self)
     }
 
+    /// Adds the tokens that an authorization server is asked about: those without a form that is known here, and signed ones that
+    /// claim its issuer.
+    ///
+    /// # Errors
+    /// If the same tokens have a verifier already.
+    pub fn introspection(mut self, introspection: Introspection) -> Result<Self, ConfigError> {
+        if self.introspection.is_some() {
+            return Err(ConfigError::Twice("tokens that are not signed".into()));
+        }
+        self.check_issuer(introspection.issuer())?;
+        self.introspection = Some(introspection);
+        Ok(self)
+    }
+
+    /// Adds API keys.
+    ///
+    /// # Errors
+    /// If API keys have a verifier already.
+    pub fn api_keys(mut self, api_keys: ApiKeys) -> Result<Self, ConfigError> {
+        match self.api_keys.replace(api_keys) {
+            Some(_) => Err(ConfigError::Twice("API keys".into())),
+            None => Ok(self),
+        }
+    }
+
     fn check_issuer(&self, issuer: &str) -> Result<(), ConfigError> {
         match self.of_issuer(Some(issuer)) {
             Some(_) => Err(ConfigError::Twice(issuer.to_owned())),
@@ -53,19 +84,30 @@ impl Verifiers {
 
     /// The verifier of signed tokens that claim this issuer.
     fn of_issuer(&self, issuer: Option<&str>) -> Option<&dyn CredentialVerifier> {
-        let jwt = self.jwts.iter().find(|jwt| Some(jwt.issuer()) == issuer);
-        let secret = || self.shared_secret.as_ref().filter(|secret| secret.issuer_of_tokens() == issuer);
-        match jwt {
-            Some(jwt) => Some(jwt),
-            None => secret().map(|secret| secret as &dyn CredentialVerifier),
+        if let Some(jwt) = self.jwts.iter().find(|jwt| Some(jwt.issuer()) == issuer) {
+            return Some(jwt);
         }
+        if let Some(secret) = self.shared_secret.as_ref().filter(|secret| secret.issuer_of_tokens() == issuer)
+        {
+            return Some(secret);
+        }
+        let introspection = self.introspection.as_ref();
+        introspection.filter(|one| Some(one.issuer()) == issuer).map(|one| one as &dyn CredentialVerifier)
     }
 
     fn choose(&self, token: &str) -> Option<&dyn CredentialVerifier> {
+        if is_api_key(token) {
+            return self.api_keys.as_ref().map(|keys| keys as &dyn CredentialVerifier);
+        }
         match claimed_issuer(token) {
             Some(issuer) => self.of_issuer(issuer.as_deref()),
-            None => None,
+            None => self.introspection.as_ref().map(|one| one as &dyn CredentialVerifier),
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &dyn CredentialVerifier> {
+        let jwts = self.jwts.iter().map(|jwt| jwt as &dyn CredentialVerifier);
+        jwts.chain(self.introspection.as_ref().map(|one| one as &dyn CredentialVerifier))
     }
 }
 
@@ -85,11 +127,11 @@ impl CredentialVerifier for Verifiers {
     }
 
     fn accepts_dpop(&self) -> bool {
-        self.jwts.iter().any(CredentialVerifier::accepts_dpop)
+        self.all().any(CredentialVerifier::accepts_dpop)
     }
 
     fn dpop_algorithms(&self) -> &[&str] {
-        self.jwts.first().map_or(&[], CredentialVerifier::dpop_algorithms)
+        self.all().next().map_or(&[], CredentialVerifier::dpop_algorithms)
     }
 }
 

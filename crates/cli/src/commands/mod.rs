@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 #[cfg(unix)]
 pub(crate) mod gateway;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod login;
 mod login_options;
@@ -16,6 +17,7 @@ pub(crate) mod read;
 pub(crate) mod replay;
 pub(crate) mod servers;
 pub(crate) mod store;
+pub(crate) mod token;
 pub(crate) mod tools;
 
 use anyhow::Result;

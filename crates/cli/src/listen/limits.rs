@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
-use anyport_auth::SignInLimits;
+use anyport_auth::{SignInLimits, resource_server::VerifierLimits};
 use anyport_gateway::federation::FederationLimits;
 use anyport_knowledge::{
     Folders, Settings,
@@ -35,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) park: ParkLimits,
     pub(crate) federation: FederationLimits,
     pub(crate) bulkhead: BulkheadLimits,
+    /// The limits of verifying what callers present.
+    pub(crate) verifier: VerifierLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
     pub(crate) sign_in: SignInLimits,
@@ -178,6 +180,7 @@ impl Limits {
         section("connections", of_bridge);
         section("connections", self.upstream.limits_mut());
         section("parked calls", self.park.limits_mut());
+        section("callers", self.verifier.limits_mut());
         section("cache and logs", self.cache.limits_mut());
         section("cache and logs", self.rotation.limits_mut());
         section("logins", self.sign_in.limits_mut());

@@ -140,6 +140,23 @@ fn a_server_that_is_added_without_its_secret_comes_up_when_the_env_file_has_it()
     assert_eq!(call(&server, "tracker_look")["result"]["content"][0]["text"], "seen");
 }
 
+/// Invariant: Callers of a gateway that others share learn nothing of its file and its environment.
+#[test]
+fn callers_from_elsewhere_do_not_learn_why_a_server_cannot_be_used() {
+    let remote = Scripted::start(scripted::modern);
+    let home = folder(&[("anyport.toml", &text(&remote)), ("token", "a-token-of-the-gateway")]);
+    let (mut gateway, server) = serve(&home, &["--auth-token", "file:token"]);
+    let message = modern(1, "tools/call", json!({"name": "tracker_look", "arguments": {}}));
+    let refused = server.post(&message, &[("authorization", "Bearer a-token-of-the-gateway")]).json();
+    let said = refused["error"]["message"].as_str().unwrap_or_else(|| panic!("{refused}"));
+    assert!(
+        said.contains("anyport status tracker") && !refused.to_string().contains("TRACKER_TOKEN"),
+        "{refused}"
+    );
+    assert!(status(&home, "tracker")["last_error"].to_string().contains("TRACKER_TOKEN"));
+    gateway.kill();
+}
+
 /// Entries that describe no server, and secrets that cannot be read, in the file of a client and in an anyport.toml.
 #[test]
 fn an_entry_that_describes_no_server_harms_no_other() {

@@ -37,6 +37,7 @@ mod gateway_reload;
 mod gateway_unusable;
 mod interrupted;
 mod json;
+mod keys;
 mod large_results;
 #[cfg(target_os = "linux")]
 mod login;
@@ -46,6 +47,7 @@ mod named_upstreams;
 mod parked;
 mod pins;
 mod plain;
+mod protected;
 mod rmcp;
 mod secrets;
 mod serve;

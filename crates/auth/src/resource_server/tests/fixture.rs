@@ -1,6 +1,6 @@
 //! What signs tokens and presents them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyport_service::Authorization;
 use anyport_transport::http::{Credential, CredentialError, CredentialVerifier, Scheme, Verification};
@@ -108,6 +108,31 @@ pub(super) fn present(
 pub(super) fn refusal(result: Result<Authorization, CredentialError>) -> String {
     match result {
         Err(CredentialError::Invalid(why) | CredentialError::InvalidProof(why)) => why.into_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The result, whatever it waits for.
+pub(super) async fn result(verification: Verification) -> Result<Authorization, CredentialError> {
+    match verification {
+        Verification::Ready(result) => result,
+        Verification::Pending(result) => result.await,
+    }
+}
+
+/// Presents `token` for [`RESOURCE`], and waits.
+pub(super) async fn present_late(
+    verifier: &impl CredentialVerifier,
+    token: &str,
+) -> Result<Authorization, CredentialError> {
+    result(verifier.verify(&bearer(token), &head(), RESOURCE)).await
+}
+
+/// After which time a request may be repeated, where that is the answer.
+#[track_caller]
+pub(super) fn retry_after(result: Result<Authorization, CredentialError>) -> Duration {
+    match result {
+        Err(CredentialError::Unavailable { retry_after, .. }) => retry_after,
         other => panic!("{other:?}"),
     }
 }

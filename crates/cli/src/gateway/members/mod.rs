@@ -90,7 +90,7 @@ impl Members {
                     Some(known) => known.configured(config, &file.config.gateway),
                     None => {
                         first_fault.get_or_insert_with(|| fault.clone().into_error(name, file));
-                        UpstreamMember::unusable(file, (name, config), fault, factory)
+                        UpstreamMember::unusable(file, (name, config), fault, arguments, factory)
                     }
                 },
             };
@@ -149,7 +149,9 @@ impl Members {
             Ok(member) => (member, None),
             Err(fault) if known.server.is_ok() => return Err(format!("{name} stays as it is: {fault}")),
             Err(fault) => {
-                (UpstreamMember::unusable(file, (name, config), fault.clone(), factory), Some(fault))
+                let member =
+                    UpstreamMember::unusable(file, (name, config), fault.clone(), arguments, factory);
+                (member, Some(fault))
             }
         };
         let (mut upstreams, documents) = (self.upstreams.clone(), self.documents.clone());

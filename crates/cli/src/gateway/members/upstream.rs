@@ -131,6 +131,7 @@ impl UpstreamMember {
         file: &GatewayFile,
         (name, config): (&str, &UpstreamConfig),
         fault: UpstreamFault,
+        arguments: &Arguments,
         factory: &UpstreamFactory,
     ) -> Self {
         let unusable = Unusable { fault, since: Timestamp::now() };
@@ -138,7 +139,9 @@ impl UpstreamMember {
         tracing::warn!("the upstream {name} cannot be used: {why}");
         factory.logs.of(name).event(format!("cannot be used: {why}"));
         let entry = factory.entry_id(&file.pinned_as(), name, config);
-        let bridge = factory.unusable_bridge(name, &why, entry);
+        // What the file and the environment of this program say is nothing for callers from elsewhere.
+        let said = if arguments.listen.is_shared() { Unusable::said_to_others(name) } else { why };
+        let bridge = factory.unusable_bridge(name, &said, entry);
         Self {
             config: config.clone(),
             pin: pin_mode(&file.config.gateway, config),
@@ -248,5 +251,10 @@ impl Unusable {
     /// Why the upstream `name` cannot be used, and what to do.
     pub(super) fn why(&self, name: &str) -> String {
         format!("{}; then: anyport restart {name}", self.fault)
+    }
+
+    /// What callers learn who may not be the user of this program.
+    fn said_to_others(name: &str) -> String {
+        format!("it cannot be used; who runs this gateway learns why by: anyport status {name}")
     }
 }

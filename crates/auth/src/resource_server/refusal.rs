@@ -1,0 +1,15 @@
+//! The refusals of credentials, in short.
+
+use std::{borrow::Cow, time::Duration};
+
+use anyport_transport::http::CredentialError;
+
+/// A credential that does not let its request in.
+pub(super) const fn invalid(why: &'static str) -> CredentialError {
+    CredentialError::Invalid(Cow::Borrowed(why))
+}
+
+/// What cannot be known now.
+pub(super) const fn unavailable(reason: &'static str, retry_after: Duration) -> CredentialError {
+    CredentialError::Unavailable { reason: Cow::Borrowed(reason), retry_after }
+}

@@ -1,0 +1,133 @@
+//! What the commands on keys have in common: options, the store, and how a key is shown.
+
+use std::{fmt::Display, future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use anyport_auth::resource_server::{ApiKey, ApiKeyRecords};
+use anyport_metrics::Metrics;
+use anyport_service::is_scope;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{client_session::output, state_dir, store, user_error::UserError};
+
+/// The options that these commands have in common.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct Common {
+    /// Folder of the program's state. Else the user's state folder.
+    #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: output::Options,
+}
+
+/// The keys of a state folder.
+pub(super) struct StoredKeys {
+    pub(super) records: ApiKeyRecords,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Common {
+    /// The keys, and something to wait for the store with.
+    ///
+    /// # Errors
+    /// When there is no state folder.
+    pub(super) fn keys(&self) -> Result<StoredKeys> {
+        let state = state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
+            UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
+        })?;
+        let store = store::open(&state, &Metrics::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.context("the program cannot wait for the store")?;
+        Ok(StoredKeys { records: ApiKeyRecords::new(Arc::new(store)), runtime })
+    }
+}
+
+impl StoredKeys {
+    /// Waits for the store.
+    pub(super) fn wait<T, E: Display>(&self, answer: impl Future<Output = Result<T, E>>) -> Result<T> {
+        self.runtime.block_on(answer).map_err(|error| {
+            let help = "anyport store check says what is wrong with the store";
+            UserError::failed(format!("the API keys cannot be used: {error}"), help)
+        })
+    }
+}
+
+/// A key as a value, without the key itself.
+pub(super) fn value(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "scopes": key.scopes,
+        "created": time(key.created),
+        "expires": key.expires.map(time),
+        "lastUsed": key.last_used.map(time),
+    })
+}
+
+/// Seconds since 1970 as a time that can be read.
+pub(super) fn time(seconds: u64) -> String {
+    let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    timestamp.map_or_else(|| seconds.to_string(), |timestamp| timestamp.to_string())
+}
+
+/// The scopes of `--scope`, each of which may be several between spaces.
+///
+/// # Errors
+/// When one of them is none.
+pub(crate) fn scopes(given: &[String]) -> Result<Vec<String>> {
+    let mut all: Vec<String> = Vec::new();
+    for scope in given.iter().flat_map(|scopes| scopes.split(' ')).filter(|scope| !scope.is_empty()) {
+        if !is_scope(scope) {
+            let problem = format!("{scope:?} is no scope");
+            return Err(UserError::usage(
+                problem,
+                "scopes are ASCII, without spaces, quotes and backslashes",
+            ));
+        }
+        if !all.iter().any(|known| known == scope) {
+            all.push(scope.to_owned());
+        }
+    }
+    Ok(all)
+}
+
+/// A time as it is written in an option: a whole number with its unit.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and its unit: 45m, 12h or 90d".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_a_number_with_its_unit() {
+        for (text, seconds) in [("45s", 45), ("5m", 300), ("12h", 43_200), ("90d", 7_776_000)] {
+            assert_eq!(lifetime(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "d", "90", "0d", "-1d", "1.5h", "9999999999d", "1µ"] {
+            assert!(lifetime(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes_stand_between_spaces_and_once() {
+        assert_eq!(scopes(&["a b".into(), "b  c".into()]).unwrap(), ["a", "b", "c"]);
+        assert!(scopes(&["a\"b".into()]).is_err());
+    }
+}
