@@ -27,6 +27,11 @@ const FLAGS: &[Flag] = &[
     flag("port", "65536", "0"),
     flag("public-url", "tools.example", "https://tools.example"),
     flag("auth-token", "a-secret-in-the-wrong-place", "env:PATH"),
+    flag("auth-secret", "a-secret-in-the-wrong-place", "env:PATH"),
+    flag("auth-issuer", "http://login.example", "https://login.example"),
+    // It stands beside one of the others.
+    flag("auth-require", "", ""),
+    flag("auth-audience", "", ""),
     flag("allow-host", "a b", "tools.example"),
     flag("allow-origin", "tools.example", "https://tools.example"),
     flag("compat", "netscape", "vscode"),
