@@ -144,19 +144,38 @@ impl Destination {
 
     /// The refusal of what no member is known to have.
     fn not_found(&self, view: &View) -> Error {
-        let unread = self.lists().iter().flat_map(|list| view.unknown(*list));
-        let may_have = |member: &Arc<MemberEntry>| match self {
+        let mut unread = self.lists().iter().flat_map(|list| view.unknown(*list));
+        // Nobody knows yet whether it is the member's, so that it is not wrong to use it again.
+        match unread.find(|member| self.may_be_of(member)) {
+            Some(member) => member.core.unread(&self.unknown().message),
+            None => self.unknown(),
+        }
+    }
+
+    /// Whether it may be among what the member offers.
+    fn may_be_of(&self, member: &MemberEntry) -> bool {
+        match self {
             Self::Name(kind, name) => {
                 let naming = &member.naming;
                 naming.keeps_names() || naming.own_name(*kind, &member.core.name, name).is_some()
             }
             Self::Resource(uri) | Self::Template(uri) => is_web(uri) || member.alias.keeps(),
-        };
-        // Nobody knows yet whether it is the member's, so that it is not wrong to use it again.
-        match unread.into_iter().find(may_have) {
-            Some(member) => member.core.unread(&self.unknown().message),
-            None => self.unknown(),
         }
+    }
+
+    /// Whether an earlier member whose list is unread may have what was found at `target`. Of two members with one name or URI the
+    /// earlier one has it: what is found before its list is known may be its own afterwards.
+    fn may_be_anothers(&self, target: &Target, view: &View) -> bool {
+        let naming = &target.member.naming;
+        if let Self::Name(kind, name) = self
+            && !naming.keeps_names()
+            && naming.own_name(*kind, &target.member.core.name, name).is_some()
+        {
+            // Its prefix says whose it is.
+            return false;
+        }
+        let mut unread = self.lists().iter().flat_map(|list| view.unread_before(*list, &target.member));
+        unread.any(|member| self.may_be_of(&member))
     }
 
     /// The refusal of what no member has.
@@ -173,18 +192,25 @@ impl Destination {
     }
 }
 
-/// Forwards a request to the member that has what it names. The lists of members that were never read are waited for only if
-/// no other member has it.
+/// Forwards a request to the member that has what it names. The lists of members that were never read are waited for only if they
+/// may have it as well, or no other member has it.
 fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, context: Context) -> Reply {
     let view = endpoint.view(&context);
     match destination.target(endpoint, &view) {
-        Ok(Some(target)) => return forward(endpoint, target, request, context),
-        Ok(None) => {}
+        Ok(Some(target)) if !destination.may_be_anothers(&target, &view) => {
+            return forward(endpoint, target, request, context);
+        }
+        Ok(_) => {}
         Err(held) => return Reply::error(held),
     }
     let lists = destination.lists();
     if lists.iter().all(|list| view.is_settled(*list)) {
-        return Reply::error(destination.not_found(&view));
+        // The last one may have been read just now.
+        return match destination.target(endpoint, &view) {
+            Ok(Some(target)) => forward(endpoint, target, request, context),
+            Ok(None) => Reply::error(destination.not_found(&view)),
+            Err(held) => Reply::error(held),
+        };
     }
     let endpoint = endpoint.clone();
     emit::reply(|emitter| async move {

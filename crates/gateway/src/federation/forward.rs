@@ -119,6 +119,9 @@ impl Forward {
         let object = edits.text();
         if let Some(change) = fixed {
             let arguments = params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
+            if !arguments.is_object() {
+                return Err(Error::invalid_params("\"arguments\" must be an object"));
+            }
             edits.set(object, "arguments", &with_fixed(&arguments, change));
         }
         if let Some(state) = named.find("requestState") {
@@ -127,10 +130,9 @@ impl Forward {
             let owner = principal.to_string();
             let opened = RequestState::<String>::open(sealer, PURPOSE, &token, &owner, &bound);
             let opened = opened.map_err(|why| {
-                let message = format!(
-                    "the requestState {why}; call {:.128} again without requestState",
-                    self.target.own
-                );
+                // The name that the client knows.
+                let name = request.name().unwrap_or_default();
+                let message = format!("the requestState {why}; call {name:.128} again without requestState");
                 Error::invalid_params(message).with_reason(why.reason())
             })?;
             edits.replace(state, &Raw::string(&opened.payload));

@@ -41,6 +41,7 @@ mod listen;
 mod member;
 mod member_list;
 mod member_service;
+mod mended;
 mod merged;
 mod names;
 mod naming;

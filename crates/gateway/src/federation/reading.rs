@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use anyport_protocol::{
     Error, Method, Raw,
     failure::Failure,
-    json::{Elements, Members as Object, Splice},
+    json::{Elements, Splice},
     jsonrpc::code,
 };
 use anyport_service::{Context, Outcome, Request};
@@ -17,6 +17,7 @@ use super::{
     core::MemberCore,
     list_kind::ListKind,
     member_list::{ListEntry, MemberList},
+    mended::{Mended, mended},
     pins::{Caller, Pins},
 };
 
@@ -88,7 +89,7 @@ pub(super) async fn read_list(
             _ => return None,
         };
         ttl = ttl.min(ttl_of(&page));
-        add(&page, kind, core.pins.is_some(), &mut entries, &mut bytes);
+        add(&page, kind, &core, &mut entries, &mut bytes);
         let Some(cursor) = pages::next(&page) else { break };
         if !cursors.insert(cursor.to_string()) {
             tracing::warn!(
@@ -134,20 +135,37 @@ fn ttl_of(page: &Raw) -> Duration {
 pub(super) async fn observe_page(core: Arc<MemberCore>, kind: ListKind, caller: Caller, page: Raw) {
     let Some(pins) = &core.pins else { return };
     let mut entries = Vec::new();
-    add(&page, kind, true, &mut entries, &mut 0);
+    add(&page, kind, &core, &mut entries, &mut 0);
     pins.loaded().await;
     pins.observe(kind, &caller, &entries, false);
 }
 
-/// Adds the entries of a page. One without a name or URI cannot be used, and is left out.
-fn add(page: &Raw, kind: ListKind, are_pinned: bool, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
-    let Some(list) = page.member(kind.entries()).filter(Raw::is_array) else { return };
+/// Adds the entries of a page, such as clients can read them. One without a name or URI cannot be used, and is left out.
+fn add(page: &Raw, kind: ListKind, core: &MemberCore, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
+    let (member, noun) = (&*core.name, kind.noun());
+    let Some(list) = page.member(kind.entries()).filter(Raw::is_array) else {
+        return tracing::warn!(member, "a page of a list has no array of {}", kind.entries());
+    };
     for entry in Elements::of(list.as_str()) {
+        if entries.len() >= ENTRIES {
+            break;
+        }
         let text = list.slice(entry).compact();
-        let key = Object::find(text.as_str(), kind.key()).and_then(|key| text.slice(key).as_string());
-        let Some(key) = key.filter(|_| entries.len() < ENTRIES) else { continue };
+        let Some(key) = text.member(kind.key()).and_then(|key| key.as_string()) else {
+            tracing::warn!(member, "a {noun} without {} is left out: {text:.200}", kind.key());
+            continue;
+        };
         *bytes += entry.len();
-        let hash = are_pinned.then(|| Pins::hash(kind, &text));
+        // Pins are of what the member says.
+        let hash = core.pins.is_some().then(|| Pins::hash(kind, &text));
+        let Mended { entry: text, faults } = mended(kind, text, &key);
+        if !faults.is_empty() {
+            tracing::warn!(
+                member,
+                "the {noun} {key:.128} is not as the protocol wants it: {}",
+                faults.join("; ")
+            );
+        }
         entries.push(ListEntry { key, text, hash, held: None });
     }
 }

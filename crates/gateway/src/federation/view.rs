@@ -45,6 +45,8 @@ struct ViewList {
     merged: Option<Arc<Merged>>,
     /// The number of changes in the federation after which the merged list was compared with the members' lists.
     changes: u64,
+    /// The number of changes after which there was no unread list.
+    settled: Option<u64>,
     /// The number of changes that clients can see.
     version: u64,
     /// The time of the last one.
@@ -131,6 +133,22 @@ impl View {
     /// Whether every member's list was read, or is known not to be had.
     pub(super) fn is_settled(&self, kind: ListKind) -> bool {
         self.members().iter().all(|(_, catalog)| catalog.list(kind).is_settled())
+    }
+
+    /// The members before `member` whose list no attempt to read has ended yet. Requests none.
+    pub(super) fn unread_before(&self, kind: ListKind, member: &Arc<MemberEntry>) -> Vec<Arc<MemberEntry>> {
+        let changes = self.shared.changes();
+        if self.lists[kind as usize].lock().settled == Some(changes) {
+            return Vec::new();
+        }
+        let members = self.members();
+        let is_read = |catalog: &Arc<Catalog>| catalog.peek(kind).is_settled();
+        if members.iter().all(|(_, catalog)| is_read(catalog)) {
+            self.lists[kind as usize].lock().settled = Some(changes);
+            return Vec::new();
+        }
+        let before = members.iter().take_while(|(other, _)| !Arc::ptr_eq(other, member));
+        before.filter(|(_, catalog)| !is_read(catalog)).map(|(other, _)| other.clone()).collect()
     }
 
     /// The members whose list is not known.

@@ -24,7 +24,7 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
-use anyport_protocol::{Method, Raw, json::Splice};
+use anyport_protocol::{Error, Method, Raw, json::Splice};
 use anyport_service::{Context, Emitter, Event, Notification, Outcome, Relay, Reply, Request, Service, emit};
 
 use self::{
@@ -102,10 +102,13 @@ impl<S: Service> ToolSearch<S> {
         };
         let params = Splice::retain(request.params.raw(), |key| key != "name" && key != "arguments")
             .with("name", &Raw::string(&name));
-        let params = match arguments.member("arguments").filter(Raw::is_object) {
-            Some(own) => params.with("arguments", &own),
-            None => params.with("arguments", &Raw::EMPTY_OBJECT),
-        };
+        let own = arguments.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
+        if !own.is_object() {
+            let fault =
+                "arguments must be an object, with the arguments of the tool as its members".to_owned();
+            return Reply::ready(Outcome::Result(meta_tools::tool_result(Err(fault), None)));
+        }
+        let params = params.with("arguments", &own);
         self.inner.call(Request::new(Method::ToolsCall, params.finish()), context)
     }
 }
@@ -116,9 +119,11 @@ impl<S: Service> Service for ToolSearch<S> {
             Some(Method::ToolsList) => self.list(request, context),
             Some(Method::ToolsCall) => {
                 let tool = request.name().and_then(|name| MetaTool::named(&name));
-                let arguments = request.params.member("arguments").filter(Raw::is_object);
-                let arguments = arguments.unwrap_or(Raw::EMPTY_OBJECT);
+                let arguments = request.params.member("arguments").unwrap_or(Raw::EMPTY_OBJECT);
                 match tool {
+                    Some(_) if !arguments.is_object() => {
+                        Reply::error(Error::invalid_params("\"arguments\" must be an object"))
+                    }
                     Some(MetaTool::Call) => self.call_tool(&request, &arguments, context),
                     Some(tool) => self.answer(tool, arguments, context),
                     None => self.inner.call(request, context),

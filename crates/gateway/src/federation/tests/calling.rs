@@ -69,6 +69,8 @@ async fn tools_are_renamed_described_fixed_and_hidden() {
     for name in ["open", "get"] {
         result(&federation, tool(name, json!({"root": "/etc", "path": "x"}))).await;
     }
+    let params = json!({"name": "open", "arguments": "{\"path\": \"x\"}"});
+    assert_eq!(error(&federation, request(Method::ToolsCall, params)).await.code, -32602, "no object");
     let sent = json!({"name": "read", "arguments": {"path": "x", "root": "/srv"}});
     assert_eq!(fake.requests(Method::ToolsCall), [sent.clone(), sent]);
     for name in ["read", "a_read", "drop", "a_drop", "a_raw"] {

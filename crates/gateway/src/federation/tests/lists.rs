@@ -249,15 +249,15 @@ async fn equal_lists_of_different_callers_are_stored_once() {
 #[tokio::test(start_paused = true)]
 async fn uris_of_a_member_that_keeps_its_names_stay_as_they_are() {
     let (a, b) = (Fake::new(&[]), Fake::new(&[]));
-    a.set("resources", json!([{"uri": "file:///a"}]));
-    b.set("resources", json!([{"uri": "file:///a"}, {"uri": "test+x://b"}]));
-    b.set("resourceTemplates", json!([{"uriTemplate": "rows://{id}"}]));
+    a.set("resources", json!([{"uri": "file:///a", "name": "a"}]));
+    b.set("resources", json!([{"uri": "file:///a", "name": "a"}, {"uri": "test+x://b", "name": "b"}]));
+    b.set("resourceTemplates", json!([{"uriTemplate": "rows://{id}", "name": "rows"}]));
     let keeps = || member("b", &b).naming(Naming::default().prefix(""));
     let federation = federation([member("a", &a), keeps()]);
     let list = result(&federation, request(Method::ResourcesList, json!({}))).await;
     assert_eq!(
         list["resources"],
-        json!([{"uri": "a+file:///a"}, {"uri": "file:///a"}, {"uri": "test+x://b"}])
+        json!([{"uri": "a+file:///a", "name": "a"}, {"uri": "file:///a", "name": "a"}, {"uri": "test+x://b", "name": "b"}])
     );
     // It may have resources that it does not list.
     for uri in ["file:///a", "test+x://b", "rows://7", "any://x"] {

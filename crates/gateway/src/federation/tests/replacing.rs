@@ -51,6 +51,31 @@ async fn only_what_changed_is_replaced_and_calls_go_on() {
     assert_eq!(tools(&federation).await, ["z_x"], "nothing has changed");
 }
 
+/// Invariant: A name of a federation's member does not lead to another member while the list of the first is read again.
+#[tokio::test(start_paused = true)]
+async fn a_name_stays_with_a_member_that_is_connected_anew() {
+    let (a, b) = (Fake::new(&["echo"]), Fake::new(&["echo"]));
+    for fake in [&a, &b] {
+        fake.set("resources", json!([{"uri": "https://example.org/x", "name": "x"}]));
+    }
+    let bare = |name: &'static str, fake: &Fake| member(name, fake).naming(Naming::default().prefix(""));
+    let b_service: Arc<dyn Service> = Arc::new(b.clone());
+    let b_member = || Member::new("b", b_service.clone()).naming(Naming::default().prefix(""));
+    let federation = federation([bare("a", &a), b_member()]);
+    assert_eq!(tools(&federation).await, ["echo", "b_echo"]);
+    let read = || request(Method::ResourcesRead, json!({"uri": "https://example.org/x"}));
+    result(&federation, read()).await;
+    // A restart of `a`, which takes its time to answer.
+    let restarted = a.clone().slow(seconds(3));
+    federation.set_members([bare("a", &restarted), b_member()]).unwrap();
+    result(&federation, tool("echo", json!({}))).await;
+    result(&federation, read()).await;
+    assert_eq!((a.requests(Method::ToolsCall).len(), b.requests(Method::ToolsCall).len()), (1, 0));
+    assert_eq!((a.requests(Method::ResourcesRead).len(), b.requests(Method::ResourcesRead).len()), (2, 0));
+    result(&federation, tool("b_echo", json!({}))).await;
+    assert_eq!(b.requests(Method::ToolsCall).len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn subscriptions_follow_a_member_that_is_replaced() {
     let (a, old, new) = (Fake::new(&[]), Fake::new(&[]), Fake::new(&[]));

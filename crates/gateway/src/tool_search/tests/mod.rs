@@ -197,6 +197,8 @@ async fn what_is_wrong_with_arguments_is_said_to_the_model() {
         ("describe_tool", json!({"name": "git_comit"}), "Similar ones are git_commit"),
         ("describe_tool", json!({"name": 7}), "name is missing"),
         ("call_tool", json!({"arguments": {}}), "name is missing"),
+        ("call_tool", json!({"name": "git_commit", "arguments": "{}"}), "arguments must be an object"),
+        ("call_tool", json!({"name": "git_commit", "arguments": null}), "arguments must be an object"),
     ] {
         let answer = answer(&search, call(tool, arguments)).await;
         let text = answer["content"][0]["text"].as_str().unwrap();
