@@ -120,7 +120,7 @@ pub(crate) async fn serve(
     let announced = async {
         let Ok(addresses) = is_ready.await else { return Ok(()) };
         let http = addresses.iter().find_map(|address| match address {
-            ListenAddr::Http(address, _) => Some(*address),
+            ListenAddr::Http(address, _) | ListenAddr::Https(address, _) => Some(*address),
             _ => None,
         });
         let unix = addresses.iter().find_map(|address| match address {
