@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use anyport_auth::resource_server::{Jwt, SharedSecretJwt, VerifierLimits};
+use anyport_auth::resource_server::{Jwt, SharedSecretJwt, VerifierLimits, Verifiers};
 use anyport_transport::http::{Credential, CredentialVerifier, Scheme, Verification};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Request, request::Parts};
@@ -46,7 +46,7 @@ pub enum Alg {
 
 /// Presents one token as often as it is told.
 pub struct Presenter {
-    verifier: Box<dyn CredentialVerifier>,
+    verifier: Verifiers,
     credential: Credential,
     head: Parts,
     /// What `ring` verifies, in place of the verifier.
@@ -83,14 +83,15 @@ impl Presenter {
         let limits = VerifierLimits::default();
         let limits = if case == Case::Cached { limits } else { limits.token_cache(Duration::ZERO) };
         let mut token = signed.token();
-        let verifier: Box<dyn CredentialVerifier> = if case == Case::CachedSecret {
-            let verifier = SharedSecretJwt::new(&[7; 32]).ok()?;
+        let secret = SharedSecretJwt::new(&[7; 32]).ok()?;
+        if case == Case::CachedSecret {
             let scopes = ["notes:read".into(), "notes:write".into()];
-            token = verifier.issue("alice", &scopes, Duration::from_secs(3600)).expose().to_owned();
-            Box::new(verifier)
-        } else {
-            Box::new(Jwt::keys(ISSUER, &keys).ok()?.limits(limits))
-        };
+            token = secret.issue("alice", &scopes, Duration::from_secs(3600)).expose().to_owned();
+        }
+        // As a program has them: one is chosen for each token.
+        let verifiers = Verifiers::new().jwt(Jwt::keys("https://other.example.com", &keys).ok()?).ok()?;
+        let verifiers = verifiers.jwt(Jwt::keys(ISSUER, &keys).ok()?.limits(limits)).ok()?;
+        let verifier = verifiers.shared_secret(secret).ok()?;
         let head = Request::post("/mcp").body(()).ok()?.into_parts().0;
         let credential = Credential { scheme: Scheme::Bearer, token: token.into() };
         Some(Self { verifier, credential, head, alone: matches!(case, Case::Ring(_)).then_some(signed) })

@@ -5,6 +5,7 @@ mod configs;
 mod credentials;
 mod servers;
 mod session;
+mod sign_in;
 mod streams;
 mod templates;
 mod texts;
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "events", run: streams::events },
     Target { name: "client", run: client::client },
     Target { name: "session", run: session::session },
+    Target { name: "sign_in", run: sign_in::sign_in },
     Target { name: "stdio_server", run: servers::stdio },
     Target { name: "http_server", run: servers::http },
     Target { name: "credential", run: credentials::credential },

@@ -24,7 +24,8 @@
 //! - [`middleware`]: functions around every call; [`layer`]: services around a service; [`stack`]: the layers of a program.
 //! - [`serve`](mod@serve): addresses, signals, and services that are no [`Server`].
 //! - [`stdio`], [`http`], `websocket`, [`unix`], [`memory`]: how clients reach a server.
-//! - `client`: calls to servers, over any service; `auth`: logins to those servers that want one.
+//! - `client`: calls to servers, over any service; `auth`: logins to those servers that want one, and what verifies
+//!   the tokens of callers.
 //! - [`service`]: the one trait that everything answering a request implements.
 //! - [`types`]: the messages of the newest revision; [`protocol`]: what is around them.
 //! - [`seal`]: the keys of `requestState`; [`metrics`]: counters and gauges.
@@ -36,7 +37,7 @@
 //! - `client` (default): `Client`, which calls servers.
 //! - `connect` (default): to servers that are child processes or on a Unix socket; `connect-http` (default): to those at
 //!   URLs; `connect-websocket`: those of WebSockets, too.
-//! - `auth`: logins to servers over HTTP that want to know who calls.
+//! - `auth`: logins to servers over HTTP that want to know who calls, and servers that want to know it.
 //! - `http`, `stdio`, `unix` (default): these transports.
 //! - `websocket`: WebSockets on the HTTP listener.
 //! - `axum`, `tower`: MCP within an axum application, or as a service of tower.
@@ -48,6 +49,8 @@ pub mod stack;
 
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 mod listen;
+#[cfg(feature = "http")]
+mod protection;
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
 mod serve_error;
 #[cfg(any(feature = "http", feature = "stdio", feature = "unix"))]
@@ -70,7 +73,7 @@ pub use anyport_server::{
     BuildError, Completion, CompletionRequest, Context, Json, Messages, Prompt, Resource, Server, State,
     Template, Tool, ToolError, ToolResult, prompt, resource, tool, tools,
 };
-pub use anyport_service::{Principal, Service};
+pub use anyport_service::{Authorization, Principal, Service};
 
 pub use anyport_metrics as metrics;
 pub use anyport_protocol::types;
@@ -169,6 +172,7 @@ pub mod client {
 /// Logins to servers that want to know who calls: this program as an OAuth client.
 #[cfg(feature = "auth")]
 pub mod auth {
+    pub use anyport_auth::resource_server;
     pub use anyport_auth::{
         ClientOptions, Credential, DEFAULT_ACCOUNT, Error, GivenClient, LoginGrant, Scopes, Secret,
         SecretReader, SignIn, SignInLimits, SignInOptions, SignInState, UserAgent, Vault,

@@ -31,6 +31,9 @@ use crate::{
 };
 
 #[cfg(feature = "http")]
+use crate::protection::Protection;
+
+#[cfg(feature = "http")]
 pub use crate::listen::HttpAddr;
 pub use crate::{listen::ListenAddr, signals::Signals};
 pub use anyport_transport::{BufferLimits, BufferedBytes};
@@ -47,6 +50,8 @@ pub fn serve_service(service: impl Service) -> Serve {
         transports: Vec::new(),
         #[cfg(feature = "http")]
         rest: false,
+        #[cfg(feature = "http")]
+        protection: Protection::default(),
         allow_anonymous: false,
         until: None,
         at_hangup: true,
@@ -76,6 +81,8 @@ pub struct Serve {
     transports: Vec<Transport>,
     #[cfg(feature = "http")]
     rest: bool,
+    #[cfg(feature = "http")]
+    protection: Protection,
     allow_anonymous: bool,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Whether SIGHUP stops it.
@@ -145,6 +152,32 @@ impl Serve {
     #[cfg(feature = "http")]
     pub fn rest(mut self) -> Self {
         self.rest = true;
+        self
+    }
+
+    /// Authenticates callers wherever it is served over HTTP: their tokens are verified by `verifier`, such as one of
+    /// `anyport::auth::resource_server`. An address whose configuration has an authentication of its own keeps it.
+    ///
+    /// With a [public URL](Self::public_url), clients that have no token find the authorization server by themselves.
+    #[cfg(feature = "http")]
+    pub fn auth(mut self, verifier: impl http::CredentialVerifier) -> Self {
+        self.protection.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// The URL under which clients reach it over HTTP, such as `https://mcp.example.com`: tokens are for this URL with the path of
+    /// the endpoint, and its host and origin are allowed. See [`http::Config::public_url`].
+    #[cfg(feature = "http")]
+    pub fn public_url(mut self, url: http::PublicUrl) -> Self {
+        self.protection.public_url = Some(url);
+        self
+    }
+
+    /// What it says of itself as a protected resource, and the scopes that each of its requests needs. See
+    /// [`http::Config::resource`].
+    #[cfg(feature = "http")]
+    pub fn resource(mut self, resource: http::ProtectedResource) -> Self {
+        self.protection.resource = Some(resource);
         self
     }
 
@@ -295,6 +328,7 @@ impl Serve {
                 #[cfg(feature = "http")]
                 Transport::Http(_, config) => {
                     config.rest |= self.rest;
+                    self.protection.apply(config);
                     config.buffers = buffers.clone();
                 }
                 #[cfg(feature = "stdio")]

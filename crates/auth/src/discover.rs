@@ -45,38 +45,66 @@ pub async fn discover(
     issuer: Option<&str>,
     fetcher: &Fetcher,
 ) -> Result<Discovered, Error> {
+    let walk = Walk::new(server, challenges, issuer, fetcher).await;
+    let resource = walk.resource?;
+    // Without an answer about the resource nothing else was asked.
+    let (place, metadata) = walk.server.unwrap_or_else(|| Err(Error::NeedsLogin(server.to_string())))?;
     let issuer_is_given = issuer.is_some();
-    let Some((place, resource)) = resource_metadata(server, challenges, issuer_is_given, fetcher).await?
-    else {
-        let (server_metadata, metadata) = match issuer {
-            Some(issuer) => server_metadata(issuer, fetcher).await?,
-            None => of_2025_03_26(server, fetcher).await?,
-        };
-        return Ok(Discovered {
+    Ok(match resource {
+        None => Discovered {
             resource: canonical_resource(server),
             resource_metadata: None,
             scopes_supported: None,
             bound_tokens: challenges.bound_tokens(),
             server: metadata,
-            server_metadata,
+            server_metadata: place,
             issuer_is_given,
-        });
-    };
-    let named = resource.authorization_servers.first().map_or("", String::as_str);
-    let (server_metadata, server) = server_metadata(issuer.unwrap_or(named), fetcher).await?;
-    let bound_tokens = match resource.dpop_bound_access_tokens_required {
-        true => BoundTokens::Required,
-        false => challenges.bound_tokens(),
-    };
-    Ok(Discovered {
-        resource: resource.resource,
-        resource_metadata: Some(place),
-        scopes_supported: resource.scopes_supported,
-        bound_tokens,
-        server,
-        server_metadata,
-        issuer_is_given,
+        },
+        Some((at, resource)) => Discovered {
+            resource: resource.resource,
+            resource_metadata: Some(at),
+            scopes_supported: resource.scopes_supported,
+            bound_tokens: match resource.dpop_bound_access_tokens_required {
+                true => BoundTokens::Required,
+                false => challenges.bound_tokens(),
+            },
+            server: metadata,
+            server_metadata: place,
+            issuer_is_given,
+        },
     })
+}
+
+/// The way from a server to its authorization server, step by step, as far as it leads.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Walk {
+    /// The metadata of the resource, and where they are; `None` if there are none.
+    pub resource: Result<Option<(String, ResourceMetadata)>, Error>,
+    /// The metadata of the authorization server, and where they are; `None` as a place if there are none, as 2025-03-26 allows.
+    /// `None` if the first step has failed.
+    pub server: Option<Result<(Option<String>, ServerMetadata), Error>>,
+}
+
+impl Walk {
+    pub(crate) async fn new(
+        server: &Url,
+        challenges: &Challenges,
+        issuer: Option<&str>,
+        fetcher: &Fetcher,
+    ) -> Self {
+        let resource = resource_metadata(server, challenges, issuer.is_some(), fetcher).await;
+        let next = match (&resource, issuer) {
+            (Err(_), _) => None,
+            (Ok(_), Some(issuer)) => Some(server_metadata(issuer, fetcher).await),
+            (Ok(Some((_, resource))), None) => {
+                let named = resource.authorization_servers.first().map_or("", String::as_str);
+                Some(server_metadata(named, fetcher).await)
+            }
+            (Ok(None), None) => Some(of_2025_03_26(server, fetcher).await),
+        };
+        Self { resource, server: next }
+    }
 }
 
 impl Discovered {

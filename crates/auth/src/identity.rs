@@ -79,8 +79,7 @@ impl Identities<'_> {
             limits: self.limits,
             refusals: self.refusals,
         };
-        // On the heap: a renewal can get its token by an assertion, which ends here.
-        let renewed = Box::pin(refresher.renew(held, None)).await;
+        let renewed = refresher.renew(held, None).await;
         renewed.map_err(|error| match error {
             Error::NeedsLogin(_) => Error::NoIdentity(held.account.clone()),
             error => error,

@@ -56,7 +56,7 @@ pub use challenge::{BoundTokens, Challenge, Challenges};
 pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};
 pub use credential::Credential;
 pub use crypto::InvalidKey;
-pub use discover::{Discovered, discover};
+pub use discover::{Discovered, Walk, discover};
 pub use dpop::ProofKey;
 pub use error::{Error, HelpfulOption};
 pub use fetch::Fetcher;

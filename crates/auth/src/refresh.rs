@@ -1,6 +1,6 @@
 //! A new token for an old one, by one process at a time.
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, time::Duration};
 
 use anyport_store::Clock;
 use tokio::time::{Instant, timeout};
@@ -11,7 +11,6 @@ use crate::{
     fetch::Fetcher,
     limits::{Refusals, SignInLimits},
     token::{Grant, TokenAnswer, TokenRequest},
-    unattended::{TokenFor, Unattended},
     vault::Vault,
 };
 
@@ -22,6 +21,15 @@ pub(crate) struct Refresher<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) limits: &'a SignInLimits,
     pub(crate) refusals: &'a Refusals,
+}
+
+/// Gives another token where there is no refresh token.
+pub(crate) trait AnotherToken: Sync {
+    /// Another token for the login of `held`, by its grant.
+    fn another<'a>(
+        &'a self,
+        held: &'a Credential,
+    ) -> Pin<Box<dyn Future<Output = Result<TokenAnswer, Error>> + Send + 'a>>;
 }
 
 /// How often a process looks whether the lease of another one has ended, which no change tells: that process hangs.
@@ -41,7 +49,7 @@ impl Refresher<'_> {
     pub(crate) async fn renew(
         &self,
         held: &Credential,
-        unattended: Option<&Unattended<'_>>,
+        unattended: Option<&dyn AnotherToken>,
     ) -> Result<Credential, Error> {
         let mut changes = None;
         let asked = Instant::now();
@@ -81,7 +89,7 @@ impl Refresher<'_> {
     async fn renew_alone(
         &self,
         held: &Credential,
-        unattended: Option<&Unattended<'_>>,
+        unattended: Option<&dyn AnotherToken>,
     ) -> Result<Credential, Error> {
         if let Some(newer) = self.newer(held).await? {
             return Ok(newer);
@@ -116,33 +124,21 @@ impl Refresher<'_> {
     async fn token(
         &self,
         held: &Credential,
-        unattended: Option<&Unattended<'_>>,
+        unattended: Option<&dyn AnotherToken>,
     ) -> Result<TokenAnswer, Error> {
-        let proof_key = held.proof_key.as_ref();
-        let server = &held.authorization_server;
         match (&held.refresh_token, unattended) {
             (Some(token), _) => {
                 let request = TokenRequest {
-                    server,
+                    server: &held.authorization_server,
                     client: held.client.identity(),
                     grant: Grant::Refresh(token),
                     resource: held.names_resource.then_some(held.resource.as_str()),
-                    proof_key,
+                    proof_key: held.proof_key.as_ref(),
                     clock: self.clock,
                 };
                 request.send(self.fetcher).await
             }
-            (None, Some(unattended)) => {
-                let wanted = TokenFor {
-                    server,
-                    client: &held.client,
-                    resource: &held.resource,
-                    names_resource: held.names_resource,
-                    scope: Some(held.requested_scope.as_str()).filter(|scope| !scope.is_empty()),
-                    proof_key,
-                };
-                unattended.token(&held.grant, &wanted).await
-            }
+            (None, Some(unattended)) => unattended.another(held).await,
             (None, None) => Err(needs_login(held)),
         }
     }

@@ -21,7 +21,7 @@ use url::Url;
 use crate::{
     challenge::{BoundTokens, Challenges},
     credential::Credential,
-    discover::{Discovered, discover},
+    discover::{Discovered, Walk, discover},
     error::Error,
     fetch::Fetcher,
     grant::SecretReader,
@@ -29,7 +29,7 @@ use crate::{
     limits::Refusals,
     login::Login,
     options::SignInOptions,
-    refresh::Refresher,
+    refresh::{AnotherToken, Refresher},
     registration::{ClientOptions, GivenClient, Registration},
     scope::Scopes,
     secret::Secret,
@@ -249,10 +249,11 @@ impl SignIn {
     /// Walks to the authorization server, and stops there: what a login would find.
     ///
     /// # Errors
-    /// The step that fails.
-    pub async fn discover(&self) -> Result<Discovered, Error> {
+    /// When the server cannot be asked.
+    pub async fn walk(&self) -> Result<Walk, Error> {
         let challenges = self.0.challenges().await?;
-        self.0.discover(&challenges, None).await
+        let issuer = self.0.options.issuer.as_deref();
+        Ok(Walk::new(&self.0.server, &challenges, issuer, &self.0.fetcher()).await)
     }
 
     /// Takes the tokens back, and forgets them. Returns the credential, and what the authorization server said if it did not do
@@ -438,7 +439,9 @@ impl Inner {
         let refresher = Refresher { vault: &self.vault, fetcher: &fetcher, clock, limits, refusals };
         self.current.lock().is_refreshing = true;
         let unattended = self.unattended(&fetcher);
-        let renewed = refresher.renew(held, Some(&unattended).filter(|_| !held.grant.has_user())).await;
+        let unattended: Option<&dyn AnotherToken> =
+            if held.grant.has_user() { None } else { Some(&unattended) };
+        let renewed = refresher.renew(held, unattended).await;
         self.current.lock().is_refreshing = false;
         match &renewed {
             Err(Error::NeedsLogin(_)) => self.adopt(held.taken_back()),

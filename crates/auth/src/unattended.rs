@@ -1,15 +1,19 @@
 //! Tokens without a user: by what the client has, by what its platform says of it, by what an identity provider says of the user.
 
+use std::{future::Future, pin::Pin};
+
 use anyport_service::sync::Lock;
 use anyport_store::Clock;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    credential::Credential,
     dpop::ProofKey,
     error::Error,
     fetch::Fetcher,
     grant::{LoginGrant, SecretReader},
     identity::Identities,
+    refresh::AnotherToken,
     registration::Registration,
     secret::Secret,
     server_metadata::ServerMetadata,
@@ -91,6 +95,25 @@ impl Unattended<'_> {
             true => Err(wrong("was refused by the authorization server, and is not sent again".to_owned())),
             false => Ok(assertion),
         }
+    }
+}
+
+impl AnotherToken for Unattended<'_> {
+    fn another<'a>(
+        &'a self,
+        held: &'a Credential,
+    ) -> Pin<Box<dyn Future<Output = Result<TokenAnswer, Error>> + Send + 'a>> {
+        Box::pin(async move {
+            let wanted = TokenFor {
+                server: &held.authorization_server,
+                client: &held.client,
+                resource: &held.resource,
+                names_resource: held.names_resource,
+                scope: Some(held.requested_scope.as_str()).filter(|scope| !scope.is_empty()),
+                proof_key: held.proof_key.as_ref(),
+            };
+            self.token(&held.grant, &wanted).await
+        })
     }
 }
 

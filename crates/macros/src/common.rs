@@ -49,6 +49,7 @@ impl Common {
             "name" => self.name = Some(setting.text()?),
             "description" => self.description = Some(setting.text()?),
             "title" => self.call("title", &setting.text()?),
+            "require" => self.call("require", &setting.text()?),
             "crate" => self.support = Some(crate_path(setting)?),
             "icon" => {
                 let source = setting.text()?;

@@ -39,6 +39,10 @@ pub(crate) struct Function {
 pub(crate) enum Parameter {
     /// A `Context` or `&Context`.
     Context { borrowed: bool },
+    /// A `Principal` or `&Principal`.
+    Principal { borrowed: bool },
+    /// An `Authorization` or `&Authorization`.
+    Authorization { borrowed: bool },
     /// A `State<T>` or `&State<T>`, of which this is the `T`.
     State { ty: Box<Type>, borrowed: bool },
     /// What the client sends.
@@ -158,6 +162,8 @@ impl Parameter {
             }
             return Ok(match types::argument(ty) {
                 Some(state) => Self::State { ty: Box::new(state.clone()), borrowed },
+                None if types::is(ty, "Principal") => Self::Principal { borrowed },
+                None if types::is(ty, "Authorization") => Self::Authorization { borrowed },
                 None => Self::Context { borrowed },
             });
         }
@@ -188,11 +194,14 @@ impl Plain {
     }
 }
 
-/// Whether it comes from the server: a `Context` or a `State<T>`.
+/// Whether it comes from the server: a `Context`, what it knows of the caller, or a `State<T>`.
 fn is_given(ty: &Type) -> bool {
     let plain =
         |name| types::is(ty, name) && types::last(ty).is_some_and(|segment| segment.arguments.is_empty());
-    plain("Context") || (types::is(ty, "State") && types::argument(ty).is_some())
+    plain("Context")
+        || plain("Principal")
+        || plain("Authorization")
+        || (types::is(ty, "State") && types::argument(ty).is_some())
 }
 
 /// The content of the `#[arg(..)]` attributes of a parameter.

@@ -15,8 +15,8 @@ const KIND: Kind = Kind { attribute: "#[prompt]", noun: "a prompt", arg: &arg::O
 
 const SETTINGS: Known = Known {
     attribute: "#[prompt]",
-    settings: &["name", "title", "description", "icon", "meta", "crate"],
-    several: &["icon"],
+    settings: &["name", "title", "description", "icon", "require", "meta", "crate"],
+    several: &["icon", "require"],
 };
 
 /// The function that makes the prompt, with the function that it calls.

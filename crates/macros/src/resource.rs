@@ -30,10 +30,11 @@ const OF_RESOURCE: Known = Known {
         "public",
         "size",
         "icon",
+        "require",
         "meta",
         "crate",
     ],
-    several: &["icon"],
+    several: &["icon", "require"],
 };
 
 /// The settings of the attribute.

@@ -31,11 +31,12 @@ const SETTINGS: Known = Known {
         "version",
         "example",
         "requires",
+        "require",
         "asks",
         "meta",
         "crate",
     ],
-    several: &["asks", "icon", "example", "requires"],
+    several: &["asks", "icon", "example", "require", "requires"],
 };
 
 /// The settings of the attribute.

@@ -187,6 +187,8 @@ pub(crate) fn handler(function: &Function, names: &Names, shape: Shape, output: 
         given.push(match parameter {
             Parameter::Context { borrowed: true } => quote!(&#context),
             Parameter::Context { borrowed: false } => quote!(#context.clone()),
+            Parameter::Principal { borrowed } => of_caller(context, "principal", *borrowed),
+            Parameter::Authorization { borrowed } => of_caller(context, "authorization", *borrowed),
             Parameter::State { ty, borrowed } => {
                 states.push(quote_spanned!(ty.span()=> let #local = #context.demand::<#ty>()?;));
                 if *borrowed { quote!(&#local) } else { quote!(#local) }
@@ -209,6 +211,15 @@ pub(crate) fn handler(function: &Function, names: &Names, shape: Shape, output: 
             let #value = #callee(#(#given),*) #awaited;
             ::core::result::Result::<_, #support::Failure>::Ok(#output)
         }
+    }
+}
+
+/// What the context knows of the caller.
+fn of_caller(context: &Ident, method: &str, borrowed: bool) -> TokenStream {
+    let method = Ident::new(method, Span::mixed_site());
+    match borrowed {
+        true => quote!(#context.#method()),
+        false => quote!(::core::clone::Clone::clone(#context.#method())),
     }
 }
 

@@ -125,6 +125,7 @@ mod middleware;
 mod params;
 mod rename;
 mod schema;
+mod scopes;
 mod validation;
 mod values;
 mod write;
@@ -136,6 +137,7 @@ pub mod macros;
 pub use resource::fuzzing;
 
 pub use anyport_macros::{prompt, resource, tool, tools};
+pub use anyport_service::{Authorization, Principal};
 pub use ask::{
     Clock, Confirmation, DEFAULT_STATE_BYTES, DEFAULT_STATE_TTL, Elicited, Form, Question, QuestionError,
     QuestionKey,

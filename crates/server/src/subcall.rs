@@ -195,6 +195,8 @@ fn begin(
         item = inner.clone();
     }
     let entry = item.entry();
+    let allowed = entry.scopes.check(caller.service().authorization());
+    allowed.map_err(|error| CallError::Failed { name: name.to_owned(), error })?;
     let invalid = |faults: Vec<Fault>| CallError::Arguments { words: argument_words(name, &faults), faults };
     if !arguments.is_object() {
         return Err(invalid(vec![Fault::new("", "an object")]));

@@ -348,6 +348,33 @@ fn axum_embedding() {
     child.wait().unwrap();
 }
 
+#[test]
+fn protected_server() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_protected_server"));
+    let mut child =
+        command.arg("127.0.0.1:0").env("JWT_SECRET", secret).stdout(Stdio::piped()).spawn().unwrap();
+    let said = lines(child.stdout.take().unwrap()).recv_timeout(PATIENCE).unwrap();
+    let address = said.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let verifier = anyport::auth::resource_server::SharedSecretJwt::new(secret.as_bytes()).unwrap();
+    let token = |scopes: &[&str]| {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let token = verifier.issue("ada", &scopes, Duration::from_secs(60));
+        format!("Authorization: Bearer {}\r\n", token.expose())
+    };
+    let read = |headers: &str| call_with(&address, headers, "read_data", json!({"query": "x"}));
+    assert!(read("").starts_with("HTTP/1.1 401"), "{}", read(""));
+    assert!(read("Authorization: Bearer a.b.c\r\n").starts_with("HTTP/1.1 401"));
+    let refused = read(&token(&["data:list"]));
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains(r#"scope="data:read""#), "{refused}");
+    let answer = read(&token(&["data:read"]));
+    assert!(answer.contains("data of ada for x"), "{answer}");
+    let scopes = call_with(&address, &token(&["data:list"]), "scopes", json!({}));
+    assert!(scopes.contains(r#""text":"data:list""#), "{scopes}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// Calls a tool over HTTP.
 fn call(address: &str, tool: &str, arguments: Value) -> String {
     call_with(address, "", tool, arguments)

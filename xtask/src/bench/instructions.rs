@@ -98,7 +98,7 @@ fn control(server: &Server, what: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When there is none.
-fn total(file: &Path) -> Result<u64, Failure> {
+pub(super) fn total(file: &Path) -> Result<u64, Failure> {
     let text =
         fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let total = text

@@ -1,5 +1,6 @@
 //! The cost of `tools/call` over HTTP: our server beside bare hyper and the official Rust SDK, in one run; the cost
-//! through the bridge, beside a reverse proxy; the cost through a gateway, beside the bridge; and the cost of full-text search.
+//! through the bridge, beside a reverse proxy; the cost through a gateway, beside the bridge; the cost of verifying what callers
+//! present; and the cost of full-text search.
 //!
 //! Instructions are counted and repeat to a thousandth; everything else is compared within the run, on the same
 //! machine, in turns. None of it is a test's assertion: what can be held exactly, the allocations, is an ordinary
@@ -25,6 +26,7 @@ mod memory;
 mod procfs;
 mod start;
 mod subject;
+mod tokens;
 mod turn;
 
 /// The measurements to run.
@@ -51,6 +53,7 @@ enum Part {
     Calls,
     Bridge,
     Fleet,
+    Tokens,
     Knowledge,
 }
 
@@ -70,7 +73,7 @@ const QUICK: Effort =
     Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], program: Profile::Release, ..FULL };
 
 impl Effort {
-    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|knowledge]`.
+    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|tokens|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -105,13 +108,17 @@ impl Effort {
                     effort.only = Some(Part::Fleet);
                     rest
                 }
+                ["--only", "tokens", rest @ ..] => {
+                    effort.only = Some(Part::Tokens);
+                    rest
+                }
                 ["--only", "knowledge", rest @ ..] => {
                     effort.only = Some(Part::Knowledge);
                     rest
                 }
                 other => {
                     let other = other.join(" ");
-                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet and --only knowledge";
+                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet, --only tokens and --only knowledge";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -152,6 +159,11 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         print!("\n{tables}");
         gates.extend(promised);
     }
+    if effort.has(Part::Tokens) {
+        let counted = tokens::measure(workspace)?;
+        print!("\n{}", tokens::table(&counted));
+        gates.extend(tokens::gates(&counted));
+    }
     if effort.has(Part::Knowledge) {
         let (indexed, served) = knowledge::measure(workspace, effort.documents)?;
         print!("\n{}\n{}", knowledge::table(&indexed), knowledge::served_table(&served));
@@ -175,6 +187,9 @@ fn build(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
         if effort.peers {
             bridge::peers::Peers::install(workspace)?;
         }
+    }
+    if effort.has(Part::Tokens) {
+        tokens::build(workspace)?;
     }
     if effort.has(Part::Knowledge) {
         knowledge::build(workspace)?;

@@ -32,7 +32,8 @@ mod tests {
     use crate::workspace::Workspace;
 
     /// A server over HTTP; a client; servers without tools; one that serves on everything at once.
-    const OTHERS: [&str; 5] = ["axum_embedding", "call_a_server", "prompts", "resources", "transports"];
+    const OTHERS: [&str; 6] =
+        ["axum_embedding", "call_a_server", "prompts", "protected_server", "resources", "transports"];
 
     #[test]
     fn every_example_is_looked_at_unless_it_has_nothing_to_see() {

@@ -12,7 +12,10 @@ use anyport_metrics::Counter;
 use anyport_service::Clock;
 use anyport_transport::{client::http::Endpoint, http::CredentialError};
 use serde::Deserialize;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use super::{
     claims::Moment, key_set::KeySet, limits::VerifierLimits, refusal::invalid, refusal::unavailable,
@@ -215,7 +218,8 @@ impl KeySource {
         let source = self.clone();
         self.fetches.increment();
         tokio::spawn(async move {
-            let fetched = source.fetch().await;
+            let within = source.limits.key_fetch_timeout;
+            let fetched = timeout(within, source.fetch()).await.unwrap_or_else(|_| Err(too_slow(within)));
             source.settle(fetched);
             drop(done);
         });
@@ -281,6 +285,12 @@ impl State {
 
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// What is wrong if metadata and keys together take too long.
+fn too_slow(within: Duration) -> Error {
+    let why = format!("has not given its keys within {} s (key_fetch_timeout)", within.as_secs());
+    Error::Answer { url: "the issuer".into(), why, is_temporary: true }
 }
 
 fn unknown_key() -> CredentialError {

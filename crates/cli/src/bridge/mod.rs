@@ -91,6 +91,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let settings = listen::Settings {
         supported,
         limits,
+        metrics: &factory.metrics,
         buffers,
         further: FurtherEndpoints::default(),
         client_headers: None,

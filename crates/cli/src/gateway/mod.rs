@@ -69,7 +69,7 @@ use crate::{
 };
 
 /// Serves what the file at `path` describes, until a stop is requested.
-pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
+pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
     arguments.refuse_document_options()?;
     let mut file = GatewayFile::read(path, &Surroundings::here())?;
     if ancestors::serve(&file.path) {
@@ -80,7 +80,8 @@ pub(crate) fn run(arguments: &Arguments, path: &Path) -> Result<ExitCode> {
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
     }
     file.ask_for_inputs(None)?;
-    listen::run(async || serve(arguments, file).await)
+    arguments.listen.adopt(&file.config)?;
+    listen::run(async || serve(&arguments, file).await)
 }
 
 async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
@@ -121,6 +122,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let settings = listen::Settings {
         supported,
         limits,
+        metrics: &factory.metrics,
         buffers,
         further,
         client_headers: Some(client_headers),

@@ -90,14 +90,12 @@ impl Running {
             served.set_limits(&factory.limits);
         }
         served.follow(&config, &arguments.name, &factory.limits);
-        let unapplied = factory.limits.differing(&limits);
+        let mut unapplied = factory.limits.differing(&limits);
+        unapplied.extend(auth_differs(&config, arguments));
         self.factories.set(factory);
         logging::notice(format!("the file was read again: {}", changes.join("; ")));
         if !unapplied.is_empty() && unapplied != self.unapplied() {
-            tracing::warn!(
-                "what has changed of [limits] takes a restart of the gateway: {}",
-                unapplied.join(", ")
-            );
+            tracing::warn!("what has changed takes a restart of the gateway: {}", unapplied.join(", "));
         }
         self.set_unapplied(unapplied);
         Ok(())
@@ -121,6 +119,20 @@ impl Running {
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())
     }
+}
+
+/// What of a file holds only after a restart, beside limits: who may call, and the URL that tokens are for.
+fn auth_differs(config: &GatewayConfig, arguments: &Arguments) -> Vec<&'static str> {
+    let mut differs = Vec::new();
+    if arguments.listen.file_auth().is_some_and(|served| *served != config.auth)
+        || (arguments.listen.file_auth().is_none() && config.auth.is_set())
+    {
+        differs.push("auth");
+    }
+    if !arguments.listen.has_public_url_of(config) {
+        differs.push("public_url");
+    }
+    differs
 }
 
 /// What is different about the virtual servers of a file, in words.

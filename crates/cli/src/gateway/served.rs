@@ -76,6 +76,7 @@ impl Served {
                 let layered = Layered::new(served, limits, &self.metrics);
                 (layered.clone(), FurtherEndpoint::new(virtual_path(name), layered))
             });
+            let endpoint = endpoint.require(server.require.iter().cloned());
             layered.searched.set(server.tool_search);
             if is_known {
                 federation.replace_virtual_server(&layered.searched.federation, selection);

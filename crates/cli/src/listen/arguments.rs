@@ -1,16 +1,17 @@
 use std::{
     env,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
 };
 
 use anyhow::Result;
+use anyport_config::gateway::{AuthConfig, GatewayConfig};
 use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
 use clap::ValueEnum;
 
-use super::{limit::Limit, limits::Limits};
+use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits};
 use crate::{
     logging::{self, Rotation},
     secret_source::{InvalidSecretSource, SecretSource},
@@ -77,6 +78,14 @@ pub(crate) struct Arguments {
     // Read by `token`: clap repeats a wrong value, and this one may be the secret itself.
     #[arg(long, help_heading = "Access", value_name = "PLACE", env = "ANYPORT_AUTH_TOKEN", hide_env = true)]
     auth_token: Option<String>,
+    #[command(flatten)]
+    auth: AuthArguments,
+    /// What the section `[auth]` of a gateway's file says.
+    #[arg(skip)]
+    file_auth: Option<AuthConfig>,
+    /// The URL that the file says.
+    #[arg(skip)]
+    file_url: Option<String>,
     /// Allow anonymous calls, even from other machines.
     #[arg(long, help_heading = "Access")]
     pub(crate) dangerously_allow_anonymous: bool,
@@ -245,12 +254,71 @@ impl Arguments {
 
     /// Whether callers must present a token.
     pub(crate) fn is_authenticated(&self) -> bool {
-        self.auth_token.is_some()
+        self.auth_token.is_some() || self.auth().is_some()
+    }
+
+    /// The authentication by verified credentials, as the options or the file have it.
+    pub(crate) fn auth(&self) -> Option<AuthConfig> {
+        self.auth.config().or_else(|| self.file_auth.clone())
+    }
+
+    /// What the file of the gateway said of its callers when it was started.
+    pub(crate) fn file_auth(&self) -> Option<&AuthConfig> {
+        self.file_auth.as_ref()
+    }
+
+    /// Whether the URL of a file is the one that is served.
+    pub(crate) fn has_public_url_of(&self, config: &GatewayConfig) -> bool {
+        self.file_url == config.gateway.public_url
+    }
+
+    /// Takes over what the file of a gateway says of its callers and its URL.
+    ///
+    /// # Errors
+    /// If options contradict the file.
+    pub(crate) fn adopt(&mut self, config: &GatewayConfig) -> Result<()> {
+        self.file_url.clone_from(&config.gateway.public_url);
+        if self.public_url.is_none()
+            && let Some(url) = &config.gateway.public_url
+        {
+            let url = url.parse().map_err(|error| {
+                UserError::usage(
+                    format!("public_url of [gateway]: {error}"),
+                    "write it as https://mcp.example.com",
+                )
+            })?;
+            self.public_url = Some(url);
+        }
+        if config.auth.is_set() {
+            let option = match (&self.auth_token, self.auth.config(), self.dangerously_allow_anonymous) {
+                (Some(_), ..) => Some("--auth-token"),
+                (_, Some(_), _) => Some("an option that begins with --auth"),
+                (_, _, true) => Some("--dangerously-allow-anonymous"),
+                _ => None,
+            };
+            if let Some(option) = option {
+                return Err(UserError::usage(
+                    format!("{option} is given, and the file says in [auth] who may call"),
+                    "leave one of them out",
+                ));
+            }
+            self.file_auth = Some(config.auth.clone());
+        }
+        Ok(())
     }
 
     /// Whether it is known under which names clients come from elsewhere.
     pub(crate) fn is_named(&self) -> bool {
         self.public_url.is_some() || !self.allow_host.is_empty()
+    }
+
+    /// The URL that the paths of endpoints are appended to, as clients reach the server; on loopback that of the address, unless
+    /// its port is chosen by the system.
+    pub(crate) fn base_url(&self) -> Option<String> {
+        let public = self.public_url.as_ref();
+        let public = public.and_then(|public| Some(public.endpoint.strip_suffix("/mcp")?.to_owned()));
+        let own = || format!("http://{}", SocketAddr::new(self.host, self.port));
+        public.or_else(|| (self.host.is_loopback() && self.port != 0).then(own))
     }
 
     /// The source of the token that callers must present.
@@ -273,6 +341,15 @@ impl Arguments {
                 "leave one of them out",
             ));
         }
+        if self.auth.config().is_some() && (self.auth_token.is_some() || self.dangerously_allow_anonymous) {
+            let other =
+                if self.auth_token.is_some() { "--auth-token" } else { "--dangerously-allow-anonymous" };
+            return Err(UserError::usage(
+                format!("{other} and the other options of authentication (--auth-...) contradict each other"),
+                "leave one of them out; API keys (--auth-keys) stand beside tokens of issuers",
+            ));
+        }
+        self.auth.check(self.base_url().as_deref())?;
         if self.unix_path.is_some() && !self.speaks(Transport::Unix) {
             return Err(UserError::usage(
                 "--unix-path says where the Unix socket is, and none is to be served",
@@ -303,6 +380,10 @@ impl Arguments {
             self.auth_token.is_some(),
             "--auth-token is for HTTP, which is not served: on standard input and output, and on a Unix socket, the \
              operating system knows who calls",
+        );
+        check(
+            self.auth().is_some(),
+            "--auth-issuer, --auth-secret, --auth-keys and [auth] are for HTTP, which is not served",
         );
         check(self.public_url.is_some(), "--public-url is for HTTP, which is not served");
         check(!self.allow_host.is_empty(), "--allow-host is for HTTP, which is not served");

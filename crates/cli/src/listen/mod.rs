@@ -2,6 +2,8 @@
 
 mod addresses;
 mod arguments;
+mod auth;
+mod auth_arguments;
 mod limit;
 mod limits;
 mod stdin_fallback;
@@ -19,11 +21,17 @@ use anyport::{
     ServeError,
     serve::{ListenAddr, Serve},
 };
+use anyport_config::gateway::AuthConfig;
+use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::Key;
+use anyport_store::Store;
 use anyport_transport::{
     BufferedBytes, ClientObserver,
-    http::{self, Authentication, ClientHeaderNames, Compat, FurtherEndpoints, SettingNames, Token},
+    http::{
+        self, Authentication, ClientHeaderNames, Compat, FurtherEndpoints, ProtectedResource, SettingNames,
+        Token,
+    },
     stdio, unix,
 };
 use tokio::sync::oneshot;
@@ -34,7 +42,7 @@ pub(crate) use self::{
     limit::Limit,
     limits::Limits,
 };
-use crate::{logging, state_dir, user_error::UserError};
+use crate::{logging, state_dir, store, user_error::UserError};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
 pub(crate) fn run(serve: impl AsyncFnOnce() -> Result<()>) -> Result<ExitCode> {
@@ -63,6 +71,8 @@ pub(crate) struct Settings<'a> {
     /// The revisions that clients may speak.
     pub(crate) supported: Arc<[Revision]>,
     pub(crate) limits: &'a Limits,
+    /// What is counted.
+    pub(crate) metrics: &'a Metrics,
     /// The budget of large answers.
     pub(crate) buffers: BufferedBytes,
     /// Further endpoints of HTTP.
@@ -78,13 +88,13 @@ pub(crate) struct Settings<'a> {
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
-    Settings { supported, limits, buffers, further, client_headers, observer }: Settings<'_>,
+    Settings { supported, limits, metrics, buffers, further, client_headers, observer }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
-        let config = http_config(arguments, supported.clone(), limits)?.further_endpoints(further);
+        let config = http_config(arguments, supported.clone(), limits, metrics)?.further_endpoints(further);
         let config = config.client_headers(client_headers).observer(observer.clone());
         serving = serving.http_with(address, config);
     }
@@ -145,11 +155,48 @@ pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {
     }
 }
 
-fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limits) -> Result<http::Config> {
-    let authentication = match arguments.token()? {
-        Some(secret) => Authentication::Tokens(vec![Token::new("token", &secret.read("--auth-token")?)]),
-        None => Authentication::Anonymous,
+/// Checks that callers can be authenticated as `config` says: its secrets are in their places, and nothing in it is unsafe.
+pub(crate) fn check_auth(config: &AuthConfig) -> Result<()> {
+    // The store of API keys is not opened for this.
+    let config = AuthConfig { keys: false, ..config.clone() };
+    let store = || -> Result<Arc<dyn Store>> { anyhow::bail!("the store is not opened by a check") };
+    let shared = auth::Shared { limits: Limits::with(&[]).verifier, metrics: &Metrics::new(), store: &store };
+    auth::verifiers(&config, &shared).map(drop)
+}
+
+/// How callers over HTTP are authenticated, and what the server says of that.
+fn authentication(
+    arguments: &Arguments,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> Result<(Authentication, ProtectedResource)> {
+    if let Some(secret) = arguments.token()? {
+        let token = Token::new("token", &secret.read("--auth-token")?);
+        return Ok((Authentication::Tokens(vec![token]), ProtectedResource::default()));
+    }
+    let Some(config) = arguments.auth() else {
+        return Ok((Authentication::Anonymous, ProtectedResource::default()));
     };
+    let store = || -> Result<Arc<dyn Store>> {
+        let state = state_dir::folder(arguments.state_dir.clone()).ok_or_else(|| {
+            UserError::usage("there is no folder for the API keys", "name one with --state-dir DIR")
+        })?;
+        Ok(Arc::new(store::open(&state, metrics)))
+    };
+    let shared = auth::Shared { limits: limits.verifier, metrics, store: &store };
+    let verifiers = auth::verifiers(&config, &shared)?;
+    Ok((Authentication::verified_by(verifiers), auth::resource(&config)))
+}
+
+fn http_config(
+    arguments: &Arguments,
+    supported: Arc<[Revision]>,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> Result<http::Config> {
+    let (authentication, resource) = authentication(arguments, limits, metrics)?;
+    let base_url = arguments.auth().and_then(|_| arguments.base_url());
+    let base_url = base_url.and_then(|url| url.parse::<http::PublicUrl>().ok());
     let (mut allow_hosts, mut allow_origins) = (arguments.allow_host.clone(), arguments.allow_origin.clone());
     if let Some(public) = &arguments.public_url {
         allow_hosts.push(public.host.clone());
@@ -168,6 +215,8 @@ fn http_config(arguments: &Arguments, supported: Arc<[Revision]>, limits: &Limit
         .allow_hosts(allow_hosts)
         .allow_origins(allow_origins)
         .authentication(authentication)
+        .resource(resource)
+        .public_url(base_url)
         .setting_names(SettingNames {
             allow_hosts: "start the server with --allow-host NAME[:PORT]".into(),
             allow_origins: "start the server with --allow-origin ORIGIN".into(),
@@ -197,7 +246,8 @@ fn explain(error: ServeError, arguments: &Arguments) -> Error {
     match error {
         ServeError::Http(refused @ http::Refused::Open(_)) => UserError::usage(
             refused.to_string(),
-            "give --auth-token env:NAME or file:PATH, or say --dangerously-allow-anonymous",
+            "give --auth-token env:NAME or file:PATH, --auth-issuer URL, --auth-secret or --auth-keys, or say \
+             --dangerously-allow-anonymous",
         ),
         ServeError::Http(http::Refused::Bind { source, .. })
             if source.kind() == std::io::ErrorKind::AddrInUse =>

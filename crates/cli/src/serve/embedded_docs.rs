@@ -31,6 +31,7 @@ const PAGES: &[(&str, &str)] = &[
     ("schema.md", include_str!("../../../../docs/schema.md")),
     ("serve.md", include_str!("../../../../docs/serve.md")),
     ("servers.md", include_str!("../../../../docs/servers.md")),
+    ("protecting.md", include_str!("../../../../docs/protecting.md")),
     ("signing-in.md", include_str!("../../../../docs/signing-in.md")),
     ("store.md", include_str!("../../../../docs/store.md")),
     ("terminal-session.md", include_str!("../../../../docs/terminal-session.md")),

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         tracing::warn!("{idle}");
     }
     if let Some(file) = arguments.gateway_file() {
-        return gateway::run(&arguments, &file);
+        return gateway::run(arguments, &file);
     }
     // Before signals are caught: until something is served, they may end the process as they always do.
     let documents = documents(&arguments)?;
@@ -57,10 +57,12 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let service = layered(server.clone(), &knowledge, arguments, &limits);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
+    let metrics = server.metrics().clone();
     let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
     let settings = listen::Settings {
         supported,
         limits: &limits,
+        metrics: &metrics,
         buffers,
         further: FurtherEndpoints::default(),
         client_headers: None,

@@ -552,3 +552,26 @@ fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
         assert!(!refused.stderr.contains("secret-on-the-line"), "{}", refused.stderr);
     }
 }
+
+/// Invariant: The doctor goes the way of a login to the authorization server, and names the option that helps where it ends.
+#[test]
+fn the_doctor_goes_the_way_of_a_login() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let steps = || {
+        let ended = guarded.run(&["doctor", &url, "--json"]);
+        assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+        let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let step = |name: &str| {
+            found["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).cloned().unwrap()
+        };
+        (step("issuer"), step("auth"))
+    };
+    let (issuer, auth) = steps();
+    assert_eq!(issuer["verdict"], "ok", "{issuer}");
+    assert!(auth["help"].as_str().unwrap().contains(&format!("anyport login {url}")), "{auth}");
+    guarded.known(|known| known.hides_pkce = true);
+    let (issuer, _) = steps();
+    assert_eq!(issuer["verdict"], "doubtful", "{issuer}");
+    assert!(issuer["help"].as_str().unwrap().contains("--pkce assume"), "{issuer}");
+}

@@ -47,6 +47,7 @@ mod named_upstreams;
 mod parked;
 mod pins;
 mod plain;
+mod protected;
 mod rmcp;
 mod secrets;
 mod serve;

@@ -2,12 +2,14 @@
 //!
 //! - `model`: `anyport.toml`, as values.
 //! - `read`: reads it, or the configuration file of any client in its place, and names the place of a fault.
+//! - `auth`: who may call.
 //! - `upstream`: from an upstream of the file to a server.
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
 //! - `login`: the keys of an upstream about its login.
 
+mod auth;
 mod find;
 mod forwarded;
 mod lines;
@@ -16,6 +18,7 @@ pub(crate) mod model;
 mod read;
 mod upstream;
 
+pub use auth::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretConfig};
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::auth::AuthConfig;
+
 /// A gateway: the servers behind it, and what it serves to whom.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +24,8 @@ pub struct GatewayConfig {
     pub servers: IndexMap<String, VirtualServerConfig>,
     /// Folders of documents, by name, which are served beside the upstreams.
     pub knowledge: IndexMap<String, KnowledgeConfig>,
+    /// Who may call over HTTP.
+    pub auth: AuthConfig,
     /// Limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: IndexMap<String, u32>,
     /// Whether the servers are those of a client's file.
@@ -35,6 +39,8 @@ pub struct GatewayConfig {
 pub struct GatewaySettings {
     /// The name that clients see. Default: anyport.
     pub name: Option<String>,
+    /// The URL under which clients reach the gateway, without the path of an endpoint: `https://mcp.example.com`.
+    pub public_url: Option<String>,
     /// What models are told before the instructions of the upstreams.
     pub instructions: Option<String>,
     /// Whether clients see three tools that search, describe and call the others, in place of them.
@@ -137,6 +143,8 @@ pub struct UpstreamConfig {
     pub include: Vec<String>,
     /// The tools and prompts that are not offered, likewise.
     pub exclude: Vec<String>,
+    /// The scopes that callers of its tools, prompts and resources need.
+    pub require: Vec<String>,
     /// Changes of single tools, by their own names.
     pub tools: IndexMap<String, ToolConfig>,
     /// What becomes of a definition that is not as it was first seen. Default: what `[gateway]` says.
@@ -208,6 +216,8 @@ pub struct ToolConfig {
     pub description: Option<String>,
     /// Arguments that the gateway sets. Clients do not see them.
     pub arguments: Map<String, Value>,
+    /// The scopes that callers of it need.
+    pub require: Vec<String>,
     /// Whether it is left out.
     pub hidden: bool,
 }
@@ -221,6 +231,8 @@ pub struct VirtualServerConfig {
     pub include: Vec<String>,
     /// The names and URIs that are not offered, likewise.
     pub exclude: Vec<String>,
+    /// The scopes that every request to it needs, beside those of `[auth]`.
+    pub require: Vec<String>,
     /// What models are told, instead of the gateway's instructions.
     pub instructions: Option<String>,
     /// Whether clients see three tools that search, describe and call the others, in place of them.

@@ -9,7 +9,10 @@ use std::{
 use serde_json::Value;
 use toml_edit::{Document, Item};
 
-use super::model::{GatewayConfig, UpstreamConfig};
+use super::{
+    auth::check_required,
+    model::{GatewayConfig, UpstreamConfig},
+};
 use crate::{document::Language, error::ConfigError, file::ConfigFile, name, store};
 
 /// Reads the file of a gateway: `anyport.toml`, or the configuration file of a client, whose servers become upstreams; `cwd`
@@ -105,6 +108,12 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
     for own in config.servers.keys() {
         check_name(own).map_err(|reason| fault(place(&["servers", own]), reason, Vec::new()))?;
     }
+    let auth = config.auth.check(config.gateway.public_url.as_deref());
+    let auth = auth.map_err(|(keys, reason)| (["auth".to_owned()].into_iter().chain(keys).collect(), reason));
+    auth.and_then(|()| check_required(&config)).map_err(|(keys, reason): (Vec<String>, String)| {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        fault(place(&keys), reason, Vec::new()).showing(FaultPlace::without_values)
+    })?;
     for (own, knowledge) in &config.knowledge {
         check_name(own).map_err(|reason| fault(place(&["knowledge", own]), reason, Vec::new()))?;
         if knowledge.docs.is_empty() {

@@ -45,6 +45,7 @@ impl UpstreamConfig {
             include: Vec::new(),
             exclude: Vec::new(),
             tools: IndexMap::new(),
+            require: Vec::new(),
             start: Start::OnDemand,
             pin: None,
             max_result_tokens: None,

@@ -46,6 +46,9 @@ impl Forward {
             Method::PromptsGet => self.target.member.naming.item(NameKind::Prompt, &self.target.own),
             _ => None,
         };
+        if let Err(error) = self.target.member.naming.check(change, context.authorization()) {
+            return Reply::error(error);
+        }
         let fixed = change.filter(|change| !change.arguments.is_empty());
         let principal = context.principal().clone();
         let limit = self.target.member.result_limit.filter(|_| self.method == Method::ToolsCall);

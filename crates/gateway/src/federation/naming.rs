@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use anyport_protocol::Raw;
+use anyport_protocol::{Error, Raw};
+use anyport_service::Authorization;
 
 use super::pattern::{Pattern, Selection};
 
@@ -25,6 +26,7 @@ pub struct Naming {
     selection: Selection,
     tools: BTreeMap<String, ItemOverride>,
     prompts: BTreeMap<String, ItemOverride>,
+    required: Vec<String>,
 }
 
 /// What is different about one tool or prompt of a member for clients.
@@ -36,6 +38,7 @@ pub struct ItemOverride {
     pub(super) description: Option<Raw>,
     pub(super) arguments: Vec<(String, Raw)>,
     hidden: bool,
+    required: Vec<String>,
 }
 
 /// Which names: tools and prompts each have names of their own.
@@ -83,6 +86,26 @@ impl Naming {
     pub fn prompt(mut self, own: impl Into<String>, change: ItemOverride) -> Self {
         self.prompts.insert(own.into(), change);
         self
+    }
+
+    /// Requires a scope of callers of its tools, prompts and resources, which list them without it.
+    #[must_use]
+    pub fn require(mut self, scope: impl Into<String>) -> Self {
+        self.required.push(scope.into());
+        self
+    }
+
+    /// Checks that a caller has the scopes of an item: those of all items, and its own.
+    ///
+    /// # Errors
+    /// 40300, which names all of them.
+    pub(super) fn check(&self, item: Option<&ItemOverride>, caller: &Authorization) -> Result<(), Error> {
+        let own = item.map_or(&[][..], |item| &item.required);
+        let required = || self.required.iter().chain(own).map(String::as_str);
+        match required().all(|scope| caller.allows(scope)) {
+            true => Ok(()),
+            false => Err(Error::insufficient_scope(required())),
+        }
     }
 
     /// What is different about an item.
@@ -171,6 +194,13 @@ impl ItemOverride {
     #[must_use]
     pub fn argument(mut self, name: impl Into<String>, value: serde_json::Value) -> Self {
         self.arguments.push((name.into(), Raw::from(value)));
+        self
+    }
+
+    /// Requires a scope of its callers.
+    #[must_use]
+    pub fn require(mut self, scope: impl Into<String>) -> Self {
+        self.required.push(scope.into());
         self
     }
 

@@ -3,7 +3,7 @@
 use anyport_protocol::{
     Raw, Revision, capability::ClientProfile, meta::LogLevel, param_header::ParamHeaders,
 };
-use anyport_service::{InputMode, Peer, Principal, SessionId};
+use anyport_service::{Authorization, InputMode, Peer, Principal, SessionId};
 use tokio::time::Instant;
 
 use super::call::Context;
@@ -12,6 +12,11 @@ impl Context {
     /// The caller, as the transport authenticated it.
     pub fn principal(&self) -> &Principal {
         self.0.service.principal()
+    }
+
+    /// What the credential of the caller allows: its scopes, and until when.
+    pub fn authorization(&self) -> &Authorization {
+        self.0.service.authorization()
     }
 
     /// The session or connection of the caller, if its calls have one.

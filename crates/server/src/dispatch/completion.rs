@@ -15,6 +15,7 @@ use crate::{
     core::Served,
     registry::{Registry, Target},
     rename::{renamed, replaced},
+    scopes::RequiredScopes,
     write::{Identity, ResultWriter},
 };
 
@@ -34,7 +35,10 @@ pub(crate) fn complete(
     let registry = server.core.registry.load();
     let completers = match find(&registry, &read.reference, service.principal(), server)? {
         Found::Nothing => None,
-        Found::Own(completers) => Some(completers),
+        Found::Own(completers, scopes) => {
+            scopes.check(service.authorization())?;
+            Some(completers)
+        }
         Found::Mounted(place, name) => {
             let params = name.map_or_else(|| params.clone(), |name| referring(params.raw(), name).into());
             return Ok(server.pass(place, Method::Complete, params, service));
@@ -65,7 +69,7 @@ pub(crate) fn complete(
 
 /// The target of a reference.
 enum Found<'a> {
-    Own(&'a Completers),
+    Own(&'a Completers, &'a RequiredScopes),
     /// It is what a mounted server offers, there under this name if that is another.
     Mounted(usize, Option<&'a str>),
     /// A resource, of which nothing can be completed.
@@ -82,7 +86,7 @@ fn find<'a>(
     match reference {
         Reference::Prompt(prompt) => {
             match registry.prompts.find(&prompt.name, principal).map(|item| &item.target) {
-                Some(Target::Own(entry)) => Ok(Found::Own(entry.completers())),
+                Some(Target::Own(entry)) => Ok(Found::Own(entry.completers(), &entry.scopes)),
                 Some(Target::Mounted(place, item)) => Ok(Found::Mounted(*place, Some(&item.key))),
                 None => {
                     let name = server.env.scope.mount.name(&prompt.name);
@@ -98,7 +102,7 @@ fn find<'a>(
             match registry.templates.find(uri, principal) {
                 None if resource().is_some() => Ok(Found::Nothing),
                 item => match item.or_else(made).map(|item| &item.target) {
-                    Some(Target::Own(entry)) => Ok(Found::Own(entry.completers())),
+                    Some(Target::Own(entry)) => Ok(Found::Own(entry.completers(), &entry.scopes)),
                     Some(Target::Mounted(place, _)) => Ok(Found::Mounted(*place, None)),
                     None => Err(Error::invalid_params(format!("unknown resource template: {uri:.256}"))),
                 },

@@ -39,6 +39,7 @@ pub(crate) fn get(
             return Ok(server.pass_named((*place, item), Method::PromptsGet, params.raw(), service));
         }
     };
+    entry.scopes.check(service.authorization())?;
     let values = entry.values(read.arguments)?;
     let (dialogue, running) =
         match Dialogue::open(&server.env.scope, Method::PromptsGet, &service, &read, params.raw())? {

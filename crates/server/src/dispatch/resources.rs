@@ -46,6 +46,12 @@ pub(crate) fn read(
     }
     let resource = resource.map(|item| item.entry());
     let template = template.map(|(item, values)| (item.entry(), values));
+    if let Some(entry) = resource {
+        entry.scopes.check(service.authorization())?;
+    }
+    if let Some((entry, _)) = &template {
+        entry.scopes.check(service.authorization())?;
+    }
     let (dialogue, running) =
         match Dialogue::open(&server.env.scope, Method::ResourcesRead, &service, &read, params.raw())? {
             DialogueStart::Ended(outcome) => return Ok(Reply::ready(outcome)),

@@ -43,6 +43,7 @@ pub(crate) fn call(
             return Ok(server.pass_named((*place, item), Method::ToolsCall, params.raw(), service));
         }
     };
+    entry.scopes.check(service.authorization())?;
     let arguments = read.arguments.unwrap_or("{}");
     // Older revisions have no such headers.
     if let Some(given) = service.param_headers().filter(|_| service.revision().has_request_headers()) {

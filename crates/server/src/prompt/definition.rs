@@ -16,6 +16,7 @@ use crate::{
     Context, Values,
     ask::HandlerFuture,
     completer::{Completer, completes},
+    scopes::{RequiredScopes, require},
     state::{StateType, needs_state},
     values::{Check, Source, Unreadable, check},
     visibility::{VisibilityRule, visible_to},
@@ -42,6 +43,7 @@ pub struct Prompt<H = PromptHandler> {
     /// What is found wrong before it is built.
     pub(super) problems: Vec<String>,
     pub(crate) visible: Option<VisibilityRule>,
+    pub(crate) scopes: RequiredScopes,
     pub(crate) needs: Vec<StateType>,
     pub(super) handler: H,
 }
@@ -66,6 +68,7 @@ impl Prompt<()> {
             completers: Vec::new(),
             problems: Vec::new(),
             visible: None,
+            scopes: RequiredScopes::default(),
             needs: Vec::new(),
             handler: (),
         }
@@ -83,14 +86,14 @@ impl Prompt<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoMessages> + Send + 'static,
     {
-        let Self { definition, arguments, completers, problems, visible, needs, .. } = self;
+        let Self { definition, arguments, completers, problems, visible, scopes, needs, .. } = self;
         let get = Box::new(move |values: Values, context: Context| {
             let messages = function(values.read(Source::Prompt)?, context);
             let messages = async move { messages.await.into_messages() };
             Ok(Box::pin(messages) as HandlerFuture<Result<Messages, Error>>)
         });
         let handler = PromptHandler { get, check: check::<A> };
-        Prompt { definition, arguments, completers, problems, visible, needs, handler }
+        Prompt { definition, arguments, completers, problems, visible, scopes, needs, handler }
     }
 }
 
@@ -166,6 +169,7 @@ impl<H> Prompt<H> {
 
 completes!(Prompt, "argument");
 visible_to!(Prompt);
+require!(Prompt);
 needs_state!(Prompt);
 
 impl std::fmt::Debug for PromptHandler {

@@ -12,12 +12,14 @@ use crate::{
     completer::{self, Completers},
     error::ErrorReport,
     params::text,
+    scopes::RequiredScopes,
     values::{Fault, Unreadable},
 };
 
 /// A prompt as the server gets it.
 pub(crate) struct Entry {
     required: Vec<String>,
+    pub(crate) scopes: RequiredScopes,
     completers: Completers,
     handler: PromptHandler,
 }
@@ -28,7 +30,9 @@ impl Entry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(prompt: Prompt) -> Result<(types::Prompt, Self), Vec<String>> {
-        let Prompt { mut definition, arguments, completers: given, mut problems, handler, .. } = prompt;
+        let Prompt { mut definition, arguments, completers: given, mut problems, scopes, handler, .. } =
+            prompt;
+        problems.extend(scopes.problems());
         if definition.name.is_empty() {
             problems.push("a prompt needs a name".to_owned());
         }
@@ -46,7 +50,7 @@ impl Entry {
         completer::assign(&mut completers, given, "argument", &mut problems);
         arguments::fit(handler.check, &mut completers, &mut problems);
         if problems.is_empty() {
-            Ok((definition, Self { required, completers, handler }))
+            Ok((definition, Self { required, scopes, completers, handler }))
         } else {
             Err(problems)
         }

@@ -11,6 +11,7 @@ use crate::{
     Context, Values,
     ask::HandlerFuture,
     completer::{Completer, completes},
+    scopes::{RequiredScopes, require},
     state::{StateType, needs_state},
     values::{Check, Source, Unreadable, check},
     visibility::{VisibilityRule, visible_to},
@@ -33,6 +34,7 @@ pub struct Resource<H = ResourceHandler> {
     pub(super) definition: types::Resource,
     pub(super) freshness: Freshness,
     pub(crate) visible: Option<VisibilityRule>,
+    pub(crate) scopes: RequiredScopes,
     pub(crate) needs: Vec<StateType>,
     pub(super) handler: H,
 }
@@ -71,6 +73,7 @@ pub struct Template<H = TemplateHandler> {
     pub(crate) completers: Vec<(String, Completer)>,
     pub(super) lister: Option<Lister>,
     pub(crate) visible: Option<VisibilityRule>,
+    pub(crate) scopes: RequiredScopes,
     pub(crate) needs: Vec<StateType>,
     pub(super) handler: H,
 }
@@ -97,7 +100,8 @@ impl Resource<()> {
     pub fn new(uri: impl Into<String>) -> Self {
         let uri = uri.into();
         let definition = types::Resource::new(uri.clone(), uri);
-        Self { definition, freshness: Freshness::NONE, visible: None, needs: Vec::new(), handler: () }
+        let (freshness, scopes) = (Freshness::NONE, RequiredScopes::default());
+        Self { definition, freshness, visible: None, scopes, needs: Vec::new(), handler: () }
     }
 
     /// Sets the function that reads it.
@@ -106,12 +110,12 @@ impl Resource<()> {
         F: Fn(Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, visible, needs, .. } = self;
+        let Self { definition, freshness, visible, scopes, needs, .. } = self;
         let handler = ResourceHandler(Box::new(move |place, context| {
             let contents = function(context);
             Box::pin(async move { contents.await.into_contents(&place.uri, place.mime_type.as_deref()) })
         }));
-        Resource { definition, freshness, visible, needs, handler }
+        Resource { definition, freshness, visible, scopes, needs, handler }
     }
 }
 
@@ -128,6 +132,7 @@ impl Template<()> {
             completers,
             lister: None,
             visible: None,
+            scopes: RequiredScopes::default(),
             needs: Vec::new(),
             handler: (),
         }
@@ -159,7 +164,7 @@ impl Template<()> {
         F: Fn(A, Context) -> R + Send + Sync + 'static,
         R: Future<Output: IntoContents> + Send + 'static,
     {
-        let Self { definition, freshness, completers, lister, visible, needs, .. } = self;
+        let Self { definition, freshness, completers, lister, visible, scopes, needs, .. } = self;
         let read = Box::new(move |values: Values, place: ReadTarget, context: Context| {
             let contents = function(values.read(Source::Uri)?, context);
             let contents =
@@ -167,7 +172,7 @@ impl Template<()> {
             Ok(Box::pin(contents) as HandlerFuture<Contents>)
         });
         let handler = TemplateHandler { read, check: check::<A> };
-        Template { definition, freshness, completers, lister, visible, needs, handler }
+        Template { definition, freshness, completers, lister, visible, scopes, needs, handler }
     }
 }
 
@@ -317,7 +322,9 @@ macro_rules! described {
 
 described! { Resource Template }
 visible_to!(Resource);
+require!(Resource);
 visible_to!(Template);
+require!(Template);
 needs_state!(Resource);
 needs_state!(Template);
 completes!(Template, "variable");

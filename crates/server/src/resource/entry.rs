@@ -11,6 +11,7 @@ use crate::{
     Context,
     ask::HandlerFuture,
     completer::{self, Completers},
+    scopes::RequiredScopes,
     values::{Fault, Unreadable},
     write::Freshness,
 };
@@ -19,6 +20,7 @@ use crate::{
 pub(crate) struct ResourceEntry {
     mime_type: Option<String>,
     pub(crate) freshness: Freshness,
+    pub(crate) scopes: RequiredScopes,
     handler: ResourceHandler,
 }
 
@@ -28,6 +30,7 @@ pub(crate) struct TemplateEntry {
     template: UriTemplate,
     mime_type: Option<String>,
     pub(crate) freshness: Freshness,
+    pub(crate) scopes: RequiredScopes,
     completers: Completers,
     lister: Option<Lister>,
     handler: TemplateHandler,
@@ -39,13 +42,17 @@ impl ResourceEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(resource: Resource) -> Result<(types::Resource, Self), Vec<String>> {
-        let Resource { definition, freshness, visible, handler, .. } = resource;
+        let Resource { definition, freshness, visible, scopes, handler, .. } = resource;
         if !has_scheme(&definition.uri) {
             return Err(vec!["a URI begins with a scheme, as in `notes:///today`".to_owned()]);
         }
+        let problems: Vec<String> = scopes.problems().collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let mime_type = definition.mime_type.clone();
-        let freshness = freshness.limited(visible.is_some());
-        Ok((definition, Self { mime_type, freshness, handler }))
+        let freshness = freshness.limited(visible.is_some() || !scopes.is_empty());
+        Ok((definition, Self { mime_type, freshness, scopes, handler }))
     }
 
     /// Reads the resource at `uri`.
@@ -60,12 +67,13 @@ impl TemplateEntry {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn compile(template: Template) -> Result<(types::ResourceTemplate, Self), Vec<String>> {
-        let Template { definition, freshness, completers: given, lister, visible, handler, .. } = template;
+        let Template { definition, freshness, completers: given, lister, visible, scopes, handler, .. } =
+            template;
         let template =
             UriTemplate::parse(&definition.uri_template).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers =
             template.variables().map(|variable| (variable.name.to_owned(), None)).collect();
-        let mut problems = Vec::new();
+        let mut problems: Vec<String> = scopes.problems().collect();
         completer::assign(&mut completers, given, "variable", &mut problems);
         let variables: Vec<Variable<'_>> = template.variables().collect();
         typed::fit(handler.check, &variables, &mut completers, &mut problems);
@@ -73,8 +81,8 @@ impl TemplateEntry {
             return Err(problems);
         }
         let (text, mime_type) = (definition.uri_template.clone(), definition.mime_type.clone());
-        let freshness = freshness.limited(visible.is_some());
-        Ok((definition, Self { text, template, mime_type, freshness, completers, lister, handler }))
+        let freshness = freshness.limited(visible.is_some() || !scopes.is_empty());
+        Ok((definition, Self { text, template, mime_type, freshness, scopes, completers, lister, handler }))
     }
 
     /// Lists its resources, if it does.

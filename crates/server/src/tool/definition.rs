@@ -14,6 +14,7 @@ use crate::{
     Context, Fault, Question, ToolResult,
     ask::HandlerFuture,
     blocking, schema,
+    scopes::{RequiredScopes, require},
     state::{StateType, needs_state},
     validation,
     visibility::{VisibilityRule, visible_to},
@@ -53,6 +54,7 @@ pub struct Tool<H = ToolHandler> {
     pub(super) timeout: Option<Duration>,
     pub(super) uncached: bool,
     pub(crate) visible: Option<VisibilityRule>,
+    pub(crate) scopes: RequiredScopes,
     pub(super) handler: H,
 }
 
@@ -84,6 +86,7 @@ impl Tool<()> {
             timeout: None,
             uncached: false,
             visible: None,
+            scopes: RequiredScopes::default(),
             handler: (),
         }
     }
@@ -157,6 +160,7 @@ impl Tool<()> {
             timeout,
             uncached,
             visible,
+            scopes,
             ..
         } = self;
         Tool {
@@ -171,6 +175,7 @@ impl Tool<()> {
             timeout,
             uncached,
             visible,
+            scopes,
             handler,
         }
     }
@@ -389,6 +394,7 @@ impl<H> Tool<H> {
 }
 
 visible_to!(Tool);
+require!(Tool);
 needs_state!(Tool);
 
 impl std::fmt::Debug for ToolHandler {

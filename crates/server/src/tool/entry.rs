@@ -14,7 +14,7 @@ use super::{
     output::Output,
     result::ToolResult,
 };
-use crate::{Context, Fault, ask::HandlerFuture, schema::Schema, validation};
+use crate::{Context, Fault, ask::HandlerFuture, schema::Schema, scopes::RequiredScopes, validation};
 
 /// A tool as the server calls it.
 pub(crate) struct Entry {
@@ -27,6 +27,8 @@ pub(crate) struct Entry {
     pub(crate) reads_null: bool,
     /// Stands for this very tool, when a cache may keep its results.
     pub(crate) cacheable: Option<u64>,
+    /// The scopes that a caller needs.
+    pub(crate) scopes: RequiredScopes,
     pub(crate) handler: ToolHandler,
 }
 
@@ -59,6 +61,7 @@ impl Entry {
         if schema.get("type") != Some(&json!("object")) {
             problems.push("the root of the input schema must have \"type\": \"object\"".to_owned());
         }
+        problems.extend(tool.scopes.problems());
         problems.extend(tool.unaskable.iter().map(|why| format!("what it asks cannot be asked: {why}")));
         let mut told = |problem: String| problems.push(problem);
         let input = Schema::compile(&schema).map_err(|error| told(format!("input schema: {error}"))).ok();
@@ -92,10 +95,10 @@ impl Entry {
         definition.input_schema = object(schema).unwrap_or_default();
         match (input, headers, problems.is_empty()) {
             (Some(input), Some(headers), true) => {
-                let Tool { coerce, reads_null, timeout, handler, .. } = tool;
+                let Tool { coerce, reads_null, timeout, scopes, handler, .. } = tool;
                 Ok((
                     definition,
-                    Self { input, output, headers, coerce, reads_null, timeout, cacheable, handler },
+                    Self { input, output, headers, coerce, reads_null, timeout, cacheable, scopes, handler },
                 ))
             }
             _ => Err(problems),

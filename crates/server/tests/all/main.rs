@@ -19,6 +19,7 @@ mod mounting;
 mod reading;
 mod registry_properties;
 mod running;
+mod scopes;
 mod together;
 mod tools;
 mod typed;

@@ -12,8 +12,8 @@ use super::{
     body::Response,
     config::{Authentication, Token},
     credential::{Credential, CredentialError, CredentialVerifier, Scheme, Verification},
-    lease::Lease,
-    protected_resource::{BEARER, DPOP, Refusal},
+    credential_watch::CredentialWatch,
+    resource::{BEARER, DPOP, Refusal},
     response,
     state::State,
     version::names_modern,
@@ -26,7 +26,7 @@ pub(super) struct Caller {
     /// What it may do.
     pub(super) authorization: Authorization,
     /// What ends the streams that it opens, if its credential can end.
-    pub(super) lease: Option<Lease>,
+    pub(super) watch: Option<CredentialWatch>,
 }
 
 /// Authenticates the caller of a request, and checks the scopes that every request to the endpoint needs.
@@ -36,8 +36,9 @@ pub(super) async fn authenticate(state: &Arc<State>, parts: &Parts) -> Result<Ca
     let known = match &state.config.authentication {
         Authentication::Anonymous => Ok(Principal::anonymous().into()),
         Authentication::Application => {
-            let principal = parts.extensions.get::<Principal>();
-            principal.cloned().map(Authorization::from).ok_or(Refused::NoCredential(LOG_IN))
+            let authorization = parts.extensions.get::<Authorization>().cloned();
+            let principal = || parts.extensions.get::<Principal>().cloned().map(Authorization::from);
+            authorization.or_else(principal).ok_or(Refused::NoCredential(LOG_IN))
         }
         Authentication::Function(function) => {
             let principal = Box::pin(function.authenticate(parts.clone())).await;
@@ -97,13 +98,13 @@ fn admit(
         let granted = (!names_modern(&parts.headers)).then_some(authorization);
         return Err(Refused::Scope { granted });
     }
-    let lease = credential.map(|(credential, verifier)| Lease {
+    let watch = credential.map(|(credential, verifier)| CredentialWatch {
         state: state.clone(),
         verifier: verifier.clone(),
         credential,
         authorization: authorization.clone(),
     });
-    Ok(Caller { authorization, lease })
+    Ok(Caller { authorization, watch })
 }
 
 /// The credential of a request; `None` if it has none of a scheme that is accepted.

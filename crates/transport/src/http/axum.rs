@@ -40,7 +40,7 @@ use std::collections::BTreeSet;
 
 use axum::Router;
 
-use super::{Config, Endpoint, protected_resource::WELL_KNOWN, routes};
+use super::{Config, Endpoint, resource::WELL_KNOWN, routes};
 
 /// The routes of `endpoint`, to be merged into an application or nested under any path of it. An application that has
 /// routes of its own under the same paths has to nest it.

@@ -268,8 +268,8 @@ pub enum Authentication {
     Anonymous,
     /// Who presents one of these as `Authorization: Bearer`.
     Tokens(Vec<Token>),
-    /// Callers that the application has logged in: the [`Principal`] in the request's extensions, which a middleware of the
-    /// application puts there. A request without one gets 401. For an [`Endpoint`](super::Endpoint) within an application.
+    /// Callers that the application has logged in: the [`Principal`] in the request's extensions, or the
+    /// [`Authorization`](anyport_service::Authorization) with its scopes, which a middleware of the application puts there. A request without one gets 401. For an [`Endpoint`](super::Endpoint) within an application.
     Application,
     /// Callers that a function recognises; a request that it does not recognise gets 401.
     Function(Authenticator),

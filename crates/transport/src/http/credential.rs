@@ -51,6 +51,12 @@ pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
         self.verify(credential, &head, resource)
     }
 
+    /// The issuers of the authorization servers whose tokens it accepts: the metadata of the resource names them where the
+    /// configuration names none.
+    fn authorization_servers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether it accepts tokens that are bound to keys by DPoP, so that challenges offer that scheme as well.
     fn accepts_dpop(&self) -> bool {
         false

@@ -17,8 +17,8 @@
 //! - `tls` (feature of this name): TLS and mutual TLS of the listener, with certificates that change while it serves.
 //! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers), `authenticate`, `accept`,
 //!   `version`, `request_body`.
-//! - `credential`: what verifies credentials; `lease`: streams end with the credential that opened them; `protected_resource`,
-//!   `challenge`, `public_url`: what a refused client is told, and the metadata of RFC 9728.
+//! - `credential`: what verifies credentials; `credential_watch`: streams end with the credential that opened them; `protected_resource`,
+//!   `resource`, `challenge`, `public_url`: what a refused client is told, and the metadata of RFC 9728.
 //! - `compat`: which clients may leave out headers.
 //! - `modern`, `legacy`: the two eras' ways from a message to an answer; `sessions`: those of legacy clients.
 //! - `sse`, `sse_channel`: HTTP+SSE of 2024-11-05.
@@ -42,9 +42,9 @@ mod compat;
 mod config;
 mod connect_info;
 mod credential;
+mod credential_watch;
 mod endpoint;
 mod further;
-mod lease;
 mod legacy;
 mod linger;
 mod listener;
@@ -56,6 +56,7 @@ mod protected_resource;
 mod public_url;
 mod replay_buffer;
 mod request_body;
+mod resource;
 mod response;
 pub mod rest;
 mod routes;

@@ -23,8 +23,8 @@ use super::{
     body::{Body, Response},
     connect_info::ConnectInfo,
     legacy, modern,
-    protected_resource::{BEARER, Refusal, WELL_KNOWN},
     request_body::{check_framing, collect, json_body},
+    resource::{BEARER, Refusal, WELL_KNOWN},
     response::{self, LacksScope, method_not_allowed},
     rest,
     routes::{RestPath, Target},
@@ -83,7 +83,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, parts: Parts, body: B) -> Res
         }
     } else {
         // Load balancers have no token, and learn nothing here.
-        Caller { authorization: Principal::anonymous().into(), lease: None }
+        Caller { authorization: Principal::anonymous().into(), watch: None }
     };
     answer_caller(state, target, parts, body, caller).await
 }
@@ -112,7 +112,7 @@ async fn answer_caller<B: Received>(
     body: B,
     caller: Caller,
 ) -> Response {
-    let Caller { authorization, lease } = caller;
+    let Caller { authorization, watch } = caller;
     // Callers without scopes lack none.
     let granted = authorization.scopes().is_some().then(|| authorization.clone());
     // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
@@ -123,16 +123,16 @@ async fn answer_caller<B: Received>(
             Box::pin(async move { sse::message(state, &parts, body, authorization).await }).await
         }
         #[cfg(feature = "websocket")]
-        Target::WebSocket => return super::socket::open(state, parts, Caller { authorization, lease }),
+        Target::WebSocket => return super::socket::open(state, parts, Caller { authorization, watch }),
         Target::Rest(path) => {
             Box::pin(async move { rest::answer(state, path, &parts, body, authorization).await }).await
         }
         Target::Custom => Box::pin(custom(state, parts, body, authorization)).await,
     };
-    if let Some(lease) = lease
+    if let Some(watch) = watch
         && response.body().is_event_stream()
     {
-        response.body_mut().end_with(lease.ended());
+        response.body_mut().end_with(watch.ended());
     }
     if let Some(granted) = granted {
         challenge(state, &mut response, &granted);

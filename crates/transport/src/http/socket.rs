@@ -49,8 +49,8 @@ pub(super) fn open(state: &Arc<State>, parts: Parts, caller: Caller) -> Response
         config,
         limits.write_timeout,
         async {
-            match caller.lease {
-                Some(lease) => lease.ended().await,
+            match caller.watch {
+                Some(watch) => watch.ended().await,
                 None => std::future::pending().await,
             }
         },

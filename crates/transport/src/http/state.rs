@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::{
     config::Config,
     further::{FurtherEndpoint, FurtherEndpoints, ServesFurther},
-    protected_resource::{Resource, WELL_KNOWN},
+    resource::{Resource, WELL_KNOWN},
     sessions::Sessions,
 };
 

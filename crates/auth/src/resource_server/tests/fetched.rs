@@ -167,13 +167,28 @@ async fn keys_that_cannot_be_fetched_again_are_used_for_an_hour() {
     present_late(&verifier, &token).await.unwrap();
 }
 
-/// Limits: max_key_set, key_fetch_timeout.
+/// Limit: key_fetch_timeout.
+#[tokio::test]
+async fn an_issuer_that_says_nothing_is_not_waited_for_for_ever() {
+    let server = Server::start().await;
+    server.state().is_silent = true;
+    let verifier = verifier(&server).limits(VerifierLimits::default().key_fetch_timeout(MINUTE));
+    let token = TestKey::new("1").sign(&claims(json!({})));
+    let waiting = tokio::spawn(async move { present_late(&verifier, &token).await });
+    while server.requests("/keys") == 0 {
+        tokio::task::yield_now().await;
+    }
+    advance(MINUTE).await;
+    retry_after(waiting.await.unwrap());
+}
+
+/// Limit: max_key_set.
 #[tokio::test]
 async fn keys_that_were_never_fetched_refuse_no_token_for_good() {
     let (server, key) = (Server::start().await, TestKey::new("1"));
     server.publish(&[&key]);
     let token = key.sign(&claims(json!({})));
-    let small = verifier(&server).limits(VerifierLimits::default().max_key_set(20).key_fetch_timeout(MINUTE));
+    let small = verifier(&server).limits(VerifierLimits::default().max_key_set(20));
     retry_after(present_late(&small, &token).await);
     // The next attempt comes after a pause.
     retry_after(present(&small, &token));

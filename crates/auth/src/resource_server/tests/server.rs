@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) tokens: HashMap<String, Value>,
     /// Whether every request fails.
     pub(super) is_broken: bool,
+    /// Whether no request is answered.
+    pub(super) is_silent: bool,
     /// Head and body of each request.
     pub(super) requests: Vec<(String, String)>,
 }
@@ -87,6 +89,10 @@ async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
     }
     let body = String::from_utf8(bytes[end..].to_vec()).ok()?;
     let (status, document) = respond(&mut state.lock().unwrap(), head, body);
+    let is_silent = state.lock().unwrap().is_silent;
+    if is_silent {
+        std::future::pending::<()>().await;
+    }
     let answer = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{document}",
         document.len()

@@ -19,7 +19,7 @@ use crate::{
     client_session::output::{self, Output},
     exit::Exit,
     gateway::{GatewayFile, nearest_file},
-    listen::Limit,
+    listen::{self, Limit},
     render::safe,
     target,
     user_error::UserError,
@@ -95,6 +95,7 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
     let config = &file.config;
+    listen::check_auth(&config.auth)?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
         target::check_upstream(upstream, &file).map_err(|fault| fault.into_error(name, &file))?;

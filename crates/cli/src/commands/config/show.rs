@@ -269,6 +269,14 @@ fn is_reaching(keys: &[String]) -> bool {
         && keys.get(2).is_some_and(|key| KEYS.contains(&key.as_str()))
 }
 
+/// Whether the value at `keys` is the place of a secret, unless somebody has written the secret itself.
+fn is_place(keys: &[String]) -> bool {
+    let of_auth = |last: &str| {
+        keys.first().is_some_and(|first| first == "auth") && ["from", "client_secret"].contains(&last)
+    };
+    keys.last().is_some_and(|last| last == "bearer" || of_auth(last))
+}
+
 /// `value`, with what may be secret covered. A client's file names no sources of secrets.
 fn covered(keys: &[String], value: &Value, is_of_client: bool) -> Value {
     let last = keys.last().map_or("", String::as_str);
@@ -277,10 +285,8 @@ fn covered(keys: &[String], value: &Value, is_of_client: bool) -> Value {
     match value {
         Value::String(text) if ["env", "headers"].contains(&parent) && is_of_client => shown(text).into(),
         Value::String(text) if ["env", "headers"].contains(&parent) => shown_source(text).into(),
-        Value::String(text) if last == "bearer" && text.parse::<SecretSource>().is_ok() => {
-            text.clone().into()
-        }
-        Value::String(text) if last == "bearer" || (is_fixed && may_be_secret(last)) => shown(text).into(),
+        Value::String(text) if is_place(keys) && text.parse::<SecretSource>().is_ok() => text.clone().into(),
+        Value::String(text) if is_place(keys) || (is_fixed && may_be_secret(last)) => shown(text).into(),
         Value::String(text) if last == "url" => without_secrets(text).into(),
         Value::Array(words) if ["command", "args"].contains(&last) => {
             json!(shown_arguments(words.iter().filter_map(Value::as_str)))

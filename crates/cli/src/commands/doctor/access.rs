@@ -1,22 +1,30 @@
 //! Whether the server lets the caller in, and what it publishes about who may call it.
 
-use super::{
-    metadata::{self, Found},
-    report::Report,
-};
+use super::{metadata, report::Report};
 use crate::{
     client_session::{challenge::Challenge, credential::Credential},
-    target::SecretValue,
+    target::{LoginSettings, SecretValue},
 };
 use anyhow::Result;
+use anyport_transport::client::http::without_secrets;
+
+/// Where a server of the web is, what is sent to it, and what its file says of the login.
+pub(super) struct Way<'a> {
+    pub(super) url: &'a str,
+    pub(super) headers: &'a [(String, SecretValue)],
+    pub(super) login: Option<&'a LoginSettings>,
+}
 
 /// The server let us in.
-pub(super) async fn granted(report: &mut Report, url: &str, headers: &[(String, SecretValue)]) -> Result<()> {
-    match metadata::find(url, None).await {
-        Found::None => {
-            report.skipped("well-known", "no authorization metadata (RFC 9728), and none is needed")?
+pub(super) async fn granted(report: &mut Report, way: &Way<'_>) -> Result<()> {
+    let Way { url, headers, login } = *way;
+    let found = metadata::find(url, login).await;
+    match found.is_none() {
+        true => {
+            report.skipped("well-known", "no authorization metadata (RFC 9728), and none is needed")?;
+            report.skipped("issuer", "")?;
         }
-        found => published(report, &found)?,
+        false => found.report(report)?,
     }
     let word = if has_token(headers) { "it takes the token that was given" } else { "it asks for no token" };
     report.ok("auth", word)
@@ -25,16 +33,16 @@ pub(super) async fn granted(report: &mut Report, url: &str, headers: &[(String, 
 /// The server wants to know who calls.
 pub(super) async fn unauthorized(
     report: &mut Report,
-    url: &str,
+    way: &Way<'_>,
     credential: Option<&Credential>,
     challenge: Option<&str>,
 ) -> Result<()> {
     let asked = Challenge::of(challenge);
-    let found = metadata::find(url, asked.metadata.as_deref()).await;
-    published(report, &found)?;
-    let from = match &found {
-        Found::Good { servers, .. } => format!(" from {}", servers.join(" or ")),
-        _ => " from whoever runs the server".to_owned(),
+    let found = metadata::find(way.url, way.login).await;
+    found.report(report)?;
+    let from = match &found.issuers()[..] {
+        [] => " from whoever runs the server".to_owned(),
+        issuers => format!(" from {}", issuers.join(" or ")),
     };
     let scope = asked.scope.as_deref().map_or_else(String::new, |scope| format!(" for the scope {scope}"));
     let (problem, help) = if let Some(Credential::Token(place)) = credential {
@@ -47,7 +55,10 @@ pub(super) async fn unauthorized(
             format!("give --header 'Authorization: {scheme} ${{NAME}}', with NAME set in the environment");
         ("it wants to know who calls (HTTP status 401)".to_owned(), help)
     } else {
-        let help = format!("get a token{from}{scope}, and give it with --bearer env:NAME or file:PATH");
+        let mut help = format!("get a token{from}{scope}, and give it with --bearer env:NAME or file:PATH");
+        if found.leads_to_login() {
+            help = format!("sign in: anyport login {}; or {help}", without_secrets(way.url));
+        }
         ("it wants to know who calls (HTTP status 401)".to_owned(), help)
     };
     report.failed("auth", format!("{problem}{}", asked.words()), help)
@@ -56,17 +67,17 @@ pub(super) async fn unauthorized(
 /// The server does not let us in.
 pub(super) async fn forbidden(
     report: &mut Report,
-    url: &str,
-    headers: &[(String, SecretValue)],
+    way: &Way<'_>,
     words: &str,
     challenge: Option<&str>,
 ) -> Result<()> {
     let asked = Challenge::of(challenge);
-    match metadata::find(url, asked.metadata.as_deref()).await {
-        Found::None => report.skipped("well-known", "no authorization metadata (RFC 9728)")?,
-        found => published(report, &found)?,
+    let found = metadata::find(way.url, way.login).await;
+    match found.is_none() {
+        true => report.skipped("well-known", "no authorization metadata (RFC 9728)")?,
+        false => found.report(report)?,
     }
-    let help = match (&asked.scope, has_token(headers)) {
+    let help = match (&asked.scope, has_token(way.headers)) {
         (Some(scope), _) => format!("get a token with the scope {scope}, and give it with --bearer env:NAME"),
         (None, true) => "the token is known and does not allow this: ask whoever runs the server".into(),
         (None, false) => {
@@ -79,26 +90,4 @@ pub(super) async fn forbidden(
 
 fn has_token(headers: &[(String, SecretValue)]) -> bool {
     headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-}
-
-/// Says what was published.
-fn published(report: &mut Report, found: &Found) -> Result<()> {
-    match found {
-        Found::Good { url, servers } => {
-            report.ok("well-known", format!("{url}: tokens are given by {}", servers.join(", ")))
-        }
-        Found::Wrong { url, why } => {
-            let help = "whoever runs the server must correct it: clients learn there where to get a token";
-            report.doubtful("well-known", format!("{url}: {why}"), help)
-        }
-        Found::Old { url } => {
-            let help = "clients of 2025-06-18 and later look for /.well-known/oauth-protected-resource";
-            report.doubtful("well-known", format!("only {url}, as 2025-03-26 had it"), help)
-        }
-        Found::None => {
-            let help =
-                "without /.well-known/oauth-protected-resource no client can find out where to get a token";
-            report.doubtful("well-known", "no authorization metadata (RFC 9728)", help)
-        }
-    }
 }

@@ -1,163 +1,121 @@
-//! The server's authorization metadata: the metadata of a protected resource (RFC 9728).
+//! What a server publishes about who may call it, as a login walks through it.
 
-use anyport_transport::client::http::{Endpoint, FetchedDocument};
-use serde_json::Value;
-use url::Url;
+use anyport_auth::{
+    DEFAULT_ACCOUNT, Error, HelpfulOption, ServerMetadata, SignIn, SignInOptions, Vault, Walk,
+};
+use anyport_transport::client::http::Endpoint;
 
-use crate::client_session::network::as_http;
+use super::report::Report;
+use crate::{client_session::network::as_http, target::LoginSettings};
+use anyhow::Result;
 
-/// The finding.
-#[derive(Debug, PartialEq)]
-pub(super) enum Found {
-    /// Metadata that a client can use.
-    Good {
-        /// Where it lies.
-        url: String,
-        /// The authorization servers.
-        servers: Vec<String>,
-    },
-    /// Metadata that no client may use.
-    Wrong {
-        /// Where it lies, or should.
-        url: String,
-        /// Its fault.
-        why: String,
-    },
-    /// Only what 2025-03-26 knew: the metadata of an authorization server at the same origin.
-    Old {
-        /// Where it lies.
-        url: String,
-    },
-    /// Nothing.
-    None,
+/// What was found.
+pub(super) struct Found(Option<Walk>);
+
+/// Walks to the authorization server of the server at `url` as a login would; nothing that was given for the server is sent.
+pub(super) async fn find(url: &str, login: Option<&LoginSettings>) -> Found {
+    let options = login.map(|login| login.options.clone()).unwrap_or_default();
+    let walked = walk(url, options).await;
+    Found(walked.inspect_err(|error| tracing::debug!(%error, "no metadata were looked for")).ok())
 }
 
-/// Looks for the metadata of the server at `url`; `named` is where the server says that it lies.
-///
-/// 2026-07-28, authorization-server-discovery §Protected Resource Metadata Discovery: "MCP clients **MUST** support both
-/// discovery mechanisms and use the resource metadata URL from the parsed `WWW-Authenticate` headers when present;
-/// otherwise, they **MUST** fall back to constructing and requesting the well-known URIs in the order listed above."
-pub(super) async fn find(url: &str, named: Option<&str>) -> Found {
-    let Ok(server) = Url::parse(&as_http(url)) else { return Found::None };
-    if let Some(named) = named {
-        let wrong = |why: String| Found::Wrong { url: named.to_owned(), why };
-        let Ok(at) = server.join(named) else {
-            return wrong("the server names this, which is no URL".into());
-        };
-        return match fetch(&server, &at).await {
-            Ok(fetched) if fetched.status == 200 => judge(&server, &at, &fetched),
-            Ok(fetched) => wrong(format!("HTTP status {}, though the server names it", fetched.status)),
-            Err(why) => wrong(why),
-        };
-    }
-    let path = server.path().trim_end_matches('/');
-    let places = [format!("/.well-known/oauth-protected-resource{path}"), ROOT.to_owned()];
-    let places = if path.is_empty() { &places[1..] } else { &places[..] };
-    for place in places {
-        let at = beside(&server, place);
-        if let Ok(fetched) = fetch(&server, &at).await
-            && is_document(&fetched)
-        {
-            return judge(&server, &at, &fetched);
+async fn walk(url: &str, options: SignInOptions) -> Result<Walk, String> {
+    let endpoint = Endpoint::new(&as_http(url)).map_err(|fault| fault.to_string())?;
+    let vault = Vault::in_memory().map_err(|error| error.to_string())?;
+    let sign_in =
+        SignIn::new(&endpoint, DEFAULT_ACCOUNT, vault, options).map_err(|error| error.to_string())?;
+    sign_in.walk().await.map_err(|error| error.to_string())
+}
+
+impl Found {
+    /// Whether the server publishes nothing at all.
+    pub(super) fn is_none(&self) -> bool {
+        match &self.0 {
+            None => true,
+            Some(walk) => {
+                matches!(walk.resource, Ok(None)) && !matches!(&walk.server, Some(Ok((Some(_), _)) | Err(_)))
+            }
         }
     }
-    let old = beside(&server, "/.well-known/oauth-authorization-server");
-    match fetch(&server, &old).await {
-        Ok(fetched) if is_document(&fetched) => Found::Old { url: old.into() },
-        _ => Found::None,
+
+    /// The issuers of tokens, as the server names them.
+    pub(super) fn issuers(&self) -> Vec<&str> {
+        match self.0.as_ref().map(|walk| &walk.resource) {
+            Some(Ok(Some((_, resource)))) => {
+                resource.authorization_servers.iter().map(String::as_str).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a login would find its way.
+    pub(super) fn leads_to_login(&self) -> bool {
+        self.0.as_ref().is_some_and(|walk| matches!(&walk.server, Some(Ok((Some(_), _)))))
+    }
+
+    /// Says it, step by step.
+    pub(super) fn report(&self, report: &mut Report) -> Result<()> {
+        let Some(walk) = &self.0 else { return nothing(report) };
+        match &walk.resource {
+            Err(error) => {
+                let help =
+                    "whoever runs the server must correct it: clients learn there where to get a token";
+                return report.doubtful("well-known", error.to_string(), with_option(error, help));
+            }
+            Ok(Some((url, _))) => {
+                let issuers = self.issuers().join(", ");
+                report.ok("well-known", format!("{url}: tokens are given by {issuers}"))?;
+            }
+            Ok(None) => match &walk.server {
+                Some(Ok((Some(url), _))) => {
+                    let help =
+                        "clients of 2025-06-18 and later look for /.well-known/oauth-protected-resource";
+                    report.doubtful("well-known", format!("only {url}, as 2025-03-26 had it"), help)?;
+                }
+                Some(Err(error)) => {
+                    let help =
+                        "clients of 2025-06-18 and later look for /.well-known/oauth-protected-resource";
+                    return report.doubtful("well-known", error.to_string(), with_option(error, help));
+                }
+                _ => return nothing(report),
+            },
+        }
+        match &walk.server {
+            Some(Ok((place, server))) => issuer(report, place.as_deref(), server),
+            Some(Err(error)) => {
+                let help =
+                    "whoever runs the authorization server must correct it: no login leads on from here";
+                report.doubtful("issuer", error.to_string(), with_option(error, help))
+            }
+            None => Ok(()),
+        }
     }
 }
 
-const ROOT: &str = "/.well-known/oauth-protected-resource";
-
-fn beside(server: &Url, path: &str) -> Url {
-    let mut url = server.clone();
-    url.set_path(path);
-    url.set_query(None);
-    url.set_fragment(None);
-    url
-}
-
-/// Fetches what everybody may read: nothing that was given for the server is sent.
-async fn fetch(server: &Url, at: &Url) -> Result<FetchedDocument, String> {
-    let endpoint = Endpoint::new(at.as_str()).map_err(|fault| fault.to_string())?;
-    // Where else a server sends us is its choice, not the user's: it does not lead into private networks.
-    let endpoint = if at.origin() == server.origin() { endpoint } else { endpoint.public_only() };
-    endpoint.fetch().await.map_err(|fault| fault.to_string())
-}
-
-/// Servers of web pages answer any path with a page.
-fn is_document(fetched: &FetchedDocument) -> bool {
-    fetched.status == 200
-        && serde_json::from_slice::<Value>(&fetched.body).is_ok_and(|value| value.is_object())
-}
-
-fn judge(server: &Url, at: &Url, fetched: &FetchedDocument) -> Found {
-    let url = at.to_string();
-    let wrong = |why: String| Found::Wrong { url: url.clone(), why };
-    let Ok(metadata) = serde_json::from_slice::<Value>(&fetched.body) else {
-        return wrong("this is no JSON".into());
+/// What the authorization server says of itself.
+fn issuer(report: &mut Report, place: Option<&str>, server: &ServerMetadata) -> Result<()> {
+    let at = place.unwrap_or(&server.issuer);
+    let registers = server.registration_endpoint.is_some();
+    let option = match (server.has_pkce(), registers, server.client_id_metadata_document_supported) {
+        (false, ..) => {
+            Some(("it does not offer PKCE with S256, so no login begins", HelpfulOption::AssumePkce))
+        }
+        (true, false, false) => Some(("it registers no clients by itself", HelpfulOption::ClientId)),
+        _ => None,
     };
-    // RFC 9728 §3.3: "The `resource` value returned MUST be identical to the protected resource's resource identifier
-    // value ... If these values are not identical, the data contained in the response MUST NOT be used."
-    match metadata["resource"].as_str().map(Url::parse) {
-        Some(Ok(resource)) if is_about(&resource, server) => {}
-        Some(_) => {
-            let about = metadata["resource"].as_str().unwrap_or_default();
-            return wrong(format!(
-                "it is about the resource {about:.200}, not {}",
-                beside(server, server.path())
-            ));
-        }
-        None => return wrong("it does not say which resource it is about".into()),
-    }
-    // 2026-07-28, authorization-server-discovery §Authorization Server Location: "the `authorization_servers` field
-    // containing at least one authorization server".
-    let servers = metadata["authorization_servers"].as_array().into_iter().flatten();
-    let servers: Vec<String> = servers.filter_map(Value::as_str).map(str::to_owned).collect();
-    match servers.is_empty() {
-        true => wrong("it names no authorization_servers".into()),
-        false => Found::Good { url, servers },
+    match option {
+        Some((why, option)) => report.doubtful("issuer", format!("{at}: {why}"), option.words()),
+        None if registers => report.ok("issuer", format!("{at}: it registers clients")),
+        None => report.ok("issuer", format!("{at}: it takes clients that publish metadata")),
     }
 }
 
-/// Whether a resource is the server, or all of a part of its origin that the server is in.
-fn is_about(resource: &Url, server: &Url) -> bool {
-    let (whole, path) = (resource.path().trim_end_matches('/'), server.path().trim_end_matches('/'));
-    resource.origin() == server.origin()
-        && path.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// The option that helps against `error`, else `help`.
+fn with_option(error: &Error, help: &str) -> String {
+    error.option().map_or_else(|| help.to_owned(), |option| option.words().to_owned())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(body: &str) -> Found {
-        let server = Url::parse("https://a.example/mcp").unwrap();
-        let fetched = FetchedDocument { status: 200, content_type: None, body: body.to_owned().into() };
-        judge(&server, &server, &fetched)
-    }
-
-    #[test]
-    fn metadata_is_used_only_when_it_is_about_the_server_and_names_who_gives_tokens() {
-        let why = |body: &str| match judged(body) {
-            Found::Wrong { why, .. } => why,
-            other => panic!("{other:?}"),
-        };
-        assert!(why("<html>").contains("no JSON"));
-        assert!(why("{}").contains("does not say which resource"));
-        let other =
-            r#"{"resource": "https://b.example/mcp", "authorization_servers": ["https://c.example"]}"#;
-        assert!(why(other).contains("https://b.example/mcp, not https://a.example/mcp"));
-        assert!(
-            why(r#"{"resource": "https://a.example/mc", "authorization_servers": ["x"]}"#).contains("about")
-        );
-        assert!(why(r#"{"resource": "https://a.example/mcp"}"#).contains("authorization_servers"));
-        for resource in ["https://a.example/mcp", "https://a.example/mcp/", "https://a.example"] {
-            let good =
-                format!(r#"{{"resource": "{resource}", "authorization_servers": ["https://c.example"]}}"#);
-            let servers = vec!["https://c.example".to_owned()];
-            assert_eq!(judged(&good), Found::Good { url: "https://a.example/mcp".into(), servers });
-        }
-    }
+fn nothing(report: &mut Report) -> Result<()> {
+    let help = "without /.well-known/oauth-protected-resource no client can find out where to get a token";
+    report.doubtful("well-known", "no authorization metadata (RFC 9728)", help)
 }

@@ -13,7 +13,11 @@ use anyport_transport::client::{
 use serde_json::Value;
 use url::Url;
 
-use super::{access, network, report::Report};
+use super::{
+    access::{self, Way},
+    network,
+    report::Report,
+};
 use crate::{
     client_session::{
         self, connect,
@@ -47,7 +51,7 @@ pub(super) async fn open(
     match (tried, way) {
         (Ok(connection), way) => {
             match way {
-                Some((url, headers)) => access::granted(report, url, headers).await?,
+                Some(way) => access::granted(report, &way).await?,
                 None => begun(report, &target.server)?,
             }
             report.took(took);
@@ -56,13 +60,13 @@ pub(super) async fn open(
             report.ok("revision", format!("{} ({era})", connection.revision()))?;
             Ok(Some(Opened { connection, started }))
         }
-        (Err(ConnectError::Unauthorized { challenge, .. }), Some((url, _))) => {
+        (Err(ConnectError::Unauthorized { challenge, .. }), Some(way)) => {
             let credential = Credential::of(&options.server, target);
-            access::unauthorized(report, url, credential.as_ref(), challenge.as_deref()).await?;
+            access::unauthorized(report, &way, credential.as_ref(), challenge.as_deref()).await?;
             Ok(None)
         }
-        (Err(ConnectError::Forbidden { words, challenge, .. }), Some((url, headers))) => {
-            access::forbidden(report, url, headers, &words, challenge.as_deref()).await?;
+        (Err(ConnectError::Forbidden { words, challenge, .. }), Some(way)) => {
+            access::forbidden(report, &way, &words, challenge.as_deref()).await?;
             Ok(None)
         }
         // It was there a moment ago.
@@ -74,12 +78,13 @@ pub(super) async fn open(
             let finding = Finding::of(&error, &target.server, &ear);
             if way.is_some() {
                 report.skipped("well-known", "")?;
+                report.skipped("issuer", "")?;
                 report.skipped("auth", "")?;
             } else if !["start", "connect"].contains(&finding.step) {
                 begun(report, &target.server)?;
             }
             let elsewhere = match way {
-                Some((url, headers))
+                Some(Way { url, headers, .. })
                     if finding.step == "speak" && !matches!(error, ConnectError::Silent(_)) =>
                 {
                     elsewhere(url, headers).await
@@ -96,10 +101,11 @@ pub(super) async fn open(
     }
 }
 
-/// Where a server of the web is, and what is sent to it.
-fn on_the_web(server: &Server) -> Option<(&str, &[(String, SecretValue)])> {
+/// The way to a server of the web.
+fn on_the_web(server: &Server) -> Option<Way<'_>> {
     match server {
-        Server::Http { url, headers, .. } | Server::WebSocket { url, headers } => Some((url, headers)),
+        Server::Http { url, headers, login } => Some(Way { url, headers, login: login.as_deref() }),
+        Server::WebSocket { url, headers } => Some(Way { url, headers, login: None }),
         Server::Unix(_) | Server::Command { .. } | Server::Gateway(_) => None,
     }
 }

@@ -52,8 +52,19 @@ impl Report {
     pub(super) fn new(target: &Target, options: &output::Options) -> Self {
         let plan: &[&str] = match &target.server {
             Server::Http { url, .. } | Server::WebSocket { url, .. } => match is_secure(url) {
-                true => &["dns", "tcp", "tls", "well-known", "auth", "speak", "revision", "list", "call"],
-                false => &["dns", "tcp", "well-known", "auth", "speak", "revision", "list", "call"],
+                true => &[
+                    "dns",
+                    "tcp",
+                    "tls",
+                    "well-known",
+                    "issuer",
+                    "auth",
+                    "speak",
+                    "revision",
+                    "list",
+                    "call",
+                ],
+                false => &["dns", "tcp", "well-known", "issuer", "auth", "speak", "revision", "list", "call"],
             },
             Server::Command { .. } => &["path", "start", "speak", "revision", "list", "call"],
             Server::Gateway(_) => &["gateway", "connect", "speak", "revision", "list", "call"],
@@ -216,7 +227,7 @@ pub(super) fn is_secure(url: &str) -> bool {
 /// How a step ends the program when it fails.
 fn exit_of(step: &str) -> Exit {
     match step {
-        "well-known" | "auth" => Exit::Auth,
+        "well-known" | "issuer" | "auth" => Exit::Auth,
         "revision" | "list" | "call" => Exit::Failed,
         _ => Exit::Unreachable,
     }

@@ -43,6 +43,7 @@ pub(super) fn naming(config: &UpstreamConfig) -> Naming {
     }
     naming = config.include.iter().fold(naming, Naming::include);
     naming = config.exclude.iter().fold(naming, Naming::exclude);
+    naming = config.require.iter().fold(naming, Naming::require);
     config.tools.iter().fold(naming, |naming, (own, tool)| naming.tool(own, changed(tool)))
 }
 
@@ -60,5 +61,6 @@ fn changed(tool: &ToolConfig) -> ItemOverride {
     }
     change = tool.aliases.iter().fold(change, ItemOverride::alias);
     change = tool.arguments.iter().fold(change, |change, (name, value)| change.argument(name, value.clone()));
+    change = tool.require.iter().fold(change, ItemOverride::require);
     if tool.hidden { change.hidden() } else { change }
 }

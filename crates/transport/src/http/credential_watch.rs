@@ -9,14 +9,14 @@ use super::{
 };
 
 /// The credential by which a stream was opened: the stream ends with it.
-pub(super) struct Lease {
+pub(super) struct CredentialWatch {
     pub(super) state: Arc<State>,
     pub(super) verifier: Arc<dyn CredentialVerifier>,
     pub(super) credential: Credential,
     pub(super) authorization: Authorization,
 }
 
-impl Lease {
+impl CredentialWatch {
     /// Completes when the credential has expired, and soon after it was revoked.
     pub(super) async fn ended(self) {
         let expired = async {
@@ -67,9 +67,9 @@ impl Lease {
 }
 
 /// The credential is a secret.
-impl fmt::Debug for Lease {
+impl fmt::Debug for CredentialWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("authorization", &self.authorization).finish_non_exhaustive()
+        f.debug_struct("CredentialWatch").field("authorization", &self.authorization).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,148 @@
+//! Verifiers of what callers present, as options and the section `[auth]` of a file have them.
+
+use std::{str::FromStr as _, sync::Arc, time::Duration};
+
+use anyhow::Result;
+use anyport_auth::resource_server::{
+    Algorithm, ApiKeys, ConfigError, DpopPolicy, Introspection, Jwt, SharedSecretJwt, VerifierLimits,
+    Verifiers,
+};
+use anyport_config::gateway::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretConfig};
+use anyport_metrics::Metrics;
+use anyport_store::Store;
+use anyport_transport::http::ProtectedResource;
+
+use crate::{
+    secret_source::{InvalidSecretSource, SecretSource},
+    user_error::UserError,
+};
+
+/// What verifiers share.
+pub(super) struct Shared<'a> {
+    pub(super) limits: VerifierLimits,
+    pub(super) metrics: &'a Metrics,
+    /// Where API keys are; asked for only if they are accepted.
+    pub(super) store: &'a dyn Fn() -> Result<Arc<dyn Store>>,
+}
+
+/// The verifiers of `config`.
+///
+/// # Errors
+/// If a secret cannot be read, or something that is configured is not safe.
+pub(super) fn verifiers(config: &AuthConfig, shared: &Shared<'_>) -> Result<Verifiers> {
+    let mut verifiers = Verifiers::new();
+    for (name, issuer) in &config.issuers {
+        let wrong = |error: ConfigError| wrong(&format!("the issuer {name}"), &error);
+        verifiers = match &issuer.introspection {
+            Some(introspection) => {
+                let verifier = introspecting(issuer, introspection, shared)?;
+                verifiers.introspection(verifier.map_err(wrong)?).map_err(wrong)?
+            }
+            None => verifiers.jwt(jwt(issuer, shared).map_err(wrong)?).map_err(wrong)?,
+        };
+    }
+    if let Some(secret) = &config.secret {
+        let wrong = |error: ConfigError| wrong(&format!("the secret of {}", secret_place(secret)), &error);
+        let verifier = shared_secret(secret, shared)?.map_err(wrong)?;
+        verifiers = verifiers.shared_secret(verifier).map_err(wrong)?;
+    }
+    if config.keys {
+        let keys = ApiKeys::new((shared.store)()?).limits(shared.limits);
+        verifiers = verifiers.api_keys(keys).map_err(|error| wrong("the API keys", &error))?;
+    }
+    Ok(verifiers)
+}
+
+/// What the server says of itself by `config`.
+pub(super) fn resource(config: &AuthConfig) -> ProtectedResource {
+    let issuers = config.issuers.values().map(|issuer| issuer.issuer.clone()).collect::<Vec<_>>();
+    let supported = match config.scopes_supported.is_empty() {
+        true => &config.require,
+        false => &config.scopes_supported,
+    };
+    ProtectedResource::default()
+        .authorization_servers(issuers)
+        .scopes_supported(supported.clone())
+        .required_scopes(config.require.clone())
+}
+
+fn jwt(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Jwt, ConfigError> {
+    let mut jwt = match &config.keys_url {
+        Some(url) => Jwt::keys_at(&config.issuer, url)?,
+        None => Jwt::discover(&config.issuer)?,
+    };
+    if !config.algorithms.is_empty() {
+        let algorithms = config.algorithms.iter().map(|name| Algorithm::from_str(name));
+        jwt = jwt.algorithms(algorithms.collect::<Result<Vec<_>, _>>()?);
+    }
+    if !config.types.is_empty() {
+        jwt = jwt.types(config.types.clone());
+    }
+    if let Some(untyped) = config.untyped {
+        jwt = jwt.untyped(untyped);
+    }
+    if let Some(seconds) = config.leeway {
+        jwt = jwt.leeway(Duration::from_secs(seconds.into()));
+    }
+    jwt = config.audiences.iter().fold(jwt, Jwt::audience);
+    jwt = config.includes.iter().fold(jwt, |jwt, (scope, others)| jwt.includes(scope, others.clone()));
+    Ok(jwt.dpop(dpop(config.dpop)).limits(shared.limits).metrics(shared.metrics))
+}
+
+fn introspecting(
+    config: &IssuerConfig,
+    IntrospectionConfig { url, client_id, client_secret }: &IntrospectionConfig,
+    shared: &Shared<'_>,
+) -> Result<Result<Introspection, ConfigError>> {
+    let secret = read(client_secret, "client_secret", SecretSource::read_given)?;
+    let made = Introspection::new(&config.issuer, url, client_id, secret);
+    Ok(made.map(|mut verifier| {
+        verifier = config.audiences.iter().fold(verifier, Introspection::audience);
+        let included = |verifier: Introspection, (scope, others): (&String, &Vec<String>)| {
+            verifier.includes(scope, others.clone())
+        };
+        verifier = config.includes.iter().fold(verifier, included);
+        verifier.dpop(dpop(config.dpop)).limits(shared.limits).metrics(shared.metrics)
+    }))
+}
+
+fn shared_secret(config: &SecretConfig, shared: &Shared<'_>) -> Result<Result<SharedSecretJwt, ConfigError>> {
+    let secret = read(&config.from, "the secret of [auth] (--auth-secret)", SecretSource::read)?;
+    Ok(SharedSecretJwt::new(secret.as_bytes()).map(|mut verifier| {
+        if let Some(issuer) = &config.issuer {
+            verifier = verifier.issuer(issuer);
+        }
+        verifier = config.audiences.iter().fold(verifier, SharedSecretJwt::audience);
+        let included = |verifier: SharedSecretJwt, (scope, others): (&String, &Vec<String>)| {
+            verifier.includes(scope, others.clone())
+        };
+        config.includes.iter().fold(verifier, included).limits(shared.limits)
+    }))
+}
+
+fn dpop(config: DpopUse) -> DpopPolicy {
+    match config {
+        DpopUse::Accepted => DpopPolicy::Accepted,
+        DpopUse::Offered => DpopPolicy::Offered,
+        DpopUse::Required => DpopPolicy::Required,
+    }
+}
+
+/// The secret at `place`, which is never the secret itself.
+fn read(place: &str, option: &str, read: fn(&SecretSource, &str) -> Result<String>) -> Result<String> {
+    let source = SecretSource::from_str(place).map_err(|InvalidSecretSource| {
+        UserError::usage(
+            format!("{option} is the place of a secret, never the secret itself"),
+            "keep it in a variable or a file, and write env:NAME or file:PATH",
+        )
+    })?;
+    read(&source, option)
+}
+
+fn secret_place(secret: &SecretConfig) -> String {
+    SecretSource::from_str(&secret.from).map_or_else(|_| "[auth]".to_owned(), |source| source.to_string())
+}
+
+fn wrong(what: &str, error: &ConfigError) -> anyhow::Error {
+    UserError::usage(format!("{what}: {error}"), "see docs/protecting.md")
+}

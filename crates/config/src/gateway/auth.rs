@@ -1,0 +1,203 @@
+//! `[auth]`: who may call the gateway over HTTP.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::model::GatewayConfig;
+
+/// Who may call over HTTP. Without any of `issuers`, `secret` and `keys`, the section says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthConfig {
+    /// The authorization servers whose tokens are accepted, by names of your own.
+    pub issuers: IndexMap<String, IssuerConfig>,
+    /// Tokens that are signed with a secret of your own (HS256), such as those of `anyport token`.
+    pub secret: Option<SecretConfig>,
+    /// Whether API keys are accepted: those of `anyport key`.
+    pub keys: bool,
+    /// The scopes that every request needs.
+    pub require: Vec<String>,
+    /// The scopes that clients ask for at first. Default: those of `require`.
+    pub scopes_supported: Vec<String>,
+}
+
+/// An authorization server whose tokens are accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IssuerConfig {
+    /// Its identifier, exactly as its metadata and its tokens write it.
+    pub issuer: String,
+    /// The audiences (`aud`) of which a token must name one. Default: the URL of the endpoint.
+    pub audiences: Vec<String>,
+    /// The URL of its keys. Default: what its metadata says.
+    pub keys_url: Option<String>,
+    /// The algorithms of its signatures. Default: ES256, ES384, EdDSA, RS256 and PS256 with their larger forms.
+    pub algorithms: Vec<String>,
+    /// The types (`typ`) of its tokens. Default: `at+jwt` and `JWT`.
+    pub types: Vec<String>,
+    /// Whether tokens without a type are accepted. Default: as the type of verifier has it.
+    pub untyped: Option<bool>,
+    /// Scopes that include others: `admin = ["write", "read"]`.
+    pub includes: IndexMap<String, Vec<String>>,
+    /// Tokens that are bound to keys.
+    pub dpop: DpopUse,
+    /// The seconds by which its clock may be off. Default: 60.
+    pub leeway: Option<u32>,
+    /// Asks the authorization server about each token, for tokens that are no JWTs.
+    pub introspection: Option<IntrospectionConfig>,
+}
+
+/// How an authorization server is asked about tokens (RFC 7662).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IntrospectionConfig {
+    /// The introspection endpoint.
+    pub url: String,
+    /// The client that asks.
+    pub client_id: String,
+    /// The place of its secret: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
+    pub client_secret: String,
+}
+
+/// Tokens that are signed with a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretConfig {
+    /// The place of the secret, of 32 bytes or more: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
+    pub from: String,
+    /// The issuer that tokens must name. Default: they need not.
+    pub issuer: Option<String>,
+    /// The audiences of which a token must name one, if it names any. Default: the URL of the endpoint.
+    pub audiences: Vec<String>,
+    /// Scopes that include others: `admin = ["write", "read"]`.
+    pub includes: IndexMap<String, Vec<String>>,
+}
+
+/// What becomes of tokens that are bound to keys by DPoP. Such a token is never accepted without its proof.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DpopUse {
+    /// They are accepted.
+    #[default]
+    Accepted,
+    /// They are accepted, and challenges offer them.
+    Offered,
+    /// Only they are accepted.
+    Required,
+}
+
+impl AuthConfig {
+    /// Whether it says how callers are authenticated.
+    pub fn is_set(&self) -> bool {
+        !self.issuers.is_empty() || self.secret.is_some() || self.keys
+    }
+
+    /// Checks what its keys say together.
+    ///
+    /// # Errors
+    /// The path of the key that is wrong, below `auth`, and why.
+    pub fn check(&self, public_url: Option<&str>) -> Result<(), (Vec<String>, String)> {
+        let at = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        if !self.is_set() && *self != Self::default() {
+            let reason =
+                "it names neither `issuers` nor a `secret` nor `keys`, so nobody could present a credential";
+            return Err((at(&[]), reason.to_owned()));
+        }
+        check_scopes(&self.require).map_err(|reason| (at(&["require"]), reason))?;
+        check_scopes(&self.scopes_supported).map_err(|reason| (at(&["scopes_supported"]), reason))?;
+        for (name, issuer) in &self.issuers {
+            issuer.check(public_url).map_err(|(key, reason)| (at(&["issuers", name, key]), reason))?;
+            let same =
+                |(other, one): &(&String, &IssuerConfig)| *other != name && one.issuer == issuer.issuer;
+            if let Some((other, _)) = self.issuers.iter().find(same) {
+                let reason = format!("`{other}` is the same issuer: one of them would never be asked");
+                return Err((at(&["issuers", name, "issuer"]), reason));
+            }
+        }
+        match &self.secret {
+            Some(secret) if secret.from.is_empty() => {
+                let reason = "it has no `from`: say where the secret is, as in `from = \"env:JWT_SECRET\"`";
+                Err((at(&["secret"]), reason.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl IssuerConfig {
+    fn check(&self, public_url: Option<&str>) -> Result<(), (&'static str, String)> {
+        let is_local = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+            .iter()
+            .any(|local| self.issuer.starts_with(local));
+        if self.issuer.is_empty() {
+            return Err(("issuer", "it has no `issuer`: the URL that its tokens name in `iss`".to_owned()));
+        }
+        if !self.issuer.starts_with("https://") && !is_local {
+            return Err(("issuer", "it must begin with https://, or be on this machine".to_owned()));
+        }
+        if self.audiences.is_empty() && public_url.is_none() {
+            let reason = "its tokens must be for this gateway: set `public_url` of [gateway], or `audiences`";
+            return Err(("audiences", reason.to_owned()));
+        }
+        if let Some(other) = self.algorithms.iter().find(|name| !ALGORITHMS.contains(&name.as_str())) {
+            let reason = format!(
+                "{other:?} is none of {}: an issuer signs with a key whose other half is public",
+                ALGORITHMS.join(", ")
+            );
+            return Err(("algorithms", reason));
+        }
+        if let Some(introspection) = &self.introspection {
+            if self.keys_url.is_some() || !self.algorithms.is_empty() || !self.types.is_empty() {
+                let reason = "`introspection` is for tokens that cannot be read here: `keys_url`, `algorithms` and `types` are not for it";
+                return Err(("introspection", reason.to_owned()));
+            }
+            let missing = [
+                ("url", &introspection.url),
+                ("client_id", &introspection.client_id),
+                ("client_secret", &introspection.client_secret),
+            ];
+            if let Some((key, _)) = missing.into_iter().find(|(_, value)| value.is_empty()) {
+                return Err(("introspection", format!("it has no `{key}`")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The algorithms of signatures that are verified with public keys.
+const ALGORITHMS: [&str; 9] =
+    ["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
+/// Checks that these are scopes (RFC 6749, section 3.3).
+pub(super) fn check_scopes(scopes: &[String]) -> Result<(), String> {
+    let is_scope = |scope: &&String| {
+        !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+    };
+    match scopes.iter().find(|scope| !is_scope(scope)) {
+        Some(scope) => {
+            Err(format!("{scope:?} is no scope: visible ASCII without spaces, quotes and backslashes"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Checks the scopes that a file requires, beside those of `[auth]`.
+///
+/// # Errors
+/// The path of the key that is wrong, and why.
+pub(super) fn check_required(config: &GatewayConfig) -> Result<(), (Vec<String>, String)> {
+    let wrong = |keys: &[&str], scopes: &[String]| {
+        check_scopes(scopes).map_err(|reason| (keys.iter().map(|key| (*key).to_owned()).collect(), reason))
+    };
+    for (name, server) in &config.servers {
+        wrong(&["servers", name, "require"], &server.require)?;
+    }
+    for (name, upstream) in &config.upstreams {
+        wrong(&["upstreams", name, "require"], &upstream.require)?;
+        for (tool, change) in &upstream.tools {
+            wrong(&["upstreams", name, "tools", tool, "require"], &change.require)?;
+        }
+    }
+    Ok(())
+}
