@@ -32,6 +32,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).unwrap_or("127.0.0.1:3020".to_owned());
     let server = Server::builder("protected", "1.0.0").add(read_data).add(scopes).build()?;
     let serving = serve(server).http(&*address).auth(SharedSecretJwt::new(secret.as_bytes())?);
-    serving.on_listening(|address| println!("{address}")).await?;
+    serving.on_listening(|address| eprintln!("{address}")).await?;
     Ok(())
 }

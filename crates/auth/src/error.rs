@@ -174,6 +174,9 @@ impl Error {
             Self::NoMetadata { .. }
             | Self::Server { .. }
             | Self::Resource { why: ResourceMetadataError::NoServer, .. } => Some(HelpfulOption::Issuer),
+            Self::Refused { what: TO_REGISTER, error, .. } => {
+                Some(HelpfulOption::against(error).unwrap_or(HelpfulOption::ClientId))
+            }
             Self::Refused { error, .. } | Self::Response(ResponseError::Refused(error)) => {
                 HelpfulOption::against(error)
             }
@@ -191,6 +194,9 @@ impl Error {
         matches!(self, Self::Refused { error, .. } if error.code == "invalid_grant")
     }
 }
+
+/// What an authorization server refuses that registers no client.
+pub(crate) const TO_REGISTER: &str = "to register a client";
 
 /// An option for servers and providers that cannot follow the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client_auth::{AuthMethod, ClientIdentity, ClientProof},
-    error::Error,
+    error::{Error, TO_REGISTER},
     fetch::{Body, Fetcher, successful},
     oauth_error::OAuthError,
     secret::Secret,
@@ -163,7 +163,7 @@ async fn register(
     if let Some(error) = OAuthError::of(&answer) {
         // 2026-07-28, client-registration §Application Type and Redirect URI Constraints: "When a registration request is
         // rejected, clients **SHOULD** surface a meaningful error to the user or developer."
-        return Err(Error::Refused { url, what: "to register a client", error });
+        return Err(Error::Refused { url, what: TO_REGISTER, error });
     }
     let body = match successful(endpoint, &answer) {
         // Where there is no metadata either, the server has no authorization server at all.

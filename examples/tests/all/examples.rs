@@ -353,8 +353,8 @@ fn protected_server() {
     let secret = "0123456789abcdef0123456789abcdef";
     let mut command = Command::new(env!("CARGO_BIN_EXE_protected_server"));
     let mut child =
-        command.arg("127.0.0.1:0").env("JWT_SECRET", secret).stdout(Stdio::piped()).spawn().unwrap();
-    let said = lines(child.stdout.take().unwrap()).recv_timeout(PATIENCE).unwrap();
+        command.arg("127.0.0.1:0").env("JWT_SECRET", secret).stderr(Stdio::piped()).spawn().unwrap();
+    let said = lines(child.stderr.take().unwrap()).recv_timeout(PATIENCE).unwrap();
     let address = said.trim_start_matches("http://").split('/').next().unwrap().to_owned();
     let verifier = anyport::auth::resource_server::SharedSecretJwt::new(secret.as_bytes()).unwrap();
     let token = |scopes: &[&str]| {

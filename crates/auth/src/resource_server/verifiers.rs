@@ -126,6 +126,10 @@ impl CredentialVerifier for Verifiers {
         }
     }
 
+    fn authorization_servers(&self) -> Vec<String> {
+        self.all().flat_map(CredentialVerifier::authorization_servers).collect()
+    }
+
     fn accepts_dpop(&self) -> bool {
         self.all().any(CredentialVerifier::accepts_dpop)
     }

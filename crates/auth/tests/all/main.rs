@@ -6,4 +6,5 @@ mod fetching;
 mod grants;
 mod limits;
 mod logins;
+mod quirks;
 mod support;

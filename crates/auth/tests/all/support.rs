@@ -42,6 +42,9 @@ pub(crate) struct Known {
     pub(crate) wants_proofs: bool,
     /// The proofs that came with calls that were answered.
     pub(crate) proofs: Vec<String>,
+    /// What the page to sign in at was asked for, and what was registered.
+    pub(crate) pages: Vec<String>,
+    pub(crate) registrations: Vec<String>,
     /// Further members of the metadata of the authorization server.
     pub(crate) metadata: Value,
     /// Answers that come before all others, by path.
@@ -129,6 +132,8 @@ impl Servers {
             token_requests: Vec::new(),
             wants_proofs: false,
             proofs: Vec::new(),
+            pages: Vec::new(),
+            registrations: Vec::new(),
             metadata: json!({}),
             scripted: Vec::new(),
         }));
@@ -199,10 +204,12 @@ impl Servers {
             }
             "/register" => {
                 known.registered += 1;
+                known.registrations.push(body.to_owned());
                 document(&json!({"client_id": format!("client-{}", known.registered)}))
             }
             "/authorize" => {
                 known.logins += 1;
+                known.pages.push(query.to_owned());
                 known.scopes.push(value(query, "scope"));
                 let (to, state) = (value(query, "redirect_uri"), value(query, "state"));
                 response("302 Found", &format!("Location: {to}?code=c&state={state}\r\n"), "")

@@ -79,6 +79,9 @@ impl Running {
         if file.config.gateway != old_file.config.gateway {
             changes.push("[gateway] has changed".to_owned());
         }
+        if file.config.auth != old_file.config.auth {
+            changes.push("[auth] has changed".to_owned());
+        }
         let applied = before.limits.differing(&factory.limits);
         if !applied.is_empty() {
             changes.push(format!("[limits] has changed: {}", applied.join(", ")));

@@ -128,15 +128,19 @@ fn dpop(config: DpopUse) -> DpopPolicy {
     }
 }
 
-/// The secret at `place`, which is never the secret itself.
-fn read(place: &str, option: &str, read: fn(&SecretSource, &str) -> Result<String>) -> Result<String> {
-    let source = SecretSource::from_str(place).map_err(|InvalidSecretSource| {
+/// The place of a secret, which is never the secret itself.
+pub(super) fn place(text: &str, option: &str) -> Result<SecretSource> {
+    SecretSource::from_str(text).map_err(|InvalidSecretSource| {
         UserError::usage(
-            format!("{option} is the place of a secret, never the secret itself"),
+            format!("{option} takes the place of a secret, never the secret itself"),
             "keep it in a variable or a file, and write env:NAME or file:PATH",
         )
-    })?;
-    read(&source, option)
+    })
+}
+
+/// The secret at a place.
+fn read(text: &str, option: &str, read: fn(&SecretSource, &str) -> Result<String>) -> Result<String> {
+    read(&place(text, option)?, option)
 }
 
 fn secret_place(secret: &SecretConfig) -> String {

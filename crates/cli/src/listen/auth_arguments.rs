@@ -1,6 +1,7 @@
 use anyhow::Result;
 use anyport_config::gateway::{AuthConfig, IssuerConfig, SecretConfig};
 
+use super::auth;
 use crate::user_error::UserError;
 
 /// Who may call over HTTP, as options: the common cases of `[auth]` in a file.
@@ -80,6 +81,9 @@ impl AuthArguments {
                 "--auth-audience and --auth-require are about tokens, and none are accepted",
                 "add --auth-issuer URL, --auth-secret env:NAME or --auth-keys",
             ));
+        }
+        if let Some(secret) = &self.auth_secret {
+            auth::place(secret, "--auth-secret (or ANYPORT_AUTH_SECRET)")?;
         }
         config.check(public_url).map_err(|(keys, reason)| {
             let option = match keys.first().map(String::as_str) {

@@ -2,10 +2,12 @@
 //!
 //! - [`browser`]: shows the pages to sign in at.
 //! - [`errors`]: why a login fails, and what to do.
+//! - [`key`]: the key that seals credentials.
 //! - [`places`]: assertions that are read anew for each request.
 
 mod browser;
 mod errors;
+mod key;
 mod places;
 
 use std::{path::Path, sync::Arc};
@@ -17,8 +19,8 @@ use anyport_seal::Sealer;
 use anyport_store::Store;
 use anyport_transport::client::{Target, http::Endpoint};
 
-use self::places::Places;
 pub(crate) use self::{browser::Browser, errors::failed, places::absolute};
+use self::{key::SystemKeyring, places::Places};
 use crate::{
     state_dir, store,
     target::{HiddenTokens, Server, Surroundings},
@@ -37,14 +39,14 @@ pub(crate) fn vault(state: &Path) -> Result<Vault> {
 /// # Errors
 /// As for [`vault`].
 pub(crate) fn vault_in(state: &Path, store: Arc<dyn Store>) -> Result<Vault> {
-    let key = state_dir::credentials_key(state);
+    let key = key::key(state, SystemKeyring);
     let key = key.with_context(|| format!("no key for credentials in {}", state.display()))?;
     Ok(Vault::new(store, Sealer::new(&key)))
 }
 
 /// The credentials, if anybody has signed in with this folder: nothing is made for those who do not.
 pub(crate) fn known_vault(state: &Path) -> Option<Vault> {
-    let vault = state_dir::has_credentials_key(state).then(|| vault(state))?;
+    let vault = key::exists(state).then(|| vault(state))?;
     vault.inspect_err(|error| tracing::warn!("stored logins are not used: {error:#}")).ok()
 }
 

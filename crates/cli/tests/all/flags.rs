@@ -29,7 +29,8 @@ const FLAGS: &[Flag] = &[
     flag("auth-token", "a-secret-in-the-wrong-place", "env:PATH"),
     flag("auth-secret", "a-secret-in-the-wrong-place", "env:PATH"),
     flag("auth-issuer", "http://login.example", "https://login.example"),
-    flag("auth-require", "\"", "read"),
+    // It stands beside one of the others.
+    flag("auth-require", "", ""),
     flag("auth-audience", "", ""),
     flag("allow-host", "a b", "tools.example"),
     flag("allow-origin", "tools.example", "https://tools.example"),

@@ -57,13 +57,26 @@ fn status(server: &Server, path: &str, tool: &str, token: Option<&str>) -> (u16,
 }
 
 /// Starts a gateway with the secret in its environment.
-fn gateway(text: &str) -> (tempfile::TempDir, Program, Server) {
+fn started(text: &str) -> (tempfile::TempDir, Program) {
     let home = folder(&[("anyport.toml", text)]);
     let mut command = anyport(home.path());
     command.args(["serve", "--port", "0"]).env("JWT_SECRET", SECRET);
-    let mut program = Program::start(command);
-    let server = program.server();
-    (home, program, server)
+    let program = Program::start(command);
+    (home, program)
+}
+
+/// What `anyport status --json` says.
+fn status_of(home: &Path) -> String {
+    let mut command = anyport(home);
+    command.args(["status", "--json"]);
+    to_the_end(command).stdout
+}
+
+/// Where the gateway listens, whatever URL it shows to clients.
+fn address(home: &Path) -> Server {
+    let said = status_of(home).replace(' ', "");
+    let address = said.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    Server { authority: address.unwrap_or_else(|| panic!("{said}")).to_owned(), path: "/mcp".to_owned() }
 }
 
 #[test]
@@ -80,7 +93,9 @@ fn a_gateway_requires_the_scopes_of_its_endpoints_servers_and_tools() {
         remote.url(),
         documents()
     );
-    let (home, _gateway, server) = gateway(&text);
+    let (home, mut gateway) = started(&text);
+    gateway.error_line(|line| line.contains("https://mcp.example/mcp"));
+    let server = address(home.path());
     let token = |scopes: &[&str]| token(home.path(), scopes);
     let metadata = "resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\"";
 
@@ -237,16 +252,21 @@ fn faults_of_the_section_are_shown_at_their_place() {
 /// Who may call does not change under a running gateway: the file is read again, and the rest waits for a restart.
 #[test]
 fn a_changed_section_takes_a_restart() {
-    let text = |keys| format!("[auth]\nkeys = {keys}\nsecret = {{ from = \"env:JWT_SECRET\" }}\n");
-    let (home, _gateway, server) = gateway(&text(false));
-    fs::write(home.path().join("anyport.toml"), text(true)).unwrap();
-    let status_of = || {
-        let mut command = anyport(home.path());
-        command.args(["status", "--json"]);
-        let ended = to_the_end(command);
-        serde_json::from_str::<Value>(&ended.stdout).unwrap_or_default()
+    let docs = documents();
+    let text = |keys| {
+        let auth = format!("[auth]\nkeys = {keys}\nsecret = {{ from = \"env:JWT_SECRET\" }}\n");
+        format!("{auth}[knowledge.book]\ndocs = [{docs:?}]\n")
     };
-    until(status_of, |status| status.to_string().contains("\"needs_restart\":[\"auth\"]"));
+    let (home, mut gateway) = started(&text(false));
+    let server = gateway.server();
+    let mut written = 0;
+    let said = || {
+        // The gateway may not have looked at the file yet when it says that it serves.
+        written += 1;
+        fs::write(home.path().join("anyport.toml"), format!("{}# {written}\n", text(true))).unwrap();
+        json!(status_of(home.path()).split_whitespace().collect::<String>())
+    };
+    until(said, |said| said.as_str().is_some_and(|said| said.contains("\"needs_restart\":[\"auth\"]")));
     assert_eq!(status(&server, "/mcp", "x", None), (401, Some(40100)));
 }
 
@@ -259,7 +279,11 @@ fn each_configuration_of_the_page_is_accepted() {
         page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() >= 5, "{}", blocks.len());
     for block in blocks {
-        let (code, said) = checked(block);
+        let block = match block.contains("[upstreams.") {
+            true => block.to_owned(),
+            false => format!("{block}\n[knowledge.book]\ndocs = [\".\"]\n"),
+        };
+        let (code, said) = checked(&block);
         assert_eq!(code, Some(0), "{block}\n{said}");
     }
 }

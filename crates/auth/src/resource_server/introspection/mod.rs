@@ -142,6 +142,10 @@ impl CredentialVerifier for Introspection {
         self.verifier().verify(&Presented { credential, head: None, resource })
     }
 
+    fn authorization_servers(&self) -> Vec<String> {
+        vec![self.config.issuer.clone()]
+    }
+
     fn accepts_dpop(&self) -> bool {
         ProofChecker::is_offered(self.config.dpop)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyport_transport::http::CredentialVerifier as _;
 use jsonwebtoken::{Algorithm as Jwa, EncodingKey};
 use serde_json::{Value, json};
 
@@ -90,6 +91,7 @@ fn a_token_has_one_verifier() {
     let verifiers =
         Verifiers::new().jwt(of(ISSUER, &first)).unwrap().jwt(of("https://second.example", &second)).unwrap();
     let verifiers = verifiers.shared_secret(SharedSecretJwt::new(SECRET).unwrap()).unwrap();
+    assert_eq!(verifiers.authorization_servers(), [ISSUER, "https://second.example"]);
     present(&verifiers, &first.sign(&claims(json!({})))).unwrap();
     present(&verifiers, &second.sign(&claims(json!({ "iss": "https://second.example" })))).unwrap();
     present(&verifiers, &sign(&json!({ "user_id": "alice", "exp": now() + 60 }))).unwrap();

@@ -47,6 +47,8 @@ pub(crate) fn anyport(home: &Path) -> Command {
         }
     }
     command.current_dir(home).env("XDG_STATE_HOME", home.join("state"));
+    // No test writes into the keyring of whoever runs it.
+    command.env("ANYPORT_KEYRING", "off");
     command
 }
 
