@@ -23,6 +23,8 @@ pub enum ListenAddr {
     /// An HTTP listener: its address, with the port that the system chose if that was 0, and the path of the MCP
     /// endpoint.
     Http(SocketAddr, String),
+    /// The same, where TLS is spoken.
+    Https(SocketAddr, String),
     /// A Unix socket.
     Unix(PathBuf),
 }
@@ -32,6 +34,7 @@ impl fmt::Display for ListenAddr {
         match self {
             Self::Stdio => f.write_str("standard input and output"),
             Self::Http(address, path) => write!(f, "http://{address}{path}"),
+            Self::Https(address, path) => write!(f, "https://{address}{path}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -163,7 +166,10 @@ impl Listener {
             #[cfg(feature = "http")]
             Self::Http(listener, path) => {
                 let address = listener.address().map_err(ServeError::io("tell the address"))?;
-                ListenAddr::Http(address, path.clone())
+                match listener.is_secure() {
+                    true => ListenAddr::Https(address, path.clone()),
+                    false => ListenAddr::Http(address, path.clone()),
+                }
             }
             #[cfg(feature = "unix")]
             Self::Unix(listener) => ListenAddr::Unix(listener.path().to_owned()),

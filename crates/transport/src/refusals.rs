@@ -8,6 +8,9 @@ pub(crate) struct Refusals {
     /// `max_streams`.
     #[cfg(feature = "http")]
     pub(crate) streams: Counter,
+    /// `tls_handshake_timeout`.
+    #[cfg(feature = "tls")]
+    pub(crate) tls_handshakes: Counter,
 }
 
 impl Refusals {
@@ -17,6 +20,8 @@ impl Refusals {
             open_requests: metrics.refusals("max_open_requests"),
             #[cfg(feature = "http")]
             streams: metrics.refusals("max_streams"),
+            #[cfg(feature = "tls")]
+            tls_handshakes: metrics.refusals("tls_handshake_timeout"),
         }
     }
 }

@@ -134,6 +134,11 @@ impl GatewayFile {
         vec![self.path.clone(), self.surroundings.cwd.join(".env")]
     }
 
+    /// The folder of the file, which its paths are relative to.
+    pub(crate) fn folder(&self) -> &Path {
+        folder(&self.path)
+    }
+
     /// The name of the file under which definitions are pinned.
     pub(crate) fn pinned_as(&self) -> String {
         pinned_as(&self.path)
@@ -167,7 +172,7 @@ pub(super) fn virtual_path(name: &str) -> String {
     format!("/s/{name}/mcp")
 }
 
-/// The folder of the file, which its paths are relative to.
+/// The folder of a file, which its paths are relative to.
 fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }

@@ -80,7 +80,7 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
     }
     file.ask_for_inputs(None)?;
-    arguments.listen.adopt(&file.config)?;
+    arguments.listen.adopt(&file.config, file.folder())?;
     listen::run(async || serve(&arguments, file).await)
 }
 

@@ -10,19 +10,20 @@ use crate::listen::{Arguments, PublicUrl};
 /// the configuration of a client: if that file is the one that is served, the gateway would list itself, and call itself without end.
 pub(super) fn is_own(url: &str, listen: &Arguments) -> bool {
     let Ok(url) = url.parse::<Uri>() else { return false };
-    is_here(&url, listen.host, listen.port)
+    is_here(&url, listen.scheme(), listen.host, listen.port)
         || listen.public_url.as_ref().is_some_and(|public| is_published(&url, public))
 }
 
-/// Whether `url` leads to `port` of `host`.
-fn is_here(url: &Uri, host: IpAddr, port: u16) -> bool {
-    let is_http = url.scheme().is_some_and(|scheme| scheme.as_str() == "http");
+/// Whether `url` leads by `scheme` to `port` of `host`.
+fn is_here(url: &Uri, scheme: &str, host: IpAddr, port: u16) -> bool {
+    let is_scheme = url.scheme_str() == Some(scheme);
+    let usual = if scheme == "https" { 443 } else { 80 };
     let Some(named) = url.host().map(|named| named.trim_matches(['[', ']'])) else { return false };
     let is_here = match named.parse::<IpAddr>() {
         Ok(named) => named == host || (named.is_loopback() && (host.is_loopback() || host.is_unspecified())),
         Err(_) => named.eq_ignore_ascii_case("localhost") && (host.is_loopback() || host.is_unspecified()),
     };
-    is_http && is_here && url.port_u16().unwrap_or(80) == port
+    is_scheme && is_here && url.port_u16().unwrap_or(usual) == port
 }
 
 /// Whether `url` is one of the gateway's endpoints below its public URL. Others of that host may be of somebody else.
@@ -47,8 +48,9 @@ mod tests {
 
     #[test]
     fn the_gateway_knows_its_own_address() {
-        let is_own =
-            |url: &str, host: &str| url.parse().is_ok_and(|url| is_here(&url, host.parse().unwrap(), 3020));
+        let is_own = |url: &str, host: &str| {
+            url.parse().is_ok_and(|url| is_here(&url, "http", host.parse().unwrap(), 3020))
+        };
         for url in ["http://127.0.0.1:3020/mcp", "http://localhost:3020/s/a/mcp", "http://[::1]:3020/mcp"] {
             assert!(is_own(url, "127.0.0.1") && is_own(url, "0.0.0.0"), "{url}");
         }
@@ -64,6 +66,14 @@ mod tests {
             is_own("http://192.0.2.1:3020/mcp", "192.0.2.1")
                 && !is_own("http://127.0.0.1:3020/mcp", "192.0.2.1")
         );
+    }
+
+    #[test]
+    fn the_gateway_knows_its_own_address_over_tls() {
+        let is_own = |url: &str, port| is_here(&url.parse().unwrap(), "https", [127, 0, 0, 1].into(), port);
+        assert!(is_own("https://127.0.0.1:3020/mcp", 3020) && is_own("https://localhost/mcp", 443));
+        // Nobody gets an answer there, least of all we ourselves.
+        assert!(!is_own("http://127.0.0.1:3020/mcp", 3020) && !is_own("https://localhost/mcp", 3020));
     }
 
     #[test]

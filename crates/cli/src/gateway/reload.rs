@@ -143,7 +143,7 @@ async fn settled<T: PartialEq>(mut found: T, mut look: impl FnMut() -> T) -> T {
     found
 }
 
-/// What of a file holds only after a restart, beside limits: who may call, and the URL that tokens are for.
+/// What of a file holds only after a restart, beside limits: who may call, the URL that tokens are for, and where certificates are.
 fn auth_differs(config: &GatewayConfig, arguments: &Arguments) -> Vec<&'static str> {
     let mut differs = Vec::new();
     if arguments.listen.file_auth().is_some_and(|served| *served != config.auth)
@@ -153,6 +153,9 @@ fn auth_differs(config: &GatewayConfig, arguments: &Arguments) -> Vec<&'static s
     }
     if !arguments.listen.has_public_url_of(config) {
         differs.push("public_url");
+    }
+    if !arguments.listen.has_tls_of(config) {
+        differs.push("tls_cert");
     }
     differs
 }

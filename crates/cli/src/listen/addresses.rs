@@ -49,7 +49,7 @@ impl fmt::Display for Addresses<'_> {
 impl Addresses<'_> {
     /// Warnings about addresses that other machines can reach.
     fn warn(&self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.arguments.is_authenticated() {
+        if !self.arguments.is_authenticated() && !self.arguments.demands_client_certificates() {
             writeln!(f, "  WARNING    anyone who can reach {address} may call")?;
         }
         if address.ip().is_unspecified() && !self.arguments.is_named() {
@@ -74,7 +74,7 @@ impl Addresses<'_> {
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        Some(format!("http://{address}/mcp"))
+        Some(format!("{}://{address}/mcp", self.arguments.scheme()))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{
     env,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
@@ -11,7 +11,7 @@ use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
 use clap::ValueEnum;
 
-use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits};
+use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits, tls::TlsArguments};
 use crate::{
     logging::{self, Rotation},
     secret_source::{InvalidSecretSource, SecretSource},
@@ -73,6 +73,8 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) public_url: Option<PublicUrl>,
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
 
     /// Source of the token that callers must present: env:NAME or file:PATH.
     // Read by `token`: clap repeats a wrong value, and this one may be the secret itself.
@@ -272,11 +274,27 @@ impl Arguments {
         self.file_url == config.gateway.public_url
     }
 
-    /// Takes over what the file of a gateway says of its callers and its URL.
+    /// Whether only clients with a certificate can connect over HTTP.
+    pub(crate) fn demands_client_certificates(&self) -> bool {
+        self.tls.demand_client_certificates()
+    }
+
+    /// Whether the files of TLS in a file are those that are served.
+    pub(crate) fn has_tls_of(&self, config: &GatewayConfig) -> bool {
+        !self.tls.differ_from(&config.gateway)
+    }
+
+    /// The scheme of our own address.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.are_given() { "https" } else { "http" }
+    }
+
+    /// Takes over what the file of a gateway, in `folder`, says of its callers, its URL and TLS.
     ///
     /// # Errors
     /// If options contradict the file.
-    pub(crate) fn adopt(&mut self, config: &GatewayConfig) -> Result<()> {
+    pub(crate) fn adopt(&mut self, config: &GatewayConfig, folder: &Path) -> Result<()> {
+        self.tls.adopt(&config.gateway, folder);
         self.file_url.clone_from(&config.gateway.public_url);
         if self.public_url.is_none()
             && let Some(url) = &config.gateway.public_url
@@ -322,7 +340,7 @@ impl Arguments {
     pub(crate) fn base_url(&self) -> Option<String> {
         let public = self.public_url.as_ref();
         let public = public.and_then(|public| Some(public.endpoint.strip_suffix("/mcp")?.to_owned()));
-        let own = || format!("http://{}", SocketAddr::new(self.host, self.port));
+        let own = || format!("{}://{}", self.scheme(), SocketAddr::new(self.host, self.port));
         public.or_else(|| (self.host.is_loopback() && self.port != 0).then(own))
     }
 
@@ -355,6 +373,7 @@ impl Arguments {
             ));
         }
         self.auth.check(self.base_url().as_deref())?;
+        self.tls.check()?;
         if self.unix_path.is_some() && !self.speaks(Transport::Unix) {
             return Err(UserError::usage(
                 "--unix-path says where the Unix socket is, and none is to be served",
@@ -391,6 +410,7 @@ impl Arguments {
             "--auth-issuer, --auth-secret, --auth-keys and [auth] are for HTTP, which is not served",
         );
         check(self.public_url.is_some(), "--public-url is for HTTP, which is not served");
+        check(self.tls.are_given(), "--tls-cert is for HTTP, which is not served");
         check(!self.allow_host.is_empty(), "--allow-host is for HTTP, which is not served");
         check(!self.allow_origin.is_empty(), "--allow-origin is for HTTP, which is not served");
         idle

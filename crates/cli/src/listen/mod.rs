@@ -7,6 +7,7 @@ mod auth_arguments;
 mod limit;
 mod limits;
 mod stdin_fallback;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -41,6 +42,7 @@ pub(crate) use self::{
     arguments::{Arguments, Era, PublicUrl, Transport},
     limit::Limit,
     limits::Limits,
+    tls::check_tls,
 };
 use crate::{logging, state_dir, store, user_error::UserError};
 
@@ -130,7 +132,7 @@ pub(crate) async fn serve(
     let announced = async {
         let Ok(addresses) = is_ready.await else { return Ok(()) };
         let http = addresses.iter().find_map(|address| match address {
-            ListenAddr::Http(address, _) => Some(*address),
+            ListenAddr::Http(address, _) | ListenAddr::Https(address, _) => Some(*address),
             _ => None,
         });
         let unix = addresses.iter().find_map(|address| match address {
@@ -217,6 +219,7 @@ fn http_config(
         .authentication(authentication)
         .resource(resource)
         .public_url(base_url)
+        .tls(arguments.tls.tls()?)
         .setting_names(SettingNames {
             allow_hosts: "start the server with --allow-host NAME[:PORT]".into(),
             allow_origins: "start the server with --allow-origin ORIGIN".into(),

@@ -50,6 +50,10 @@ const FLAGS: &[Flag] = &[
     flag("languages", "", ""),
     flag("domains", "", ""),
     flag("unix-path", "", ""),
+    // Each needs another; see `tls.rs`.
+    flag("tls-cert", "", ""),
+    flag("tls-key", "", ""),
+    flag("tls-client-ca", "", ""),
     flag("state-dir", "", ""),
 ];
 

@@ -64,4 +64,5 @@ mod tap;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod terminal_session;
+mod tls;
 mod transports;

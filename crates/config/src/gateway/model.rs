@@ -41,6 +41,13 @@ pub struct GatewaySettings {
     pub name: Option<String>,
     /// The URL under which clients reach the gateway, without the path of an endpoint: `https://mcp.example.com`.
     pub public_url: Option<String>,
+    /// The file of the TLS certificate, with those of its intermediate issuers, in PEM, relative to the folder of the file: HTTP is
+    /// served over TLS alone. It is read again when it changes.
+    pub tls_cert: Option<String>,
+    /// The file of its private key, in PEM.
+    pub tls_key: Option<String>,
+    /// The file of the issuers of clients' certificates, in PEM. Clients without such a certificate cannot connect.
+    pub tls_client_ca: Option<String>,
     /// What models are told before the instructions of the upstreams.
     pub instructions: Option<String>,
     /// Whether clients see three tools that search, describe and call the others, in place of them.
@@ -51,6 +58,23 @@ pub struct GatewaySettings {
     pub max_result_tokens: Option<u32>,
     /// What becomes of a larger result, at upstreams that do not say.
     pub on_large_result: LargeResult,
+}
+
+impl GatewaySettings {
+    /// Checks that the files of TLS go together. The error is the key, and what is wrong.
+    pub(super) fn check_tls(&self) -> Result<(), (&'static str, String)> {
+        match (&self.tls_cert, &self.tls_key, &self.tls_client_ca) {
+            (Some(_), None, _) => Err(("tls_cert", "its key is needed as well: `tls_key`".to_owned())),
+            (None, Some(_), _) => {
+                Err(("tls_key", "its certificate is needed as well: `tls_cert`".to_owned()))
+            }
+            (None, None, Some(_)) => Err((
+                "tls_client_ca",
+                "TLS needs a certificate of the gateway: `tls_cert` and `tls_key`".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A server behind the gateway: a program (`command`) or a URL (`url`).

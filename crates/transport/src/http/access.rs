@@ -101,10 +101,10 @@ fn check_origin(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Opt
         Err(()) => return Err(refused("several")),
     };
     let text = origin.to_str().map_err(|_| refused("?"))?;
-    let own = text
-        .strip_prefix("http://")
-        .and_then(split_host)
-        .is_some_and(|(name, port)| is_loopback(name) && port.unwrap_or(80) == our_port(parts, info));
+    let (scheme, usual) = if info.is_secure() { ("https://", 443) } else { ("http://", 80) };
+    let own = text.strip_prefix(scheme).and_then(split_host).is_some_and(|(name, port)| {
+        is_loopback(name) && port.unwrap_or(usual) == our_port(parts, info, usual)
+    });
     let public = config.public_url.as_ref();
     let own = own || public.is_some_and(|url| url.origin().eq_ignore_ascii_case(text));
     if own || config.allow_origins.iter().any(|allowed| allowed.as_str() == text.to_ascii_lowercase()) {
@@ -115,12 +115,12 @@ fn check_origin(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Opt
 }
 
 /// The port that a page of ours comes from. Where nobody knows on which one the request arrived, it is the one that
-/// the client named: a page can choose its own origin, but not the Host header of what it asks for.
-fn our_port(parts: &Parts, info: ConnectInfo) -> u16 {
+/// the client named: a page can choose its own origin, but not the Host header of what it asks for. `usual` is that of the scheme.
+fn our_port(parts: &Parts, info: ConnectInfo, usual: u16) -> u16 {
     let named = || {
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = parts.uri.authority().map(|authority| authority.as_str()).or(host);
-        host.and_then(split_host).and_then(|(_, port)| port).unwrap_or(80)
+        host.and_then(split_host).and_then(|(_, port)| port).unwrap_or(usual)
     };
     info.port().unwrap_or_else(named)
 }

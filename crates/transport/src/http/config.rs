@@ -48,6 +48,12 @@ settings! {
         /// What the server says of itself as a protected resource, and the scopes that each of its requests needs.
         #[default("no authorization server" = ProtectedResource::default())]
         pub resource: ProtectedResource,
+        /// TLS, which a [`Listener`](super::Listener) then speaks, and nothing else. An endpoint within an application leaves it to
+        /// the application.
+        #[cfg(feature = "tls")]
+        #[default("not spoken" = None)]
+        #[set(into)]
+        pub tls: Option<super::tls::Tls>,
         /// How error messages name the settings of this endpoint: those of whoever runs it.
         #[default("the fields of [`Config`]" = SettingNames::default())]
         pub setting_names: SettingNames,
@@ -104,6 +110,14 @@ settings! {
 }
 
 impl Config {
+    /// Whether only clients with a certificate can open a connection.
+    pub(super) fn demands_client_certificates(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.as_ref().is_some_and(super::tls::Tls::demands_client_certificates);
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
     /// Whether HTTP+SSE is served.
     pub(super) fn serves_sse(&self) -> bool {
         self.sse && self.supported.iter().any(|revision| revision.has_sessions())
@@ -131,6 +145,13 @@ limits! {
             beyond = "431, and the connection is closed"
         )]
         pub max_header_bytes: usize,
+        /// The time in which a client must have agreed on TLS with a listener that speaks it.
+        #[default(10 s)]
+        #[limit(
+            Seconds "tls_handshake_timeout", note = " of a TLS handshake, where TLS is spoken",
+            beyond = "the connection is closed"
+        )]
+        pub tls_handshake_timeout: Duration,
         /// The time in which the head of a request must arrive, including the time that the connection is idle before it.
         #[default(30 s)]
         #[limit(Seconds "header_timeout", beyond = "the connection is closed")]

@@ -30,7 +30,7 @@ impl fmt::Debug for Credential {
 }
 
 /// The certificate with which a client has opened its connection (mutual TLS), as an extension of a request's head. Whoever
-/// terminates TLS inserts it; a token that is bound to a certificate (RFC 8705) is refused without it.
+/// terminates TLS inserts it, such as a [`Listener`](super::Listener) with client CAs; a token that is bound to a certificate (RFC 8705) is refused without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The SHA-256 of the certificate in DER.

@@ -14,22 +14,28 @@ use std::{
 
 use anyport_service::Service;
 use hyper::{
+    body::Incoming,
     rt::{ReadBuf, ReadBufCursor},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, Sleep, sleep, timeout},
+    sync::{OwnedSemaphorePermit, watch},
+    task::JoinSet,
+    time::{Instant, Sleep, sleep},
 };
 
+#[cfg(feature = "tls")]
+use super::tls::Opener;
 use super::{
     config::{Authentication, Config, Limits},
     connect_info::ConnectInfo,
+    credential::ClientCertificate,
     endpoint::Endpoint,
+    linger::{LINGER, Lingers},
     pipeline,
     state::State,
 };
@@ -61,7 +67,8 @@ pub enum Refused {
 }
 
 impl Listener {
-    /// Listens on `address`. Beyond loopback, callers must authenticate, unless `allow_anonymous` says otherwise.
+    /// Listens on `address`. Beyond loopback, callers must authenticate or have a certificate, unless `allow_anonymous` says
+    /// otherwise.
     ///
     /// # Errors
     /// [`Refused`].
@@ -69,7 +76,11 @@ impl Listener {
         // 2026-07-28, streamable-http §Security & Endpoint: "Servers SHOULD implement proper authentication for all
         // connections."
         let anonymous = matches!(config.authentication, Authentication::Anonymous);
-        if anonymous && !allow_anonymous && !address.ip().is_loopback() {
+        if anonymous
+            && !config.demands_client_certificates()
+            && !allow_anonymous
+            && !address.ip().is_loopback()
+        {
             return Err(Refused::Open(address));
         }
         let listener =
@@ -85,22 +96,34 @@ impl Listener {
         self.listener.local_addr()
     }
 
+    /// Whether TLS is spoken there.
+    pub fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.config.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
     /// Serves until `stop` completes; then takes no new work and lets running calls finish within the drain time.
     ///
     /// # Errors
     /// When the operating system cannot tell the address.
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let info = ConnectInfo::on(self.address()?);
+        let info = if self.is_secure() { info.secure() } else { info };
         let Limits { max_connections, drain, .. } = self.config.limits;
         let endpoint = Endpoint::adapted(service, self.config);
+        let (state, lingers) = (endpoint.state().clone(), Lingers::new());
         let acceptor = HttpAcceptor {
             listener: self.listener,
-            state: endpoint.state().clone(),
+            #[cfg(feature = "tls")]
+            opener: Opener::of(&state, &lingers),
+            state,
             info,
             stopping: watch::Sender::new(false),
-            lingers: Arc::new(Semaphore::new(MAX_LINGERS)),
+            lingers,
         };
-        let connections = accept::accept(&acceptor, max_connections, stop).await;
+        let connections = acceptor.connections(max_connections, stop).await;
         let HttpAcceptor { listener, stopping, .. } = acceptor;
         drop(listener);
         stopping.send_replace(true);
@@ -118,7 +141,26 @@ struct HttpAcceptor {
     state: Arc<State>,
     info: ConnectInfo,
     stopping: watch::Sender<bool>,
-    lingers: Arc<Semaphore>,
+    lingers: Lingers,
+    /// Opens TLS, where that is spoken.
+    #[cfg(feature = "tls")]
+    opener: Option<Arc<Opener>>,
+}
+
+impl HttpAcceptor {
+    /// Accepts connections until `stop` completes, and returns those that are open then.
+    async fn connections(&self, max_connections: usize, stop: impl Future<Output = ()>) -> JoinSet<()> {
+        let accepting = accept::accept(self, max_connections, stop);
+        #[cfg(feature = "tls")]
+        if let Some(opener) = &self.opener {
+            return tokio::select! {
+                connections = accepting => connections,
+                // It never ends by itself.
+                never = opener.follow() => match never {},
+            };
+        }
+        accepting.await
+    }
 }
 
 impl Acceptor for HttpAcceptor {
@@ -134,11 +176,30 @@ impl Acceptor for HttpAcceptor {
         stream: TcpStream,
         permit: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send + 'static {
-        serve(stream, permit, self.state.clone(), self.info, self.stopping.subscribe())
+        // Answers are small and awaited: they must not wait for more to send.
+        let _ = stream.set_nodelay(true);
+        let (state, stopping) = (self.state.clone(), self.stopping.subscribe());
+        let connection = Connection { permit, state, info: self.info, stopping };
+        #[cfg(feature = "tls")]
+        let opener = self.opener.clone();
+        async move {
+            #[cfg(feature = "tls")]
+            if let Some(opener) = opener {
+                // Boxed: what is not on the way of plain connections does not make theirs larger.
+                return Box::pin(connection.serve_secure(stream, opener)).await;
+            }
+            connection.serve(stream, None).await;
+        }
     }
 
     fn reject(&self, stream: TcpStream) {
-        tokio::spawn(reject_overloaded(stream, self.lingers.clone()));
+        #[cfg(feature = "tls")]
+        if let Some(opener) = self.opener.clone() {
+            tokio::spawn(async move { opener.refuse(stream, BUSY).await });
+            return;
+        }
+        let lingers = self.lingers.clone();
+        tokio::spawn(async move { lingers.refuse(stream, BUSY).await });
     }
 }
 
@@ -146,42 +207,72 @@ impl Acceptor for HttpAcceptor {
 /// anew.
 const DEFAULT_MAX_HEADERS: usize = 100;
 
-/// How many clients that were turned away may take their time to read so.
-const MAX_LINGERS: usize = 64;
+/// What a client beyond `max_connections` is told.
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Tells a client that there are too many, and closes. What it sent is passed over, as far as there is room for
-/// that: see [`WriteTimeoutIo::poll_linger`].
-async fn reject_overloaded(mut stream: TcpStream, lingers: Arc<Semaphore>) {
-    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let _ = timeout(LINGER, async {
-        let _ = stream.write_all(BUSY).await;
-        let _ = stream.shutdown().await;
-        if let Ok(_linger) = lingers.try_acquire() {
-            let mut room = [0; 4096];
-            while matches!(stream.read(&mut room).await, Ok(read) if read > 0) {}
-        }
-    })
-    .await;
-}
-
-async fn serve(
-    stream: TcpStream,
+/// A connection that is served, apart from its socket.
+struct Connection {
+    /// Among the connections that may be open.
     permit: OwnedSemaphorePermit,
     state: Arc<State>,
     info: ConnectInfo,
-    mut stopping: watch::Receiver<bool>,
-) {
-    // Answers are small and awaited: they must not wait for more to send.
-    let _ = stream.set_nodelay(true);
-    let limits = &state.config.limits;
-    let io = WriteTimeoutIo::new(TokioIo::new(stream), limits.write_timeout, stopping.clone(), permit);
-    let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
-    let was_asked = asked.clone();
-    let service = service_fn(move |request| {
-        asked.store(true, Ordering::Relaxed);
-        let state = shared.clone();
-        async move { Ok::<_, Infallible>(pipeline::answer(state, request, info).await) }
-    });
+    stopping: watch::Receiver<bool>,
+}
+
+impl Connection {
+    /// Opens TLS, and serves what comes over it.
+    #[cfg(feature = "tls")]
+    async fn serve_secure(mut self, stream: TcpStream, opener: Arc<Opener>) {
+        if let Some((stream, certificate)) = opener.open(stream, &mut self.stopping).await {
+            self.serve(stream, certificate).await;
+        }
+    }
+
+    /// Serves HTTP. `certificate`: that of the client, which its requests have as an extension.
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        certificate: Option<ClientCertificate>,
+    ) {
+        let Self { permit, state, info, mut stopping } = self;
+        let limits = &state.config.limits;
+        let io = WriteTimeoutIo::new(TokioIo::new(stream), limits.write_timeout, stopping.clone(), permit);
+        let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
+        let was_asked = asked.clone();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            if let Some(certificate) = certificate {
+                request.extensions_mut().insert(certificate);
+            }
+            let state = shared.clone();
+            async move { Ok::<_, Infallible>(pipeline::answer(state, request, info).await) }
+        });
+        let connection = builder(limits).serve_connection(io, service);
+        #[cfg(feature = "websocket")]
+        let connection = connection.with_upgrades();
+        tokio::pin!(connection);
+        let result = tokio::select! {
+            // What is ready needs no look at the stop.
+            biased;
+            result = &mut connection => result,
+            () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+                // hyper would wait for the first request of a connection that never made one.
+                if !was_asked.load(Ordering::Relaxed) {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// HTTP/1.1 within these limits.
+fn builder(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -189,26 +280,7 @@ async fn serve(
     if limits.max_headers != DEFAULT_MAX_HEADERS {
         http.max_headers(limits.max_headers);
     }
-    let connection = http.serve_connection(io, service);
-    #[cfg(feature = "websocket")]
-    let connection = connection.with_upgrades();
-    tokio::pin!(connection);
-    let result = tokio::select! {
-        // What is ready needs no look at the stop.
-        biased;
-        result = &mut connection => result,
-        () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
-            // hyper would wait for the first request of a connection that never made one.
-            if !was_asked.load(Ordering::Relaxed) {
-                return;
-            }
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended early");
-    }
+    http
 }
 
 /// A connection that is given up when its client leaves what was written unread for too long, and that is closed
@@ -224,9 +296,6 @@ struct WriteTimeoutIo<T> {
     /// Among the connections that may be open. It goes where the connection goes, if that is made a WebSocket.
     _permit: OwnedSemaphorePermit,
 }
-
-/// How long a client may go on sending what was refused.
-const LINGER: Duration = Duration::from_secs(1);
 
 impl<T> WriteTimeoutIo<T> {
     fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, permit: OwnedSemaphorePermit) -> Self {

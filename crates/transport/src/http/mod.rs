@@ -13,7 +13,8 @@
 //! - `config`, `allowance`: what can be set; `routes`: the paths of an endpoint.
 //! - `endpoint`: answers requests, whatever brings them; `state`: what its requests share; `connect_info`: the connection
 //!   that a request came on.
-//! - `listener`: connections, their limits and their end.
+//! - `listener`: connections, their limits and their end; `linger`: the end of those that were refused.
+//! - `tls` (feature of this name): TLS and mutual TLS of the listener, with certificates that change while it serves.
 //! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers), `authenticate`, `accept`,
 //!   `version`, `request_body`.
 //! - `credential`: what verifies credentials; `credential_watch`: streams end with the credential that opened them; `protected_resource`,
@@ -45,6 +46,7 @@ mod credential_watch;
 mod endpoint;
 mod further;
 mod legacy;
+mod linger;
 mod listener;
 mod modern;
 #[cfg(feature = "axum")]
@@ -65,6 +67,8 @@ mod sse;
 mod sse_channel;
 mod state;
 mod stream_permit;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 mod version;
@@ -84,3 +88,5 @@ pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};
 pub use protected_resource::ProtectedResource;
 pub use public_url::{InvalidPublicUrl, PublicUrl};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsCertificates, TlsError, TlsFiles};

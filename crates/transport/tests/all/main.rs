@@ -35,6 +35,8 @@ mod memory;
 mod routes;
 #[cfg(feature = "http")]
 mod sse;
+#[cfg(all(feature = "client-websocket", feature = "tls", feature = "websocket"))]
+mod tls;
 #[cfg(all(feature = "http", feature = "unix"))]
 mod unix;
 #[cfg(feature = "websocket")]

@@ -96,6 +96,7 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     file.limits()?;
     let config = &file.config;
     listen::check_auth(&config.auth)?;
+    listen::check_tls(&config.gateway, file.folder())?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
         target::check_upstream(upstream, &file).map_err(|fault| fault.into_error(name, &file))?;

@@ -53,6 +53,65 @@ pub(super) const CASES: &[Case] = &[
         ..Case::NEW
     },
     Case {
+        name: "a certificate without its key",
+        words: &["serve", "--tls-cert", "cert.pem"],
+        exit: 2,
+        what: &["its key is needed"],
+        place: &["--tls-cert"],
+        next: &["--tls-key FILE"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a key without its certificate",
+        words: &["serve", "--tls-key", "key.pem"],
+        exit: 2,
+        what: &["the key of a certificate"],
+        place: &["--tls-key"],
+        next: &["--tls-cert FILE"],
+        ..Case::NEW
+    },
+    Case {
+        name: "certificates of clients without one of the server",
+        words: &["bridge", "--tls-client-ca", "ca.pem", "http://127.0.0.1:1/mcp"],
+        exit: 2,
+        what: &["TLS needs a certificate"],
+        place: &["--tls-client-ca"],
+        next: &["--tls-cert FILE"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a certificate that is not there",
+        words: &["serve", "--tls-cert", "no/cert.pem", "--tls-key", "no/key.pem"],
+        exit: 1,
+        what: &["TLS cannot be served", "No such file"],
+        place: &["no/cert.pem"],
+        next: &["--tls-cert"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a certificate that is none",
+        files: &[("cert.pem", "no certificate"), ("key.pem", "no key")],
+        words: &["serve", "--tls-cert", "cert.pem", "--tls-key", "key.pem"],
+        exit: 1,
+        what: &["contains no certificate"],
+        place: &["cert.pem"],
+        next: &["PEM"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a file with a certificate without its key",
+        files: &[(
+            "anyport.toml",
+            "[gateway]\ntls_cert = \"cert.pem\"\n[upstreams.a]\nurl = \"http://127.0.0.1:1/mcp\"\n",
+        )],
+        words: &["serve"],
+        exit: 2,
+        what: &["its key is needed"],
+        place: &["anyport.toml:2"],
+        next: &["tls_key"],
+        ..Case::NEW
+    },
+    Case {
         name: "a port that is none",
         words: &["serve", "--port", "99999"],
         exit: 2,

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr};
 
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
     net::{TcpSocket, TcpStream},
 };
 
@@ -176,9 +176,14 @@ pub(crate) enum Line {
     End,
 }
 
+/// What bytes are exchanged over.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
 /// A connection that a test reads and writes itself.
 pub(crate) struct Connection {
-    io: BufReader<TcpStream>,
+    io: BufReader<Box<dyn Io>>,
     /// The event stream as far as its chunks were taken apart.
     stream: Vec<u8>,
     ended: bool,
@@ -198,7 +203,12 @@ impl Connection {
 
     fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        Self { io: BufReader::new(stream), stream: Vec::new(), ended: false }
+        Self::over(stream)
+    }
+
+    /// A connection over what the test has opened.
+    pub(crate) fn over(io: impl Io + 'static) -> Self {
+        Self { io: BufReader::new(Box::new(io)), stream: Vec::new(), ended: false }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

@@ -1,0 +1,98 @@
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use anyport_metrics::Counter;
+use tokio::{
+    net::TcpStream,
+    sync::{Semaphore, watch},
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{
+    configuration::Tls,
+    handshake::{Failed, handshake},
+    warnings::Warnings,
+};
+use crate::http::{
+    credential::ClientCertificate,
+    linger::{LINGER, Lingers},
+    state::State,
+};
+
+/// Opens TLS on the connections of a listener.
+pub(in crate::http) struct Opener {
+    tls: Tls,
+    limit: Duration,
+    late: Counter,
+    lingers: Lingers,
+    warnings: Warnings,
+    /// Bounds the handshakes with clients that are turned away.
+    refusals: Semaphore,
+}
+
+/// How many clients that are turned away get a handshake, so that they can read why. The others are disconnected.
+const MAX_REFUSALS: usize = 64;
+
+/// A connection on which TLS is spoken, and the certificate of its client.
+type Opened = (TlsStream<TcpStream>, Option<ClientCertificate>);
+
+/// For those who type `http://` where `https://` is served.
+const PLAIN: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 53\r\n\
+    Connection: close\r\n\r\nThis port speaks TLS: use https:// in place of http:\n";
+
+impl Opener {
+    /// For a listener with this state, if TLS is spoken there.
+    pub(in crate::http) fn of(state: &State, lingers: &Lingers) -> Option<Arc<Self>> {
+        Some(Arc::new(Self {
+            tls: state.config.tls.clone()?,
+            limit: state.config.limits.tls_handshake_timeout,
+            late: state.config.buffers.refusals().tls_handshakes.clone(),
+            lingers: lingers.clone(),
+            warnings: Warnings::default(),
+            refusals: Semaphore::new(MAX_REFUSALS),
+        }))
+    }
+
+    /// Opens TLS, unless the listener stops before. Who does not come so far is told why, as far as that can be.
+    pub(in crate::http) async fn open(
+        &self,
+        stream: TcpStream,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Option<Opened> {
+        let opened = tokio::select! {
+            opened = handshake(stream, &self.tls, self.limit) => opened,
+            _ = stopping.wait_for(|stopping| *stopping) => return None,
+        };
+        match opened {
+            Ok(opened) => return Some(opened),
+            Err(Failed::Closed) => {}
+            Err(Failed::Late) => {
+                self.late.increment();
+                self.warnings.log("a client did not finish its TLS handshake (tls_handshake_timeout)");
+            }
+            Err(Failed::Plain(stream)) => {
+                self.warnings.log("a client sent HTTP without TLS to the TLS port, and got 400; its URL must begin with https://");
+                self.lingers.refuse(stream, PLAIN).await;
+            }
+            Err(Failed::Refused(stream, error)) => {
+                self.warnings.log(&format!("a TLS handshake failed: {error}"));
+                self.lingers.refuse(stream, b"").await;
+            }
+        }
+        None
+    }
+
+    /// Tells a client beyond `max_connections` the `answer`, over TLS.
+    pub(in crate::http) async fn refuse(&self, stream: TcpStream, answer: &[u8]) {
+        let Ok(_refusal) = self.refusals.try_acquire() else { return };
+        let limit = self.limit.min(LINGER);
+        if let Ok((stream, _)) = handshake(stream, &self.tls, limit).await {
+            self.lingers.refuse(stream, answer).await;
+        }
+    }
+
+    /// Follows the files of the certificate while the listener serves.
+    pub(in crate::http) async fn follow(&self) -> Infallible {
+        self.tls.follow().await
+    }
+}
