@@ -28,7 +28,7 @@ use crate::{
 #[group(skip)]
 #[command(
     after_help = "Examples:\n  anyport login https://example.com/mcp\n  anyport login linear --account work --no-browser\n  \
-                  anyport login https://example.com/mcp --client-credentials --client-id ID --client-secret env:SECRET\n  \
+                  anyport login https://example.com/mcp --client-credentials --client-id ID --client-secret env:KEY\n  \
                   anyport login --idp company --issuer https://idp.example.com --client-id ID"
 )]
 pub(crate) struct LoginArguments {

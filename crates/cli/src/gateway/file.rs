@@ -14,7 +14,12 @@ use anyport_protocol::suggest::did_you_mean;
 
 #[cfg(unix)]
 use super::socket::ServerName;
-use crate::{inputs, listen::Limit, target::env_file_fault, user_error::UserError};
+use crate::{
+    inputs,
+    listen::Limit,
+    target::{UpstreamFault, env_file_fault},
+    user_error::UserError,
+};
 
 /// A file that was read.
 pub(crate) struct GatewayFile {
@@ -98,11 +103,13 @@ impl GatewayFile {
         &self.surroundings
     }
 
-    /// The error that the upstream `name` is wrong at `keys` of its table, with the place.
-    pub(crate) fn wrong_upstream(&self, name: &str, keys: &[&str], reason: &str) -> anyhow::Error {
+    /// The error that the upstream `name` has a fault, with the place.
+    pub(crate) fn wrong_upstream(&self, name: &str, fault: &UpstreamFault) -> anyhow::Error {
+        let UpstreamFault { keys, reason } = fault;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let problem = format!("the upstream {name} in {} is wrong: {reason}", self.path.display());
         // What is no file, such as a pipe, gives its text only once.
-        let place = || gateway::place(&self.path, &[&["upstreams", name], keys].concat());
+        let place = || gateway::place(&self.path, &[&["upstreams", name], &*keys].concat());
         let place = self.path.is_file().then(place).flatten();
         let place = place.map_or_else(String::new, |place| place.to_string());
         UserError::usage(place + &problem, "correct the file")

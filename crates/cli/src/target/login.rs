@@ -8,7 +8,7 @@ use anyport_config::{
     gateway::{PkceSupport, ResourceParameter, UpstreamAuth, UpstreamConfig},
 };
 
-use super::{redact::SecretValue, upstream::UpstreamFault};
+use super::{redact::SecretValue, upstream_fault::UpstreamFault};
 use crate::secret_source::{InvalidSecretSource, SecretSource};
 
 /// What a file says of the login to a server, with its secrets.

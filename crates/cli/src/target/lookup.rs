@@ -17,7 +17,8 @@ use super::{
     configured,
     running::{self, RunningGateway},
     server::{GatewayServer, Server},
-    upstream::{self, UpstreamFault},
+    upstream,
+    upstream_fault::UpstreamFault,
 };
 use crate::{
     gateway::{GatewayFile, trusted_nearest_file},
@@ -158,7 +159,7 @@ impl Lookup {
 
 /// How the server `name` of a gateway's file is reached without the gateway.
 fn of_gateway_file(file: &GatewayFile, name: &str) -> Result<(Server, Option<Revision>)> {
-    let wrong = |fault: UpstreamFault| fault.into_error(name, file);
+    let wrong = |fault: UpstreamFault| file.wrong_upstream(name, &fault);
     if let Some(documents) = file.config.knowledge.get(name) {
         return Ok((upstream::of_documents(documents, file).map_err(|why| wrong(why.into()))?, None));
     }

@@ -15,6 +15,7 @@ mod redact;
 mod running;
 mod server;
 mod upstream;
+mod upstream_fault;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -32,7 +33,8 @@ pub(crate) use self::{
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{COVER, HiddenTokens, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
-    upstream::{UpstreamFault, check_upstream, of_upstream, runs_commands},
+    upstream::{check_upstream, of_upstream, runs_commands},
+    upstream_fault::UpstreamFault,
 };
 use crate::{
     logging,

@@ -1,6 +1,6 @@
 //! From an upstream of a gateway's file to a server.
 
-use std::{fmt, str::FromStr as _};
+use std::str::FromStr as _;
 
 use anyport_config::{
     Endpoint, expand,
@@ -9,44 +9,14 @@ use anyport_config::{
 use anyport_protocol::Revision;
 use indexmap::IndexMap;
 
-use super::{configured::resolved_with, login, redact::SecretValue, server::Server};
+use super::{
+    configured::resolved_with, login, redact::SecretValue, server::Server, upstream_fault::UpstreamFault,
+};
 use crate::{
     confine::Confinement,
     gateway::{GatewayFile, SERVED_FILES, served_files},
     secret_source::{InvalidSecretSource, SecretSource, text_itself},
 };
-
-/// What is wrong with an upstream, and the keys of its table that lead there. It has no secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UpstreamFault {
-    keys: Vec<String>,
-    reason: String,
-}
-
-impl UpstreamFault {
-    /// A fault at `keys` of the table.
-    pub(crate) fn new<const N: usize>(keys: [&str; N], reason: impl Into<String>) -> Self {
-        Self { keys: keys.map(str::to_owned).into(), reason: reason.into() }
-    }
-
-    /// The error of the upstream `name` of `file`, with the place.
-    pub(crate) fn into_error(self, name: &str, file: &GatewayFile) -> anyhow::Error {
-        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-        file.wrong_upstream(name, &keys, &self.reason)
-    }
-}
-
-impl From<String> for UpstreamFault {
-    fn from(reason: String) -> Self {
-        Self::new([], reason)
-    }
-}
-
-impl fmt::Display for UpstreamFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
 
 fn fault<const N: usize>(keys: [&str; N], reason: impl Into<String>) -> UpstreamFault {
     UpstreamFault::new(keys, reason)

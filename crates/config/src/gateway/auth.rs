@@ -4,8 +4,6 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::GatewayConfig;
-
 /// Who may call over HTTP. Without any of `issuers`, `secret` and `keys`, the section says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -28,7 +26,7 @@ pub struct AuthConfig {
 pub struct IssuerConfig {
     /// Its identifier, exactly as its metadata and its tokens write it.
     pub issuer: String,
-    /// The audiences (`aud`) of which a token must name one. Default: the URL of the endpoint.
+    /// The audiences (`aud`) that a token may name beside the URL of the endpoint.
     pub audiences: Vec<String>,
     /// The URL of its keys. Default: what its metadata says.
     pub keys_url: Option<String>,
@@ -127,9 +125,11 @@ impl AuthConfig {
 
 impl IssuerConfig {
     fn check(&self, public_url: Option<&str>) -> Result<(), (&'static str, String)> {
-        let is_local = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-            .iter()
-            .any(|local| self.issuer.starts_with(local));
+        let is_local = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|local| {
+            self.issuer
+                .strip_prefix(local)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+        });
         if self.issuer.is_empty() {
             return Err(("issuer", "it has no `issuer`: the URL that its tokens name in `iss`".to_owned()));
         }
@@ -180,24 +180,4 @@ pub(super) fn check_scopes(scopes: &[String]) -> Result<(), String> {
         }
         None => Ok(()),
     }
-}
-
-/// Checks the scopes that a file requires, beside those of `[auth]`.
-///
-/// # Errors
-/// The path of the key that is wrong, and why.
-pub(super) fn check_required(config: &GatewayConfig) -> Result<(), (Vec<String>, String)> {
-    let wrong = |keys: &[&str], scopes: &[String]| {
-        check_scopes(scopes).map_err(|reason| (keys.iter().map(|key| (*key).to_owned()).collect(), reason))
-    };
-    for (name, server) in &config.servers {
-        wrong(&["servers", name, "require"], &server.require)?;
-    }
-    for (name, upstream) in &config.upstreams {
-        wrong(&["upstreams", name, "require"], &upstream.require)?;
-        for (tool, change) in &upstream.tools {
-            wrong(&["upstreams", name, "tools", tool, "require"], &change.require)?;
-        }
-    }
-    Ok(())
 }

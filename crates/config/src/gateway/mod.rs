@@ -7,7 +7,7 @@
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
-//! - `login`: the keys of an upstream about its login.
+//! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod auth;
 mod find;
@@ -16,6 +16,7 @@ mod lines;
 mod login;
 pub(crate) mod model;
 mod read;
+mod required_scopes;
 mod upstream;
 
 pub use auth::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretConfig};

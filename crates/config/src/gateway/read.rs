@@ -10,8 +10,8 @@ use serde_json::Value;
 use toml_edit::{Document, Item};
 
 use super::{
-    auth::check_required,
     model::{GatewayConfig, UpstreamConfig},
+    required_scopes::check_required,
 };
 use crate::{document::Language, error::ConfigError, file::ConfigFile, name, store};
 

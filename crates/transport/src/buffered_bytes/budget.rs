@@ -8,9 +8,9 @@ use anyport_service::sync::Lock;
 use bytes::Bytes;
 use tokio::{sync::Notify, time::timeout};
 
-use super::lowered::LoweredLists;
 #[cfg(feature = "client-http")]
 use super::reads::Reads;
+use super::{large::LARGE, lowered::LoweredLists};
 use crate::refusals::Refusals;
 
 limits! {
@@ -66,9 +66,6 @@ pub(super) struct Used {
 
 /// The wait until there is room for an answer.
 pub(crate) type RoomWait = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
-
-/// Answers up to this size are not counted.
-pub(crate) const LARGE: usize = 64 << 10;
 
 impl BufferedBytes {
     /// Makes a budget. Its bytes and refusals are counted in `metrics`, and so is what other limits of the transports that share

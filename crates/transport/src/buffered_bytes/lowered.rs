@@ -3,7 +3,7 @@
 use anyport_protocol::{Method, Raw, Revision, jsonrpc::RpcResult, session::server::Translation};
 use anyport_service::sync::Lock;
 
-use super::budget::LARGE;
+use super::large::LARGE;
 
 /// Large lists, as they were lowered for sessions: a list that a service returns to one client after the other, as the same bytes
 /// in memory, is lowered once for each revision. A list of ten thousand tools takes longer to lower than to send.
@@ -28,7 +28,9 @@ impl LoweredLists {
     pub(crate) fn lower(&self, translation: Translation, method: Method, outcome: RpcResult) -> RpcResult {
         let to = translation.revision();
         match outcome {
-            Ok(list) if method.is_cacheable() && to != Revision::NEWEST && list.as_str().len() > LARGE => {
+            Ok(list)
+                if method.is_cacheable() && translation.changes_results() && list.as_str().len() > LARGE =>
+            {
                 if let Some(known) = self.find(&list, method, to) {
                     return Ok(known);
                 }

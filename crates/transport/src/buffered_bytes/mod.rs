@@ -2,9 +2,10 @@
 //!
 //! - `budget`: the budget and its limits; `read_gate`: what lets an answer of a server be read.
 //! - `reads`: the answers that are being read, by server.
-//! - `lowered`: large lists that many sessions receive.
+//! - `large`: what counts as large; `lowered`: large lists that many sessions receive.
 
 mod budget;
+mod large;
 mod lowered;
 #[cfg(feature = "client-http")]
 mod read_gate;
@@ -12,6 +13,7 @@ mod read_gate;
 mod reads;
 
 pub use budget::{BufferLimits, BufferedBytes};
-pub(crate) use budget::{LARGE, RoomWait, Unread};
+pub(crate) use budget::{RoomWait, Unread};
+pub(crate) use large::LARGE;
 #[cfg(feature = "client-http")]
 pub(crate) use read_gate::ReadGate;

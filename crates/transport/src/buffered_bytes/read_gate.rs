@@ -8,7 +8,10 @@ use std::{
 use anyport_metrics::Held;
 use anyport_protocol::failure::Failure;
 
-use super::budget::{BufferedBytes, LARGE, RoomWait, Used};
+use super::{
+    budget::{BufferedBytes, RoomWait, Used},
+    large::LARGE,
+};
 
 /// Lets a call read the answer of a server as long as there is room for it: what is not read stays with the server.
 #[derive(Default)]

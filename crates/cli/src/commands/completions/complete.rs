@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn every_place_of_a_command_line_has_what_can_stand_there() {
         for (line, expected) in [
-            ("anyport to", &["tools"][..]),
+            ("anyport to", &["tools", "token"][..]),
             ("anyport __", &[]),
             ("anyport completions z", &["zsh"]),
             ("anyport call ", &["shop", "files"]),

@@ -99,7 +99,7 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     listen::check_tls(&config.gateway, file.folder())?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
-        target::check_upstream(upstream, &file).map_err(|fault| fault.into_error(name, &file))?;
+        target::check_upstream(upstream, &file).map_err(|fault| file.wrong_upstream(name, &fault))?;
     }
     let upstreams: Vec<&str> = used().map(|(name, _)| name.as_str()).collect();
     let knowledge: Vec<&str> = config.knowledge.keys().map(String::as_str).collect();

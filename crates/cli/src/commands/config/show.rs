@@ -77,7 +77,7 @@ pub(super) fn show(path: &Path, limits: &[Limit], with_origin: bool, output: &mu
     let here = Surroundings::here();
     let file = GatewayFile::read(path, &here)?;
     for (name, upstream) in &file.config.upstreams {
-        let wrong = |(key, reason)| UpstreamFault::new([key], reason).into_error(name, &file);
+        let wrong = |(key, reason)| file.wrong_upstream(name, &UpstreamFault::new([key], reason));
         upstream.server().map_err(wrong)?;
     }
     let settings = settings(&file, limits, &here)?;

@@ -84,12 +84,12 @@ impl Members {
                 Ok(member) => member,
                 // What works goes on as it is.
                 Err(fault) if known.is_some_and(|known| known.server.is_ok()) => {
-                    return Err(fault.into_error(name, file));
+                    return Err(file.wrong_upstream(name, &fault));
                 }
                 Err(fault) => match known.filter(|known| known.is_reached(Err(&fault), config)) {
                     Some(known) => known.configured(config, &file.config.gateway),
                     None => {
-                        first_fault.get_or_insert_with(|| fault.clone().into_error(name, file));
+                        first_fault.get_or_insert_with(|| file.wrong_upstream(name, &fault));
                         UpstreamMember::unusable(file, (name, config), fault, arguments, factory)
                     }
                 },

@@ -22,6 +22,11 @@ impl Translation {
         Self { revision }
     }
 
+    /// Whether results may have other words for the client than inside.
+    pub fn changes_results(self) -> bool {
+        self.revision != Revision::NEWEST
+    }
+
     /// The client's revision.
     pub fn revision(self) -> Revision {
         self.revision
