@@ -31,7 +31,14 @@ pub(crate) struct AuthArguments {
     auth_audience: Vec<String>,
     /// Source of the secret that signs tokens of callers (HS256), such as those of anyport token: env:NAME or file:PATH.
     // Read by `config`: clap repeats a wrong value, and this one may be the secret itself.
-    #[arg(long, help_heading = "Access", value_name = "PLACE", env = "ANYPORT_AUTH_SECRET", hide_env = true)]
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "PLACE",
+        env = "ANYPORT_AUTH_SECRET",
+        hide_env = true,
+        hide_short_help = true
+    )]
     auth_secret: Option<String>,
     /// Accept API keys, those of anyport key.
     #[arg(long, help_heading = "Access")]
