@@ -41,9 +41,9 @@ impl TokenHash {
     }
 }
 
-/// 64 bits from the randomness that the standard library seeds its maps with.
+/// 64 random bits; without randomness of the system, those that the standard library seeds its maps with.
 fn random() -> u64 {
-    RandomState::new().hash_one("token hash")
+    getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one("token hash"))
 }
 
 impl<T: Clone> TokenCache<T> {
