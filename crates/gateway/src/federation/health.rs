@@ -55,6 +55,11 @@ impl Health {
         self.set(MemberState::Down, Some(format!("it does not answer within {seconds} s (catalog_timeout)")));
     }
 
+    /// Notes why a list cannot be read, of a member that answers otherwise.
+    pub(super) fn unreadable(&self, list: &str, why: &str) {
+        self.0.lock().last_error = Some(format!("its list of {list} cannot be read: {why}"));
+    }
+
     fn set(&self, state: MemberState, error: Option<String>) {
         let mut known = self.0.lock();
         if known.state != state {

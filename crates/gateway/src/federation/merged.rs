@@ -15,7 +15,7 @@ use super::{
     held::HeldItem,
     list_kind::ListKind,
     member::MemberEntry,
-    member_list::MemberList,
+    member_list::{MemberList, Verdict},
     names::{self, Collision, Items, Names, collision},
     naming::NameKind,
     pattern::Selection,
@@ -222,9 +222,11 @@ impl Route {
 
 fn items_of<'a>(member: &'a MemberEntry, list: Option<&'a MemberList>) -> Items<'a> {
     let entries = list.map(|list| &*list.entries).unwrap_or_default();
+    let new = entries.iter().enumerate().filter(|(_, entry)| entry.held == Some(Verdict::New));
     Items {
         member: &member.core.name,
         naming: &member.naming,
         own: entries.iter().map(|entry| &*entry.key).collect(),
+        new: new.map(|(number, _)| number).collect(),
     }
 }

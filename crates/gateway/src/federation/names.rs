@@ -1,6 +1,9 @@
 //! The assignment of names to the items of all members, without collisions.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use super::naming::{NAME_MAX, NameKind, Naming, fitted, hashed};
 
@@ -9,6 +12,8 @@ pub(super) struct Items<'a> {
     pub(super) member: &'a str,
     pub(super) naming: &'a Naming,
     pub(super) own: Vec<&'a str>,
+    /// The numbers of those that are quarantined since nobody has accepted them yet.
+    pub(super) new: HashSet<usize>,
 }
 
 /// The names of all items.
@@ -56,35 +61,51 @@ impl fmt::Display for Collision {
 /// 2026-07-28, server/tools §Tool Names: proxies "SHOULD implement a disambiguation strategy such as prefixing tool names
 /// with a server identifier"; the server's own name "SHOULD NOT be relied upon for disambiguation".
 pub(super) fn assign(kind: NameKind, members: &[Items<'_>]) -> Names {
-    let mut names = Names::default();
+    let unnamed = members.iter().map(|items| vec![None; items.own.len()]).collect();
+    let mut names = Names { items: unnamed, ..Names::default() };
     // Each name with the numbers of its member and its item.
     let mut taken: HashMap<String, (usize, usize)> = HashMap::new();
+    name_items(kind, members, false, &mut taken, &mut names);
+    if members.iter().any(|items| !items.new.is_empty()) {
+        // What nobody has accepted yet takes no name from what is known.
+        name_items(kind, members, true, &mut taken, &mut names);
+    }
+    add_aliases(kind, members, &mut taken, &mut names);
+    names
+}
+
+/// Names the items that nobody has accepted yet, or the others.
+fn name_items(
+    kind: NameKind,
+    members: &[Items<'_>],
+    are_new: bool,
+    taken: &mut HashMap<String, (usize, usize)>,
+    names: &mut Names,
+) {
     for (number, items) in members.iter().enumerate() {
-        let mut assigned = Vec::with_capacity(items.own.len());
-        let mut seen: HashMap<&str, usize> = HashMap::with_capacity(items.own.len());
+        let mut seen: HashSet<&str> = HashSet::with_capacity(items.own.len());
         for (item, own) in items.own.iter().enumerate() {
-            let is_first = seen.insert(own, item).is_none();
+            let is_first = seen.insert(own);
+            if items.new.contains(&item) != are_new {
+                continue;
+            }
             if !is_first {
                 names.collisions.push(collision(own, items.member, (items.member, own), None));
             }
             if !is_first || !items.naming.offers(kind, own) {
-                assigned.push(None);
                 continue;
             }
             let wanted = items.naming.name(kind, items.member, own);
-            let name = free_name(&wanted, (items.member, own), &taken);
+            let name = free_name(&wanted, (items.member, own), taken);
             if let Some((other, _)) = taken.get(&wanted) {
                 let kept_by = members[*other].member;
                 let renamed = Some(name.clone());
                 names.collisions.push(collision(&wanted, kept_by, (items.member, own), renamed));
             }
             taken.insert(name.clone(), (number, item));
-            assigned.push(Some(name));
+            names.items[number][item] = Some(name);
         }
-        names.items.push(assigned);
     }
-    add_aliases(kind, members, &mut taken, &mut names);
-    names
 }
 
 /// `wanted`, or the first name instead of it that is free.
@@ -143,16 +164,43 @@ pub(super) fn collision(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::federation::ItemOverride;
 
     fn named(members: &[(&str, &Naming, &[&str])]) -> Names {
-        let items = members.iter().map(|(member, naming, own)| Items { member, naming, own: own.to_vec() });
+        let items = members.iter().map(|(member, naming, own)| Items {
+            member,
+            naming,
+            own: own.to_vec(),
+            new: HashSet::new(),
+        });
         assign(NameKind::Tool, &items.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_nobody_has_accepted_takes_no_name() {
+        let bare = Naming::default().prefix("");
+        let items = |member: &'static str, own: &[&'static str], new: &[usize]| Items {
+            member,
+            naming: &bare,
+            own: own.to_vec(),
+            new: new.iter().copied().collect(),
+        };
+        let names = |new: &[usize]| {
+            let members = [items("p1", &["echo", "p2_echo"], new), items("p2", &["echo"], &[])];
+            flat(&assign(NameKind::Tool, &members)).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let accepted = names(&[]);
+        assert_eq!(accepted[..2], ["echo", "p2_echo"]);
+        let quarantined = names(&[1]);
+        assert_eq!(
+            (&*quarantined[0], &*quarantined[2]),
+            ("echo", "p2_echo"),
+            "the accepted one keeps its name"
+        );
+        assert_ne!(quarantined[1], "p2_echo");
     }
 
     fn flat(names: &Names) -> Vec<&str> {
@@ -204,6 +252,7 @@ mod tests {
                     member,
                     naming: if *is_bare { &bare } else { &prefixed },
                     own: own.iter().map(|own| &**own).collect(),
+                    new: HashSet::new(),
                 });
                 items.collect::<Vec<_>>()
             };

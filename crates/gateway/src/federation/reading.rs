@@ -78,12 +78,12 @@ pub(super) async fn read_list(
                 break;
             }
             Outcome::Error(error) => {
-                tracing::warn!(member = &*core.name, list = kind.entries(), %error, "the list cannot be read");
+                note_unreadable(&core, kind, &error.to_string());
                 return None;
             }
             // Of one that is away, its state says so.
             Outcome::Failed(failure) if matches!(failure.root(), Failure::InvalidPeer(_)) => {
-                tracing::warn!(member = &*core.name, list = kind.entries(), %failure, "the list cannot be read");
+                note_unreadable(&core, kind, &failure.to_string());
                 return None;
             }
             _ => return None,
@@ -92,12 +92,7 @@ pub(super) async fn read_list(
         add(&page, kind, &core, &mut entries, &mut bytes);
         let Some(cursor) = pages::next(&page) else { break };
         if !cursors.insert(cursor.to_string()) {
-            tracing::warn!(
-                member = &*core.name,
-                list = kind.entries(),
-                "{:?}",
-                pages::looping(kind.method(), &cursor)
-            );
+            note_unreadable(&core, kind, &pages::looping(kind.method(), &cursor).to_string());
             return None;
         }
         if entries.len() >= ENTRIES || bytes >= BYTES || cursors.len() >= PAGES {
@@ -117,6 +112,12 @@ pub(super) async fn read_list(
     }
     let holds = if ttl.is_zero() { default_ttl } else { ttl };
     Some(Fetched { value: core.stored_once(kind, MemberList { entries, ttl }), ttl: holds })
+}
+
+/// Says, in the log and in the member's state, why a list cannot be read.
+fn note_unreadable(core: &MemberCore, kind: ListKind, why: &str) {
+    tracing::warn!(member = &*core.name, list = kind.entries(), "the list cannot be read: {why}");
+    core.health.unreadable(kind.entries(), why);
 }
 
 /// Whether a member answered that it does not have a list.
@@ -144,7 +145,7 @@ pub(super) async fn observe_page(core: Arc<MemberCore>, kind: ListKind, caller: 
 fn add(page: &Raw, kind: ListKind, core: &MemberCore, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
     let (member, noun) = (&*core.name, kind.noun());
     let Some(list) = page.member(kind.entries()).filter(Raw::is_array) else {
-        return tracing::warn!(member, "a page of a list has no array of {}", kind.entries());
+        return note_unreadable(core, kind, &format!("its result has no array {}", kind.entries()));
     };
     for entry in Elements::of(list.as_str()) {
         if entries.len() >= ENTRIES {

@@ -322,3 +322,29 @@ async fn members_with_similar_names_have_different_uris() {
         ["my-docs+file:///x", "my-docs-2+file:///x", "my-docs-3+file:///x"]
     );
 }
+
+/// A member whose lists cannot be read, though it answers.
+struct Unreadable;
+
+impl Service for Unreadable {
+    fn call(&self, request: Request, _: Context) -> Reply {
+        match request.known() {
+            Some(Method::ToolsList) => Reply::error(anyport_protocol::Error::internal("the table is locked")),
+            Some(Method::PromptsList) => {
+                Reply::ready(Ok(json!({"resultType": "complete", "prompts": {"a": 1}}).into()))
+            }
+            _ => Reply::error(anyport_protocol::Error::method_not_found(&request.method)),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_of_a_member_says_why_a_list_cannot_be_read() {
+    let good = Fake::new(&["x"]);
+    let federation = federation([Member::new("bad", Arc::new(Unreadable)), member("good", &good)]);
+    assert_eq!(tools(&federation).await, ["good_x"]);
+    let why = || federation.status()[0].last_error.clone().unwrap_or_default();
+    assert!(why().contains("tools cannot be read") && why().contains("the table is locked"), "{}", why());
+    result(&federation, request(Method::PromptsList, json!({}))).await;
+    assert!(why().contains("no array prompts"), "{}", why());
+}
