@@ -41,6 +41,8 @@ pub(crate) struct LegacySession {
     /// Counts the requests that are refused because too many are in flight.
     refused: Counter,
     service: Arc<dyn Service>,
+    /// Whose it is. On a channel nobody else can name it.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     principal: Principal,
     /// The headers of the request that opened the session: for what is called on its behalf outside of requests.
     client_headers: Option<ClientHeaders>,
