@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 const SOURCE: &str = include_str!("../../src/lib.rs");
 
 /// The names that most servers use.
-const ROOT: [&str; 26] = [
+const ROOT: [&str; 27] = [
+    "Authorization",
     "BuildError",
     "Client",
     "Completion",
