@@ -166,16 +166,16 @@ impl Destination {
     /// Whether an earlier member whose list is unread may have what was found at `target`. Of two members with one name or URI the
     /// earlier one has it: what is found before its list is known may be its own afterwards.
     fn may_be_anothers(&self, target: &Target, view: &View) -> bool {
-        let naming = &target.member.naming;
-        if let Self::Name(kind, name) = self
-            && !naming.keeps_names()
-            && naming.own_name(*kind, &target.member.core.name, name).is_some()
-        {
-            // Its prefix says whose it is.
-            return false;
-        }
+        // As a rule none is unread, which is known at once.
         let mut unread = self.lists().iter().flat_map(|list| view.unread_before(*list, &target.member));
-        unread.any(|member| self.may_be_of(&member))
+        unread.any(|member| self.may_be_of(&member)) && !self.says_whose(&target.member)
+    }
+
+    /// Whether the name itself says that it is the member's: by its prefix, or by the configuration.
+    fn says_whose(&self, member: &MemberEntry) -> bool {
+        let Self::Name(kind, name) = self else { return false };
+        let naming = &member.naming;
+        !naming.keeps_names() && naming.own_name(*kind, &member.core.name, name).is_some()
     }
 
     /// The refusal of what no member has.
