@@ -9,6 +9,9 @@ pub(super) const fn invalid(why: &'static str) -> CredentialError {
     CredentialError::Invalid(Cow::Borrowed(why))
 }
 
+/// The time after which it may be worth to ask again what is out of reach.
+pub(super) const RETRY: Duration = Duration::from_secs(5);
+
 /// What cannot be known now.
 pub(super) const fn unavailable(reason: &'static str, retry_after: Duration) -> CredentialError {
     CredentialError::Unavailable { reason: Cow::Borrowed(reason), retry_after }

@@ -14,7 +14,9 @@ use super::{
     table::Table,
 };
 use crate::resource_server::{
-    limits::VerifierLimits, refusal::invalid, refusal::unavailable, scopes::Hierarchy,
+    limits::VerifierLimits,
+    refusal::{RETRY, invalid, unavailable},
+    scopes::Hierarchy,
 };
 
 /// Verifies API keys, which `anyport key create` makes.
@@ -102,7 +104,7 @@ impl CredentialVerifier for ApiKeys {
             let waited = timeout(verifier.limits.key_fetch_timeout, is_current.wait_for(|is| *is)).await;
             match waited {
                 Ok(Ok(_)) => verifier.verify(&credential),
-                _ => Err(unavailable("the API keys cannot be read", std::time::Duration::from_secs(5))),
+                _ => Err(unavailable("the API keys cannot be read", RETRY)),
             }
         }))
     }

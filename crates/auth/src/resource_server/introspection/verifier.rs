@@ -1,7 +1,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use anyport_metrics::{Counter, Metrics};
@@ -27,7 +26,7 @@ use crate::{
         dpop::{DpopPolicy, ProofChecker},
         policy::TokenPolicy,
         presented::Presented,
-        refusal::{invalid, unavailable},
+        refusal::{RETRY, invalid, unavailable},
         remote::fetcher,
     },
     secret::Secret,
@@ -79,9 +78,6 @@ struct Document {
     #[serde(flatten)]
     claims: Claims,
 }
-
-/// The time after which it may be worth to ask again.
-const RETRY: Duration = Duration::from_secs(5);
 
 impl Verifier {
     pub(super) fn new(config: Config) -> Self {
