@@ -44,7 +44,7 @@ pub enum Alg {
     Ps256,
 }
 
-/// Presents one token as often as it is told.
+/// Presents one token a given number of times.
 pub struct Presenter {
     verifier: Verifiers,
     credential: Credential,

@@ -115,7 +115,7 @@ impl Credential {
         }
     }
 
-    /// The login of a user whom an application has signed in at an identity provider by itself.
+    /// The credential of a user who has signed in at an identity provider through an application.
     pub(crate) fn of_identity(
         provider: ServerMetadata,
         client: Registration,

@@ -21,7 +21,7 @@ use crate::{
 pub struct Discovered {
     /// The value of the parameter `resource`.
     pub resource: String,
-    /// Where the metadata of the resource is; `None` if there is none.
+    /// The URL of the resource metadata; `None` if the server publishes none.
     pub resource_metadata: Option<String>,
     /// The scopes of basic use, if the server says so.
     pub scopes_supported: Option<Vec<String>>,
@@ -29,7 +29,7 @@ pub struct Discovered {
     pub bound_tokens: BoundTokens,
     /// The authorization server.
     pub server: ServerMetadata,
-    /// Where its metadata is; `None` if there is none, as 2025-03-26 allows.
+    /// The URL of its metadata; `None` if it publishes none, as 2025-03-26 allows.
     pub server_metadata: Option<String>,
     /// Whether the authorization server is the one of the options, not the one that the server names.
     pub issuer_is_given: bool,
@@ -79,10 +79,10 @@ pub async fn discover(
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Walk {
-    /// The metadata of the resource, and where they are; `None` if there are none.
+    /// The resource metadata and its URL; `None` if the server publishes none.
     pub resource: Result<Option<(String, ResourceMetadata)>, Error>,
-    /// The metadata of the authorization server, and where they are; `None` as a place if there are none, as 2025-03-26 allows.
-    /// `None` if the first step has failed.
+    /// The metadata of the authorization server and its URL. The URL is `None` if the authorization server publishes none, as
+    /// 2025-03-26 allows. `None` as a whole if the first step has failed.
     pub server: Option<Result<(Option<String>, ServerMetadata), Error>>,
 }
 
