@@ -6,7 +6,8 @@
 //! - [`Naming`], [`ItemOverride`]: how the tools and prompts of a member are named; `names`: the names of all members,
 //!   without [`Collision`]s; `uris`: the same for resources; `pattern`: which items are offered.
 //! - `core`, `health`: what is known of a member; `catalog`, `member_list`: what it offers to callers of one kind;
-//!   `reading`, `cached`: how that is requested, and when again; `shared`: the members of all endpoints.
+//!   `reading`, `cached`: how that is requested, and when again; `mended`: entries that clients could not read; `shared`: the
+//!   members of all endpoints.
 //! - [`Pins`]: what a member was first seen to offer, and what becomes of definitions that differ.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `endpoint`: where names and URIs lead; `served_endpoint`: an endpoint that can be replaced; `dispatch`: which methods are
