@@ -13,7 +13,7 @@
 mod algorithm;
 mod api_keys;
 mod binding;
-mod cache;
+pub(crate) mod cache;
 mod claims;
 mod dpop;
 mod error;
@@ -27,7 +27,7 @@ mod key_source;
 mod limits;
 mod policy;
 mod presented;
-mod refusal;
+pub(crate) mod refusal;
 mod remote;
 mod scopes;
 mod shared_secret;
