@@ -205,7 +205,7 @@ fn id(parts: &[&str]) -> String {
 }
 
 /// Seals records with the key of this machine.
-struct SealWith(anyport_seal::Sealer);
+pub(crate) struct SealWith(pub(crate) anyport_seal::Sealer);
 
 impl Sealer for SealWith {
     fn seal(&self, purpose: &str, bytes: &[u8]) -> Result<Vec<u8>, BoxError> {
