@@ -15,6 +15,7 @@
 //! - What both sides sign and verify by: `crypto`.
 //! - [`SignIn`] puts them together, with [`SignInOptions`], [`SignInLimits`] and a [`UserAgent`].
 
+pub mod authorization_server;
 mod authorize;
 mod callback;
 mod challenge;

@@ -1,0 +1,26 @@
+//! An authorization server for the clients of servers of ours: this program registers clients, asks users for their consent, has
+//! them authenticated, and issues tokens.
+//!
+//! # Layout
+//! - What is read and written: `parameters`, [`page`], `token_text`.
+//! - What is kept: `grant` (codes and tokens), one record for each.
+//! - Who the user is: [`UserAuthentication`].
+//! - [`AuthorizationServerLimits`].
+
+#![allow(dead_code, reason = "the endpoints follow")]
+
+mod error;
+mod grant;
+mod limits;
+pub mod page;
+mod parameters;
+mod token_text;
+mod user;
+
+pub use self::{
+    error::ServerError,
+    grant::OAUTH_GRANTS,
+    limits::AuthorizationServerLimits,
+    parameters::{Parameters, Repeated},
+    user::{Answer, Interaction, LoginError, LoginRoute, LoginStatus, Next, User, UserAuthentication},
+};
