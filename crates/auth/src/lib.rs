@@ -48,6 +48,7 @@ mod secret;
 mod server_metadata;
 mod shown;
 mod sign_in;
+mod store_sealer;
 mod token;
 mod unattended;
 mod user_agent;

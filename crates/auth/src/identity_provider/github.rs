@@ -28,6 +28,7 @@ const PUBLIC_HOST: &str = "github.com";
 struct User {
     /// The number of the account. Names are given to somebody else once they are free, and e-mail addresses change.
     id: u64,
+    login: Option<String>,
 }
 
 impl GitHub {
@@ -48,11 +49,15 @@ impl GitHub {
         Self { server, user_url }
     }
 
-    /// The id of the user of `token`; `None` if the token is not accepted any more.
+    /// The id and the name of the user of `token`; `None` if the token is not accepted any more.
     ///
     /// # Errors
     /// If GitHub cannot be asked, or answers with something else.
-    pub(super) async fn user(&self, token: &Secret, fetcher: &Fetcher) -> Result<Option<String>, Error> {
+    pub(super) async fn user(
+        &self,
+        token: &Secret,
+        fetcher: &Fetcher,
+    ) -> Result<Option<(String, Option<String>)>, Error> {
         let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| self.wrong())?;
         let headers = [
             (header::AUTHORIZATION, bearer),
@@ -64,7 +69,7 @@ impl GitHub {
         }
         let user: User =
             serde_json::from_slice(successful(&self.user_url, &answer)?).map_err(|_| self.wrong())?;
-        Ok(Some(user.id.to_string()))
+        Ok(Some((user.id.to_string(), user.login)))
     }
 
     fn wrong(&self) -> Error {

@@ -21,6 +21,8 @@ struct Claims {
     hd: Option<String>,
     email: Option<String>,
     email_verified: Option<Value>,
+    name: Option<String>,
+    preferred_username: Option<String>,
 }
 
 /// What an ID token must say to be the one of a sign-in.
@@ -47,7 +49,8 @@ pub(super) async fn user(
     let claims: Claims = issuer.verify(token).await?;
     claims.check(expected).map_err(|why| SignInError::IdToken(why.to_owned()))?;
     let domain = claims.domain(expected.domain_claim).map(str::to_owned);
-    Ok(SignedInUser { issuer: issuer.issuer().to_owned(), subject: claims.sub, domain })
+    let name = claims.preferred_username.or(claims.email).or(claims.name);
+    Ok(SignedInUser { issuer: issuer.issuer().to_owned(), subject: claims.sub, domain, name })
 }
 
 /// The issuer that the token claims to be of. Nothing is verified: it only chooses by whose keys it is.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout};
 
 use super::provider::{IdentityProvider, SignedInUser};
-use crate::{error::Error, pkce::random, secret::Secret, token::TokenAnswer, vault::SealWith};
+use crate::{error::Error, pkce::random, secret::Secret, store_sealer::StoreSealer, token::TokenAnswer};
 
 /// The tokens that providers have given, by the id of the login.
 pub static PROVIDER_LOGINS: Bucket = Bucket::new("provider-login").sealed();
@@ -81,7 +81,7 @@ impl ProviderLogins {
         life: Duration,
     ) -> Self {
         let logins =
-            Collection::new(store.clone(), &PROVIDER_LOGINS, FORMAT).sealer(Arc::new(SealWith(sealer)));
+            Collection::new(store.clone(), &PROVIDER_LOGINS, FORMAT).sealer(Arc::new(StoreSealer(sealer)));
         Self(Arc::new(Inner { provider, store, logins, life, silent_until: Mutex::default() }))
     }
 

@@ -81,6 +81,8 @@ pub struct SignedInUser {
     pub subject: String,
     /// The user's domain, if the provider has verified it.
     pub domain: Option<String>,
+    /// A name to show; it proves nothing.
+    pub name: Option<String>,
 }
 
 impl IdentityProvider {
@@ -178,7 +180,8 @@ impl IdentityProvider {
     pub(super) async fn is_of(&self, access_token: &Secret, subject: &str) -> Result<bool, Error> {
         match self.finder.find(&self.fetcher).await?.directory {
             Directory::GitHub(github) => {
-                Ok(github.user(access_token, &self.fetcher).await?.as_deref() == Some(subject))
+                let found = github.user(access_token, &self.fetcher).await?;
+                Ok(found.is_some_and(|(id, _)| id == subject))
             }
             Directory::IdTokens(_) => Ok(true),
         }
@@ -193,9 +196,10 @@ impl IdentityProvider {
         match &endpoints.directory {
             Directory::GitHub(github) => {
                 let refused = || SignInError::Answer("GitHub does not take its own token".to_owned());
-                let id = github.user(&tokens.access_token, &self.fetcher).await?;
+                let found = github.user(&tokens.access_token, &self.fetcher).await?;
+                let (subject, name) = found.ok_or_else(refused)?;
                 let issuer = endpoints.server.issuer.clone();
-                Ok(SignedInUser { issuer, subject: id.ok_or_else(refused)?, domain: None })
+                Ok(SignedInUser { issuer, subject, domain: None, name })
             }
             Directory::IdTokens(issuers) => {
                 let missing = || SignInError::IdToken("none was given".to_owned());

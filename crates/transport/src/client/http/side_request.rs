@@ -136,6 +136,14 @@ impl SideAnswer {
     /// An answer with this status and body, of which nothing else is known.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
         let (content_type, challenges) = (None, Vec::new());
-        Self { status, content_type, challenges, body: Some(body.into()), dpop_nonce: None, is_public: false }
+        Self {
+            status,
+            content_type,
+            challenges,
+            body: Some(body.into()),
+            dpop_nonce: None,
+            cache_control: None,
+            is_public: false,
+        }
     }
 }
