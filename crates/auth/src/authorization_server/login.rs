@@ -87,11 +87,11 @@ async fn proceed(
         match next {
             Next::User(user) => {
                 server.interactions.end(&current).await?;
-                return finish(server, &current, user, interaction.user).await;
+                finish(server, &current, user, interaction.user).await
             }
             Next::Failed(error) => {
                 server.interactions.end(&current).await?;
-                return Ok(fail(server, &current, error));
+                Ok(fail(server, &current, error))
             }
             Next::Page(page) => {
                 current.data = interaction.data;
