@@ -7,6 +7,7 @@ sends the answer. `cargo xtask interop` and `cargo xtask conformance` give it to
 """
 
 import sys
+import time
 import urllib.error
 import urllib.request
 from html.parser import HTMLParser
@@ -17,6 +18,9 @@ NAME, PASSWORD = "ada", "correct horse battery"
 
 # A login and a consent take four pages at the most.
 PAGES = 12
+
+# How many seconds a program may take until it listens for the answer.
+PATIENCE = 10
 
 # What the user agrees by, and what he does not press.
 AGREEMENT = ("authorize", "allow", "approve", "accept", "continue", "sign-in", "sign in", "log in", "login", "yes", "consent")
@@ -130,6 +134,19 @@ class Browser:
         with answer:
             return answer.status, answer.read().decode(errors="replace"), answer.headers.get("Location")
 
+    def bring(self, answer: str) -> None:
+        """Opens the URL of an answer. A user takes longer to agree than this browser does: some programs listen only after they have
+        shown the page."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.open(answer)
+                return
+            except urllib.error.URLError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
     def authorize(self, url: str, bring: bool = True) -> str:
         """Agrees to an authorization request, and returns the URL of the answer, which is opened unless `bring` is false."""
         [back] = parse_qs(urlsplit(url).query)["redirect_uri"]
@@ -140,7 +157,7 @@ class Browser:
                 here, form = urljoin(here, location), None
                 if here.split("?")[0] == back.split("?")[0]:
                     if bring:
-                        self.open(here)
+                        self.bring(here)
                     return here
                 continue
             self.pages.append(text)

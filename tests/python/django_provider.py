@@ -1,9 +1,9 @@
 """An authorization server: Django OAuth Toolkit, with SQLite and the login page of Django's administration.
 
-    django_provider.py PORT SECONDS FOLDER
+    django_provider.py PORT FOLDER
 
-Tokens are opaque and live SECONDS; whoever asks may register. `GET /counts` says how often each endpoint was used with which grant.
-FOLDER keeps the database, so that the provider can be started again.
+Tokens are opaque, and whoever asks may register. `GET /counts` says how often each endpoint was used with which grant, and
+`GET /life/SECONDS` sets how long the tokens live that are given from then on. FOLDER has the database.
 """
 
 import json
@@ -18,8 +18,7 @@ import django
 from browser import NAME, PASSWORD
 from django.conf import settings
 
-PORT, SECONDS, FOLDER = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-ISSUER = f"http://127.0.0.1:{PORT}"
+PORT, FOLDER = int(sys.argv[1]), Path(sys.argv[2])
 
 settings.configure(
     SECRET_KEY="of a test, with more than fifty characters, as is wanted",
@@ -67,23 +66,27 @@ settings.configure(
     LOGIN_URL="/admin/login/",
     USE_TZ=True,
     OAUTH2_PROVIDER={
-        "ACCESS_TOKEN_EXPIRE_SECONDS": SECONDS,
+        "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
         "SCOPES": {"notes:read": "Read notes", "notes:write": "Write notes", "introspection": "Ask about tokens"},
         "DEFAULT_SCOPES": ["notes:read"],
         "DCR_ENABLED": True,
         "DCR_REGISTRATION_PERMISSION_CLASSES": ("oauth2_provider.dcr.AllowAllDCRPermission",),
         "REFRESH_TOKEN_REUSE_PROTECTION": True,
+        # Else it would not see another life of tokens.
+        "ALWAYS_RELOAD_OAUTHLIB_CORE": True,
         "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_post", "client_secret_basic", "none"],
     },
 )
 django.setup()
 
+from django.contrib import admin  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.http import HttpRequest, JsonResponse  # noqa: E402
 from django.urls import include, path  # noqa: E402
 from oauth2_provider.models import Application  # noqa: E402
+from oauth2_provider.settings import oauth2_settings  # noqa: E402
 from oauth2_provider.urls import metadata_urlpatterns  # noqa: E402
 
 COUNTS: dict[str, int] = {}
@@ -94,10 +97,14 @@ def counts(_: HttpRequest) -> JsonResponse:
     return JsonResponse(COUNTS)
 
 
-from django.contrib import admin  # noqa: E402
+def life(_: HttpRequest, seconds: int) -> JsonResponse:
+    oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS = seconds
+    return JsonResponse({})
+
 
 urlpatterns = [
     path("counts", counts),
+    path("life/<int:seconds>", life),
     path("admin/", admin.site.urls),
     path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
     *metadata_urlpatterns,
