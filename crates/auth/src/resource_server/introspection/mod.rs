@@ -13,7 +13,7 @@ use anyport_seal::Sealer;
 use anyport_store::Clock;
 use anyport_transport::{
     client::http::Endpoint,
-    http::{Credential, CredentialVerifier, Verification},
+    http::{Credential, CredentialVerifier, DpopSupport, Verification},
 };
 use http::request::Parts;
 
@@ -146,8 +146,8 @@ impl CredentialVerifier for Introspection {
         vec![self.config.issuer.clone()]
     }
 
-    fn accepts_dpop(&self) -> bool {
-        ProofChecker::is_offered(self.config.dpop)
+    fn dpop(&self) -> DpopSupport {
+        self.config.dpop.into()
     }
 
     fn dpop_algorithms(&self) -> &[&str] {
