@@ -131,9 +131,9 @@ impl CredentialVerifier for Verifiers {
     }
 
     /// [`DpopSupport::Required`] only if no verifier takes other tokens: API keys and tokens of a shared secret are never bound.
-    fn dpop(&self) -> DpopSupport {
+    fn dpop_support(&self) -> DpopSupport {
         let has_bearers = self.api_keys.is_some() || self.shared_secret.is_some();
-        let of_each = || self.all().map(CredentialVerifier::dpop);
+        let of_each = || self.all().map(CredentialVerifier::dpop_support);
         match of_each().max().unwrap_or_default() {
             DpopSupport::Required if has_bearers || of_each().any(|one| one != DpopSupport::Required) => {
                 DpopSupport::Offered

@@ -68,7 +68,7 @@ async fn verified(
     parts: &Parts,
     verifier: &Arc<dyn CredentialVerifier>,
 ) -> Result<Caller, Refused> {
-    let presented = credential(parts, verifier.dpop() != DpopSupport::Refused)?;
+    let presented = credential(parts, verifier.dpop_support() != DpopSupport::Refused)?;
     let Some(credential) = presented else { return Err(Refused::NoCredential(SEND_TOKEN)) };
     if !is_token68(credential.token.as_bytes()) {
         return Err(Refused::not_a_token(credential.scheme));

@@ -69,7 +69,7 @@ pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
     }
 
     /// What becomes of tokens that are bound to keys by DPoP. The scheme `DPoP` is read only if they are accepted.
-    fn dpop(&self) -> DpopSupport {
+    fn dpop_support(&self) -> DpopSupport {
         DpopSupport::Refused
     }
 

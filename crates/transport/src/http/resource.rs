@@ -40,7 +40,7 @@ struct Dpop {
 
 impl Dpop {
     fn of(verifier: &dyn CredentialVerifier) -> Self {
-        Self { support: verifier.dpop(), algorithms: verifier.dpop_algorithms().join(" ") }
+        Self { support: verifier.dpop_support(), algorithms: verifier.dpop_algorithms().join(" ") }
     }
 
     /// Whether clients are told.

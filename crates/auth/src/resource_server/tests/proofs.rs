@@ -113,7 +113,8 @@ fn a_bound_token_is_refused_as_bearer_and_an_unbound_one_as_dpop() {
     assert!(refusal(as_dpop).contains("not bound"));
     let strict = Jwt::keys(ISSUER, &key_set(&[&issuer])).unwrap().dpop(DpopPolicy::Required);
     assert!(
-        strict.dpop() == DpopSupport::Required && refusal(present(&strict, &unbound)).contains("must be")
+        strict.dpop_support() == DpopSupport::Required
+            && refusal(present(&strict, &unbound)).contains("must be")
     );
 }
 

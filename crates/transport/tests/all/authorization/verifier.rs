@@ -122,7 +122,7 @@ impl CredentialVerifier for Scripted {
         Verification::Ready(self.of(credential))
     }
 
-    fn dpop(&self) -> DpopSupport {
+    fn dpop_support(&self) -> DpopSupport {
         self.0.dpop
     }
 
