@@ -54,8 +54,8 @@ pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
     /// `resource`. Whatever takes time, such as fetching keys, is [`Verification::Pending`].
     fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification;
 
-    /// Verifies `credential` again while a stream is open that it has opened: whether it was revoked meanwhile. A cached
-    /// answer is not good enough here, and a proof was one of the request alone. The default verifies a request that has
+    /// Verifies `credential` again while a stream is open that it has opened: whether it was revoked meanwhile. A verifier that can
+    /// learn of a revocation does not answer from a cache here, and a proof was one of the request alone. The default verifies a request that has
     /// nothing but the credential, which suits verifiers without a cache and without proofs.
     fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
         let (head, ()) = http::Request::new(()).into_parts();
