@@ -11,9 +11,11 @@
 //! - What may be asked: `safe_url`, `fetch`.
 //! - The steps: `discover`, `registration`, `callback`, `login`, `refresh`, `revoke`.
 //! - What is kept: [`Credential`] in a [`Vault`].
+//! - Users who sign in at an identity provider: [`identity_provider`].
 //! - What both sides sign and verify by: `crypto`.
 //! - [`SignIn`] puts them together, with [`SignInOptions`], [`SignInLimits`] and a [`UserAgent`].
 
+pub mod authorization_server;
 mod authorize;
 mod callback;
 mod challenge;
@@ -28,6 +30,7 @@ mod fetch;
 pub mod fuzzing;
 mod grant;
 mod identity;
+pub mod identity_provider;
 mod limits;
 mod login;
 mod oauth_error;
@@ -45,6 +48,7 @@ mod secret;
 mod server_metadata;
 mod shown;
 mod sign_in;
+mod store_sealer;
 mod token;
 mod unattended;
 mod user_agent;

@@ -1,12 +1,15 @@
 //! Proof that the client which redeems a code is the one that asked for it (RFC 7636), and other random values.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::{error::Error, secret::Secret};
 
 /// The verifier of one login.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Verifier(Secret);
 
 impl Verifier {
@@ -30,6 +33,17 @@ impl Verifier {
     pub fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.expose().as_bytes()))
     }
+}
+
+/// Whether `verifier` is the one that `challenge` (`S256`) was made of.
+///
+/// RFC 7636 §4.6: "BASE64URL-ENCODE(SHA256(ASCII(code_verifier))) == code_challenge".
+pub(crate) fn is_verifier_of(verifier: &Secret, challenge: &str) -> bool {
+    // §4.1: "with a minimum length of 43 characters and a maximum length of 128 characters".
+    let text = verifier.expose();
+    let is_verifier = (43..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    is_verifier && Verifier(verifier.clone()).challenge().as_bytes().ct_eq(challenge.as_bytes()).into()
 }
 
 /// 256 random bits as text, which no URL and no header has to escape.

@@ -8,6 +8,7 @@
 //! - What is believed of a token: `jws` (its form), `claims`, `scopes`, `binding` (`cnf`), `dpop` (proofs).
 //! - Whose signature it is: [`Algorithm`], `key_set`, `key_source` (fetching, rotation).
 //! - What is remembered: `cache`. What the verifiers of one issuer have in common: `policy`, `configured`.
+//! - What says something else than what a caller may do: `signed_token`.
 //! - The verifiers: `jwt`, `shared_secret`, `introspection`, `api_keys`, and `verifiers`, which chooses.
 
 mod algorithm;
@@ -32,8 +33,9 @@ mod refusal;
 mod remote;
 mod scopes;
 mod shared_secret;
+mod signed_token;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verifiers;
 
 pub use self::{
@@ -46,4 +48,8 @@ pub use self::{
     limits::VerifierLimits,
     shared_secret::{LEAST_SECRET, SHARED_SECRET_ISSUER, SharedSecretJwt},
     verifiers::Verifiers,
+};
+pub(crate) use self::{
+    jws::claimed_issuer,
+    signed_token::{SignedTokens, SignedTokensConfig},
 };

@@ -108,6 +108,30 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         .await
     }
 
+    /// Writes a record, if it still has the version `expected` (compare-and-set). Returns its new version.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if it has another version or is gone; [`Error::Newer`] or [`Error::Unreadable`] if it cannot be read, or
+    /// if the store fails.
+    pub async fn replace(
+        &self,
+        id: &str,
+        expected: Version,
+        value: &T,
+        ttl: Option<Duration>,
+    ) -> Result<Version, Error> {
+        let key = Key::new(self.bucket, id);
+        let newest = self.store.get(&key).await?;
+        let Some(entry) = newest.as_ref().filter(|entry| entry.version == expected) else {
+            return Err(Error::Conflict(newest));
+        };
+        let old = self.read(&key, entry).await?;
+        let known = self.typed(old.clone()).and_then(|value| self.object(&value)).unwrap_or_default();
+        let mut new = self.object(value)?;
+        keep_unknown(&old, &known, &mut new);
+        self.write(&key, new, Write { expect: Expect::Version(expected), ttl }).await
+    }
+
     /// Removes a record. Removing what is not there does nothing.
     ///
     /// # Errors

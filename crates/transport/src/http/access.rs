@@ -30,6 +30,8 @@ fn is_loopback(name: &str) -> bool {
 pub(super) struct Passed {
     /// The page's origin, when the request comes from one.
     pub(super) origin: Option<HeaderValue>,
+    /// Whether the pages of every origin may read the answer.
+    is_public: bool,
 }
 
 /// Checks Host.
@@ -37,12 +39,20 @@ pub(super) fn pass_host(parts: &Parts, config: &Config) -> Result<(), Response> 
     check_host(parts, config).map_err(|(status, error)| response::error(status, &error))
 }
 
-/// Checks Host, then Origin.
-pub(super) fn pass(parts: &Parts, config: &Config, info: ConnectInfo) -> Result<Passed, Response> {
+/// Checks Host, then Origin, which does not count for what `is_public`.
+pub(super) fn pass(
+    parts: &Parts,
+    config: &Config,
+    info: ConnectInfo,
+    is_public: bool,
+) -> Result<Passed, Response> {
     pass_host(parts, config)?;
+    if is_public {
+        return Ok(Passed { origin: Some(HeaderValue::from_static("*")), is_public });
+    }
     let origin = check_origin(parts, config, info);
     let origin = origin.map_err(|error| response::error(StatusCode::FORBIDDEN, &error))?;
-    Ok(Passed { origin })
+    Ok(Passed { origin, is_public })
 }
 
 /// The one value of a header. `Err` when there are several.
@@ -162,7 +172,8 @@ fn may_send(name: &str) -> bool {
         )
 }
 
-/// Lets the page read the answer. Its origin is named, never `*`.
+/// Lets the page read the answer. Its origin is named; only what every page may read says `*`, which no browser takes for an answer
+/// to a request with cookies.
 pub(super) fn share(response: &mut Response, passed: &Passed) {
     let headers = response.headers_mut();
     if let Some(origin) = &passed.origin {
@@ -171,7 +182,9 @@ pub(super) fn share(response: &mut Response, passed: &Passed) {
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, DPoP-Nonce, Retry-After"),
         );
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if !passed.is_public {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
     }
 }
 
@@ -198,7 +211,7 @@ mod tests {
         let config = Config::default()
             .allow_hosts(vec!["mcp.example.com".parse().unwrap(), "other.example:8443".parse().unwrap()])
             .allow_origins(vec!["https://app.example.com".parse().unwrap()]);
-        pass(&parts(host, origin), &config, here())
+        pass(&parts(host, origin), &config, here(), false)
             .map_or_else(|response| response.status().as_u16(), |_| 200)
     }
 
@@ -240,18 +253,18 @@ mod tests {
     fn a_host_in_the_request_line_is_checked_as_well() {
         let mut parts = parts(&["localhost"], &[]);
         parts.uri = "http://evil.example.com/mcp".parse().unwrap();
-        assert!(pass(&parts, &Config::default(), here()).is_err());
+        assert!(pass(&parts, &Config::default(), here(), false).is_err());
     }
 
     #[test]
     fn http_2_names_its_host_in_the_request_line_alone() {
         let mut parts = parts(&[], &[]);
         parts.uri = "http://localhost:3020/mcp".parse().unwrap();
-        assert!(pass(&parts, &Config::default(), here()).is_err());
+        assert!(pass(&parts, &Config::default(), here(), false).is_err());
         parts.version = Version::HTTP_2;
-        assert!(pass(&parts, &Config::default(), here()).is_ok());
+        assert!(pass(&parts, &Config::default(), here(), false).is_ok());
         parts.uri = "http://evil.example/mcp".parse().unwrap();
-        assert!(pass(&parts, &Config::default(), here()).is_err());
+        assert!(pass(&parts, &Config::default(), here(), false).is_err());
     }
 
     #[test]
@@ -266,7 +279,7 @@ mod tests {
             ("localhost:8080", "http://evil.example:8080", false),
             ("localhost:8080", "null", false),
         ] {
-            let passed = pass(&parts(&[host], &[origin]), &Config::default(), ConnectInfo::default());
+            let passed = pass(&parts(&[host], &[origin]), &Config::default(), ConnectInfo::default(), false);
             assert_eq!(passed.is_ok(), let_in, "{host} {origin}");
         }
     }

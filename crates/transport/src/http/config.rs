@@ -391,6 +391,7 @@ pub struct Route {
     pub(super) method: http::Method,
     pub(super) path: String,
     pub(super) open: bool,
+    pub(super) any_origin: bool,
     pub(super) answer: Arc<Answer>,
 }
 
@@ -399,7 +400,7 @@ type Answer =
 
 impl Route {
     /// Answers `method` on exactly `path`. The body has been read within the listener's limits. The caller is in the extensions
-    /// of the request: an [`Authorization`](anyport_service::Authorization).
+    /// of the request: an [`Authorization`](anyport_service::Authorization), beside the [`ConnectInfo`](super::ConnectInfo).
     pub fn new<F>(
         method: http::Method,
         path: impl Into<String>,
@@ -412,7 +413,7 @@ impl Route {
             let answer: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(answer(request));
             answer
         });
-        Self { method, path: path.into(), open: false, answer }
+        Self { method, path: path.into(), open: false, any_origin: false, answer }
     }
 
     /// Whether it answers this request.
@@ -425,6 +426,14 @@ impl Route {
     pub fn open(mut self) -> Self {
         self.open = true;
         self
+    }
+
+    /// Needs no token, and may be called by the pages of every origin, which read its answer: for documents and endpoints that
+    /// are public and look at no cookie.
+    #[must_use]
+    pub fn any_origin(mut self) -> Self {
+        self.any_origin = true;
+        self.open()
     }
 }
 

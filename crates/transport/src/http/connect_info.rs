@@ -1,16 +1,17 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-/// The connection that a request came on.
+/// The connection that a request came on. A request of a [`Route`](super::Route) has it as an extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectInfo {
     port: Option<u16>,
     is_secure: bool,
+    peer: Option<IpAddr>,
 }
 
 impl ConnectInfo {
     /// On a connection whose end on our side is `local`.
     pub fn on(local: SocketAddr) -> Self {
-        Self { port: Some(local.port()), is_secure: false }
+        Self { port: Some(local.port()), is_secure: false, peer: None }
     }
 
     /// TLS is spoken on it, so that pages of ours come from `https`.
@@ -18,6 +19,18 @@ impl ConnectInfo {
     pub fn secure(mut self) -> Self {
         self.is_secure = true;
         self
+    }
+
+    /// The other end has the address `peer`.
+    #[must_use]
+    pub fn from(mut self, peer: IpAddr) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// The address of the other end, if it is known. Behind a proxy it is that of the proxy.
+    pub fn peer(self) -> Option<IpAddr> {
+        self.peer
     }
 
     /// Whether TLS is spoken on it.

@@ -179,7 +179,8 @@ impl Acceptor for HttpAcceptor {
         // Answers are small and awaited: they must not wait for more to send.
         let _ = stream.set_nodelay(true);
         let (state, stopping) = (self.state.clone(), self.stopping.subscribe());
-        let connection = Connection { permit, state, info: self.info, stopping };
+        let info = stream.peer_addr().map_or(self.info, |peer| self.info.from(peer.ip()));
+        let connection = Connection { permit, state, info, stopping };
         #[cfg(feature = "tls")]
         let opener = self.opener.clone();
         async move {

@@ -13,7 +13,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Authorization, Principal};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, request::Parts};
+use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts};
 use http_body::Body as Received;
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     access,
     authenticate::{Caller, INSUFFICIENT_SCOPE, Refused, authenticate},
     body::{Body, Response},
+    config::Route,
     connect_info::ConnectInfo,
     credential::Scheme,
     credential_watch::CredentialWatch,
@@ -50,13 +51,14 @@ pub(super) async fn answer<B: Received>(
     if let Some(metadata) = metadata(&state, &parts) {
         return metadata;
     }
-    let passed = match access::pass(&parts, &state.config, info) {
+    let is_public = is_public(&state, &parts);
+    let passed = match access::pass(&parts, &state.config, info, is_public) {
         Ok(passed) => passed,
         Err(refused) => return refused,
     };
     let mut response = match access::preflight(&parts, &passed) {
         Some(response) => response,
-        None => dispatch(&state, parts, body).await,
+        None => dispatch(&state, parts, body, info).await,
     };
     access::share(&mut response, &passed);
     response
@@ -72,12 +74,22 @@ fn metadata(state: &Arc<State>, parts: &Parts) -> Option<Response> {
     })
 }
 
-async fn dispatch<B: Received>(state: &Arc<State>, parts: Parts, body: B) -> Response {
+/// Whether the request is for a path whose routes the pages of every origin may call.
+fn is_public(state: &State, parts: &Parts) -> bool {
+    let here = |route: &&Route| route.path == parts.uri.path();
+    parts.headers.contains_key(header::ORIGIN)
+        && state.config.routes.iter().find(here).is_some_and(|route| route.any_origin)
+}
+
+async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, info: ConnectInfo) -> Response {
     let target = Target::of(parts.uri.path(), &state.config);
     let Some(target) = target else {
         let message = format!("nothing is served here; the MCP endpoint is {}", state.config.path);
         return response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message));
     };
+    if target == Target::Custom {
+        parts.extensions.insert(info);
+    }
     let caller = if is_protected(state, &target, &parts) {
         match authenticate(state, &parts).await {
             Ok(caller) => caller,

@@ -41,6 +41,8 @@ pub struct SideAnswer {
     pub body: Option<Bytes>,
     /// The value of `DPoP-Nonce` (RFC 9449 §8).
     pub dpop_nonce: Option<String>,
+    /// The value of `Cache-Control`.
+    pub cache_control: Option<String>,
     /// Whether the server is on the public internet, as far as the connection tells.
     pub is_public: bool,
 }
@@ -115,8 +117,10 @@ impl Endpoint {
         let challenges = challenges(&response);
         let nonce = response.headers().get(DPOP_NONCE).and_then(|value| value.to_str().ok());
         let dpop_nonce = nonce.map(str::to_owned);
+        let cache_control = response.headers().get(header::CACHE_CONTROL);
+        let cache_control = cache_control.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = read(&self.url, response, answer_max).await?;
-        Ok(SideAnswer { status, content_type, challenges, body, dpop_nonce, is_public })
+        Ok(SideAnswer { status, content_type, challenges, body, dpop_nonce, cache_control, is_public })
     }
 }
 
@@ -132,6 +136,14 @@ impl SideAnswer {
     /// An answer with this status and body, of which nothing else is known.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
         let (content_type, challenges) = (None, Vec::new());
-        Self { status, content_type, challenges, body: Some(body.into()), dpop_nonce: None, is_public: false }
+        Self {
+            status,
+            content_type,
+            challenges,
+            body: Some(body.into()),
+            dpop_nonce: None,
+            cache_control: None,
+            is_public: false,
+        }
     }
 }
