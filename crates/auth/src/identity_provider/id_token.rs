@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{error::SignInError, kind::DomainClaim, provider::SignedInUser};
+use super::{error::SignInError, kind::DomainClaim, user::SignedInUser};
 use crate::{resource_server::SignedTokens, secret::Secret};
 
 /// The types of ID tokens. Most providers write `JWT`, and some none at all.

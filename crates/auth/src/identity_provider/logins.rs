@@ -9,7 +9,7 @@ use anyport_store::{Bucket, Collection, Error as StoreError, Expect, Key, Store,
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout};
 
-use super::provider::{IdentityProvider, SignedInUser};
+use super::{provider::IdentityProvider, user::SignedInUser};
 use crate::{error::Error, pkce::random, secret::Secret, store_sealer::StoreSealer, token::TokenAnswer};
 
 /// The tokens that providers have given, by the id of the login.

@@ -26,6 +26,7 @@ mod options;
 mod provider;
 #[cfg(test)]
 mod tests;
+mod user;
 
 pub use self::{
     error::{ProviderConfigError, SignInError},
@@ -33,5 +34,6 @@ pub use self::{
     limits::ProviderLimits,
     logins::{PROVIDER_LOGINS, PROVIDER_REFRESH_LEASES, ProviderLoginStatus, ProviderLogins},
     options::ProviderOptions,
-    provider::{IdentityProvider, PendingSignIn, ProviderSetup, SignedInUser, StartedSignIn},
+    provider::{IdentityProvider, PendingSignIn, ProviderSetup, StartedSignIn},
+    user::SignedInUser,
 };
