@@ -1,7 +1,9 @@
 //! The authorization server as clients, browsers and attackers see it.
 
+mod assertions;
 mod attacks;
 mod clients;
 mod flow;
 mod limits;
+mod proxy;
 mod support;
