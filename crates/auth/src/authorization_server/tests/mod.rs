@@ -6,4 +6,5 @@ mod clients;
 mod flow;
 mod limits;
 mod proxy;
+mod published_clients;
 mod support;
