@@ -2,6 +2,7 @@
 
 mod attacks;
 mod clients;
+mod documents;
 mod flow;
 mod limits;
 mod support;
