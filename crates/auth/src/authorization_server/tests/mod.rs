@@ -5,4 +5,5 @@ mod clients;
 mod documents;
 mod flow;
 mod limits;
+mod published_clients;
 mod support;
