@@ -150,7 +150,8 @@ const SCOPES: usize = 50;
 
 /// `redirect_uri` with the parameters of an answer.
 ///
-/// RFC 9207 §2: "the authorization server MUST also include the iss parameter in error responses".
+/// RFC 9207 §2: "In authorization responses to the client, including error responses, an authorization server supporting this
+/// specification MUST indicate its identity by including the iss parameter in the response."
 pub(crate) fn answer_url(
     redirect_uri: &str,
     issuer: &str,

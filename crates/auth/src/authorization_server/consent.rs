@@ -28,8 +28,8 @@ const DECISION: &str = "decision";
 
 /// The page on which the user consents.
 ///
-/// security_best_practices §Confused Deputy Problem: the page must "clearly identify the requesting MCP client by name", "display
-/// the specific third-party API scopes being requested", and "show the registered `redirect_uri` where tokens will be sent".
+/// security_best_practices §Confused Deputy Problem: the consent page **MUST** "Clearly identify the requesting MCP client by name",
+/// "Display the specific third-party API scopes being requested", "Show the registered `redirect_uri` where tokens will be sent".
 pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest, token: &Secret) -> Page {
     let name = client.name.as_deref().unwrap_or("An application without a name");
     let mut terms = vec![match client.kind {
@@ -53,8 +53,8 @@ pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest
     let mut page = Page::new("Allow access?")
         .paragraph("An application asks for access to this server in your name.")
         .terms(terms);
-    // 2026-07-28, client-registration: authorization servers "**SHOULD** display additional warnings for `localhost`-only redirect
-    // URIs".
+    // 2026-07-28, security-considerations §Localhost Redirect URI Risks: authorization servers "**SHOULD** display additional
+    // warnings for `localhost`-only redirect URIs".
     if redirect_uri::is_on_this_machine(&asked.redirect_uri) {
         page = page.alert(
             "Access is handed to a program on this device, and any program here can claim this name. Go on only if you \

@@ -50,9 +50,9 @@ pub(super) async fn sign_in(server: &Inner, headers: &HeaderMap, to: &str) -> Re
 
 /// Goes on with a login, at the route of the authentication.
 ///
-/// security_best_practices §Confused Deputy Problem: the state of a third party's login must "validate that the `state` parameter
-/// … exactly matches the value stored … in the consent approval cookie", "reject any requests where the `state` parameter is missing
-/// or does not match", and be used once.
+/// security_best_practices §OAuth State Parameter Validation: "Validate at the callback endpoint that the `state` query parameter exactly
+/// matches the stored value in the callback request's cookies or in the request's cookie-based session", "Ensure `state` values are
+/// single-use (delete after validation)".
 pub(super) async fn resume(server: &Inner, request: &Request<Bytes>) -> Response<Bytes> {
     match resumed(server, request).await {
         Ok(response) => response,
