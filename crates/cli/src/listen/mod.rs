@@ -30,8 +30,8 @@ use anyport_store::Store;
 use anyport_transport::{
     BufferedBytes, ClientObserver,
     http::{
-        self, Authentication, ClientHeaderNames, Compat, FurtherEndpoints, ProtectedResource, SettingNames,
-        Token,
+        self, Authentication, CallerTokens, ClientHeaderNames, Compat, FurtherEndpoints, ProtectedResource,
+        SettingNames, Token,
     },
     stdio, unix,
 };
@@ -81,6 +81,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) further: FurtherEndpoints,
     /// The headers that clients bring for servers behind this one.
     pub(crate) client_headers: Option<ClientHeaderNames>,
+    /// Where the tokens of callers are noted, for servers behind this one.
+    pub(crate) caller_tokens: Option<CallerTokens>,
     /// The observer of the messages of clients.
     pub(crate) observer: Option<Arc<dyn ClientObserver>>,
 }
@@ -90,14 +92,15 @@ pub(crate) struct Settings<'a> {
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
-    Settings { supported, limits, metrics, buffers, further, client_headers, observer }: Settings<'_>,
+    Settings { supported, limits, metrics, buffers, further, client_headers, caller_tokens, observer }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
         let config = http_config(arguments, supported.clone(), limits, metrics)?.further_endpoints(further);
-        let config = config.client_headers(client_headers).observer(observer.clone());
+        let config =
+            config.client_headers(client_headers).caller_tokens(caller_tokens).observer(observer.clone());
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {

@@ -49,6 +49,14 @@ impl HiddenTokens {
     }
 }
 
+/// The tokens of a login that is over are hidden no longer: there may be one for each caller.
+impl Drop for HiddenTokens {
+    fn drop(&mut self) {
+        let hidden = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        KNOWN.write().unwrap_or_else(PoisonError::into_inner).retain(|one| !hidden.contains(one));
+    }
+}
+
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(COVER)
