@@ -2,6 +2,7 @@
 
 use anyport_transport::client::http::without_secrets;
 use form_urlencoded::Serializer;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// One login, until its answer is there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     /// 2026-07-28, authorization §Authorization Response Validation: "Before redirecting the user-agent, the client **MUST** record
     /// the `issuer` value from the selected authorization server's validated metadata document [...] and associate it with the
@@ -54,6 +55,18 @@ impl AuthorizationRequest {
     /// # Errors
     /// When the server has no safe page, or the system no randomness.
     pub fn new(server: &ServerMetadata, parameters: &AuthorizationParameters<'_>) -> Result<Self, Error> {
+        Self::with_state(server, parameters, random()?)
+    }
+
+    /// A login at `server` with this `state`, which must be a random one of 128 bits at least.
+    ///
+    /// # Errors
+    /// When the server has no safe page, or the system no randomness.
+    pub(crate) fn with_state(
+        server: &ServerMetadata,
+        parameters: &AuthorizationParameters<'_>,
+        state: Secret,
+    ) -> Result<Self, Error> {
         let page = server
             .authorization_endpoint()
             .map_err(|why| Error::Server { url: without_secrets(&server.issuer), why })?;
@@ -66,7 +79,7 @@ impl AuthorizationRequest {
             let why = UnsafeUrl::Internal;
             return Err(Error::Url { what: "the authorization endpoint", url: without_secrets(page), why });
         }
-        let (state, verifier) = (random()?, Verifier::random()?);
+        let verifier = Verifier::random()?;
         let query = query(parameters, &state, &verifier, url.query());
         url.set_query(Some(&query));
         Ok(Self {
@@ -103,7 +116,25 @@ impl AuthorizationRequest {
     /// # Errors
     /// [`ResponseError`].
     pub fn read(&self, query: &str) -> Result<Secret, ResponseError> {
-        let answer = Answer::parse(query).ok_or(ResponseError::OtherLogin)?;
+        self.accept(Answer::parse(query).ok_or(ResponseError::OtherLogin)?)
+    }
+
+    /// Reads the parameters of the answer, each of which is there once at most, and returns the code. See [`Self::read`].
+    pub(crate) fn read_parameters<'a>(
+        &self,
+        parameter: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<Secret, ResponseError> {
+        let text = |name| parameter(name).map(str::to_owned);
+        self.accept(Answer {
+            state: text("state").map(Secret::new),
+            code: text("code").map(Secret::new),
+            iss: text("iss"),
+            error: text("error"),
+            error_description: text("error_description"),
+        })
+    }
+
+    fn accept(&self, answer: Answer) -> Result<Secret, ResponseError> {
         // 2026-07-28, security-considerations §Open Redirection: clients "**SHOULD** use and verify state parameters in the
         // authorization code flow and discard any results that do not include or have a mismatch with the original state."
         if answer.state.as_ref() != Some(&self.state) {

@@ -75,7 +75,25 @@ impl Fetcher {
         url: &str,
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
     ) -> Result<SideAnswer, Error> {
-        let endpoint = self.endpoint(url)?.redirects(self.limits.max_redirects);
+        self.get_redirected(url, headers, self.limits.max_redirects).await
+    }
+
+    /// Fetches with a header that is secret, and follows no redirect.
+    pub(crate) async fn get_secret(
+        &self,
+        url: &str,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Result<SideAnswer, Error> {
+        self.get_redirected(url, headers, 0).await
+    }
+
+    async fn get_redirected(
+        &self,
+        url: &str,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        redirects: usize,
+    ) -> Result<SideAnswer, Error> {
+        let endpoint = self.endpoint(url)?.redirects(redirects);
         let request = SideRequest::get(self.limits.max_document, NEVER);
         let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         self.ask(&endpoint, request, url).await

@@ -12,6 +12,7 @@
 //! - The steps: `discover`, `registration`, `callback`, `login`, `refresh`, `revoke`.
 //! - What is kept: [`Credential`] in a [`Vault`].
 //! - Tokens in exchange for those of a gateway's callers: [`TokenExchange`].
+//! - Users who sign in at an identity provider: [`identity_provider`].
 //! - What both sides sign and verify by: `crypto`.
 //! - [`SignIn`] puts them together, with [`SignInOptions`], [`SignInLimits`] and a [`UserAgent`].
 
@@ -30,6 +31,7 @@ mod fetch;
 pub mod fuzzing;
 mod grant;
 mod identity;
+pub mod identity_provider;
 mod limits;
 mod login;
 mod oauth_error;
@@ -47,6 +49,7 @@ mod secret;
 mod server_metadata;
 mod shown;
 mod sign_in;
+mod store_sealer;
 mod token;
 mod token_exchange;
 mod unattended;

@@ -1,13 +1,15 @@
 //! Proof that the client which redeems a code is the one that asked for it (RFC 7636), and other random values.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::{error::Error, secret::Secret};
 
 /// The verifier of one login.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Verifier(Secret);
 
 impl Verifier {

@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use anyport_metrics::Metrics;
 use anyport_store::{
-    BoxError, Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store,
-    Version, Watch, Write,
+    Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store, Version, Watch,
+    Write,
 };
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{credential::Credential, error::Error, registration::Registration};
+use crate::{credential::Credential, error::Error, registration::Registration, store_sealer::StoreSealer};
 
 /// The credentials, by issuer, resource and account.
 pub static CREDENTIALS: Bucket = Bucket::new("credential").place(Place::Local).sealed();
@@ -52,7 +52,7 @@ impl Vault {
     /// The credentials in `store`, which must have been opened with [`CREDENTIALS`], [`REGISTRATIONS`], [`SIGNED_IN`] and
     /// [`REFRESH_LEASES`].
     pub fn new(store: Arc<dyn Store>, sealer: anyport_seal::Sealer) -> Self {
-        let sealer: Arc<dyn Sealer> = Arc::new(SealWith(sealer));
+        let sealer: Arc<dyn Sealer> = Arc::new(StoreSealer(sealer));
         Self {
             credentials: Collection::new(store.clone(), &CREDENTIALS, FORMAT).sealer(sealer.clone()),
             registrations: Collection::new(store.clone(), &REGISTRATIONS, FORMAT).sealer(sealer.clone()),
@@ -202,17 +202,4 @@ fn id(parts: &[&str]) -> String {
         hash.update(part.as_bytes());
     }
     HEXLOWER.encode(&hash.finalize())
-}
-
-/// Seals records with the key of this machine.
-struct SealWith(anyport_seal::Sealer);
-
-impl Sealer for SealWith {
-    fn seal(&self, purpose: &str, bytes: &[u8]) -> Result<Vec<u8>, BoxError> {
-        Ok(self.0.seal(purpose, bytes)?.into_bytes())
-    }
-
-    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, BoxError> {
-        Ok(self.0.open(purpose, std::str::from_utf8(sealed)?)?)
-    }
 }

@@ -4,7 +4,7 @@
 //! # Layout
 //! - What is read and written: `parameters`, [`page`], `token_text`.
 //! - What is kept: `grant` (codes and tokens), one record for each.
-//! - Who the user is: [`UserAuthentication`].
+//! - Who the user is: [`UserAuthentication`]; the users of an identity provider: [`ProviderUsers`].
 //! - [`AuthorizationServerLimits`].
 
 #![allow(dead_code, reason = "the endpoints follow")]
@@ -14,6 +14,7 @@ mod grant;
 mod limits;
 pub mod page;
 mod parameters;
+mod provider_users;
 mod token_text;
 mod user;
 
@@ -22,5 +23,6 @@ pub use self::{
     grant::OAUTH_GRANTS,
     limits::AuthorizationServerLimits,
     parameters::{Parameters, Repeated},
+    provider_users::{PROVIDER_CALLBACK, ProviderUsers},
     user::{Answer, Interaction, LoginError, LoginRoute, LoginStatus, Next, User, UserAuthentication},
 };

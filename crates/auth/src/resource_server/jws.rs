@@ -60,7 +60,7 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 /// The issuer that a token claims to be of, if it has the form of a signed token. Nothing of it is verified.
-pub(super) fn claimed_issuer(token: &str) -> Option<Option<String>> {
+pub(crate) fn claimed_issuer(token: &str) -> Option<Option<String>> {
     #[derive(serde::Deserialize)]
     struct Claimed {
         iss: Option<String>,

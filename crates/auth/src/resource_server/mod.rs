@@ -8,6 +8,7 @@
 //! - What is believed of a token: `jws` (its form), `claims`, `scopes`, `binding` (`cnf`), `dpop` (proofs).
 //! - Whose signature it is: [`Algorithm`], `key_set`, `key_source` (fetching, rotation).
 //! - What is remembered: `cache`.
+//! - What says something else than what a caller may do: `signed_token`.
 //! - The verifiers: `jwt`, `shared_secret`, `introspection`, `api_keys`, and `verifiers`, which chooses.
 
 mod algorithm;
@@ -31,8 +32,9 @@ mod refusal;
 mod remote;
 mod scopes;
 mod shared_secret;
+mod signed_token;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verifiers;
 
 pub use self::{
@@ -45,4 +47,8 @@ pub use self::{
     limits::VerifierLimits,
     shared_secret::{LEAST_SECRET, SHARED_SECRET_ISSUER, SharedSecretJwt},
     verifiers::Verifiers,
+};
+pub(crate) use self::{
+    jws::claimed_issuer,
+    signed_token::{SignedTokens, SignedTokensConfig},
 };

@@ -15,18 +15,18 @@ use serde_json::{Value, json};
 
 use crate::crypto::sign::jwt;
 
-pub(super) const ISSUER: &str = "https://login.example.com/tenant";
-pub(super) const RESOURCE: &str = "https://mcp.example.com/mcp";
+pub(crate) const ISSUER: &str = "https://login.example.com/tenant";
+pub(crate) const RESOURCE: &str = "https://mcp.example.com/mcp";
 
 /// A key of an issuer, or of a client that proves itself.
-pub(super) struct TestKey {
+pub(crate) struct TestKey {
     id: String,
     key: EncodingKey,
     x: String,
 }
 
 impl TestKey {
-    pub(super) fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
         let x = URL_SAFE_NO_PAD.encode(pair.public_key());
@@ -34,12 +34,12 @@ impl TestKey {
     }
 
     /// The public key.
-    pub(super) fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         json!({ "kty": "OKP", "crv": "Ed25519", "x": self.x, "kid": self.id })
     }
 
     /// A token with this header, whose `alg` and `kid` are added if it has none.
-    pub(super) fn sign_with(&self, mut header: Value, claims: &Value) -> String {
+    pub(crate) fn sign_with(&self, mut header: Value, claims: &Value) -> String {
         for (name, value) in [("alg", json!("EdDSA")), ("kid", json!(self.id))] {
             if header.get(name).is_none() {
                 header[name] = value;
@@ -48,23 +48,23 @@ impl TestKey {
         jwt(&header, claims, Algorithm::EdDSA, &self.key).unwrap()
     }
 
-    pub(super) fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         self.sign_with(json!({ "typ": "at+jwt" }), claims)
     }
 }
 
 /// A key set.
-pub(super) fn key_set(keys: &[&TestKey]) -> String {
+pub(crate) fn key_set(keys: &[&TestKey]) -> String {
     let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
     json!({ "keys": keys }).to_string()
 }
 
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// The claims of a good token, with `changes`; `null` takes one away.
-pub(super) fn claims(changes: Value) -> Value {
+pub(crate) fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "sub": "alice", "aud": RESOURCE, "iat": now(), "exp": now() + 600, "scope": "read",
     });
@@ -77,17 +77,17 @@ pub(super) fn claims(changes: Value) -> Value {
     claims
 }
 
-pub(super) fn head() -> Parts {
+pub(crate) fn head() -> Parts {
     Request::post("/mcp").body(()).unwrap().into_parts().0
 }
 
-pub(super) fn bearer(token: &str) -> Credential {
+pub(crate) fn bearer(token: &str) -> Credential {
     Credential { scheme: Scheme::Bearer, token: token.into() }
 }
 
 /// The result of what needs nothing to be fetched.
 #[track_caller]
-pub(super) fn ready(verification: Verification) -> Result<Authorization, CredentialError> {
+pub(crate) fn ready(verification: Verification) -> Result<Authorization, CredentialError> {
     match verification {
         Verification::Ready(result) => result,
         Verification::Pending(_) => panic!("it waits for something"),
@@ -96,7 +96,7 @@ pub(super) fn ready(verification: Verification) -> Result<Authorization, Credent
 
 /// Presents `token` for [`RESOURCE`].
 #[track_caller]
-pub(super) fn present(
+pub(crate) fn present(
     verifier: &impl CredentialVerifier,
     token: &str,
 ) -> Result<Authorization, CredentialError> {
@@ -105,7 +105,7 @@ pub(super) fn present(
 
 /// The text of a refusal.
 #[track_caller]
-pub(super) fn refusal(result: Result<Authorization, CredentialError>) -> String {
+pub(crate) fn refusal(result: Result<Authorization, CredentialError>) -> String {
     match result {
         Err(CredentialError::Invalid(why) | CredentialError::InvalidProof(why)) => why.into_owned(),
         other => panic!("{other:?}"),
@@ -113,7 +113,7 @@ pub(super) fn refusal(result: Result<Authorization, CredentialError>) -> String 
 }
 
 /// The result, whatever it waits for.
-pub(super) async fn result(verification: Verification) -> Result<Authorization, CredentialError> {
+pub(crate) async fn result(verification: Verification) -> Result<Authorization, CredentialError> {
     match verification {
         Verification::Ready(result) => result,
         Verification::Pending(result) => result.await,
@@ -121,7 +121,7 @@ pub(super) async fn result(verification: Verification) -> Result<Authorization, 
 }
 
 /// Presents `token` for [`RESOURCE`], and waits.
-pub(super) async fn present_late(
+pub(crate) async fn present_late(
     verifier: &impl CredentialVerifier,
     token: &str,
 ) -> Result<Authorization, CredentialError> {
@@ -130,7 +130,7 @@ pub(super) async fn present_late(
 
 /// After which time a request may be repeated, where that is the answer.
 #[track_caller]
-pub(super) fn retry_after(result: Result<Authorization, CredentialError>) -> Duration {
+pub(crate) fn retry_after(result: Result<Authorization, CredentialError>) -> Duration {
     match result {
         Err(CredentialError::Unavailable { retry_after, .. }) => retry_after,
         other => panic!("{other:?}"),

@@ -2,10 +2,10 @@
 
 mod api_keys;
 mod fetched;
-mod fixture;
+pub(crate) mod fixture;
 mod introspected;
 mod kinds;
 mod proofs;
-mod server;
+pub(crate) mod server;
 mod shared_secret;
 mod signed;

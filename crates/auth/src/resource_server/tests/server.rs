@@ -16,28 +16,30 @@ use tokio::{
 
 use super::fixture::{TestKey, key_set};
 
-pub(super) struct Server {
-    pub(super) url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     state: Arc<Mutex<State>>,
     task: AbortHandle,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Documents by path.
-    pub(super) documents: HashMap<String, String>,
+    pub(crate) documents: HashMap<String, String>,
+    /// Statuses of documents that have another one than 200.
+    pub(crate) statuses: HashMap<String, u16>,
     /// What is said of a token; of others, that they are not active.
-    pub(super) tokens: HashMap<String, Value>,
+    pub(crate) tokens: HashMap<String, Value>,
     /// Whether every request fails.
-    pub(super) is_broken: bool,
+    pub(crate) is_broken: bool,
     /// Whether no request is answered.
-    pub(super) is_silent: bool,
+    pub(crate) is_silent: bool,
     /// Head and body of each request.
-    pub(super) requests: Vec<(String, String)>,
+    pub(crate) requests: Vec<(String, String)>,
 }
 
 impl Server {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::<Mutex<State>>::default();
@@ -50,17 +52,17 @@ impl Server {
         Self { url, state, task: task.abort_handle() }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// Publishes keys at `/keys`.
-    pub(super) fn publish(&self, keys: &[&TestKey]) {
+    pub(crate) fn publish(&self, keys: &[&TestKey]) {
         self.state().documents.insert("/keys".into(), key_set(keys));
     }
 
     /// How many requests for `path` there were.
-    pub(super) fn requests(&self, path: &str) -> usize {
+    pub(crate) fn requests(&self, path: &str) -> usize {
         let mark = format!(" {path} ");
         self.state().requests.iter().filter(|(head, _)| head.lines().next().unwrap().contains(&mark)).count()
     }
@@ -110,13 +112,14 @@ fn respond(state: &mut State, head: String, body: String) -> (u16, String) {
         (_, "/introspect", Some(Some(known))) => (200, known.to_string()),
         (_, "/introspect", _) => (200, json!({ "active": false }).to_string()),
         (_, path, _) => {
-            state.documents.get(path).map_or((404, "{}".into()), |document| (200, document.clone()))
+            let status = state.statuses.get(path).copied().unwrap_or(200);
+            state.documents.get(path).map_or((404, "{}".into()), |document| (status, document.clone()))
         }
     }
 }
 
 /// Lets the clock of the runtime go on by `time`, while nothing waits for a socket.
-pub(super) async fn advance(time: Duration) {
+pub(crate) async fn advance(time: Duration) {
     time::pause();
     time::advance(time).await;
     time::resume();

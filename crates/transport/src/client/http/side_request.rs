@@ -135,8 +135,15 @@ async fn read(url: &Url, response: Response<Incoming>, most: usize) -> Result<Op
 impl SideAnswer {
     /// An answer with this status and body, of which nothing else is known.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        let (content_type, challenges, cache_control) = (None, Vec::new(), None);
-        let (body, dpop_nonce) = (Some(body.into()), None);
-        Self { status, content_type, challenges, body, dpop_nonce, cache_control, is_public: false }
+        let (content_type, challenges) = (None, Vec::new());
+        Self {
+            status,
+            content_type,
+            challenges,
+            body: Some(body.into()),
+            dpop_nonce: None,
+            cache_control: None,
+            is_public: false,
+        }
     }
 }

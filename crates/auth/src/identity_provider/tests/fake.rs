@@ -1,0 +1,153 @@
+//! The provider.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use anyport_store::Clock;
+use anyport_transport::client::http::Endpoint;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{
+    Secret, TokenAnswer,
+    identity_provider::{
+        IdentityProvider, ProviderKind, ProviderOptions, ProviderSetup, SignInError, SignedInUser,
+        StartedSignIn,
+    },
+    resource_server::tests::{
+        fixture::{TestKey, now},
+        server::Server,
+    },
+};
+
+pub(super) const REDIRECT_URI: &str = "https://gateway.example/oauth/callback";
+pub(super) const STATE: &str = "a-state-that-nobody-guesses";
+
+/// A provider, and this program as its client `anyport`.
+pub(super) struct Fake {
+    pub(super) server: Server,
+    pub(super) key: TestKey,
+    pub(super) provider: Arc<IdentityProvider>,
+    time: Arc<Mutex<SystemTime>>,
+}
+
+/// The options of a client of `kind` at `url`.
+pub(super) fn options(kind: ProviderKind, url: &str) -> ProviderOptions {
+    let mut options = ProviderOptions::new(kind, "anyport");
+    options.client_secret = Some(Secret::new("the-secret-of-the-client"));
+    options.issuer = Some(url.to_owned());
+    options
+}
+
+impl Fake {
+    /// An OpenID provider.
+    pub(super) async fn new() -> Self {
+        Self::with(ProviderKind::OpenId, |_, _| {}).await
+    }
+
+    /// A provider of `kind`, whose options `change` changes by its URL.
+    pub(super) async fn with(kind: ProviderKind, change: impl FnOnce(&str, &mut ProviderOptions)) -> Self {
+        let server = Server::start().await;
+        let key = TestKey::new("k");
+        server.publish(&[&key]);
+        let url = server.url.clone();
+        let mut options = options(kind, &url);
+        change(&url, &mut options);
+        let time = Arc::new(Mutex::new(SystemTime::now()));
+        let clock = time.clone();
+        let setup = ProviderSetup {
+            redirect_uri: REDIRECT_URI.to_owned(),
+            endpoint: Some(Endpoint::new(&url).unwrap().without_proxy()),
+            clock: Clock::new(move || *clock.lock().unwrap()),
+            ..ProviderSetup::default()
+        };
+        let provider = Arc::new(IdentityProvider::new(options, setup).unwrap());
+        let fake = Self { server, key, provider, time };
+        fake.describe(&url, json!({}));
+        fake
+    }
+
+    /// Publishes metadata in which `issuer` names itself, with `more`.
+    pub(super) fn describe(&self, issuer: &str, more: Value) {
+        let url = &self.server.url;
+        let mut metadata = json!({
+            "issuer": issuer, "authorization_endpoint": format!("{url}/authorize"),
+            "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/keys"),
+        });
+        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let place = "/.well-known/openid-configuration".to_owned();
+        self.server.state().documents.insert(place, metadata.to_string());
+    }
+
+    pub(super) fn advance(&self, seconds: u64) {
+        *self.time.lock().unwrap() += Duration::from_secs(seconds);
+    }
+
+    pub(super) async fn begin(&self) -> StartedSignIn {
+        self.provider.begin(Secret::new(STATE)).await.unwrap()
+    }
+
+    /// Has the token endpoint answer with `answer`, and the status `status`.
+    pub(super) fn answer(&self, status: u16, answer: &Value) {
+        let mut state = self.server.state();
+        state.documents.insert("/token".into(), answer.to_string());
+        state.statuses.insert("/token".into(), status);
+    }
+
+    /// The claims of a good ID token for `started`, with `changes`; `null` takes one away.
+    pub(super) fn claims(&self, started: &StartedSignIn, changes: &Value) -> Value {
+        let nonce = parameters(&started.url).remove("nonce");
+        let mut claims = json!({
+            "iss": self.server.url, "sub": "alice", "aud": "anyport", "iat": now(), "exp": now() + 300, "nonce": nonce,
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            match value {
+                Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+                value => claims[name] = value.clone(),
+            }
+        }
+        claims
+    }
+
+    /// Has the token endpoint give `id_token`.
+    pub(super) fn give(&self, id_token: &str) {
+        self.answer(200, &json!({
+            "access_token": "at-1", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt-1", "id_token": id_token,
+        }));
+    }
+
+    /// Brings the answer `pairs` back.
+    pub(super) async fn finish(
+        &self,
+        started: &StartedSignIn,
+        pairs: &[(&str, &str)],
+    ) -> Result<(SignedInUser, TokenAnswer), SignInError> {
+        let parameter = |name: &str| pairs.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
+        self.provider.finish(&started.pending, parameter).await
+    }
+
+    /// A whole sign-in, whose ID token has `changes`.
+    pub(super) async fn sign_in(&self, changes: Value) -> Result<(SignedInUser, TokenAnswer), SignInError> {
+        let started = self.begin().await;
+        let claims = self.claims(&started, &changes);
+        self.give(&self.key.sign_with(json!({ "typ": "JWT" }), &claims));
+        self.finish(&started, &[("state", STATE), ("code", "the-code")]).await
+    }
+
+    /// The parameters of the requests to `path`, with their heads.
+    pub(super) fn requests(&self, path: &str) -> Vec<(String, HashMap<String, String>)> {
+        let mark = format!(" {path} ");
+        let state = self.server.state();
+        let of_path = state.requests.iter().filter(|(head, _)| head.lines().next().unwrap().contains(&mark));
+        let read = |body: &str| form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        of_path.map(|(head, body)| (head.to_ascii_lowercase(), read(body))).collect()
+    }
+}
+
+/// The parameters of a URL.
+pub(super) fn parameters(url: &str) -> HashMap<String, String> {
+    Url::parse(url).unwrap().query_pairs().into_owned().collect()
+}
