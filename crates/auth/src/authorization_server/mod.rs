@@ -11,6 +11,7 @@
 
 mod error;
 mod grant;
+mod id_jag;
 mod limits;
 pub mod page;
 mod parameters;
@@ -21,6 +22,7 @@ mod user;
 pub use self::{
     error::ServerError,
     grant::OAUTH_GRANTS,
+    id_jag::{TrustedIdentityProvider, TrustedIdentityProviders, USED_ASSERTIONS},
     limits::AuthorizationServerLimits,
     parameters::{Parameters, Repeated},
     provider_users::{PROVIDER_CALLBACK, ProviderUsers},
