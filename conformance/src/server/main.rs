@@ -7,9 +7,9 @@ mod content;
 mod prompts;
 mod resources;
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{env, error::Error, net::Ipv4Addr, sync::Arc};
 
-use anyport::{Revision, ServeError, Server, http, stdio};
+use anyport::{Revision, Server, auth::resource_server::SharedSecretJwt, http, stdio};
 use clap::{ArgGroup, Parser, ValueEnum};
 
 #[derive(Debug, Parser)]
@@ -21,6 +21,10 @@ struct Arguments {
     /// Serves the starting process, on standard input and output.
     #[arg(long, group = "way")]
     stdio: bool,
+    /// Lets only callers in whose tokens are signed with the secret in `JWT_SECRET` and allow `mcp`; they reach the server at this
+    /// URL.
+    #[arg(long, value_name = "URL", requires = "port")]
+    protected_at: Option<http::PublicUrl>,
     /// Which clients are served.
     #[arg(long, default_value = "both")]
     era: Era,
@@ -45,7 +49,7 @@ impl Era {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), ServeError> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let supported = arguments.era.revisions();
     let builder = Server::builder("everything", env!("CARGO_PKG_VERSION"))
@@ -65,5 +69,13 @@ async fn main() -> Result<(), ServeError> {
         }
         None => serve.stdio_with(stdio::Config::default().supported(supported)),
     };
-    serve.on_listening(|place| eprintln!("everything_server: {place}")).await
+    let serve = match arguments.protected_at {
+        Some(url) => {
+            let secret = env::var("JWT_SECRET").map_err(|_| "set JWT_SECRET to at least 32 random bytes")?;
+            let resource = http::ProtectedResource::default().required_scopes(["mcp".to_owned()]);
+            serve.auth(SharedSecretJwt::new(secret.as_bytes())?).public_url(url).resource(resource)
+        }
+        None => serve,
+    };
+    Ok(serve.on_listening(|place| eprintln!("everything_server: {place}")).await?)
 }

@@ -106,7 +106,7 @@ pub enum Error {
     #[error(transparent)]
     Response(#[from] ResponseError),
     /// Nobody signed in.
-    #[error("nobody signed in within {} s (login_timeout)", .0.as_secs())]
+    #[error("nobody signed in within {} s (login_timeout)", .0.as_secs_f64())]
     TimedOut(std::time::Duration),
     /// No page could be shown.
     #[error("the page to sign in at could not be shown: {0}")]

@@ -84,6 +84,8 @@ struct Current {
     is_refreshing: bool,
     /// Whether the server refuses the token, though it was renewed, or cannot be.
     is_refused: bool,
+    /// What the last refusal was answered with by a renewal: if the server refuses that as well, another renewal does not help.
+    renewed: Option<HeaderValue>,
 }
 
 /// What a sign-in needs before the next call.
@@ -508,7 +510,11 @@ impl Inner {
         }
         let outcome = match lacks_scope {
             true => self.step_up(&challenges).await,
-            false => self.regain(&challenges, refusal.attempt > 0).await,
+            false => {
+                let token = refusal.sent.as_ref();
+                let was_renewed = token.is_some() && token == self.current.lock().renewed.as_ref();
+                self.regain(&challenges, was_renewed).await
+            }
         };
         match self.ended(&mut failure, outcome) {
             Ok(_) => Ok(true),
@@ -568,7 +574,10 @@ impl Inner {
             if held.can_refresh() && !was_renewed {
                 match self.renew(&held).await {
                     Err(Error::NeedsLogin(_)) if self.agent.is_some() => {}
-                    renewed => return renewed,
+                    renewed => {
+                        self.current.lock().renewed = renewed.as_ref().ok().and_then(Credential::header);
+                        return renewed;
+                    }
                 }
             }
             scopes = Scopes::parse(&held.requested_scope).and(&scopes);

@@ -6,10 +6,11 @@
 //!
 //! # Layout
 //! - [`sets`]: what the suite is run against.
+//! - [`tokens`]: the tokens of the suite, for servers that let nobody else call.
 //! - [`mod@requirements`], [`verdict`]: what the suite asks for, and what it found out.
 //! - [`expected`]: what is known to fail.
 //!
-//! Invariant: The server and the client pass the official conformance suite, alone and behind a bridge,
+//! Invariant: The server and the client pass the official conformance suite, alone, behind a bridge and where callers need tokens,
 //! except for the listed scenarios.
 
 use std::{
@@ -29,6 +30,7 @@ use crate::{Failure, parallel, tools::Suite, workspace::Workspace};
 mod expected;
 mod requirements;
 mod sets;
+mod tokens;
 mod verdict;
 
 /// The revisions for which the suite has a list of requirements.
@@ -119,7 +121,7 @@ fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), 
             }
         }
     }
-    let programs = Mutex::new(Programs::new(workspace));
+    let programs = Mutex::new(Programs::new(workspace, &suite));
     let wrong = parallel::map(&runs, parallel::processors(), |(set, revision, requirements)| {
         let folder = workspace.target("conformance").join(set.name).join(revision);
         let run = Run { suite: &suite, set, revision, folder, shown };

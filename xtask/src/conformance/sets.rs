@@ -5,10 +5,11 @@ use std::{
     process::Command,
 };
 
-use super::requirements::Leg;
+use super::{requirements::Leg, tokens};
 use crate::{
     Failure,
     process::{self, Server},
+    tools::Suite,
     workspace::{Build, Workspace},
 };
 
@@ -30,6 +31,8 @@ pub(super) enum Subject {
     Server {
         era: &'static str,
         bridge: Option<Way>,
+        /// Whether what the suite calls lets only callers with tokens in.
+        protected: bool,
     },
 }
 
@@ -45,12 +48,20 @@ pub(super) enum Way {
 }
 
 const fn bridged(era: &'static str, way: Way) -> Subject {
-    Subject::Server { era, bridge: Some(way) }
+    Subject::Server { era, bridge: Some(way), protected: false }
+}
+
+const fn protected(bridge: Option<Way>) -> Subject {
+    Subject::Server { era: "both", bridge, protected: true }
 }
 
 /// All of them, in the order in which they are run.
 pub(super) const SETS: &[Set] = &[
-    Set { name: "server", subject: Subject::Server { era: "both", bridge: None }, shares: &[] },
+    Set {
+        name: "server",
+        subject: Subject::Server { era: "both", bridge: None, protected: false },
+        shares: &[],
+    },
     Set { name: "bridge", subject: bridged("both", Way::Http), shares: &["server"] },
     Set { name: "bridge-stdio", subject: bridged("both", Way::Stdio), shares: &["server", "bridge"] },
     Set { name: "bridge-legacy", subject: bridged("legacy", Way::Http), shares: &["server", "bridge"] },
@@ -64,6 +75,12 @@ pub(super) const SETS: &[Set] = &[
         name: "gateway-legacy",
         subject: bridged("legacy", Way::Gateway),
         shares: &["server", "bridge", "bridge-legacy"],
+    },
+    Set { name: "server-protected", subject: protected(None), shares: &["server"] },
+    Set {
+        name: "gateway-protected",
+        subject: protected(Some(Way::Gateway)),
+        shares: &["server", "bridge", "gateway"],
     },
     Set { name: "client", subject: Subject::Client, shares: &[] },
 ];
@@ -81,14 +98,15 @@ impl Set {
 /// Our programs that take part, each built when a set first needs it.
 pub(super) struct Programs<'a> {
     workspace: &'a Workspace,
+    suite: &'a Suite,
     server: Option<PathBuf>,
     client: Option<PathBuf>,
     anyport: Option<PathBuf>,
 }
 
 impl<'a> Programs<'a> {
-    pub(super) fn new(workspace: &'a Workspace) -> Self {
-        Self { workspace, server: None, client: None, anyport: None }
+    pub(super) fn new(workspace: &'a Workspace, suite: &'a Suite) -> Self {
+        Self { workspace, suite, server: None, client: None, anyport: None }
     }
 
     /// Starts what the suite is to call, and writes what it says below `folder`; or says what the suite is to start.
@@ -96,17 +114,21 @@ impl<'a> Programs<'a> {
     /// # Errors
     /// When something does not build or does not start.
     pub(super) fn start(&mut self, subject: &Subject, folder: &Path) -> Result<Running, Failure> {
-        let Self { workspace, server, client, anyport } = self;
-        let (era, bridge) = match subject {
+        let Self { workspace, suite, server, client, anyport } = self;
+        let (era, bridge, protected) = match subject {
             Subject::Client => {
                 let program = built(client, workspace, "anyport-conformance", "everything_client")?;
                 return Ok(Running::Client(program));
             }
-            Subject::Server { era, bridge } => (era, bridge),
+            Subject::Server { era, bridge, protected } => (era, bridge, *protected),
         };
         let mut everything =
             Command::new(built(server, workspace, "anyport-conformance", "everything_server")?);
         everything.args(["--era", era]);
+        let in_front = if protected { Some(process::free_port()?) } else { None };
+        if let (Some(in_front), None) = (in_front, bridge) {
+            tokens::give_secret(everything.arg("--protected-at").arg(tokens::public_url(in_front)));
+        }
         let mut servers = Vec::new();
         let mut port = 0;
         if !matches!(bridge, Some(Way::Stdio)) {
@@ -125,22 +147,38 @@ impl<'a> Programs<'a> {
             command.args(["--limit", "connections=32"]);
             match way {
                 Way::Http => command.arg(format!("http://127.0.0.1:{upstream}/mcp")),
-                Way::Gateway => command.arg("--config").arg(gateway_file(folder, upstream, workspace)?),
+                Way::Gateway => {
+                    let file = gateway_file(folder, upstream, workspace, in_front)?;
+                    tokens::give_secret(command.arg("--config").arg(file))
+                }
                 Way::Stdio => {
                     command.arg("--").arg(everything.get_program()).args(everything.get_args()).arg("--stdio")
                 }
             };
             servers.push(Server::start(&mut command, port, &folder.join("bridge.log"))?);
         }
+        if let Some(in_front) = in_front {
+            tokens::check_stranger(port)?;
+            let program = built(anyport, workspace, "anyport-cli", "anyport")?;
+            let proxy = suite.script(&workspace.path("conformance/bearer.mjs"));
+            servers.push(tokens::add(proxy, &program, [in_front, port], &folder.join("bearer.log"))?);
+            port = in_front;
+        }
         Ok(Running::Server { url: format!("http://127.0.0.1:{port}/mcp"), servers })
     }
 }
 
 /// Writes the file of a gateway with the server at `port`, which keeps its names there, among two others.
-fn gateway_file(folder: &Path, port: u16, workspace: &Workspace) -> Result<PathBuf, Failure> {
+fn gateway_file(
+    folder: &Path,
+    port: u16,
+    workspace: &Workspace,
+    in_front: Option<u16>,
+) -> Result<PathBuf, Failure> {
     let (path, docs) = (folder.join("anyport.toml"), workspace.path("tests/data/docs"));
+    let auth = in_front.map(tokens::configuration).unwrap_or_default();
     let text = format!(
-        "[upstreams.everything]\nurl = \"http://127.0.0.1:{port}/mcp\"\nprefix = \"\"\n\
+        "{auth}[upstreams.everything]\nurl = \"http://127.0.0.1:{port}/mcp\"\nprefix = \"\"\n\
          [upstreams.again]\nurl = \"http://127.0.0.1:{port}/mcp\"\n\
          [knowledge.standards]\ndocs = [{docs:?}]\n"
     );

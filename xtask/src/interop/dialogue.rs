@@ -258,7 +258,9 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.revision, self.works.join(", "))
+        let works = self.works.join(", ");
+        // Where several connections were made, no one revision was negotiated.
+        if self.revision.is_empty() { f.write_str(&works) } else { write!(f, "{}: {works}", self.revision) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Our servers, our bridge, our client and our program with other people's clients and servers.
 //!
-//! Seven things are tried:
+//! Eight things are tried:
 //! - other people's clients with two servers of ours, `examples/tour.rs`, which has some of everything, and
 //!   `anyport serve` over documents, over every transport, in every era that both know;
 //! - other people's clients with other people's servers, and `anyport bridge` between them;
@@ -8,6 +8,7 @@
 //! - our client with other people's servers;
 //! - six servers of others behind one gateway, with three clients at the same time;
 //! - our program's commands with servers of other projects;
+//! - programs that sign in, ours and others', with authorization servers of other projects;
 //! - the schemas of our servers with Ajv in its strict mode, `mcp-inspector --cli --strict` and `mcporter list`.
 //!
 //! Of the combinations so many are tried that any two things meet in one of them, or with `--all` every one.
@@ -22,6 +23,7 @@
 //! - `pairwise`: the choice among combinations.
 //! - `program`: which servers the program's commands are tried with.
 //! - `schemas`: the servers whose schemas are looked at.
+//! - `signing_in`: which programs sign in, and where.
 //! - `stage`: all these programs, installed and running.
 //! - `table`: what `docs/clients.md` says of it.
 //!
@@ -34,6 +36,7 @@ use asking::Asking;
 use dialogue::{Dialogue, Outcome, Subject};
 use meeting::Meeting;
 use pairwise::pairwise;
+use signing_in::SigningIn;
 use stage::Stage;
 use table::Results;
 
@@ -46,6 +49,7 @@ mod meeting;
 mod pairwise;
 mod program;
 mod schemas;
+mod signing_in;
 mod stage;
 mod table;
 
@@ -116,6 +120,8 @@ enum Trial {
     Shared,
     /// The program's commands.
     Program(program::Server),
+    /// A program that signs in.
+    SignedIn(SigningIn),
     /// The schemas of our servers.
     Schemas,
 }
@@ -128,6 +134,7 @@ impl fmt::Display for Trial {
             Self::Asked(asking) => asking.fmt(f),
             Self::Shared => f.write_str("six servers of others behind one gateway, three clients at once"),
             Self::Program(server) => write!(f, "the command line with {}", server.name()),
+            Self::SignedIn(signing_in) => signing_in.fmt(f),
             Self::Schemas => f.write_str("schemas of our servers"),
         }
     }
@@ -150,6 +157,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
         // The longest first: whoever begins last is waited for.
         [Trial::Schemas, Trial::Shared]
             .into_iter()
+            .chain(SigningIn::ALL.map(Trial::SignedIn))
             .chain(direct.into_iter().map(Trial::Direct))
             .chain(meeting::ours().into_iter().chain(bridged).map(Trial::Met))
             .chain(asking.into_iter().map(Trial::Asked))
@@ -191,6 +199,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
         match (trial, outcome) {
             (Trial::Direct(dialogue), Ok(outcome)) => results.direct.push((*dialogue, outcome)),
             (Trial::Program(server), Ok(outcome)) => results.commands.push((*server, outcome)),
+            (Trial::SignedIn(signing_in), Ok(outcome)) => results.signed_in.push((*signing_in, outcome)),
             _ => {}
         }
     }
@@ -208,6 +217,7 @@ impl Trial {
             Self::Asked(asking) => stage.ask(asking),
             Self::Shared => stage.share(),
             Self::Program(server) => stage.run(*server),
+            Self::SignedIn(signing_in) => stage.sign_in(*signing_in),
             Self::Schemas => stage.look_at_schemas(),
         }
     }

@@ -14,6 +14,7 @@ use super::{
     meeting::{Behind, Meeting, Server},
     program,
     schemas::EXAMPLES,
+    signing_in::SigningIn,
 };
 use crate::{
     Failure, process,
@@ -360,6 +361,16 @@ impl<'a> Stage<'a> {
         let mut script = self.python.script(self.workspace.path("tests/python/program.py"));
         script.args(["--anyport", &self.anyport, "--server", server.name(), "--"]).args(command);
         Outcome::of(&mut script)
+    }
+
+    /// Lets a program sign in.
+    ///
+    /// # Errors
+    /// When something of what is expected does not hold.
+    pub(super) fn sign_in(&self, signing_in: SigningIn) -> Result<Outcome, Failure> {
+        let mut script = self.python.script(self.workspace.path("tests/python/signing_in.py"));
+        script.args(["--anyport", &self.anyport, "--node"]).arg(self.javascript.node());
+        Outcome::of(script.arg("--scripts").arg(self.javascript.folder()).arg(signing_in.argument()))
     }
 
     /// Lets validators and clients look at the schemas of our servers.

@@ -9,6 +9,7 @@ use super::{
     dialogue::{CHECKS, Client, Dialogue, Era, Outcome, Script, Subject},
     meeting::{self, Meeting, Server},
     program,
+    signing_in::{Named, SigningIn},
 };
 use crate::{Failure, tools::Packages, workspace::Workspace};
 
@@ -16,6 +17,7 @@ const PAGE: &str = "docs/clients.md";
 const BEGIN: &str = "<!-- `cargo xtask interop --write` writes this table. -->\n";
 const BEGIN_BRIDGED: &str = "<!-- `cargo xtask interop --write` writes this table, too. -->\n";
 const BEGIN_COMMANDS: &str = "<!-- `cargo xtask interop --write` writes this table as well. -->\n";
+const BEGIN_SIGNED_IN: &str = "<!-- `cargo xtask interop --write` also writes this table. -->\n";
 const END: &str = "<!-- Until here. -->\n";
 
 /// The results of all meetings.
@@ -27,6 +29,8 @@ pub(super) struct Results {
     pub(super) met: Vec<Meeting>,
     /// Our commands.
     pub(super) commands: Vec<(program::Server, Outcome)>,
+    /// Programs that signed in.
+    pub(super) signed_in: Vec<(SigningIn, Outcome)>,
 }
 
 /// Checks that the page has the results of every meeting.
@@ -69,11 +73,12 @@ fn tables(
     results: &Results,
     met: &[Meeting],
     versions: &Versions,
-) -> Result<[(&'static str, String); 3], Failure> {
+) -> Result<[(&'static str, String); 4], Failure> {
     Ok([
         (BEGIN, table(&results.direct, versions)?),
         (BEGIN_BRIDGED, bridged(met, versions)?),
         (BEGIN_COMMANDS, commands(&results.commands, versions)?),
+        (BEGIN_SIGNED_IN, signed_in(&results.signed_in, versions)?),
     ])
 }
 
@@ -152,6 +157,21 @@ fn commands(outcomes: &[(program::Server, Outcome)], versions: &Versions) -> Res
         let name =
             versions.pinned(&server.package().replace("@modelcontextprotocol/", ""), server.package())?;
         table += &format!("| {name} | {} |\n", outcome.works.join(", "));
+    }
+    Ok(table)
+}
+
+/// A row for each program that signed in, with what it did then.
+fn signed_in(outcomes: &[(SigningIn, Outcome)], versions: &Versions) -> Result<String, Failure> {
+    let mut table = "| program | server | authorization server | tried |\n|---|---|---|---|\n".to_owned();
+    for (signing_in, outcome) in outcomes {
+        let name = |(name, package): Named| match package {
+            Some(package) => versions.pinned(name, package),
+            None => Ok(name.to_owned()),
+        };
+        let [program, server, authorization_server] = signing_in.parts().map(name);
+        let tried = outcome.works.join(", ");
+        table += &format!("| {} | {} | {} | {tried} |\n", program?, server?, authorization_server?);
     }
     Ok(table)
 }
@@ -297,6 +317,19 @@ mod tests {
         let outcome = Outcome { revision: String::new(), works };
         let table = commands(&[(program::Server::Everything, outcome)], &versions()).unwrap();
         assert_eq!(table.lines().last(), Some("| server-everything 1.32.2 | list, call |"));
+    }
+
+    #[test]
+    fn each_program_that_signed_in_has_a_row() {
+        let versions = Versions::read(&Workspace::find().unwrap()).unwrap();
+        let outcome = Outcome { revision: String::new(), works: vec!["login".to_owned()] };
+        let all = SigningIn::ALL.map(|one| (one, outcome.clone()));
+        let table = signed_in(&all, &versions).unwrap();
+        assert_eq!(table.lines().count(), 2 + all.len(), "{table}");
+        assert!(
+            table.contains("| Anyport | Python SDK 2 (mcp ") && table.ends_with(" | login |\n"),
+            "{table}"
+        );
     }
 
     #[test]

@@ -37,6 +37,16 @@ impl JavaScript {
         Ok(Self { node, folder })
     }
 
+    /// The Node that runs all of it.
+    pub(crate) fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// The folder of the scripts and packages.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The words that start one of the protocol's own servers, such as `server-everything`.
     pub(crate) fn server(&self, name: &str) -> Vec<String> {
         let program = self.folder.join("node_modules/@modelcontextprotocol").join(name).join("dist/index.js");

@@ -1,6 +1,9 @@
 //! The official conformance suite.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::node;
 use crate::{Failure, workspace::Workspace};
@@ -33,6 +36,13 @@ impl Suite {
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(&self.node);
         command.arg(self.package.join(PROGRAM)).arg(name);
+        command
+    }
+
+    /// A command that runs a script by the suite's Node.
+    pub(crate) fn script(&self, path: &Path) -> Command {
+        let mut command = Command::new(&self.node);
+        command.arg(path);
         command
     }
 

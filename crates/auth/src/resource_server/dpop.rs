@@ -8,7 +8,7 @@ use std::{
 
 use anyport_metrics::Counter;
 use anyport_seal::Sealer;
-use anyport_transport::http::{CredentialError, Scheme};
+use anyport_transport::http::{CredentialError, DpopSupport, Scheme};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::request::Parts;
 use jsonwebtoken::{
@@ -37,6 +37,16 @@ pub enum DpopPolicy {
     Offered,
     /// Every token must be bound.
     Required,
+}
+
+impl From<DpopPolicy> for DpopSupport {
+    fn from(policy: DpopPolicy) -> Self {
+        match policy {
+            DpopPolicy::Accepted => Self::Accepted,
+            DpopPolicy::Offered => Self::Offered,
+            DpopPolicy::Required => Self::Required,
+        }
+    }
 }
 
 /// Checks what tokens are bound to, and remembers the proofs that it has seen.
@@ -74,11 +84,6 @@ impl ProofChecker {
         refusals: Counter,
     ) -> Self {
         Self { policy, nonces, limits, seen: Mutex::default(), refusals }
-    }
-
-    /// Whether challenges offer the scheme.
-    pub(super) fn is_offered(policy: DpopPolicy) -> bool {
-        policy != DpopPolicy::Accepted
     }
 
     /// The algorithms by which proofs may be signed.

@@ -28,7 +28,7 @@ pub enum ConfigError {
     /// A secret that can be guessed.
     #[error(
         "the secret has {0} bytes, and HS256 needs 32 random ones at least (RFC 7518, section 3.2): \
-         `openssl rand -base64 32` makes one"
+         `openssl rand -hex 32` makes one"
     )]
     WeakSecret(usize),
     /// Two verifiers for the same tokens.

@@ -7,7 +7,7 @@
 //! # Layout
 //! - What is believed of a token: `jws` (its form), `claims`, `scopes`, `binding` (`cnf`), `dpop` (proofs).
 //! - Whose signature it is: [`Algorithm`], `key_set`, `key_source` (fetching, rotation).
-//! - What is remembered: `cache`.
+//! - What is remembered: `cache`. What the verifiers of one issuer have in common: `policy`, `configured`.
 //! - What says something else than what a caller may do: `signed_token`.
 //! - The verifiers: `jwt`, `shared_secret`, `introspection`, `api_keys`, and `verifiers`, which chooses.
 
@@ -16,6 +16,7 @@ mod api_keys;
 mod binding;
 mod cache;
 mod claims;
+mod configured;
 mod dpop;
 mod error;
 #[doc(hidden)]

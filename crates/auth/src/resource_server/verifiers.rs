@@ -1,4 +1,4 @@
-use anyport_transport::http::{Credential, CredentialVerifier, Verification};
+use anyport_transport::http::{Credential, CredentialVerifier, DpopSupport, Verification};
 use http::request::Parts;
 
 use super::{
@@ -146,8 +146,16 @@ impl CredentialVerifier for Verifiers {
         self.all().flat_map(CredentialVerifier::authorization_servers).collect()
     }
 
-    fn accepts_dpop(&self) -> bool {
-        self.all().any(CredentialVerifier::accepts_dpop)
+    /// [`DpopSupport::Required`] only if no verifier takes other tokens: API keys and tokens of a shared secret are never bound.
+    fn dpop_support(&self) -> DpopSupport {
+        let has_bearers = self.api_keys.is_some() || self.shared_secret.is_some();
+        let of_each = || self.all().map(CredentialVerifier::dpop_support);
+        match of_each().max().unwrap_or_default() {
+            DpopSupport::Required if has_bearers || of_each().any(|one| one != DpopSupport::Required) => {
+                DpopSupport::Offered
+            }
+            most => most,
+        }
     }
 
     fn dpop_algorithms(&self) -> &[&str] {

@@ -189,6 +189,20 @@ async fn bound_tokens_are_used_with_proofs() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_refused_after_its_nonce_was_asked_for_is_renewed() {
+    let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
+    servers.known(|known| known.wants_proofs = true);
+    assert_eq!(ask(&servers.sign_in(&vault, &time).user_agent(Browser)).await, 200);
+    servers.known(|known| {
+        known.asks_nonce_first = true;
+        known.access.clear();
+    });
+    // Nobody is there to sign in, and another program knows no nonce yet.
+    let other = servers.sign_in(&vault, &time);
+    assert_eq!((ask(&other).await, servers.known(|known| (known.logins, known.refreshes))), (200, (1, 1)));
+}
+
+#[tokio::test]
 async fn tokens_are_not_bound_because_the_authorization_server_could() {
     let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
     servers.known(|known| known.metadata = json!({"dpop_signing_alg_values_supported": ["ES256"]}));

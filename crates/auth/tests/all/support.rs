@@ -40,6 +40,8 @@ pub(crate) struct Known {
     pub(crate) token_requests: Vec<(Option<String>, String, Option<String>)>,
     /// Whether the server wants tokens that are bound to a key, with a nonce in each proof.
     pub(crate) wants_proofs: bool,
+    /// Whether it looks at the nonce before it looks at the token.
+    pub(crate) asks_nonce_first: bool,
     /// The proofs that came with calls that were answered.
     pub(crate) proofs: Vec<String>,
     /// What the page to sign in at was asked for, and what was registered.
@@ -131,6 +133,7 @@ impl Servers {
             is_broken: false,
             token_requests: Vec::new(),
             wants_proofs: false,
+            asks_nonce_first: false,
             proofs: Vec::new(),
             pages: Vec::new(),
             registrations: Vec::new(),
@@ -259,8 +262,10 @@ impl Servers {
                 document(&answer)
             }
             "/mcp" if known.wants_proofs => {
-                let token = headers.token("DPoP").filter(|token| known.access.contains(*token));
                 let nonce = headers.nonce();
+                let is_asked_first = known.asks_nonce_first && headers.proof.is_some() && nonce.is_none();
+                let token = headers.token("DPoP");
+                let token = token.filter(|token| is_asked_first || known.access.contains(*token));
                 let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
                 match (token, nonce.as_deref()) {
                     (None, _) => {

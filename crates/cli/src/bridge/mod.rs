@@ -53,7 +53,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let bridge = factory.bridge(UpstreamOptions {
         name: &target.name,
         server: &target.server,
-        target: destination(arguments, target)?,
+        target: destination(arguments, target, &factory)?,
         revision: arguments.server.revision.or(target.revision),
         open_timeout: arguments.server.timeout(),
         deadlines,
@@ -82,7 +82,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         && arguments.server.revision.is_none_or(Revision::is_stateless);
     let probe = match is_probed {
         true => Some(Probe::start(
-            destination(arguments, target)?,
+            destination(arguments, target, &factory)?,
             ConnectOptions::default().open_timeout(arguments.server.timeout()),
         )),
         false => None,
@@ -119,11 +119,14 @@ fn is_listening(arguments: &Arguments) -> bool {
 
 /// Where the transport finds the server. The client that has started the bridge calls it with the login of its user; whoever connects
 /// over a network does so only if the user has said so by `--account`.
-fn destination(arguments: &Arguments, target: &Target) -> Result<client::Target> {
+fn destination(arguments: &Arguments, target: &Target, factory: &UpstreamFactory) -> Result<client::Target> {
     let destination = arguments.server.destination(&target.server)?;
     let account = arguments.server.account.as_deref();
     Ok(match account.is_some() || !is_listening(arguments) {
-        true => with_login(destination, &target.server, account, &Surroundings::here()),
+        true => {
+            let limits = (factory.limits.sign_in, &factory.metrics);
+            with_login(destination, &target.server, account, &Surroundings::here(), limits)
+        }
         false => destination,
     })
 }

@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use anyport_auth::SignInLimits;
+use anyport_metrics::Metrics;
 use anyport_transport::client::{self, ConnectOptions, Connection, MessageObserver, child::LastLine};
 use serde_json::json;
 
@@ -23,8 +25,9 @@ pub(super) async fn connect(
     last_line: LastLine,
 ) -> Result<Connection> {
     let mut destination = hurried(options.server.destination(&target.server)?);
-    destination =
-        with_login(destination, &target.server, options.server.account.as_deref(), &Surroundings::here());
+    let (account, limits) = (options.server.account.as_deref(), SignInLimits::default());
+    let limits = (limits, &Metrics::new());
+    destination = with_login(destination, &target.server, account, &Surroundings::here(), limits);
     if let client::Target::Command(command) = &mut destination {
         command.last_line = Some(last_line);
     }

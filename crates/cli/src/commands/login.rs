@@ -1,6 +1,6 @@
 //! `anyport login`, `anyport logout` and `anyport accounts`: who this program is at servers that want to know.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use anyport_auth::{Credential, DEFAULT_ACCOUNT, SignInOptions, Vault};
@@ -43,6 +43,9 @@ pub(crate) struct LoginArguments {
     /// Print the URL of the page, and read the URL that the browser ends at from standard input.
     #[arg(long)]
     no_browser: bool,
+    /// How long to wait for you and the browser. Default: 300 s.
+    #[arg(long, value_name = "SECONDS", value_parser = crate::target::seconds)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     place: Place,
 }
@@ -92,6 +95,15 @@ struct Place {
 }
 
 impl LoginArguments {
+    /// `options` with the time that the user has.
+    fn limited(&self, options: SignInOptions) -> SignInOptions {
+        let limits = match self.timeout {
+            Some(timeout) => options.limits.login_timeout(timeout),
+            None => options.limits,
+        };
+        SignInOptions { limits, ..options }
+    }
+
     /// How the answer is written.
     pub(crate) fn output(&self) -> &output::Options {
         &self.place.output
@@ -143,6 +155,7 @@ pub(crate) fn login(arguments: &LoginArguments) -> Result<ExitCode> {
 fn login_to_server(arguments: &LoginArguments, target: &str, here: &Surroundings) -> Result<ExitCode> {
     let found = Found::resolve(target, here)?;
     let options = arguments.options.over(found.login.as_ref().map(|login| &login.options), here)?;
+    let options = arguments.limited(options);
     let of_file = found.login.as_ref().and_then(|login| login.account.as_deref());
     let account = match (arguments.account.as_str(), of_file) {
         (DEFAULT_ACCOUNT, Some(account)) => account,
@@ -178,7 +191,7 @@ fn login_to_provider(arguments: &LoginArguments, name: &str, here: &Surroundings
     let endpoint = Endpoint::new(issuer).map_err(wrong_url)?;
     let place = &arguments.place;
     let vault = sign_in::vault(&place.state()?)?;
-    let options = arguments.options.of_provider(here)?;
+    let options = arguments.limited(arguments.options.of_provider(here)?);
     let sign_in = sign_in::of_server(&endpoint, name, vault, options, here).map_err(at)?;
     let sign_in = sign_in.user_agent(arguments.browser());
     place.run(async || {

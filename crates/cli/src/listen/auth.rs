@@ -9,6 +9,7 @@ use anyport_auth::resource_server::{
 };
 use anyport_config::gateway::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretConfig};
 use anyport_metrics::Metrics;
+use anyport_seal::Sealer;
 use anyport_store::Store;
 use anyport_transport::http::ProtectedResource;
 
@@ -23,6 +24,8 @@ pub(super) struct Shared<'a> {
     pub(super) metrics: &'a Metrics,
     /// Where API keys are; asked for only if they are accepted.
     pub(super) store: &'a dyn Fn() -> Result<Arc<dyn Store>>,
+    /// What seals nonces; asked for only if proofs must have one.
+    pub(super) sealer: &'a dyn Fn() -> Result<Sealer>,
 }
 
 /// The verifiers of `config`.
@@ -38,7 +41,7 @@ pub(super) fn verifiers(config: &AuthConfig, shared: &Shared<'_>) -> Result<Veri
                 let verifier = introspecting(issuer, introspection, shared)?;
                 verifiers.introspection(verifier.map_err(wrong)?).map_err(wrong)?
             }
-            None => verifiers.jwt(jwt(issuer, shared).map_err(wrong)?).map_err(wrong)?,
+            None => verifiers.jwt(jwt(issuer, shared)?.map_err(wrong)?).map_err(wrong)?,
         };
     }
     if let Some(secret) = &config.secret {
@@ -66,7 +69,20 @@ pub(super) fn resource(config: &AuthConfig) -> ProtectedResource {
         .required_scopes(config.require.clone())
 }
 
-fn jwt(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Jwt, ConfigError> {
+fn jwt(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Result<Jwt, ConfigError>> {
+    let nonces = nonces(config, shared)?;
+    Ok(unsealed(config, shared).map(|jwt| match nonces {
+        Some(sealer) => jwt.dpop_nonces(sealer),
+        None => jwt,
+    }))
+}
+
+/// What seals the nonces that proofs must have, if they must.
+fn nonces(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Option<Sealer>> {
+    config.dpop_nonces.then(shared.sealer).transpose()
+}
+
+fn unsealed(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Jwt, ConfigError> {
     let mut jwt = match &config.keys_url {
         Some(url) => Jwt::keys_at(&config.issuer, url)?,
         None => Jwt::discover(&config.issuer)?,
@@ -96,7 +112,14 @@ fn introspecting(
 ) -> Result<Result<Introspection, ConfigError>> {
     let secret = read(client_secret, "client_secret", SecretSource::read_given)?;
     let made = Introspection::new(&config.issuer, url, client_id, secret);
+    let nonces = nonces(config, shared)?;
     Ok(made.map(|mut verifier| {
+        if let Some(seconds) = config.leeway {
+            verifier = verifier.leeway(Duration::from_secs(seconds.into()));
+        }
+        if let Some(sealer) = nonces {
+            verifier = verifier.dpop_nonces(sealer);
+        }
         verifier = config.audiences.iter().fold(verifier, Introspection::audience);
         let included = |verifier: Introspection, (scope, others): (&String, &Vec<String>)| {
             verifier.includes(scope, others.clone())
@@ -149,4 +172,30 @@ fn secret_place(secret: &SecretConfig) -> String {
 
 fn wrong(what: &str, error: &ConfigError) -> anyhow::Error {
     UserError::usage(format!("{what}: {error}"), "see docs/protecting.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn nonces_are_sealed_where_an_issuer_wants_them() {
+        let asked = Cell::new(0);
+        let sealer = || {
+            asked.set(asked.get() + 1);
+            Ok(Sealer::new(&anyport_seal::Key::from_bytes([7; 32])))
+        };
+        let store = || -> Result<Arc<dyn Store>> { anyhow::bail!("no store is needed") };
+        let (limits, metrics) = (VerifierLimits::default(), Metrics::new());
+        let shared = Shared { limits, metrics: &metrics, store: &store, sealer: &sealer };
+        for (dpop_nonces, times) in [(false, 0), (true, 1)] {
+            let issuer = "https://login.example".to_owned();
+            let issuer = IssuerConfig { issuer, dpop_nonces, ..IssuerConfig::default() };
+            let config = AuthConfig { issuers: [("a".to_owned(), issuer)].into(), ..AuthConfig::default() };
+            verifiers(&config, &shared).unwrap();
+            assert_eq!(asked.get(), times, "{dpop_nonces}");
+        }
+    }
 }

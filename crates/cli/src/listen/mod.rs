@@ -25,7 +25,7 @@ use anyport::{
 use anyport_config::gateway::AuthConfig;
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
-use anyport_seal::Key;
+use anyport_seal::{Key, Sealer};
 use anyport_store::Store;
 use anyport_transport::{
     BufferedBytes, ClientObserver,
@@ -165,8 +165,9 @@ pub(crate) fn check_auth(config: &AuthConfig) -> Result<()> {
     // The store of API keys is not opened for this.
     let config = AuthConfig { keys: false, ..config.clone() };
     let store = || -> Result<Arc<dyn Store>> { anyhow::bail!("the store is not opened by a check") };
-    let shared = auth::Shared { limits: Limits::with(&[]).verifier, metrics: &Metrics::new(), store: &store };
-    auth::verifiers(&config, &shared).map(drop)
+    let sealer = || Ok(Sealer::new(&Key::random()?));
+    let (limits, metrics) = (Limits::with(&[]).verifier, &Metrics::new());
+    auth::verifiers(&config, &auth::Shared { limits, metrics, store: &store, sealer: &sealer }).map(drop)
 }
 
 /// How callers over HTTP are authenticated, and what the server says of that.
@@ -188,7 +189,11 @@ fn authentication(
         })?;
         Ok(Arc::new(store::open(&state, metrics)))
     };
-    let shared = auth::Shared { limits: limits.verifier, metrics, store: &store };
+    let sealer = || match key(arguments.state_dir.clone()) {
+        Some(key) => Ok(Sealer::new(&key)),
+        None => Ok(Sealer::new(&Key::random()?)),
+    };
+    let shared = auth::Shared { limits: limits.verifier, metrics, store: &store, sealer: &sealer };
     let verifiers = auth::verifiers(&config, &shared)?;
     Ok((Authentication::verified_by(verifiers), auth::resource(&config)))
 }

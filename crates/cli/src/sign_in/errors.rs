@@ -20,7 +20,9 @@ pub(crate) fn failed(server: &str, error: &SignInError) -> Error {
             (Exit::Failed, "end the program that uses the port, or name another address with --redirect-uri")
         }
         SignInError::Browser(_) => (Exit::Auth, "--no-browser prints the page, to be opened anywhere"),
-        SignInError::TimedOut(_) => (Exit::Auth, "try again; --no-browser prints the page"),
+        SignInError::TimedOut(_) => {
+            (Exit::Auth, "try again; --timeout SECONDS waits longer, --no-browser prints the page")
+        }
         SignInError::Store(_) => {
             (Exit::Failed, "`anyport store check` looks for damage; --state-dir DIR names another folder")
         }

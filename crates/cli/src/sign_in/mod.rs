@@ -13,7 +13,7 @@ mod places;
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_auth::{Credential, DEFAULT_ACCOUNT, Error, Secret, SignIn, SignInOptions, Vault};
+use anyport_auth::{Credential, DEFAULT_ACCOUNT, Error, Secret, SignIn, SignInLimits, SignInOptions, Vault};
 use anyport_metrics::Metrics;
 use anyport_seal::Sealer;
 use anyport_store::Store;
@@ -77,6 +77,7 @@ pub(crate) fn with_login(
     server: &Server,
     account: Option<&str>,
     surroundings: &Surroundings,
+    (limits, metrics): (SignInLimits, &Metrics),
 ) -> Target {
     let Server::Http { headers, login, .. } = server else { return target };
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
@@ -84,6 +85,7 @@ pub(crate) fn with_login(
     }
     let Target::Http(endpoint) = target else { return target };
     let options = login.as_ref().map(|login| login.options.clone()).unwrap_or_default();
+    let options = SignInOptions { limits, ..options };
     let vault = match options.grant.has_user() {
         true => state_dir::of_gateways(surroundings).and_then(|state| known_vault(&state)),
         false => in_memory(),
@@ -92,7 +94,7 @@ pub(crate) fn with_login(
     let account = account.or(of_file).unwrap_or(DEFAULT_ACCOUNT);
     let sign_in = vault.map(|vault| of_server(&endpoint, account, vault, options, surroundings));
     Target::Http(match sign_in {
-        Some(Ok(sign_in)) => sign_in.endpoint(),
+        Some(Ok(sign_in)) => sign_in.metrics(metrics).endpoint(),
         // The URL of the server may have no token.
         Some(Err(error)) => {
             if login.is_some() || account != DEFAULT_ACCOUNT {

@@ -88,7 +88,7 @@ fn revision() -> impl TypedValueParser<Value = Revision> {
     PossibleValuesParser::new(Revision::ALL.map(Revision::as_str)).try_map(|text| Revision::from_str(&text))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds was expected".to_owned())?;
     match seconds {
         0.0 => Ok(Duration::MAX),

@@ -367,6 +367,17 @@ fn without_a_browser_the_answer_is_pasted() {
     assert_eq!(guarded.run(&["call", &url, "look"]).code, Some(0));
 }
 
+#[test]
+fn a_login_waits_for_its_user_as_long_as_it_is_told() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let mut login = Program::start(guarded.command(&["login", &url, "--no-browser", "--timeout", "0.2"]));
+    login.error_line(|line| line.starts_with("http://"));
+    assert_eq!(login.wait().code(), Some(3), "{}", login.stderr());
+    let said = login.stderr();
+    assert!(said.contains("nobody signed in within") && said.contains("--timeout SECONDS"), "{said}");
+}
+
 /// Invariant: Processes that share a login renew its token once, however many of them need it at once.
 #[test]
 fn several_processes_renew_a_token_once() {

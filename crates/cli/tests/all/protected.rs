@@ -235,6 +235,20 @@ fn faults_of_the_section_are_shown_at_their_place() {
             4,
             "is none of ES256",
         ),
+        (
+            "[auth.issuers.a]\nissuer = \"https://a.example\"\naudiences = [\"x\"]\nuntyped = false\n\
+             introspection = { url = \"https://a.example/i\", client_id = \"c\", client_secret = \"env:S\" }\n",
+            5,
+            "`types` and `untyped` are not for it",
+        ),
+        (
+            "[auth.issuers.a]\nissuer = \"https://a.example\"\naudiences = [\"x\"]\n\
+             introspection = { url = \"https://a.example/i\", client_id = \"c\", client_secret = \"env:S\" }\n\
+             [auth.issuers.b]\nissuer = \"https://b.example\"\naudiences = [\"x\"]\n\
+             introspection = { url = \"https://b.example/i\", client_id = \"c\", client_secret = \"env:S\" }\n",
+            8,
+            "`a` has one already",
+        ),
         ("[auth]\nkeyz = true\n", 2, "there is no key `keyz` here"),
         ("[servers.a]\nrequire = [\"\\\"\"]\n", 2, "is no scope"),
         (

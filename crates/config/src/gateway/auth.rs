@@ -34,12 +34,14 @@ pub struct IssuerConfig {
     pub algorithms: Vec<String>,
     /// The types (`typ`) of its tokens. Default: `at+jwt` and `JWT`.
     pub types: Vec<String>,
-    /// Whether tokens without a type are accepted. Default: as the type of verifier has it.
+    /// Whether tokens without a type are accepted. Default: yes.
     pub untyped: Option<bool>,
     /// Scopes that include others: `admin = ["write", "read"]`.
     pub includes: IndexMap<String, Vec<String>>,
     /// Tokens that are bound to keys.
     pub dpop: DpopUse,
+    /// Whether proofs of such tokens must have a nonce of this server's, which lasts as long as the limit `dpop_proof_age`.
+    pub dpop_nonces: bool,
     /// The seconds by which its clock may be off. Default: 60.
     pub leeway: Option<u32>,
     /// Asks the authorization server about each token, for tokens that are no JWTs.
@@ -113,6 +115,13 @@ impl AuthConfig {
                 return Err((at(&["issuers", name, "issuer"]), reason));
             }
         }
+        let mut introspecting = self.issuers.iter().filter(|(_, issuer)| issuer.introspection.is_some());
+        if let (Some((first, _)), Some((second, _))) = (introspecting.next(), introspecting.next()) {
+            let reason = format!(
+                "`{first}` has one already: a token that is not signed does not say whose it is, so one issuer alone can be asked about it"
+            );
+            return Err((at(&["issuers", second, "introspection"]), reason));
+        }
         match &self.secret {
             Some(secret) if secret.from.is_empty() => {
                 let reason = "it has no `from`: say where the secret is, as in `from = \"env:JWT_SECRET\"`";
@@ -148,8 +157,10 @@ impl IssuerConfig {
             return Err(("algorithms", reason));
         }
         if let Some(introspection) = &self.introspection {
-            if self.keys_url.is_some() || !self.algorithms.is_empty() || !self.types.is_empty() {
-                let reason = "`introspection` is for tokens that cannot be read here: `keys_url`, `algorithms` and `types` are not for it";
+            let is_for_signed =
+                !self.algorithms.is_empty() || !self.types.is_empty() || self.untyped.is_some();
+            if self.keys_url.is_some() || is_for_signed {
+                let reason = "with `introspection` the authorization server says what a token is: `keys_url`, `algorithms`, `types` and `untyped` are not for it";
                 return Err(("introspection", reason.to_owned()));
             }
             let missing = [

@@ -11,9 +11,8 @@ use tokio::time::Instant;
 use super::{
     body::Response,
     config::{Authentication, Token},
-    credential::{Credential, CredentialError, CredentialVerifier, Scheme, Verification},
-    credential_watch::CredentialWatch,
-    resource::{BEARER, DPOP, Refusal},
+    credential::{Credential, CredentialError, CredentialVerifier, DpopSupport, Scheme, Verification},
+    resource::Refusal,
     response,
     state::State,
     version::names_modern,
@@ -25,8 +24,8 @@ use crate::dialogue::refusal;
 pub(super) struct Caller {
     /// What it may do.
     pub(super) authorization: Authorization,
-    /// What ends the streams that it opens, if its credential can end.
-    pub(super) watch: Option<CredentialWatch>,
+    /// What the verifier let in. Streams end with it.
+    pub(super) credential: Option<Credential>,
 }
 
 /// Authenticates the caller of a request, and checks the scopes that every request to the endpoint needs.
@@ -69,7 +68,7 @@ async fn verified(
     parts: &Parts,
     verifier: &Arc<dyn CredentialVerifier>,
 ) -> Result<Caller, Refused> {
-    let presented = credential(parts, verifier.accepts_dpop())?;
+    let presented = credential(parts, verifier.dpop_support() != DpopSupport::Refused)?;
     let Some(credential) = presented else { return Err(Refused::NoCredential(SEND_TOKEN)) };
     if !is_token68(credential.token.as_bytes()) {
         return Err(Refused::not_a_token(credential.scheme));
@@ -82,7 +81,7 @@ async fn verified(
     if let Some(tokens) = &state.config.caller_tokens {
         tokens.note(&**verifier, &authorization, &credential);
     }
-    admit(state, parts, authorization, Some((credential, verifier)))
+    admit(state, parts, authorization, Some(credential))
 }
 
 /// Lets a caller in whose credential has not ended, and which has the scopes of the endpoint.
@@ -90,24 +89,18 @@ fn admit(
     state: &Arc<State>,
     parts: &Parts,
     authorization: Authorization,
-    credential: Option<(Credential, &Arc<dyn CredentialVerifier>)>,
+    credential: Option<Credential>,
 ) -> Result<Caller, Refused> {
+    let scheme = credential.as_ref().map_or(Scheme::Bearer, |credential| credential.scheme);
     // A verifier with a cache may answer by an authorization that has ended meanwhile.
     if authorization.expires().is_some_and(|end| end <= Instant::now()) {
-        let scheme = credential.map_or(Scheme::Bearer, |(credential, _)| credential.scheme);
         return Err(Refused::Credential(scheme, CredentialError::Invalid("the token has expired".into())));
     }
     if !state.resource.required.iter().all(|scope| authorization.allows(scope)) {
         let granted = (!names_modern(&parts.headers)).then_some(authorization);
-        return Err(Refused::Scope { granted });
+        return Err(Refused::Scope { scheme, granted });
     }
-    let watch = credential.map(|(credential, verifier)| CredentialWatch {
-        state: state.clone(),
-        verifier: verifier.clone(),
-        credential,
-        authorization: authorization.clone(),
-    });
-    Ok(Caller { authorization, watch })
+    Ok(Caller { authorization, credential })
 }
 
 /// The credential of a request; `None` if it has none of a scheme that is accepted.
@@ -166,7 +159,7 @@ pub(super) enum Refused {
     Credential(Scheme, CredentialError),
     /// 403 `insufficient_scope`: a scope that every request needs is missing. `granted` is set if the challenge names the
     /// scopes of the caller as well.
-    Scope { granted: Option<Authorization> },
+    Scope { scheme: Scheme, granted: Option<Authorization> },
 }
 
 impl Refused {
@@ -214,22 +207,21 @@ impl Refused {
             Self::NoCredential(_) => challenge(headers, &Refusal::default()),
             Self::Malformed(message) => {
                 let error = Some(("invalid_request", *message));
-                challenge(headers, &Refusal { scheme: BEARER, error, ..Refusal::default() });
+                challenge(headers, &Refusal { error, ..Refusal::default() });
             }
-            Self::Scope { granted } => {
-                let error = Some(INSUFFICIENT_SCOPE);
+            Self::Scope { scheme, granted } => {
+                let (scheme, error) = (*scheme, Some(INSUFFICIENT_SCOPE));
                 let granted = granted.as_ref();
-                challenge(headers, &Refusal { scheme: BEARER, error, granted, ..Refusal::default() });
+                challenge(headers, &Refusal { scheme, error, granted, ..Refusal::default() });
             }
             Self::Credential(_, CredentialError::Unavailable { retry_after, .. }) => {
                 headers.insert(header::RETRY_AFTER, seconds(*retry_after));
             }
             Self::Credential(scheme, error) => {
                 let (code, scheme) = match error {
-                    CredentialError::InvalidProof(_) => ("invalid_dpop_proof", DPOP),
-                    CredentialError::UseNonce(_) => ("use_dpop_nonce", DPOP),
-                    _ if *scheme == Scheme::Dpop => ("invalid_token", DPOP),
-                    _ => ("invalid_token", BEARER),
+                    CredentialError::InvalidProof(_) => ("invalid_dpop_proof", Scheme::Dpop),
+                    CredentialError::UseNonce(_) => ("use_dpop_nonce", Scheme::Dpop),
+                    _ => ("invalid_token", *scheme),
                 };
                 let words = words(error);
                 challenge(headers, &Refusal { scheme, error: Some((code, &words)), ..Refusal::default() });

@@ -14,12 +14,23 @@ pub struct Credential {
 }
 
 /// The scheme of an `Authorization` header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scheme {
     /// `Bearer` (RFC 6750).
+    #[default]
     Bearer,
     /// `DPoP` (RFC 9449): the request has a proof in its header `DPoP`.
     Dpop,
+}
+
+impl Scheme {
+    /// The name of the scheme, as challenges write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
 }
 
 /// The token is a secret.
@@ -43,8 +54,8 @@ pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
     /// `resource`. Whatever takes time, such as fetching keys, is [`Verification::Pending`].
     fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification;
 
-    /// Verifies `credential` again while a stream is open that it has opened: whether it was revoked meanwhile. A cached
-    /// answer is not good enough here, and a proof was one of the request alone. The default verifies a request that has
+    /// Verifies `credential` again while a stream is open that it has opened: whether it was revoked meanwhile. A verifier that can
+    /// learn of a revocation does not answer from a cache here, and a proof was one of the request alone. The default verifies a request that has
     /// nothing but the credential, which suits verifiers without a cache and without proofs.
     fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
         let (head, ()) = http::Request::new(()).into_parts();
@@ -65,15 +76,30 @@ pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Whether it accepts tokens that are bound to keys by DPoP, so that challenges offer that scheme as well.
-    fn accepts_dpop(&self) -> bool {
-        false
+    /// What becomes of tokens that are bound to keys by DPoP. The scheme `DPoP` is read only if they are accepted.
+    fn dpop_support(&self) -> DpopSupport {
+        DpopSupport::Refused
     }
 
     /// The algorithms of DPoP proofs that it accepts, for challenges and metadata.
     fn dpop_algorithms(&self) -> &[&str] {
         &[]
     }
+}
+
+/// What becomes of tokens that are bound to a key of their holder (RFC 9449, "DPoP"), and whether clients learn of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DpopSupport {
+    /// They are refused: only the scheme `Bearer` is read.
+    #[default]
+    Refused,
+    /// They are accepted.
+    Accepted,
+    /// They are accepted, and challenges and metadata offer them.
+    Offered,
+    /// Only they are accepted: challenges have no scheme but `DPoP`, and metadata says so (RFC 9728 §2,
+    /// `dpop_bound_access_tokens_required`).
+    Required,
 }
 
 /// The result of a verification.

@@ -1,22 +1,35 @@
+//! Streams end with the credential that opened them: when it expires, and soon after it was revoked.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use anyport_service::Authorization;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
+    config::Authentication,
     credential::{Credential, CredentialError, CredentialVerifier, Verification},
     state::State,
 };
 
 /// The credential by which a stream was opened: the stream ends with it.
 pub(super) struct CredentialWatch {
-    pub(super) state: Arc<State>,
-    pub(super) verifier: Arc<dyn CredentialVerifier>,
-    pub(super) credential: Credential,
-    pub(super) authorization: Authorization,
+    state: Arc<State>,
+    verifier: Arc<dyn CredentialVerifier>,
+    credential: Credential,
+    authorization: Authorization,
 }
 
 impl CredentialWatch {
+    /// Watches the credential of a caller with `authorization`; `None` without a verifier, as other credentials do not end.
+    pub(super) fn new(
+        state: &Arc<State>,
+        credential: Credential,
+        authorization: Authorization,
+    ) -> Option<Self> {
+        let Authentication::Verified(verifier) = &state.config.authentication else { return None };
+        Some(Self { state: state.clone(), verifier: verifier.clone(), credential, authorization })
+    }
+
     /// Completes when the credential has expired, and soon after it was revoked.
     pub(super) async fn ended(self) {
         let expired = async {
@@ -73,6 +86,8 @@ impl fmt::Debug for CredentialWatch {
     }
 }
 
-/// How long it may be unknown whether a credential is valid: a stream ends 35 s after the revocation at the latest.
+/// How long it may be unknown whether a credential is valid. With the default of `credential_check`, a stream ends 35 s after the
+/// revocation at the latest, if the verifier learns of it.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// The pause after which a verifier that could not say is asked again.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -84,7 +84,7 @@ pub use config::{
 };
 pub use connect_info::ConnectInfo;
 pub use credential::{
-    ClientCertificate, Credential, CredentialError, CredentialVerifier, Scheme, Verification,
+    ClientCertificate, Credential, CredentialError, CredentialVerifier, DpopSupport, Scheme, Verification,
 };
 pub use endpoint::Endpoint;
 pub use further::{FurtherEndpoint, FurtherEndpoints};

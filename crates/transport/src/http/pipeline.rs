@@ -23,9 +23,11 @@ use super::{
     body::{Body, Response},
     config::Route,
     connect_info::ConnectInfo,
+    credential::Scheme,
+    credential_watch::CredentialWatch,
     legacy, modern,
     request_body::{check_framing, collect, json_body},
-    resource::{BEARER, Refusal, WELL_KNOWN},
+    resource::{Refusal, WELL_KNOWN},
     response::{self, LacksScope, method_not_allowed},
     rest,
     routes::{RestPath, Target},
@@ -95,7 +97,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
         }
     } else {
         // Load balancers have no token, and learn nothing here.
-        Caller { authorization: Principal::anonymous().into(), watch: None }
+        Caller { authorization: Principal::anonymous().into(), credential: None }
     };
     answer_caller(state, target, parts, body, caller).await
 }
@@ -124,9 +126,10 @@ async fn answer_caller<B: Received>(
     body: B,
     caller: Caller,
 ) -> Response {
-    let Caller { authorization, watch } = caller;
-    // Callers without scopes lack none.
-    let granted = authorization.scopes().is_some().then(|| authorization.clone());
+    let Caller { authorization, credential } = caller;
+    // Who has neither lacks no scope, and no stream of his ends.
+    let limited = credential.is_some() || authorization.scopes().is_some();
+    let limited = limited.then(|| authorization.clone());
     // Boxed, like all that is not on the way of a modern call: futures are moved, and theirs are large.
     let mut response = match target {
         Target::Endpoint => endpoint(state, parts, body, authorization).await,
@@ -135,28 +138,28 @@ async fn answer_caller<B: Received>(
             Box::pin(async move { sse::message(state, &parts, body, authorization).await }).await
         }
         #[cfg(feature = "websocket")]
-        Target::WebSocket => return super::socket::open(state, parts, Caller { authorization, watch }),
+        Target::WebSocket => return super::socket::open(state, parts, Caller { authorization, credential }),
         Target::Rest(path) => {
             Box::pin(async move { rest::answer(state, path, &parts, body, authorization).await }).await
         }
         Target::Custom => Box::pin(custom(state, parts, body, authorization)).await,
     };
-    if let Some(watch) = watch
-        && response.body().is_event_stream()
+    let Some(caller) = limited else { return response };
+    let scheme = credential.as_ref().map_or(Scheme::Bearer, |credential| credential.scheme);
+    challenge(state, &mut response, scheme, &caller);
+    if response.body().is_event_stream()
+        && let Some(watch) = credential.and_then(|credential| CredentialWatch::new(state, credential, caller))
     {
         response.body_mut().end_with(watch.ended());
-    }
-    if let Some(granted) = granted {
-        challenge(state, &mut response, &granted);
     }
     response
 }
 
 /// Challenges a caller that lacks a scope of the operation.
-fn challenge(state: &State, response: &mut Response, caller: &Authorization) {
+fn challenge(state: &State, response: &mut Response, scheme: Scheme, caller: &Authorization) {
     let Some(LacksScope { scopes, with_granted }) = response.extensions_mut().remove() else { return };
     let granted = with_granted.then_some(caller);
-    let refusal = Refusal { scheme: BEARER, error: Some(INSUFFICIENT_SCOPE), scopes: &scopes, granted };
+    let refusal = Refusal { scheme, error: Some(INSUFFICIENT_SCOPE), scopes: &scopes, granted };
     state.resource.challenge(response.headers_mut(), &refusal);
 }
 

@@ -9,6 +9,7 @@ use super::{
     body::{Body, Response},
     challenge::Challenge,
     config::{Authentication, Config},
+    credential::{CredentialVerifier, DpopSupport, Scheme},
     protected_resource::ProtectedResource,
     public_url::PublicUrl,
     response,
@@ -26,8 +27,26 @@ pub(super) struct Resource {
     pub(super) required: Vec<String>,
     /// The metadata, if an authorization server is named.
     metadata: Option<Metadata>,
-    /// The algorithms of DPoP proofs, if such tokens are accepted.
-    dpop: Option<String>,
+    dpop: Dpop,
+}
+
+/// Tokens that are bound to keys, as challenges and metadata tell of them.
+#[derive(Debug, Default)]
+struct Dpop {
+    support: DpopSupport,
+    /// The algorithms of proofs, with spaces between them.
+    algorithms: String,
+}
+
+impl Dpop {
+    fn of(verifier: &dyn CredentialVerifier) -> Self {
+        Self { support: verifier.dpop_support(), algorithms: verifier.dpop_algorithms().join(" ") }
+    }
+
+    /// Whether clients are told.
+    fn is_offered(&self) -> bool {
+        self.support >= DpopSupport::Offered
+    }
 }
 
 #[derive(Debug)]
@@ -49,15 +68,14 @@ impl Resource {
             Authentication::Verified(verifier) => Some(verifier),
             _ => None,
         };
-        let dpop = verifier.filter(|verifier| verifier.accepts_dpop());
-        let dpop = dpop.map(|verifier| verifier.dpop_algorithms().join(" "));
+        let dpop = verifier.map(|verifier| Dpop::of(&**verifier)).unwrap_or_default();
         let mut servers = config.resource.authorization_servers.clone();
         if servers.is_empty() {
             servers = verifier.map(|verifier| verifier.authorization_servers()).unwrap_or_default();
         }
         let metadata = config.public_url.as_ref().zip(identifier.as_deref()).filter(|_| !servers.is_empty());
-        let metadata = metadata
-            .map(|(url, identifier)| Metadata::of(config, (url, identifier), &servers, dpop.as_deref()));
+        let metadata =
+            metadata.map(|(url, identifier)| Metadata::of(config, (url, identifier), &servers, &dpop));
         Self { identifier: identifier.unwrap_or_default(), required, metadata, dpop }
     }
 
@@ -106,20 +124,31 @@ impl Resource {
         response
     }
 
-    /// The challenges of a request without a credential that let it in: `error` stands in that of the scheme `of`.
+    /// The challenges of a request that is refused: one for each scheme that clients may use. The error stands in that of the
+    /// scheme that was presented, or in the only one.
     pub(super) fn challenges(&self, refusal: &Refusal<'_>) -> Vec<HeaderValue> {
-        let scopes = self.scopes(refusal);
-        let schemes = [(BEARER, None), (DPOP, self.dpop.as_deref())];
-        let accepted =
-            schemes.into_iter().filter(|(scheme, algorithms)| *scheme == BEARER || algorithms.is_some());
-        let challenges = accepted.map(|(scheme, algorithms)| {
-            let mut challenge = Challenge::new(scheme);
-            if let Some((error, description)) = refusal.error.filter(|_| refusal.scheme == scheme) {
+        let scopes = self.scopes(refusal).join(" ");
+        let schemes: &[Scheme] = match self.dpop.support {
+            DpopSupport::Refused => &[Scheme::Bearer],
+            // Who presents a bound token knows of them.
+            DpopSupport::Accepted if refusal.scheme == Scheme::Dpop => &[Scheme::Dpop],
+            DpopSupport::Accepted => &[Scheme::Bearer],
+            DpopSupport::Offered => &[Scheme::Bearer, Scheme::Dpop],
+            DpopSupport::Required => &[Scheme::Dpop],
+        };
+        let challenges = schemes.iter().map(|scheme| {
+            let mut challenge = Challenge::new(scheme.name());
+            let has_error = schemes.len() == 1 || refusal.scheme == *scheme;
+            if let Some((error, description)) = refusal.error.filter(|_| has_error) {
                 challenge = challenge.with_error(error, description);
             }
-            challenge = challenge.with("scope", &scopes.join(" "));
             let url = self.metadata.as_ref().map_or("", |metadata| &metadata.url);
-            challenge.with("resource_metadata", url).with("algs", algorithms.unwrap_or_default())
+            let challenge = challenge.with("scope", &scopes).with("resource_metadata", url);
+            match scheme {
+                Scheme::Bearer => challenge,
+                // RFC 9449 §7.1: `algs` is "a space-delimited list of supported JWS algorithms".
+                Scheme::Dpop => challenge.with("algs", &self.dpop.algorithms),
+            }
         });
         challenges.filter_map(Challenge::into_header).collect()
     }
@@ -149,8 +178,8 @@ impl Resource {
 /// Why a request is challenged.
 #[derive(Debug, Default)]
 pub(super) struct Refusal<'a> {
-    /// The scheme of the credential that was presented.
-    pub(super) scheme: &'static str,
+    /// The scheme of the credential that was presented, or should have been.
+    pub(super) scheme: Scheme,
     /// The code of the error and its description; none for a request without a credential.
     pub(super) error: Option<(&'static str, &'a str)>,
     /// The scopes that the operation needs beside those of the endpoint.
@@ -158,11 +187,6 @@ pub(super) struct Refusal<'a> {
     /// The caller whose scopes are named as well.
     pub(super) granted: Option<&'a Authorization>,
 }
-
-/// The scheme of RFC 6750.
-pub(super) const BEARER: &str = "Bearer";
-/// The scheme of RFC 9449.
-pub(super) const DPOP: &str = "DPoP";
 
 /// 2026-07-28, authorization §Refresh Tokens: MCP servers "SHOULD NOT include `offline_access` in `WWW-Authenticate` scope or
 /// Protected Resource Metadata `scopes_supported`, as refresh tokens are not a resource requirement."
@@ -173,7 +197,7 @@ impl Metadata {
         config: &Config,
         (url, identifier): (&PublicUrl, &str),
         authorization_servers: &[String],
-        dpop: Option<&str>,
+        dpop: &Dpop,
     ) -> Self {
         let ProtectedResource { scopes_supported, name, .. } = &config.resource;
         let path = config.path.trim_end_matches('/');
@@ -189,9 +213,12 @@ impl Metadata {
         if let Some(name) = name {
             document["resource_name"] = json!(name);
         }
-        if let Some(algorithms) = dpop.filter(|algorithms| !algorithms.is_empty()) {
-            let algorithms: Vec<&str> = algorithms.split(' ').collect();
+        if dpop.is_offered() {
+            let algorithms: Vec<&str> = dpop.algorithms.split_whitespace().collect();
             document["dpop_signing_alg_values_supported"] = json!(algorithms);
+        }
+        if dpop.support == DpopSupport::Required {
+            document["dpop_bound_access_tokens_required"] = json!(true);
         }
         // RFC 9728 §3.1: the well-known part stands "between the host component and the path".
         let public = format!("{}{path}", url.path());

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode, header, request::Parts};
 use super::{
     authenticate::Caller,
     body::Response,
+    credential_watch::CredentialWatch,
     response::{self, method_not_allowed},
     state::State,
 };
@@ -29,8 +30,11 @@ pub(super) fn open(state: &Arc<State>, parts: Parts, caller: Caller) -> Response
         return response::error(StatusCode::SERVICE_UNAVAILABLE, &error);
     }
     let limits = &state.config.limits;
+    let Caller { authorization, credential } = caller;
+    let watch =
+        credential.and_then(|credential| CredentialWatch::new(state, credential, authorization.clone()));
     let connection = ConnectionConfig {
-        authorization: caller.authorization,
+        authorization,
         supported: state.config.supported.clone(),
         limits: limits.message,
         max_open_requests: limits.max_open_requests,
@@ -49,7 +53,7 @@ pub(super) fn open(state: &Arc<State>, parts: Parts, caller: Caller) -> Response
         config,
         limits.write_timeout,
         async {
-            match caller.watch {
+            match watch {
                 Some(watch) => watch.ended().await,
                 None => std::future::pending().await,
             }

@@ -13,12 +13,13 @@ use anyport_seal::Sealer;
 use anyport_store::Clock;
 use anyport_transport::{
     client::http::Endpoint,
-    http::{Credential, CredentialVerifier, Verification},
+    http::{Credential, CredentialVerifier, DpopSupport, Verification},
 };
 use http::request::Parts;
 
 use self::verifier::{Config, Verifier};
 use super::{
+    configured::configured_verifier,
     dpop::{DpopPolicy, ProofChecker},
     error::ConfigError,
     limits::VerifierLimits,
@@ -81,24 +82,10 @@ impl Introspection {
         Ok(Self { config, verifier: OnceLock::new() })
     }
 
-    policy_setters!();
-
     /// Sends the client's secret as a parameter (`client_secret_post`). Default: as a header (`client_secret_basic`).
     #[must_use]
     pub fn secret_in_body(self) -> Self {
         self.with(|config| config.method = AuthMethod::Post)
-    }
-
-    /// Sets which tokens must be bound to a key of the caller (RFC 9449). Default: none must.
-    #[must_use]
-    pub fn dpop(self, policy: DpopPolicy) -> Self {
-        self.with(|config| config.dpop = policy)
-    }
-
-    /// Has proofs contain a nonce of this server's (RFC 9449, section 9). Processes with the same key accept each other's.
-    #[must_use]
-    pub fn dpop_nonces(self, sealer: Sealer) -> Self {
-        self.with(|config| config.nonces = Some(sealer))
     }
 
     /// Asks with the proxies and certificates of `endpoint`, wherever that is.
@@ -106,57 +93,6 @@ impl Introspection {
     pub fn endpoint(self, endpoint: &Endpoint) -> Self {
         self.with(|config| config.endpoint = endpoint.clone())
     }
-
-    /// Counts in `metrics`.
-    #[must_use]
-    pub fn metrics(self, metrics: &Metrics) -> Self {
-        self.with(|config| config.metrics = metrics.clone())
-    }
-
-    /// The issuer.
-    pub fn issuer(&self) -> &str {
-        &self.config.issuer
-    }
-
-    fn with_policy(self, change: impl FnOnce(&mut TokenPolicy)) -> Self {
-        self.with(|config| change(&mut config.policy))
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.config);
-        self.verifier = OnceLock::new();
-        self
-    }
-
-    fn verifier(&self) -> &Arc<Verifier> {
-        self.verifier.get_or_init(|| Arc::new(Verifier::new(self.config.clone())))
-    }
 }
 
-impl CredentialVerifier for Introspection {
-    fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification {
-        self.verifier().verify(&Presented { credential, head: Some(head), resource })
-    }
-
-    fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
-        self.verifier().verify(&Presented { credential, head: None, resource })
-    }
-
-    fn authorization_servers(&self) -> Vec<String> {
-        vec![self.config.issuer.clone()]
-    }
-
-    fn accepts_dpop(&self) -> bool {
-        ProofChecker::is_offered(self.config.dpop)
-    }
-
-    fn dpop_algorithms(&self) -> &[&str] {
-        ProofChecker::ALGORITHMS
-    }
-}
-
-impl fmt::Debug for Introspection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Introspection").field("issuer", &self.config.issuer).finish_non_exhaustive()
-    }
-}
+configured_verifier!(Introspection);

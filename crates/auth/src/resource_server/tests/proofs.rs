@@ -6,7 +6,7 @@ use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Authorization;
 use anyport_transport::http::{
-    ClientCertificate, Credential, CredentialError, CredentialVerifier as _, Scheme,
+    ClientCertificate, Credential, CredentialError, CredentialVerifier as _, DpopSupport, Scheme,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, request::Parts};
@@ -112,7 +112,10 @@ fn a_bound_token_is_refused_as_bearer_and_an_unbound_one_as_dpop() {
     let as_dpop = ready(verifier.verify(&dpop(&unbound), &with_proofs(&[&proof]), RESOURCE));
     assert!(refusal(as_dpop).contains("not bound"));
     let strict = Jwt::keys(ISSUER, &key_set(&[&issuer])).unwrap().dpop(DpopPolicy::Required);
-    assert!(strict.accepts_dpop() && refusal(present(&strict, &unbound)).contains("must be"));
+    assert!(
+        strict.dpop_support() == DpopSupport::Required
+            && refusal(present(&strict, &unbound)).contains("must be")
+    );
 }
 
 /// Invariant: A token that is bound to a key is of no use without that key.

@@ -4,6 +4,7 @@
 //! revision.
 
 mod attacks;
+mod bound_tokens;
 mod metadata;
 mod scopes;
 mod streams;

@@ -9,14 +9,23 @@ use std::{
 };
 
 use anyport_service::{Authorization, Principal, sync::Lock};
-use anyport_transport::http::{Credential, CredentialError, CredentialVerifier, Scheme, Verification};
+use anyport_transport::http::{
+    Credential, CredentialError, CredentialVerifier, DpopSupport, Scheme, Verification,
+};
 use http::request::Parts;
 use tokio::time::Instant;
 
 /// Knows these tokens: `good`, `later` (known after a while), `read` and `files` (with that scope alone), `read+files`, `minute`
-/// and `soon` (end after that), `ended`, `bad`, `down`; and with DPoP `bound`, `unproven` and `nonce`.
-#[derive(Clone, Debug, Default)]
+/// and `soon` (end after that), `ended`, `bad`, `down`; and with DPoP `bound`, `bound-read`, `unproven` and `nonce`.
+#[derive(Clone, Debug)]
 pub(super) struct Scripted(Arc<Inner>);
+
+/// Bound tokens are offered.
+impl Default for Scripted {
+    fn default() -> Self {
+        Self::with_dpop(DpopSupport::Offered)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -25,9 +34,14 @@ struct Inner {
     verified: AtomicUsize,
     verified_again: AtomicUsize,
     resources: Lock<Vec<String>>,
+    dpop: DpopSupport,
 }
 
 impl Scripted {
+    pub(super) fn with_dpop(dpop: DpopSupport) -> Self {
+        Self(Arc::new(Inner { dpop, ..Inner::default() }))
+    }
+
     /// From now on no token is valid.
     pub(super) fn revoke(&self) {
         *self.0.revoked.lock() = true;
@@ -71,6 +85,7 @@ impl Scripted {
                 Authorization::unlimited(Principal::subject_of("https://login.example", "eve"))
             }
             (Scheme::Bearer, "none") => Authorization::scoped(ada, [""; 0]),
+            (Scheme::Dpop, "bound-read") => Authorization::scoped(ada, ["read"]),
             (Scheme::Bearer, "read" | "files" | "offline_access") => Authorization::scoped(ada, [token]),
             (Scheme::Bearer, "read+files") => Authorization::scoped(ada, ["read", "files"]),
             (Scheme::Bearer, "minute") => {
@@ -107,8 +122,8 @@ impl CredentialVerifier for Scripted {
         Verification::Ready(self.of(credential))
     }
 
-    fn accepts_dpop(&self) -> bool {
-        true
+    fn dpop_support(&self) -> DpopSupport {
+        self.0.dpop
     }
 
     fn dpop_algorithms(&self) -> &[&str] {
