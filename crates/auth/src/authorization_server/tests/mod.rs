@@ -1,0 +1,7 @@
+//! The authorization server as clients, browsers and attackers see it.
+
+mod attacks;
+mod clients;
+mod flow;
+mod limits;
+mod support;
