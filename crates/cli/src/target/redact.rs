@@ -47,12 +47,10 @@ impl HiddenTokens {
             KNOWN.write().unwrap_or_else(PoisonError::into_inner).retain(|one| Some(one) != oldest.as_ref());
         }
     }
-}
 
-/// The tokens of a login that is over are hidden no longer: there may be one for each caller.
-impl Drop for HiddenTokens {
-    fn drop(&mut self) {
-        let hidden = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+    /// Hides none of them any longer.
+    pub(crate) fn release(&self) {
+        let hidden = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         KNOWN.write().unwrap_or_else(PoisonError::into_inner).retain(|one| !hidden.contains(one));
     }
 }

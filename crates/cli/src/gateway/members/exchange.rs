@@ -30,8 +30,17 @@ impl CallerExchange {
     /// The token of one caller.
     pub(super) fn of(&self, caller: ScopedPrincipal) -> ExchangedToken {
         let tokens = OfCaller { exchange: self.clone(), caller };
-        let hidden = HiddenTokens::default();
-        ExchangedToken::new(&self.exchange, tokens, move |token: &Secret| hidden.hide([token.expose()]))
+        let hidden = HiddenWhileUsed(HiddenTokens::default());
+        ExchangedToken::new(&self.exchange, tokens, move |token: &Secret| hidden.0.hide([token.expose()]))
+    }
+}
+
+/// Hides the tokens of one caller for as long as they are used: callers come and go.
+struct HiddenWhileUsed(HiddenTokens);
+
+impl Drop for HiddenWhileUsed {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 
