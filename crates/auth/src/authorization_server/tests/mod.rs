@@ -4,4 +4,5 @@ mod attacks;
 mod clients;
 mod flow;
 mod limits;
+mod published_clients;
 mod support;
