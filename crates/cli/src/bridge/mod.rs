@@ -97,6 +97,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         client_headers: None,
         caller_tokens: None,
         observer: None,
+        authorization_server: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);

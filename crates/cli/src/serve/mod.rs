@@ -68,6 +68,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         client_headers: None,
         caller_tokens: None,
         observer: None,
+        authorization_server: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());
