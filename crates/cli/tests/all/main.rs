@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod authorization_server;
 mod bad_servers;
 mod book;
 mod bridge;
@@ -21,6 +22,7 @@ mod confined;
 mod crash;
 mod doctor;
 mod documents;
+mod exchanged;
 mod failing_commands;
 mod findable;
 mod first_ten_minutes;
