@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(
-    after_help = "Examples:\n  anyport user add ada\n  anyport user add ada --scope data:read < password.txt"
+    after_help = "Examples:\n  anyport user add ada\n  anyport user add ada --scope data:read"
 )]
 pub(super) struct Arguments {
     /// The name with which the user signs in: letters, digits, dots, `-`, `_` and `@`.
