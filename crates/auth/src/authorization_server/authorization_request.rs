@@ -3,7 +3,7 @@
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::Parameters;
+use super::{parameters::Parameters, user::User};
 
 /// A request that is in order, apart from the user's consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,15 @@ impl AuthorizationRequest {
             resource,
             scopes: scopes(parameters.get("scope"), known)?,
         })
+    }
+}
+
+impl AuthorizationRequest {
+    /// The scopes that `user` may grant; `None` if that is none of those that are asked for.
+    pub(crate) fn grantable(&self, user: &User) -> Option<Vec<String>> {
+        let Some(own) = &user.scopes else { return Some(self.scopes.clone()) };
+        let scopes: Vec<String> = self.scopes.iter().filter(|scope| own.contains(scope)).cloned().collect();
+        (self.scopes.is_empty() || !scopes.is_empty()).then_some(scopes)
     }
 }
 

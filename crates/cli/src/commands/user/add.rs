@@ -17,9 +17,7 @@ use crate::{
 /// The arguments of `anyport user add`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-#[command(
-    after_help = "Examples:\n  anyport user add ada\n  anyport user add ada --scope data:read < password.txt"
-)]
+#[command(after_help = "Examples:\n  anyport user add ada\n  anyport user add ada --scope data:read")]
 pub(super) struct Arguments {
     /// The name with which the user signs in: letters, digits, dots, `-`, `_` and `@`.
     name: String,
