@@ -3,10 +3,7 @@
 //! Everything that must happen at once is a compare-and-set of this one record: that a code is redeemed once, that a refresh token
 //! is replaced once, that a reuse ends the grant. So several processes on one store behave as one.
 
-use std::{
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use anyport_store::{Bucket, Clock, Collection, Error as StoreError, Record, Store, Version};
 use serde::{Deserialize, Serialize};
@@ -14,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     error::ServerError,
     limits::{AuthorizationServerLimits, Refusals},
+    time::seconds_since_1970,
     token_text::{TokenKind, has_hash, hash, random_id, random_text},
     user::User,
 };
@@ -241,6 +239,11 @@ impl Grants {
         }
     }
 
+    /// The resource of an authorization code.
+    pub(crate) async fn of_code(&self, code: &str) -> Result<Option<String>, ServerError> {
+        Ok(self.find(TokenKind::Code, code).await?.map(|found| found.grant.resource))
+    }
+
     /// The grant that `refresh_token` was given for, whatever has become of the token.
     pub(crate) async fn of_refresh_token(&self, refresh_token: &str) -> Result<Option<Found>, ServerError> {
         Ok(self.find(TokenKind::Refresh, refresh_token).await?.filter(|found| {
@@ -412,7 +415,7 @@ impl Grants {
     }
 
     pub(super) fn seconds(&self) -> u64 {
-        self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+        seconds_since_1970(&self.clock)
     }
 }
 

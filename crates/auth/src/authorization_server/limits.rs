@@ -55,6 +55,13 @@ limits! {
             beyond = "the user signs in again"
         )]
         pub browser_session: Duration,
+        /// How long a consent is remembered, where that is configured.
+        #[default("30 days" = DAY * 30)]
+        #[limit(
+            Seconds "remembered_consent", note = " that a consent is remembered, with `consent = \"remember\"`",
+            beyond = "the user is asked again"
+        )]
+        pub remembered_consent: Duration,
         /// The size in bytes of the metadata document of a client.
         #[default(5 KiB)]
         #[limit(

@@ -10,7 +10,7 @@ use siphasher::sip128::{Hash128, Hasher128 as _, SipHasher24};
 use tokio::time::Instant;
 
 /// What was found out about tokens, by the token and the resource that it was presented for. Tokens themselves are not kept.
-pub(super) struct TokenCache<T>(RwLock<Table<T>>);
+pub(crate) struct TokenCache<T>(RwLock<Table<T>>);
 
 struct Table<T> {
     entries: HashMap<TokenHash, Cached<T>>,
@@ -26,10 +26,10 @@ struct Cached<T> {
 /// The hash of a token and a resource: SipHash-2-4 of 128 bits, with a key that this process alone has. A token with the hash of
 /// another one cannot be looked for without the key. It costs a tenth of a SHA-256, which each call would pay.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenHash(u64, u64);
+pub(crate) struct TokenHash(u64, u64);
 
 impl TokenHash {
-    pub(super) fn of(token: &str, resource: &str) -> Self {
+    pub(crate) fn of(token: &str, resource: &str) -> Self {
         static KEY: LazyLock<[u64; 2]> = LazyLock::new(|| [random(), random()]);
         let mut hash = SipHasher24::new_with_keys(KEY[0], KEY[1]);
         hash.write(token.as_bytes());
@@ -47,18 +47,18 @@ fn random() -> u64 {
 }
 
 impl<T: Clone> TokenCache<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(RwLock::new(Table { entries: HashMap::new(), order: VecDeque::new() }))
     }
 
     /// What is known of a token at `now`.
-    pub(super) fn get(&self, hash: &TokenHash, now: Instant) -> Option<T> {
+    pub(crate) fn get(&self, hash: &TokenHash, now: Instant) -> Option<T> {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         table.entries.get(hash).filter(|cached| now < cached.until).map(|cached| cached.value.clone())
     }
 
     /// Keeps what is known of a token until `until`. Beyond `most`, the oldest are forgotten.
-    pub(super) fn insert(&self, hash: TokenHash, value: T, until: Instant, most: usize) {
+    pub(crate) fn insert(&self, hash: TokenHash, value: T, until: Instant, most: usize) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let Table { entries, order } = &mut *table;
         if entries.insert(hash, Cached { value, until }).is_none() {
@@ -73,7 +73,7 @@ impl<T: Clone> TokenCache<T> {
 
     /// The number of tokens.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).entries.len()
     }
 }

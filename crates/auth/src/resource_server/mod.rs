@@ -14,7 +14,7 @@
 mod algorithm;
 mod api_keys;
 mod binding;
-mod cache;
+pub(crate) mod cache;
 mod claims;
 mod configured;
 mod dpop;
@@ -29,7 +29,7 @@ mod key_source;
 mod limits;
 mod policy;
 mod presented;
-mod refusal;
+pub(crate) mod refusal;
 mod remote;
 mod scopes;
 mod shared_secret;

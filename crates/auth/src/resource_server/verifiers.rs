@@ -5,6 +5,7 @@ use super::{
     api_keys::ApiKeys, api_keys::is_api_key, error::ConfigError, introspection::Introspection,
     jws::claimed_issuer, jwt::Jwt, refusal::invalid, shared_secret::SharedSecretJwt,
 };
+use crate::authorization_server::IssuedTokens;
 
 /// Several verifiers, of which each token has one alone.
 ///
@@ -17,6 +18,7 @@ pub struct Verifiers {
     shared_secret: Option<SharedSecretJwt>,
     introspection: Option<Introspection>,
     api_keys: Option<ApiKeys>,
+    issued: Option<IssuedTokens>,
 }
 
 impl Verifiers {
@@ -75,6 +77,17 @@ impl Verifiers {
         }
     }
 
+    /// Adds the access tokens of an authorization server in this program.
+    ///
+    /// # Errors
+    /// If such tokens have a verifier already.
+    pub fn issued(mut self, issued: IssuedTokens) -> Result<Self, ConfigError> {
+        match self.issued.replace(issued) {
+            Some(_) => Err(ConfigError::Twice("tokens of our own".into())),
+            None => Ok(self),
+        }
+    }
+
     fn check_issuer(&self, issuer: &str) -> Result<(), ConfigError> {
         match self.of_issuer(Some(issuer)) {
             Some(_) => Err(ConfigError::Twice(issuer.to_owned())),
@@ -98,6 +111,9 @@ impl Verifiers {
     fn choose(&self, token: &str) -> Option<&dyn CredentialVerifier> {
         if is_api_key(token) {
             return self.api_keys.as_ref().map(|keys| keys as &dyn CredentialVerifier);
+        }
+        if IssuedTokens::is_one(token) {
+            return self.issued.as_ref().map(|issued| issued as &dyn CredentialVerifier);
         }
         match claimed_issuer(token) {
             Some(issuer) => self.of_issuer(issuer.as_deref()),
@@ -127,7 +143,8 @@ impl CredentialVerifier for Verifiers {
     }
 
     fn authorization_servers(&self) -> Vec<String> {
-        self.all().flat_map(CredentialVerifier::authorization_servers).collect()
+        let issued = self.issued.iter().flat_map(CredentialVerifier::authorization_servers);
+        issued.chain(self.all().flat_map(CredentialVerifier::authorization_servers)).collect()
     }
 
     /// [`DpopSupport::Required`] only if no verifier takes other tokens: API keys and tokens of a shared secret are never bound.

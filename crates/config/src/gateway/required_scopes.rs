@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::{auth::check_scopes, model::GatewayConfig};
+use super::{model::GatewayConfig, values::check_scopes};
 
 /// Every `require` of a file beside that of `[auth]`, with the path of its key.
 fn all(config: &GatewayConfig) -> impl Iterator<Item = (Vec<&str>, &[String])> {

@@ -68,6 +68,12 @@ impl FurtherEndpoints {
         served.iter().for_each(|served| served.set(&endpoints));
     }
 
+    /// The paths of the endpoints of now.
+    pub fn paths(&self) -> Vec<String> {
+        let endpoints = self.0.lock().endpoints.clone();
+        endpoints.iter().map(|endpoint| endpoint.path.clone()).collect()
+    }
+
     /// Has `served` serve the endpoints of now, and whatever they are later.
     pub(super) fn serve(&self, served: &Arc<dyn ServesFurther>) {
         let endpoints = {
