@@ -10,7 +10,6 @@ use serde_json::Value;
 use toml_edit::{Document, Item};
 
 use super::{
-    auth::AuthConfig,
     model::{GatewayConfig, UpstreamConfig},
     required_scopes::check_required,
 };
@@ -109,12 +108,10 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
     for own in config.servers.keys() {
         check_name(own).map_err(|reason| fault(place(&["servers", own]), reason, Vec::new()))?;
     }
-    if !config.auth.is_set()
-        && let Some(section) = place(&["auth"]).filter(|_| config.auth == AuthConfig::default())
-    {
+    if is_empty_table(text, "auth") {
         let reason =
             "it is empty, so that everyone may call: say who may, or leave the section out".to_owned();
-        return Err(fault(Some(section), reason, Vec::new()));
+        return Err(fault(place(&["auth"]), reason, Vec::new()));
     }
     let auth = config.auth.check(config.gateway.public_url.as_deref());
     let auth = auth.map_err(|(keys, reason)| (["auth".to_owned()].into_iter().chain(keys).collect(), reason));
@@ -184,6 +181,13 @@ fn unknown_key(message: &str) -> (String, Vec<String>) {
     let Some((key, rest)) = rest.split_once('`') else { return (message.to_owned(), Vec::new()) };
     let expected = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     (format!("there is no key `{key}` here"), expected)
+}
+
+/// Whether a table is there, and nothing in it.
+fn is_empty_table(text: &str, key: &str) -> bool {
+    let document = Document::parse(text).ok();
+    let table = document.as_ref().and_then(|document| document.get(key)?.as_table_like());
+    table.is_some_and(|table| table.is_empty())
 }
 
 /// Where the value of `keys`, or of the last of them that is there, stands in `text`.
