@@ -11,6 +11,8 @@
 //! - What may be asked: `safe_url`, `fetch`.
 //! - The steps: `discover`, `registration`, `callback`, `login`, `refresh`, `revoke`.
 //! - What is kept: [`Credential`] in a [`Vault`].
+//! - Logins of a gateway's callers, each by his own: [`CallerLogins`].
+//! - Tokens in exchange for those of a gateway's callers: [`TokenExchange`].
 //! - Users who sign in at an identity provider: [`identity_provider`].
 //! - What both sides sign and verify by: `crypto`.
 //! - [`SignIn`] puts them together, with [`SignInOptions`], [`SignInLimits`] and a [`UserAgent`].
@@ -18,6 +20,7 @@
 pub mod authorization_server;
 mod authorize;
 mod callback;
+mod caller_login;
 mod challenge;
 mod client_auth;
 mod credential;
@@ -50,12 +53,17 @@ mod shown;
 mod sign_in;
 mod store_sealer;
 mod token;
+mod token_exchange;
 mod unattended;
 mod user_agent;
 mod vault;
 
 pub use authorize::{AuthorizationParameters, AuthorizationRequest};
 pub use callback::Callback;
+pub use caller_login::{
+    CONNECT, CONNECT_CALLBACK, CallerLogin, CallerLoginLimits, CallerLogins, LoginServer, connect_routes,
+    is_caller_account,
+};
 pub use challenge::{BoundTokens, Challenge, Challenges};
 pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};
 pub use credential::Credential;
@@ -81,5 +89,9 @@ pub use secret::Secret;
 pub use server_metadata::{ServerMetadata, ServerMetadataError, server_metadata_places};
 pub use sign_in::{DEFAULT_ACCOUNT, SignIn, SignInState};
 pub use token::{Grant, TokenAnswer, TokenRequest};
+pub use token_exchange::{
+    ExchangeError, ExchangeOptions, ExchangeProtocol, ExchangedToken, SubjectToken, SubjectTokens,
+    TokenExchange,
+};
 pub use user_agent::UserAgent;
 pub use vault::{CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN, Vault};

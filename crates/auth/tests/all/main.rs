@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod caller_logins;
+mod exchanges;
 mod fetching;
 mod grants;
 mod limits;
