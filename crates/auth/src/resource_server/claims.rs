@@ -98,13 +98,16 @@ impl Claims {
         if exp + leeway <= seconds {
             return Err(invalid("the token has expired"));
         }
-        if self.nbf.is_some_and(|nbf| nbf - leeway > seconds)
-            || self.iat.is_some_and(|iat| iat - leeway > seconds)
-        {
-            return Err(invalid("the token is not valid yet"));
-        }
+        self.check_begin(now)?;
         let rest = Duration::from_secs_f64((exp + leeway - seconds).clamp(0.0, FOREVER));
         Ok(now.instant.checked_add(rest).unwrap_or(now.instant))
+    }
+
+    /// Checks `nbf` and `iat`.
+    pub(super) fn check_begin(&self, now: &Moment) -> Result<(), CredentialError> {
+        let latest = now.seconds() + now.leeway.as_secs_f64();
+        let has_begun = [self.nbf, self.iat].into_iter().flatten().all(|begin| begin <= latest);
+        has_begun.then_some(()).ok_or(invalid("the token is not valid yet"))
     }
 
     /// Checks that the token is for `resource`, or for one of `audiences`.
@@ -137,11 +140,12 @@ impl Claims {
     /// caller may do. Many authorization servers type all of their tokens as `JWT`.
     pub(super) fn check_kind(&self) -> Result<(), CredentialError> {
         let text = |claim: &'_ Option<Value>| claim.as_ref().and_then(Value::as_str).map(str::to_owned);
-        // Keycloak says in the claim `typ`, Cognito in `token_use`, what a token is.
+        // Keycloak says in the claim `typ`, Cognito (`access`) and Hydra (`access_token`) in `token_use`, what a token is.
         let typ = text(&self.typ);
         let is_other =
             typ.as_deref().is_some_and(|typ| ["ID", "Refresh", "Offline", "Logout"].contains(&typ))
-                || text(&self.token_use).is_some_and(|token_use| token_use != "access");
+                || text(&self.token_use)
+                    .is_some_and(|token_use| !["access", "access_token"].contains(&&*token_use));
         // OpenID Connect Core, sections 2 and 3.1.3.6. Access tokens of older Keycloaks have a nonce, too.
         let has_scope = self.scope.is_some() || self.scp.is_some() || typ.as_deref() == Some("Bearer");
         let is_id = self.at_hash.is_some() || self.c_hash.is_some() || self.nonce.is_some() && !has_scope;

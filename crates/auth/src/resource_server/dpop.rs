@@ -142,7 +142,7 @@ impl ProofChecker {
         if claims.htm != head.method.as_str() {
             return Err(wrong("the proof is for another method (htm)"));
         }
-        if !is_same_url(&claims.htu, presented.resource, head.uri.path()) {
+        if !is_same_url(&claims.htu, presented, head.uri.path()) {
             return Err(wrong("the proof is for another URL (htu)"));
         }
         self.check_nonce(claims.nonce.as_deref(), now)?;
@@ -244,22 +244,19 @@ fn has_private_part(proof: &UnverifiedToken<'_>) -> bool {
     })
 }
 
-/// Whether `htu` is the URL of the request, without query and fragment.
-fn is_same_url(htu: &str, resource: &str, path: &str) -> bool {
+/// Whether `htu` is the URL of the request to `path`, without query and fragment: at the origin of the resource, and below the path of the
+/// public URL, which a proxy before us has taken away.
+fn is_same_url(htu: &str, presented: &Presented<'_>, path: &str) -> bool {
     let without_query = |url: &str| {
         let mut url = Url::parse(url).ok()?;
         url.set_query(None);
         url.set_fragment(None);
         Some(url)
     };
-    let (Some(found), Some(mut expected)) = (without_query(htu), without_query(resource)) else {
+    let (Some(found), Some(mut expected)) = (without_query(htu), without_query(presented.resource)) else {
         return false;
     };
-    // A proxy before us may have taken the front of the path away. Otherwise the path is the request's own: an endpoint may have
-    // further ones below it.
-    if !expected.path().ends_with(path) {
-        expected.set_path(path);
-    }
+    expected.set_path(&format!("{}{path}", presented.public_path()));
     found == expected
 }
 

@@ -1,6 +1,6 @@
 //! A credential together with what of its request proves whose it is.
 
-use anyport_transport::http::{ClientCertificate, Credential};
+use anyport_transport::http::{ClientCertificate, Credential, PublicPath};
 use http::request::Parts;
 
 /// A credential, the head of the request that presents it, and the resource that it is presented for.
@@ -28,6 +28,11 @@ impl Presented<'_> {
     pub(super) fn certificate(&self) -> Option<&[u8; 32]> {
         let certificate = self.head?.extensions.get::<ClientCertificate>();
         certificate.map(|certificate| &certificate.sha256)
+    }
+
+    /// What stands before the path of the request for clients.
+    pub(super) fn public_path(&self) -> &str {
+        self.head.and_then(|head| head.extensions.get::<PublicPath>()).map_or("", |path| &path.0)
     }
 
     pub(super) fn keep(&self) -> Kept {

@@ -81,6 +81,7 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
     }
     file.ask_for_inputs(None)?;
     arguments.listen.adopt(&file.config, file.folder())?;
+    arguments.listen.check_required_scopes(&file.config)?;
     listen::run(async || serve(&arguments, file).await)
 }
 

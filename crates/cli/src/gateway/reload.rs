@@ -76,6 +76,7 @@ impl Running {
             return Err(UserError::failed(problem, "write it anew, or start the gateway with another file"));
         }
         let file = Arc::new(old_file.read_again()?);
+        arguments.listen.check_required_scopes(&file.config)?;
         let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
         let (before, factory) = (self.factories.now(), self.factories.under(&limits));
         let (old, reached) = (self.members(), ReachedServers::all(&file).await);

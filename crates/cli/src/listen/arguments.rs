@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_config::gateway::{AuthConfig, GatewayConfig};
+use anyport_config::gateway::{AuthConfig, GatewayConfig, first_required};
 use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
 use clap::ValueEnum;
@@ -329,6 +329,24 @@ impl Arguments {
             self.file_auth = Some(config.auth.clone());
         }
         Ok(())
+    }
+
+    /// Checks that a file which requires scopes is served over HTTP only to callers whose scopes are known: whoever has none
+    /// that are known, such as all who share one token, may do everything.
+    ///
+    /// # Errors
+    /// If a scope is required of callers who present none.
+    pub(crate) fn check_required_scopes(&self, config: &GatewayConfig) -> Result<()> {
+        let is_known = !self.speaks(Transport::Http) || self.auth().is_some();
+        match first_required(config).filter(|_| !is_known) {
+            None => Ok(()),
+            Some(key) => Err(UserError::usage(
+                format!(
+                    "{key} is in the file, and nothing says which scopes a caller has: it would hold for nobody"
+                ),
+                "set [auth], or an option such as --auth-issuer, and start the gateway anew; see docs/protecting.md",
+            )),
+        }
     }
 
     /// Whether others than the user of this program may be among its callers.

@@ -33,6 +33,7 @@ pub use model::{
     UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
+pub use required_scopes::first_required;
 pub use upstream::NO_HEADERS;
 
 /// The JSON Schema of `anyport.toml`.

@@ -98,7 +98,7 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
         expected,
     };
     let config: GatewayConfig = toml::from_str(text).map_err(|error| {
-        let (reason, expected) = unknown_key(error.message());
+        let (reason, expected) = explained(error.message());
         fault(error.span(), reason, expected).showing(FaultPlace::with_hidden_values)
     })?;
     let place = |keys: &[&str]| span(text, keys);
@@ -107,6 +107,11 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
     }
     for own in config.servers.keys() {
         check_name(own).map_err(|reason| fault(place(&["servers", own]), reason, Vec::new()))?;
+    }
+    if is_empty_table(text, "auth") {
+        let reason =
+            "it is empty, so that everyone may call: say who may, or leave the section out".to_owned();
+        return Err(fault(place(&["auth"]), reason, Vec::new()));
     }
     let auth = config.auth.check(config.gateway.public_url.as_deref());
     let auth = auth.map_err(|(keys, reason)| (["auth".to_owned()].into_iter().chain(keys).collect(), reason));
@@ -147,11 +152,42 @@ fn check_name(own: &str) -> Result<(), String> {
 }
 
 /// The message for a key that is not known, and the keys that are: the parser names both in one sentence.
+/// What a parser says of a fault, without the value that is wrong: it may be a secret. Behind it, the keys that may stand there.
+fn explained(message: &str) -> (String, Vec<String>) {
+    let without_value =
+        ["invalid type: ", "invalid value: ", "unknown variant "].into_iter().find_map(|fault| {
+            let (value, expected) = message.strip_prefix(fault)?.rsplit_once(", expected ")?;
+            // The name of a type of ours says nothing to who writes a file.
+            let expected =
+                if expected.starts_with("struct ") { "a table: { key = value }" } else { expected };
+            let kind = value.split(' ').next().filter(|_| fault == "invalid type: ").unwrap_or_default();
+            Some(match kind {
+                "" => format!("it must be {expected}"),
+                "sequence" => format!("it is a list, and must be {expected}"),
+                "map" => format!("it is a table, and must be {expected}"),
+                "integer" | "floating" => format!("it is a number, and must be {expected}"),
+                "string" => format!("it is a text, and must be {expected}"),
+                kind => format!("it is a {kind}, and must be {expected}"),
+            })
+        });
+    match without_value {
+        Some(reason) => (reason, Vec::new()),
+        None => unknown_key(message),
+    }
+}
+
 fn unknown_key(message: &str) -> (String, Vec<String>) {
     let Some(rest) = message.strip_prefix("unknown field `") else { return (message.to_owned(), Vec::new()) };
     let Some((key, rest)) = rest.split_once('`') else { return (message.to_owned(), Vec::new()) };
     let expected = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     (format!("there is no key `{key}` here"), expected)
+}
+
+/// Whether a table is there, and nothing in it.
+fn is_empty_table(text: &str, key: &str) -> bool {
+    let document = Document::parse(text).ok();
+    let table = document.as_ref().and_then(|document| document.get(key)?.as_table_like());
+    table.is_some_and(|table| table.is_empty())
 }
 
 /// Where the value of `keys`, or of the last of them that is there, stands in `text`.
@@ -367,6 +403,10 @@ mod tests {
             "[upstreams.a]\nenv = { A = SECRET, B = \"x\" }\n",
             "[upstreams.a]\nargs = [\n  \"--token=SECRET\" nonsense\n]\n",
             "[upstreams.a]\nargs = [\n  \"--token\", SECRET,\n]\n",
+            "[auth]\nsecret = \"SECRET, expected x\"\n",
+            "[auth]\nkeys = \"SECRET\"\n",
+            "[upstreams.a]\nurl = \"x\"\nauth = \"SECRET\"\n",
+            "[auth.issuers.a]\nintrospection = \"SECRET\"\n",
         ] {
             assert!(!refused(text).contains("SECRET"), "{}", refused(text));
         }
@@ -403,8 +443,11 @@ mod tests {
             ("[upstreams.\"a b\"]\nurl = \"x\"\n", "64 at most: a-b"),
             ("[knowledge.a]\n", "it has no `docs`"),
             ("[knowledge.a]\ndocs = [\"x\"]\n[upstreams.a]\nurl = \"y\"\n", "there is an upstream a, too"),
-            ("[upstreams.a]\nstart = \"late\"\nurl = \"x\"\n", "unknown variant `late`"),
+            ("[upstreams.a]\nstart = \"late\"\nurl = \"x\"\n", "it must be `on-demand` or `eager`"),
             ("[upstreams.a]\ncommand = 3\n", "a text or a list of texts"),
+            ("[auth]\nsecret = \"x\"\n", "it is a text, and must be a table"),
+            ("[auth]\nkeys = \"x\"\n", "it is a text, and must be a boolean"),
+            ("[gateway]\n[auth]\n", "2 | [auth]\n"),
             ("[upstreams.a\n", "anyport.toml:1:"),
             ("[limits]\nrounds = -1\n", "2 | rounds = -1"),
         ] {

@@ -1,23 +1,38 @@
 //! The scopes that calls of virtual servers, upstreams and tools need.
 
+use std::iter;
+
 use super::{model::GatewayConfig, values::check_scopes};
+
+/// Every `require` of a file beside that of `[auth]`, with the path of its key.
+fn all(config: &GatewayConfig) -> impl Iterator<Item = (Vec<&str>, &[String])> {
+    let servers = config.servers.iter().map(|(name, server)| (vec!["servers", name], &*server.require));
+    let upstreams = config.upstreams.iter().flat_map(|(name, upstream)| {
+        let tools = upstream
+            .tools
+            .iter()
+            .map(move |(tool, change)| (vec!["upstreams", name, "tools", tool], &*change.require));
+        iter::once((vec!["upstreams", name], &*upstream.require)).chain(tools)
+    });
+    servers.chain(upstreams).map(|(mut path, scopes)| {
+        path.push("require");
+        (path, scopes)
+    })
+}
+
+/// Where a file requires a scope first, beside `[auth]`; `None` if it does not.
+pub fn first_required(config: &GatewayConfig) -> Option<String> {
+    all(config).find(|(_, scopes)| !scopes.is_empty()).map(|(path, _)| path.join("."))
+}
 
 /// Checks the scopes that a file requires, beside those of `[auth]`.
 ///
 /// # Errors
 /// The path of the key that is wrong, and why.
 pub(super) fn check_required(config: &GatewayConfig) -> Result<(), (Vec<String>, String)> {
-    let wrong = |keys: &[&str], scopes: &[String]| {
-        check_scopes(scopes).map_err(|reason| (keys.iter().map(|key| (*key).to_owned()).collect(), reason))
-    };
-    for (name, server) in &config.servers {
-        wrong(&["servers", name, "require"], &server.require)?;
-    }
-    for (name, upstream) in &config.upstreams {
-        wrong(&["upstreams", name, "require"], &upstream.require)?;
-        for (tool, change) in &upstream.tools {
-            wrong(&["upstreams", name, "tools", tool, "require"], &change.require)?;
-        }
+    for (path, scopes) in all(config) {
+        let owned = || path.iter().map(|key| (*key).to_owned()).collect();
+        check_scopes(scopes).map_err(|reason| (owned(), reason))?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use bytestring::ByteString;
 
 use super::{
     content, definition,
-    edits::{Edits, text_of},
+    edits::Edits,
     endpoint::{Endpoint, Target},
     in_flight::InFlight,
     large_result::{Called, Owner, ResultLimit},
@@ -151,10 +151,7 @@ impl Forward {
             return params.with_value("ref", &edits.finish()).unwrap_or_else(|| params.clone());
         }
         let key = if self.method == Method::ResourcesRead { "uri" } else { "name" };
-        match params.find(key).and_then(text_of) {
-            Some(name) if name == *self.target.own => params.clone(),
-            _ => params.with_value(key, &own()).unwrap_or_else(|| params.clone()),
-        }
+        params.with_value(key, &own()).unwrap_or_else(|| params.clone())
     }
 }
 

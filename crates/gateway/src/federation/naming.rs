@@ -128,7 +128,13 @@ impl Naming {
 
     /// Whether names and definitions stay as they are.
     pub(super) fn is_identity(&self) -> bool {
-        *self == Self::default().prefix("")
+        // Asked at each call.
+        let Self { selection, tools, prompts, required, .. } = self;
+        self.keeps_names()
+            && selection.is_all()
+            && tools.is_empty()
+            && prompts.is_empty()
+            && required.is_empty()
     }
 
     /// The name that clients see, if no other item has it.

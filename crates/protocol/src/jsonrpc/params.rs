@@ -51,11 +51,14 @@ impl Params {
     }
 
     /// The same params, with `value` in place of the value of the member called `name`; `None` if they have no such member. The
-    /// notes move with the members.
+    /// notes move with the members, and nothing is written if the value is there already.
     #[must_use]
     pub fn with_value(&self, name: &str, value: &Raw) -> Option<Self> {
         let (text, value) = (self.raw.as_str(), value.as_str());
         let Member { range, value: old, .. } = self.members().find(|member| member.is(name))?;
+        if old == value {
+            return Some(self.clone());
+        }
         let start = range.end - old.len();
         let raw = Raw::trusted_text([&text[..start], value, &text[range.end..]].concat());
         let Places { mut all, count, known } = self.places;

@@ -36,7 +36,7 @@ pub(crate) fn answer(server: &Arc<Served>, request: Request, context: Context) -
             list(server, (List::Prompts, ttls.prompts), |registry| &*registry.prompts, &request, &context)
         }
         Some(Method::Complete) if offers.completions => completion::complete(server, request.params, context),
-        Some(Method::Listen) => subscriptions::listen(server, request.params.raw(), context.principal()),
+        Some(Method::Listen) => subscriptions::listen(server, request.params.raw(), context.authorization()),
         Some(Method::Discover) => Ok(Reply::ready(Ok(server.core.discovery.clone()))),
         _ => Err(Error::method_not_found(&request.method)),
     }

@@ -1,7 +1,8 @@
 //! `subscriptions/listen`.
 
 use anyport_protocol::{Error, Raw, subscription::SubscriptionFilter};
-use anyport_service::{Principal, Reply};
+use anyport_service::{Authorization, Reply};
+use bytestring::ByteString;
 
 use crate::{core::Served, events::ListenError, write::ResultWriter};
 
@@ -9,7 +10,8 @@ use crate::{core::Served, events::ListenError, write::ResultWriter};
 ///
 /// # Errors
 /// -32602 for a malformed filter; -32603 when too many listen or the server is shutting down.
-pub(crate) fn listen(server: &Served, params: &Raw, principal: &Principal) -> Result<Reply, Error> {
+pub(crate) fn listen(server: &Served, params: &Raw, caller: &Authorization) -> Result<Reply, Error> {
+    let principal = caller.principal();
     let asked = SubscriptionFilter::read(params)?;
     let agreed = SubscriptionFilter {
         tools: asked.tools && server.core.offers.tools,
@@ -23,7 +25,11 @@ pub(crate) fn listen(server: &Served, params: &Raw, principal: &Principal) -> Re
     }
     let registry = server.core.registry.load_full();
     let uris = agreed.uris.into_iter().take(server.core.limits.max_subscriptions);
-    let uris = uris.filter(|uri| registry.may_subscribe(uri, principal)).collect();
+    // Nobody is asked for further scopes by this request, which has others to honor.
+    let is_agreed = |uri: &ByteString| {
+        registry.may_subscribe(uri, principal) && registry.grants_subscription(uri, caller)
+    };
+    let uris = uris.filter(is_agreed).collect();
     let end = ResultWriter::complete(0).finish(&server.env.identity, None)?;
     let listening = server.env.resources.events.listen(
         SubscriptionFilter { uris, ..agreed },

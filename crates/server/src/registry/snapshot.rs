@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use anyport_protocol::uri::contains;
-use anyport_service::Principal;
+use anyport_service::{Authorization, Principal};
 
 use super::catalog::{Catalog, Items};
 use crate::{
     prompt,
     resource::{ResourceEntry, TemplateEntry},
+    scopes::RequiredScopes,
     tool,
 };
 
@@ -63,6 +64,25 @@ impl Registry {
     pub(crate) fn may_subscribe(&self, uri: &str, principal: &Principal) -> bool {
         self.may_hear_of(uri, principal)
             || self.resources.seen(principal).any(|item| contains(uri, &item.key))
+    }
+
+    /// Whether `caller` has the scopes to hear of changes of `uri`: those of what `uri` is, or is a part of, and of all that is a part
+    /// of it, as a subscription covers its parts.
+    pub(crate) fn grants_subscription(&self, uri: &str, caller: &Authorization) -> bool {
+        let is_granted = |scopes: &RequiredScopes| scopes.check(caller).is_ok();
+        let resources = || self.resources.items().values();
+        let mut parts = resources().filter(|item| contains(uri, &item.key));
+        if !parts.all(|item| is_granted(&item.entry().scopes)) {
+            return false;
+        }
+        let wholes = resources().filter(|item| contains(&item.key, uri));
+        match wholes.max_by_key(|item| item.key.len()) {
+            Some(nearest) => is_granted(&nearest.entry().scopes),
+            None => {
+                let mut templates = self.templates.items().values().filter(|item| item.entry().makes(uri));
+                templates.all(|item| is_granted(&item.entry().scopes))
+            }
+        }
     }
 
     fn may_read(&self, uri: &str, principal: &Principal) -> bool {

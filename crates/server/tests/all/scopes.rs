@@ -7,9 +7,10 @@ use anyport_server::{
     Argument, Authorization, BuildError, CallError, CompletionRequest, Context, Principal, Prompt, Resource,
     Server, Template, Tool, ToolResult, Values, prompt, resource, tool,
 };
+use anyport_service::Event;
 use serde_json::{Value, json};
 
-use crate::common::{error, result};
+use crate::common::{error, result, start};
 
 /// Reads secrets.
 #[tool(require = "data:read", require = "data:list")]
@@ -126,6 +127,24 @@ async fn what_needs_a_scope_is_listed_without_it() {
     let server = Server::builder("s", "1").tool(hidden).build().unwrap();
     let unknown = error(&server, Method::ToolsCall, json!({"name": "hidden"}), caller(&[])).await;
     assert_eq!(unknown.reason, Some(Reason::UnknownTool), "what is hidden does not exist");
+}
+
+/// Invariant: Nobody hears of changes of a resource without the scopes that reading it takes.
+#[tokio::test]
+async fn a_subscription_covers_what_its_caller_has_the_scopes_for() {
+    let open = Resource::new("x:/open").read(async |_: Context| "");
+    let server = Server::builder("scopes", "1").add(secret).add(one).resource(open).build().unwrap();
+    let mounted = Server::builder("outer", "1").mount("inner", server.clone()).build().unwrap();
+    let asked = ["x:/secret", "x:/secret#a", "x:/", "y:/1", "x:/open"];
+    for (scopes, agreed) in [(&[][..], &["x:/open"][..]), (&["data:read"], &asked)] {
+        for server in [&server, &mounted] {
+            let filter = json!({"notifications": {"resourceSubscriptions": asked}});
+            let mut reply = start(server, Method::Listen, &filter, caller(scopes));
+            let Event::Notification(acknowledged) = reply.next().await else { panic!("no acknowledgement") };
+            let acknowledged: Value = acknowledged.params.decode().unwrap();
+            assert_eq!(acknowledged["notifications"]["resourceSubscriptions"], json!(agreed), "{scopes:?}");
+        }
+    }
 }
 
 /// A cache must not give one caller what another has read with a scope.

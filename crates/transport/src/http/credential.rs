@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, pin::Pin, time::Duration};
+use std::{borrow::Cow, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_service::Authorization;
 use bytestring::ByteString;
@@ -47,6 +47,10 @@ pub struct ClientCertificate {
     /// The SHA-256 of the certificate in DER.
     pub sha256: [u8; 32],
 }
+
+/// The path of the public URL, as an extension of a request's head, if it has one: for clients it stands before the path of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicPath(pub Arc<str>);
 
 /// Verifies the credentials of requests, which were presented by their HTTP headers.
 pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {

@@ -84,7 +84,8 @@ pub use config::{
 };
 pub use connect_info::ConnectInfo;
 pub use credential::{
-    ClientCertificate, Credential, CredentialError, CredentialVerifier, DpopSupport, Scheme, Verification,
+    ClientCertificate, Credential, CredentialError, CredentialVerifier, DpopSupport, PublicPath, Scheme,
+    Verification,
 };
 pub use endpoint::Endpoint;
 pub use further::{FurtherEndpoint, FurtherEndpoints};

@@ -90,6 +90,9 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
     if target == Target::Custom {
         parts.extensions.insert(info);
     }
+    if let Some(path) = &state.resource.public_path {
+        parts.extensions.insert(path.clone());
+    }
     let caller = if is_protected(state, &target, &parts) {
         match authenticate(state, &parts).await {
             Ok(caller) => caller,

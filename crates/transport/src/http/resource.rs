@@ -9,7 +9,7 @@ use super::{
     body::{Body, Response},
     challenge::Challenge,
     config::{Authentication, Config},
-    credential::{CredentialVerifier, DpopSupport, Scheme},
+    credential::{CredentialVerifier, DpopSupport, PublicPath, Scheme},
     protected_resource::ProtectedResource,
     public_url::PublicUrl,
     response,
@@ -23,6 +23,8 @@ pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 pub(super) struct Resource {
     /// The identifier (RFC 8707); empty if the public URL is not known.
     pub(super) identifier: String,
+    /// What stands before the paths of this server for clients, if anything does.
+    pub(super) public_path: Option<PublicPath>,
     /// The scopes that every request needs.
     pub(super) required: Vec<String>,
     /// The metadata, if an authorization server is named.
@@ -76,7 +78,9 @@ impl Resource {
         let metadata = config.public_url.as_ref().zip(identifier.as_deref()).filter(|_| !servers.is_empty());
         let metadata =
             metadata.map(|(url, identifier)| Metadata::of(config, (url, identifier), &servers, &dpop));
-        Self { identifier: identifier.unwrap_or_default(), required, metadata, dpop }
+        let public_path = config.public_url.as_ref().map(PublicUrl::path).filter(|path| !path.is_empty());
+        let public_path = public_path.map(|path| PublicPath(path.into()));
+        Self { identifier: identifier.unwrap_or_default(), public_path, required, metadata, dpop }
     }
 
     /// Whether metadata of this endpoint stands at `path`.

@@ -32,8 +32,8 @@ use crate::{client_auth::AuthMethod, secret::Secret};
 /// Has the authorization server say what a token is (RFC 7662): for tokens that are not signed, or that may be revoked.
 ///
 /// Its answer is used for 30 s. It must name this server (`aud`), so that a token for another server of the same authorization
-/// server is refused here. The caller is the claim `sub`; a server without it is taken at its `username`, or, where no user is
-/// involved, at `client_id:` and the id of the client.
+/// server is refused here. The caller is the claim `sub`; without it, `username:` and the name of the user, or, where no user
+/// is involved, `client_id:` and the id of the client.
 ///
 /// # Example
 /// ```

@@ -75,6 +75,7 @@ struct Document {
     active: bool,
     username: Option<String>,
     client_id: Option<String>,
+    token_type: Option<String>,
     #[serde(flatten)]
     claims: Claims,
 }
@@ -205,7 +206,13 @@ impl Verifier {
         }
         claims.check_audience(resource, &policy.audiences)?;
         claims.check_kind()?;
-        let end = claims.has_end().then(|| claims.check_times(&policy.now())).transpose()?;
+        // RFC 7662, section 2.2: `token_type` is that of RFC 6749, section 5.1. Some say in it that it is a refresh token.
+        if document.token_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("refresh_token")) {
+            return Err(invalid("the token is a refresh token, and no access token"));
+        }
+        let now = policy.now();
+        claims.check_begin(&now)?;
+        let end = claims.has_end().then(|| claims.check_times(&now)).transpose()?;
         let subject = document.subject().ok_or(invalid("the token has no subject (sub)"))?;
         let authorization = claims.authorization(issuer, &subject, &policy.hierarchy);
         let authorization = match end {
@@ -224,10 +231,25 @@ impl Verifier {
 
 impl Document {
     fn subject(&self) -> Option<String> {
-        let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
-        let subject = self.claims.sub.as_ref().and_then(Subject::text).map(|subject| subject.into_owned());
-        // A user must not be taken for a client, whose id may be his name.
-        let client = || named(&self.client_id).map(|id| format!("client_id:{id}"));
-        subject.or_else(|| named(&self.username)).or_else(client)
+        let marked = |mark: &str, name: &Option<String>| {
+            let name = name.as_ref().filter(|name| !name.is_empty())?;
+            Some(format!("{mark}{name}"))
+        };
+        let subject =
+            self.claims.sub.as_ref().and_then(Subject::text).map(|subject| match is_marked(&subject) {
+                true => format!("sub:{subject}"),
+                false => subject.into_owned(),
+            });
+        subject.or_else(|| marked(USERNAME, &self.username)).or_else(|| marked(CLIENT, &self.client_id))
     }
+}
+
+/// What stands before the name of a user who has no `sub`, and before the id of a client that acts for itself: none of them, and no
+/// `sub`, must be taken for another.
+const USERNAME: &str = "username:";
+const CLIENT: &str = "client_id:";
+
+/// Whether a `sub` looks like what is no `sub`.
+fn is_marked(subject: &str) -> bool {
+    [USERNAME, CLIENT, "sub:"].iter().any(|mark| subject.starts_with(mark))
 }

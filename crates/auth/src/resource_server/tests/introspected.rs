@@ -79,6 +79,8 @@ async fn what_the_answer_says_is_checked_like_a_token() {
         (json!({ "iss": "https://other.example" }), "another issuer"),
         (json!({ "exp": now() - 65 }), "expired"),
         (json!({ "nbf": now() + 65 }), "not valid yet"),
+        (json!({ "nbf": now() + 65, "exp": null }), "not valid yet"),
+        (json!({ "token_type": "refresh_token" }), "a refresh token"),
         (json!({ "typ": "Refresh" }), "no access token"),
         (json!({ "sub": null }), "no subject"),
         (json!({ "cnf": { "jkt": "x" } }), "bound to a key"),
@@ -100,7 +102,12 @@ async fn servers_without_subjects_name_users_and_clients() {
     let server = Server::start().await;
     let verifier = verifier(&server);
     for (token, changes, subject) in [
-        ("user", json!({ "sub": null, "username": "alice", "client_id": "app", "exp": null }), "alice"),
+        (
+            "user",
+            json!({ "sub": null, "username": "alice", "client_id": "app", "exp": null }),
+            "username:alice",
+        ),
+        ("mark", json!({ "sub": "client_id:alice" }), "sub:client_id:alice"),
         ("client", json!({ "sub": null, "client_id": "alice" }), "client_id:alice"),
     ] {
         tell(&server, token, changes);
@@ -143,6 +150,9 @@ async fn tokens_without_a_known_form_are_introspected_and_signed_ones_of_others_
     present_late(&verifiers, "opaque").await.unwrap();
     let other = super::fixture::TestKey::new("1").sign(&json!({ "iss": "https://other.example" }));
     refusal(present(&verifiers, &other));
-    refusal(present(&verifiers, &format!("apk_0123456789ab_{}", "x".repeat(43))));
+    // Most of a key that was mistyped is a secret, too.
+    for length in [42, 43, 44] {
+        refusal(present(&verifiers, &format!("apk_0123456789ab_{}", "x".repeat(length))));
+    }
     assert_eq!(server.requests("/introspect"), 1);
 }

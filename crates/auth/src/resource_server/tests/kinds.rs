@@ -45,6 +45,7 @@ fn tokens_that_are_all_typed_jwt_are_told_apart_by_their_claims() {
     for (what, changes) in [
         ("of Keycloak, of before 24", json!({ "typ": "Bearer", "nonce": "n" })),
         ("of Cognito", json!({ "token_use": "access" })),
+        ("of Hydra", json!({ "token_use": "access_token" })),
         ("of Entra", json!({ "scope": null, "scp": "read", "nonce": "n" })),
     ] {
         present(&verifier, &key.sign_with(json!({ "typ": "JWT" }), &claims(changes))).expect(what);

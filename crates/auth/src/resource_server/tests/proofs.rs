@@ -6,7 +6,7 @@ use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Authorization;
 use anyport_transport::http::{
-    ClientCertificate, Credential, CredentialError, CredentialVerifier as _, DpopSupport, Scheme,
+    ClientCertificate, Credential, CredentialError, CredentialVerifier as _, DpopSupport, PublicPath, Scheme,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, request::Parts};
@@ -149,6 +149,22 @@ fn a_proof_is_for_one_request_of_one_token_now() {
         json!({ "iat": now() + 55 }),
     ] {
         bound.present(&[&bound.proof(&good)]).unwrap();
+    }
+}
+
+/// Invariant: A token that is bound to a key is of no use without that key.
+#[test]
+fn a_proof_is_for_the_url_that_clients_know() {
+    let bound = Bound::new(|jwt| jwt);
+    let present = |path: &str, htu: &str| {
+        let mut head = with_proofs(&[&bound.proof(&json!({ "htu": htu }))]);
+        head.uri = path.parse().unwrap();
+        head.extensions.insert(PublicPath("/team".into()));
+        ready(bound.verifier.verify(&dpop(&bound.token), &head, RESOURCE))
+    };
+    for path in ["/mcp", "/mcp/tools", "/sse"] {
+        present(path, &format!("https://mcp.example.com/team{path}")).unwrap();
+        assert!(refusal(present(path, &format!("https://mcp.example.com{path}"))).contains("htu"), "{path}");
     }
 }
 

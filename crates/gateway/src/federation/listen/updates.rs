@@ -136,6 +136,10 @@ impl Updates {
         let mut members: Vec<(Arc<MemberEntry>, HashMap<ByteString, ByteString>)> = Vec::new();
         for uri in uris {
             let Ok(Some(Target { member, own, .. })) = endpoint.resource(view, &uri) else { continue };
+            // Who may not read them does not hear of them either.
+            if member.naming.check(None, self.context.authorization()).is_err() {
+                continue;
+            }
             match members.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &member)) {
                 Some((_, uris)) => _ = uris.insert(own, uri),
                 None => members.push((member, HashMap::from([(own, uri)]))),

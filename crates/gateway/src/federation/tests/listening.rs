@@ -1,4 +1,4 @@
-use anyport_service::{Event, Notification, Reply};
+use anyport_service::{Authorization, Event, Notification, Principal, Reply};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
@@ -148,6 +148,23 @@ async fn a_late_member_is_announced_when_its_list_is_there() {
     let mut later = listen(&federation, json!({"toolsListChanged": true}), modern());
     assert_eq!(method(&mut later).await, Some(Method::Acknowledged));
     assert_eq!(method(&mut later).await, Some(Method::ToolsChanged));
+}
+
+/// Invariant: Nobody hears of changes of a resource without the scopes that reading it takes.
+#[tokio::test(start_paused = true)]
+async fn updates_of_a_member_are_for_callers_with_its_scopes() {
+    let (open, closed) = (Fake::new(&[]), Fake::new(&[]));
+    let members =
+        [member("open", &open), member("closed", &closed).naming(Naming::default().require("read"))];
+    let federation = federation(members);
+    let uris = ["open+file:///x", "closed+file:///y"];
+    for (scopes, agreed) in [(&[][..], &uris[..1]), (&["read"], &uris)] {
+        let ada = Principal::subject_of("https://login.example", "ada");
+        let caller = Context::authorized(Authorization::scoped(ada, scopes.iter().copied()), MODERN);
+        let mut reply = listen(&federation, json!({ "resourceSubscriptions": uris }), caller);
+        let granted = next(&mut reply).await.unwrap().params.decode::<Value>().unwrap();
+        assert_eq!(granted["notifications"]["resourceSubscriptions"], json!(agreed), "{scopes:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
