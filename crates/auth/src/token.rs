@@ -305,8 +305,9 @@ impl Seconds {
             Self::Number(seconds) => seconds,
             Self::Text(text) => text.trim().parse().ok()?,
         };
-        // A life of many years is no different from a hundred.
-        Duration::try_from_secs_f64(seconds.min(MAX_LIFE)).ok()
+        // A life of many years is no different from a hundred. One of nothing, or less, does not tell when the token ends: it would
+        // be renewed for each request. The server's refusal tells.
+        Duration::try_from_secs_f64(seconds.min(MAX_LIFE)).ok().filter(|life| life.as_secs() > 0)
     }
 }
 
@@ -352,9 +353,16 @@ mod tests {
         let text =
             answer(200, r#"{"access_token": "t", "token_type": "Bearer", "expires_in": "60"}"#).unwrap();
         assert_eq!((text.expires_in, text.refresh_token), (Some(Duration::from_secs(60)), None));
-        for life in ["-1", "1e300", "\"soon\"", "null"] {
+        for (life, is_known) in [
+            ("-1", false),
+            ("0", false),
+            ("0.4", false),
+            ("1e300", true),
+            ("\"soon\"", false),
+            ("null", false),
+        ] {
             let body = format!(r#"{{"access_token": "t", "token_type": "Bearer", "expires_in": {life}}}"#);
-            assert!(answer(200, &body).is_ok(), "{life}");
+            assert_eq!(answer(200, &body).unwrap().expires_in.is_some(), is_known, "{life}");
         }
     }
 

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod clients;
 mod fetching;
 mod grants;
 mod limits;
 mod logins;
+mod processes;
 mod quirks;
 mod support;
