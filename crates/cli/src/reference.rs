@@ -117,6 +117,8 @@ fn in_words(number: u64, unit: Unit) -> String {
         Unit::Bytes if multiple(1 << 10) => format!("{} KiB", number >> 10),
         Unit::Seconds if number == 24 * 3600 => "1 day".into(),
         Unit::Seconds if number == 3600 => "1 hour".into(),
+        Unit::Seconds if multiple(24 * 3600) => format!("{} days", number / (24 * 3600)),
+        Unit::Seconds if multiple(3600) => format!("{} hours", number / 3600),
         Unit::Seconds if number > 60 && multiple(60) => format!("{} minutes", number / 60),
         Unit::Seconds => format!("{number} s"),
         Unit::Bytes | Unit::Count => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyport_auth::{
-    CLIENT_ISSUERS, CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN,
+    CLIENT_ISSUERS, CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN, authorization_server,
     resource_server::{API_KEY_USES, API_KEYS},
 };
 use anyport_gateway::{CATALOGS, federation::PINS};
@@ -29,6 +29,6 @@ pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
     let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
     let logins = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS];
     let callers = [&API_KEYS, &API_KEY_USES];
-    let buckets = [&lists[..], &logins, &callers].concat();
+    let buckets = [&lists[..], &logins, &callers, &authorization_server::BUCKETS].concat();
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))
 }

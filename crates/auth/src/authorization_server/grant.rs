@@ -182,7 +182,6 @@ impl Grants {
     }
 
     /// Grants without a code, for an assertion that was verified: an access token, and no refresh token.
-    #[allow(dead_code, reason = "the grant of assertions follows")]
     pub(crate) async fn issue_direct(
         &self,
         client_id: &str,

@@ -15,6 +15,11 @@ pub(super) const REGISTER: &str = "/register";
 /// The revocation endpoint (RFC 7009).
 pub(super) const REVOKE: &str = "/revoke";
 
+/// The grant type of assertions (RFC 7523 §2.1).
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// The kind of assertions that are accepted.
+const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
 /// The metadata. There is no document of OpenID Connect: no ID tokens are issued.
 pub(super) fn metadata(server: &Inner) -> Value {
     let issuer = server.issuer();
@@ -38,6 +43,11 @@ pub(super) fn metadata(server: &Inner) -> Value {
         // RFC 9207 §3.
         "authorization_response_iss_parameter_supported": true,
     });
+    if server.settings.trusted_identity_providers.is_some() {
+        metadata["grant_types_supported"] = json!(["authorization_code", "refresh_token", JWT_BEARER]);
+        // draft-ietf-oauth-identity-assertion-authz-grant §7.2.
+        metadata["authorization_grant_profiles_supported"] = json!([ID_JAG_PROFILE]);
+    }
     if server.settings.registers {
         metadata["registration_endpoint"] = at(REGISTER).into();
     }

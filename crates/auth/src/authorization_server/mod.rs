@@ -20,7 +20,6 @@ mod consent;
 mod consents;
 mod error;
 mod grant;
-#[allow(dead_code, reason = "the grant of assertions follows")]
 mod id_jag;
 mod interaction;
 mod issued_tokens;

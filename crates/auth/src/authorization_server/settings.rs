@@ -4,7 +4,7 @@ use anyport_metrics::Metrics;
 use anyport_store::Clock;
 use anyport_transport::http::PublicUrl;
 
-use super::{client::ConfiguredClient, limits::AuthorizationServerLimits};
+use super::{client::ConfiguredClient, id_jag::TrustedIdentityProviders, limits::AuthorizationServerLimits};
 
 /// What an authorization server is.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct AuthorizationServerSettings {
     pub(super) consent: ConsentMode,
     pub(super) registers: bool,
     pub(super) allows_private_documents: bool,
+    pub(super) trusted_identity_providers: Option<TrustedIdentityProviders>,
     pub(super) limits: AuthorizationServerLimits,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
@@ -70,6 +71,7 @@ impl AuthorizationServerSettings {
             consent: ConsentMode::default(),
             registers: true,
             allows_private_documents: false,
+            trusted_identity_providers: None,
             limits: AuthorizationServerLimits::default(),
             metrics: Metrics::new(),
             clock: Clock::default(),
@@ -131,6 +133,13 @@ impl AuthorizationServerSettings {
     #[must_use]
     pub fn allow_private_documents(mut self) -> Self {
         self.allows_private_documents = true;
+        self
+    }
+
+    /// Accepts the assertions of these identity providers about their users, in place of a consent and a sign-in. Default: none.
+    #[must_use]
+    pub fn trusted_identity_providers(mut self, trusted: TrustedIdentityProviders) -> Self {
+        self.trusted_identity_providers = Some(trusted);
         self
     }
 

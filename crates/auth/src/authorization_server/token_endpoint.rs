@@ -10,6 +10,8 @@ use super::{
     client::{Client, ClientKind, document::is_document},
     error::ServerError,
     grant::{GrantError, Issued, Redemption},
+    id_jag::{Assertion, AssertionError},
+    metadata::JWT_BEARER,
     parameters::Parameters,
     response::{error_response, json_response},
     server::{ClientError, Inner},
@@ -64,6 +66,19 @@ impl From<ServerError> for TokenError {
     }
 }
 
+impl From<AssertionError> for TokenError {
+    fn from(error: AssertionError) -> Self {
+        match error {
+            // RFC 7523 §3.1: "the value of the "error" parameter MUST be the "invalid_grant" error code".
+            AssertionError::Invalid(_) => Self::new("invalid_grant", error.to_string()),
+            AssertionError::Unavailable(why) => {
+                tracing::warn!(why, "an assertion cannot be checked");
+                Self::unavailable("the assertion cannot be checked now")
+            }
+        }
+    }
+}
+
 impl From<GrantError> for TokenError {
     fn from(error: GrantError) -> Self {
         match error {
@@ -88,6 +103,7 @@ async fn issued(server: &Inner, request: &Request<Bytes>) -> Result<Issued, Toke
     let issued = match parameters.get("grant_type") {
         Some("authorization_code") => redeem(server, &client, &parameters).await,
         Some("refresh_token") => refresh(server, &client, &parameters).await,
+        Some(JWT_BEARER) => exchange(server, &client, &parameters).await,
         Some(_) => {
             let why = "the grant types are authorization_code and refresh_token";
             Err(TokenError::new("unsupported_grant_type", why))
@@ -205,6 +221,51 @@ async fn refresh(server: &Inner, client: &Client, parameters: &Parameters) -> Re
     });
     let scopes = scopes.filter(|scopes| !scopes.is_empty());
     Ok(server.grants.refresh(&token, &client.id, scopes.as_deref()).await?)
+}
+
+/// Gives an access token for an identity assertion of a provider that is trusted (RFC 7523 §2.1). There is no refresh token: the provider
+/// decides at each assertion anew.
+async fn exchange(server: &Inner, client: &Client, parameters: &Parameters) -> Result<Issued, TokenError> {
+    let Some(trusted) = &server.settings.trusted_identity_providers else {
+        let why = "no identity provider is trusted here, so no assertion is accepted";
+        return Err(TokenError::new("unsupported_grant_type", why));
+    };
+    // Enterprise-Managed Authorization §5: "The MCP Client authenticates with its credentials as registered with the MCP Server's
+    // authorization server." The id of a client without credentials can be given by anybody who has found its assertion.
+    if client.secret.is_none() {
+        let why = "only a client that has a secret can present an assertion";
+        return Err(TokenError::new("unauthorized_client", why));
+    }
+    let assertion = Secret::new(parameters.get("assertion").ok_or_else(|| missing("assertion"))?);
+    let known = server.settings.resources.now();
+    let is_ours = |named: &str| resource(Some(named), &known).is_ok();
+    let us = (server.issuer(), client.id.as_str());
+    let Assertion { user, resource: granted, scopes } = trusted.verify(&assertion, us, is_ours).await?;
+    let granted =
+        resource(Some(&granted), &known).map_err(|error| TokenError::new(error.code, error.description))?;
+    check_resource(server, parameters, Some(&granted))?;
+    let scopes = assertion_scopes(server, parameters, scopes);
+    Ok(server.grants.issue_direct(&client.id, &granted, scopes, user).await?)
+}
+
+/// The scopes of an access token for an assertion: those that the assertion, the request and the configuration have in common. What
+/// does not limit them is left out.
+fn assertion_scopes(server: &Inner, parameters: &Parameters, asserted: Option<Vec<String>>) -> Vec<String> {
+    let split = |scopes: &str| -> Vec<String> {
+        scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+    };
+    let requested = parameters.get("scope").map(split);
+    let known = &server.settings.scopes;
+    let is_known = |scope: &String| known.is_empty() || known.contains(scope);
+    let scopes = match (asserted, requested) {
+        (Some(asserted), Some(requested)) => {
+            asserted.into_iter().filter(|scope| requested.contains(scope)).collect()
+        }
+        (Some(scopes), None) => scopes,
+        // The provider has not said what the user may have it do.
+        (None, _) => server.settings.default_scopes.clone(),
+    };
+    scopes.into_iter().filter(is_known).collect()
 }
 
 /// RFC 8707 §2.2: a token request may name the resource again. It is the one that was granted.

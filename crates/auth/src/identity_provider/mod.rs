@@ -25,7 +25,7 @@ mod logins;
 mod options;
 mod provider;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod user;
 
 pub use self::{

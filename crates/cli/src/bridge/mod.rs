@@ -96,6 +96,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         further: FurtherEndpoints::default(),
         client_headers: None,
         observer: None,
+        authorization_server: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);

@@ -119,6 +119,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         // What was started for us ends with us.
         .on_stopped(async move || stopped.shut_down(drain).await);
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
+    let authorization_server =
+        listen::authorization_server(&arguments.listen, &further, limits, &factory.metrics)?;
     let settings = listen::Settings {
         supported,
         limits,
@@ -127,6 +129,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         further,
         client_headers: Some(client_headers),
         observer: Some(Arc::new(factory.traffic.clone())),
+        authorization_server,
     };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]

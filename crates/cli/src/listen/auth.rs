@@ -3,9 +3,12 @@
 use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use anyport_auth::resource_server::{
-    Algorithm, ApiKeys, ConfigError, DpopPolicy, Introspection, Jwt, SharedSecretJwt, VerifierLimits,
-    Verifiers,
+use anyport_auth::{
+    authorization_server::{AuthorizationServer, IssuedTokens},
+    resource_server::{
+        Algorithm, ApiKeys, ConfigError, DpopPolicy, Introspection, Jwt, SharedSecretJwt, VerifierLimits,
+        Verifiers,
+    },
 };
 use anyport_config::gateway::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretConfig};
 use anyport_metrics::Metrics;
@@ -28,11 +31,15 @@ pub(super) struct Shared<'a> {
     pub(super) sealer: &'a dyn Fn() -> Result<Sealer>,
 }
 
-/// The verifiers of `config`.
+/// The verifiers of `config`, and of the tokens of `server`.
 ///
 /// # Errors
 /// If a secret cannot be read, or something that is configured is not safe.
-pub(super) fn verifiers(config: &AuthConfig, shared: &Shared<'_>) -> Result<Verifiers> {
+pub(super) fn verifiers(
+    config: &AuthConfig,
+    shared: &Shared<'_>,
+    server: Option<&AuthorizationServer>,
+) -> Result<Verifiers> {
     let mut verifiers = Verifiers::new();
     for (name, issuer) in &config.issuers {
         let wrong = |error: ConfigError| wrong(&format!("the issuer {name}"), &error);
@@ -53,12 +60,18 @@ pub(super) fn verifiers(config: &AuthConfig, shared: &Shared<'_>) -> Result<Veri
         let keys = ApiKeys::new((shared.store)()?).limits(shared.limits);
         verifiers = verifiers.api_keys(keys).map_err(|error| wrong("the API keys", &error))?;
     }
+    if let Some(server) = server {
+        let wrong = |error: ConfigError| wrong("the authorization server", &error);
+        verifiers = verifiers.issued(IssuedTokens::of(server)).map_err(wrong)?;
+    }
     Ok(verifiers)
 }
 
-/// What the server says of itself by `config`.
-pub(super) fn resource(config: &AuthConfig) -> ProtectedResource {
-    let issuers = config.issuers.values().map(|issuer| issuer.issuer.clone()).collect::<Vec<_>>();
+/// What the server says of itself by `config`, whose authorization server is `server`.
+pub(super) fn resource(config: &AuthConfig, server: Option<&AuthorizationServer>) -> ProtectedResource {
+    let own = server.map(|server| server.issuer().to_owned());
+    let issuers = config.issuers.values().map(|issuer| issuer.issuer.clone());
+    let issuers = own.into_iter().chain(issuers).collect::<Vec<_>>();
     let supported = match config.scopes_supported.is_empty() {
         true => &config.require,
         false => &config.scopes_supported,
@@ -194,7 +207,7 @@ mod tests {
             let issuer = "https://login.example".to_owned();
             let issuer = IssuerConfig { issuer, dpop_nonces, ..IssuerConfig::default() };
             let config = AuthConfig { issuers: [("a".to_owned(), issuer)].into(), ..AuthConfig::default() };
-            verifiers(&config, &shared).unwrap();
+            verifiers(&config, &shared, None).unwrap();
             assert_eq!(asked.get(), times, "{dpop_nonces}");
         }
     }

@@ -75,7 +75,7 @@ impl AuthArguments {
             secret: auth_secret.as_ref().map(secret),
             keys: *auth_keys,
             require: auth_require.clone(),
-            scopes_supported: Vec::new(),
+            ..AuthConfig::default()
         };
         (config != AuthConfig::default() || !auth_audience.is_empty()).then_some(config)
     }

@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
-use anyport_auth::{SignInLimits, resource_server::VerifierLimits};
+use anyport_auth::{
+    SignInLimits, authorization_server::AuthorizationServerLimits, identity_provider::ProviderLimits,
+    resource_server::VerifierLimits,
+};
 use anyport_gateway::federation::FederationLimits;
 use anyport_knowledge::{
     Folders, Settings,
@@ -37,6 +40,10 @@ pub(crate) struct Limits {
     pub(crate) bulkhead: BulkheadLimits,
     /// The limits of verifying what callers present.
     pub(crate) verifier: VerifierLimits,
+    /// The limits of the authorization server of the clients.
+    pub(crate) authorization_server: AuthorizationServerLimits,
+    /// The limits of signing in at an identity provider.
+    pub(crate) provider: ProviderLimits,
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
     pub(crate) sign_in: SignInLimits,
@@ -181,6 +188,8 @@ impl Limits {
         section("connections", self.upstream.limits_mut());
         section("parked calls", self.park.limits_mut());
         section("callers", self.verifier.limits_mut());
+        section("authorization server", self.authorization_server.limits_mut());
+        section("authorization server", self.provider.limits_mut());
         section("cache and logs", self.cache.limits_mut());
         section("cache and logs", self.rotation.limits_mut());
         section("logins", self.sign_in.limits_mut());

@@ -4,6 +4,7 @@ mod addresses;
 mod arguments;
 mod auth;
 mod auth_arguments;
+mod authorization_server;
 mod limit;
 mod limits;
 mod stdin_fallback;
@@ -22,6 +23,7 @@ use anyport::{
     ServeError,
     serve::{ListenAddr, Serve},
 };
+use anyport_auth::authorization_server::AuthorizationServer;
 use anyport_config::gateway::AuthConfig;
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
@@ -40,6 +42,7 @@ use tokio::sync::oneshot;
 pub(crate) use self::{
     addresses::{Addresses, absolute},
     arguments::{Arguments, Era, PublicUrl, Transport},
+    authorization_server::authorization_server,
     limit::Limit,
     limits::Limits,
     tls::check_tls,
@@ -83,6 +86,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) client_headers: Option<ClientHeaderNames>,
     /// The observer of the messages of clients.
     pub(crate) observer: Option<Arc<dyn ClientObserver>>,
+    /// The authorization server of the clients, if it is this program.
+    pub(crate) authorization_server: Option<AuthorizationServer>,
 }
 
 /// Serves on every transport that `arguments` name. `announce` receives the address of HTTP and the path of the Unix
@@ -90,13 +95,24 @@ pub(crate) struct Settings<'a> {
 pub(crate) async fn serve(
     mut serving: Serve,
     arguments: &Arguments,
-    Settings { supported, limits, metrics, buffers, further, client_headers, observer }: Settings<'_>,
+    Settings {
+        supported,
+        limits,
+        metrics,
+        buffers,
+        further,
+        client_headers,
+        observer,
+        authorization_server,
+    }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
-        let config = http_config(arguments, supported.clone(), limits, metrics)?.further_endpoints(further);
+        let server = authorization_server.as_ref();
+        let config = http_config(arguments, supported.clone(), (limits, metrics), server)?;
+        let config = config.further_endpoints(further);
         let config = config.client_headers(client_headers).observer(observer.clone());
         serving = serving.http_with(address, config);
     }
@@ -158,20 +174,24 @@ pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {
 }
 
 /// Checks that callers can be authenticated as `config` says: its secrets are in their places, and nothing in it is unsafe.
-pub(crate) fn check_auth(config: &AuthConfig) -> Result<()> {
+///
+/// `public_url` is the URL under which clients reach the server.
+pub(crate) fn check_auth(config: &AuthConfig, public_url: Option<&str>) -> Result<()> {
+    authorization_server::check(config, public_url)?;
     // The store of API keys is not opened for this.
     let config = AuthConfig { keys: false, ..config.clone() };
     let store = || -> Result<Arc<dyn Store>> { anyhow::bail!("the store is not opened by a check") };
     let sealer = || Ok(Sealer::new(&Key::random()?));
     let (limits, metrics) = (Limits::with(&[]).verifier, &Metrics::new());
-    auth::verifiers(&config, &auth::Shared { limits, metrics, store: &store, sealer: &sealer }).map(drop)
+    let shared = auth::Shared { limits, metrics, store: &store, sealer: &sealer };
+    auth::verifiers(&config, &shared, None).map(drop)
 }
 
 /// How callers over HTTP are authenticated, and what the server says of that.
 fn authentication(
     arguments: &Arguments,
-    limits: &Limits,
-    metrics: &Metrics,
+    (limits, metrics): (&Limits, &Metrics),
+    server: Option<&AuthorizationServer>,
 ) -> Result<(Authentication, ProtectedResource)> {
     if let Some(secret) = arguments.token()? {
         let token = Token::new("token", &secret.read("--auth-token")?);
@@ -191,17 +211,17 @@ fn authentication(
         None => Ok(Sealer::new(&Key::random()?)),
     };
     let shared = auth::Shared { limits: limits.verifier, metrics, store: &store, sealer: &sealer };
-    let verifiers = auth::verifiers(&config, &shared)?;
-    Ok((Authentication::verified_by(verifiers), auth::resource(&config)))
+    let verifiers = auth::verifiers(&config, &shared, server)?;
+    Ok((Authentication::verified_by(verifiers), auth::resource(&config, server)))
 }
 
 fn http_config(
     arguments: &Arguments,
     supported: Arc<[Revision]>,
-    limits: &Limits,
-    metrics: &Metrics,
+    (limits, metrics): (&Limits, &Metrics),
+    server: Option<&AuthorizationServer>,
 ) -> Result<http::Config> {
-    let (authentication, resource) = authentication(arguments, limits, metrics)?;
+    let (authentication, resource) = authentication(arguments, (limits, metrics), server)?;
     let base_url = arguments.auth().and_then(|_| arguments.base_url());
     let base_url = base_url.and_then(|url| url.parse::<http::PublicUrl>().ok());
     let (mut allow_hosts, mut allow_origins) = (arguments.allow_host.clone(), arguments.allow_origin.clone());
@@ -234,6 +254,7 @@ fn http_config(
         .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))
         .compat(Compat::new(arguments.compat.iter().copied()))
         .rest(true)
+        .routes(server.map(AuthorizationServer::routes).unwrap_or_default())
         .limits(limits))
 }
 

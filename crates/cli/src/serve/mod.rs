@@ -67,6 +67,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         further: FurtherEndpoints::default(),
         client_headers: None,
         observer: None,
+        authorization_server: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());

@@ -4,7 +4,14 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Who may call over HTTP. Without any of `issuers`, `secret` and `keys`, the section says nothing.
+use super::{
+    authorization_server::{
+        AuthorizationServerConfig, AuthorizationServerKeys, BuiltinConfig, ProxyConfig, TrustedIdpConfig,
+    },
+    values::{check_scopes, is_safe_url},
+};
+
+/// Who may call over HTTP. Without any of `issuers`, `secret`, `keys`, `builtin` and `proxy`, the section says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthConfig {
@@ -14,6 +21,14 @@ pub struct AuthConfig {
     pub secret: Option<SecretConfig>,
     /// Whether API keys are accepted: those of `anyport key`.
     pub keys: bool,
+    /// Local users: the gateway is an authorization server, which lets them sign in with passwords.
+    pub builtin: Option<BuiltinConfig>,
+    /// An identity provider: the gateway is an authorization server, which lets users sign in there.
+    pub proxy: Option<ProxyConfig>,
+    /// What the authorization server gives to which clients.
+    pub server: Option<AuthorizationServerConfig>,
+    /// The identity providers whose assertions about their users are accepted in place of a sign-in, by names of your own.
+    pub trusted_idps: IndexMap<String, TrustedIdpConfig>,
     /// The scopes that every request needs.
     pub require: Vec<String>,
     /// The scopes that clients ask for at first. Default: those of `require`.
@@ -90,7 +105,12 @@ pub enum DpopUse {
 impl AuthConfig {
     /// Whether it says how callers are authenticated.
     pub fn is_set(&self) -> bool {
-        !self.issuers.is_empty() || self.secret.is_some() || self.keys
+        !self.issuers.is_empty() || self.secret.is_some() || self.keys || self.has_authorization_server()
+    }
+
+    /// Whether the gateway is an authorization server for its clients.
+    pub fn has_authorization_server(&self) -> bool {
+        self.builtin.is_some() || self.proxy.is_some()
     }
 
     /// Checks what its keys say together.
@@ -99,9 +119,16 @@ impl AuthConfig {
     /// The path of the key that is wrong, below `auth`, and why.
     pub fn check(&self, public_url: Option<&str>) -> Result<(), (Vec<String>, String)> {
         let at = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let keys = AuthorizationServerKeys {
+            builtin: self.builtin.as_ref(),
+            proxy: self.proxy.as_ref(),
+            server: self.server.as_ref(),
+            trusted_idps: &self.trusted_idps,
+        };
+        keys.check(public_url)?;
         if !self.is_set() && *self != Self::default() {
-            let reason =
-                "it names neither `issuers` nor a `secret` nor `keys`, so nobody could present a credential";
+            let reason = "it names neither `issuers` nor a `secret` nor `keys`, and has no authorization server (`builtin`, `proxy`), so \
+                          nobody could present a credential";
             return Err((at(&[]), reason.to_owned()));
         }
         check_scopes(&self.require).map_err(|reason| (at(&["require"]), reason))?;
@@ -134,15 +161,10 @@ impl AuthConfig {
 
 impl IssuerConfig {
     fn check(&self, public_url: Option<&str>) -> Result<(), (&'static str, String)> {
-        let is_local = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|local| {
-            self.issuer
-                .strip_prefix(local)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-        });
         if self.issuer.is_empty() {
             return Err(("issuer", "it has no `issuer`: the URL that its tokens name in `iss`".to_owned()));
         }
-        if !self.issuer.starts_with("https://") && !is_local {
+        if !is_safe_url(&self.issuer) {
             return Err(("issuer", "it must begin with https://, or be on this machine".to_owned()));
         }
         if self.audiences.is_empty() && public_url.is_none() {
@@ -179,16 +201,3 @@ impl IssuerConfig {
 /// The algorithms of signatures that are verified with public keys.
 const ALGORITHMS: [&str; 9] =
     ["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
-
-/// Checks that these are scopes (RFC 6749, section 3.3).
-pub(super) fn check_scopes(scopes: &[String]) -> Result<(), String> {
-    let is_scope = |scope: &&String| {
-        !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
-    };
-    match scopes.iter().find(|scope| !is_scope(scope)) {
-        Some(scope) => {
-            Err(format!("{scope:?} is no scope: visible ASCII without spaces, quotes and backslashes"))
-        }
-        None => Ok(()),
-    }
-}

@@ -2,7 +2,7 @@
 //!
 //! - `model`: `anyport.toml`, as values.
 //! - `read`: reads it, or the configuration file of any client in its place, and names the place of a fault.
-//! - `auth`: who may call.
+//! - `auth`: who may call; `authorization_server`: the gateway as the authorization server of its clients.
 //! - `upstream`: from an upstream of the file to a server.
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
@@ -10,6 +10,7 @@
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod auth;
+mod authorization_server;
 mod find;
 mod forwarded;
 mod lines;
@@ -18,8 +19,12 @@ pub(crate) mod model;
 mod read;
 mod required_scopes;
 mod upstream;
+mod values;
 
 pub use auth::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretConfig};
+pub use authorization_server::{
+    AuthorizationServerConfig, BuiltinConfig, ClientConfig, Consent, Provider, ProxyConfig, TrustedIdpConfig,
+};
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{

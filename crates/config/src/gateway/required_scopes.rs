@@ -1,6 +1,6 @@
 //! The scopes that calls of virtual servers, upstreams and tools need.
 
-use super::{auth::check_scopes, model::GatewayConfig};
+use super::{model::GatewayConfig, values::check_scopes};
 
 /// Checks the scopes that a file requires, beside those of `[auth]`.
 ///

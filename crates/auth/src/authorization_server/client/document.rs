@@ -42,6 +42,9 @@ struct Document {
     #[serde(default)]
     redirect_uris: Vec<String>,
     token_endpoint_auth_method: Option<String>,
+    /// What it can use as well (OpenID Connect Relying Party Metadata Choices).
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
     client_secret: Option<serde_json::Value>,
     client_secret_expires_at: Option<serde_json::Value>,
 }
@@ -159,15 +162,15 @@ impl Documents {
                 return Err(DocumentError::Unreachable);
             }
         };
-        Ok((self.read(id, &answer)?, self.life(&answer)))
+        Ok((self.read(id, answer.status, answer.body.as_deref())?, self.life(&answer)))
     }
 
-    fn read(&self, id: &str, answer: &SideAnswer) -> Result<Client, DocumentError> {
+    fn read(&self, id: &str, status: u16, body: Option<&[u8]>) -> Result<Client, DocumentError> {
         let unusable = |why| Err(DocumentError::Unusable(why));
-        if answer.status != 200 {
+        if status != 200 {
             return unusable("its status is not 200");
         }
-        let Some(body) = &answer.body else {
+        let Some(body) = body else {
             self.refusals.max_client_document.increment();
             return unusable("it is larger than documents of clients may be (max_client_document)");
         };
@@ -183,7 +186,10 @@ impl Documents {
         if document.client_secret.is_some() || document.client_secret_expires_at.is_some() {
             return unusable("it has a client_secret, which everybody could read");
         }
-        if document.token_endpoint_auth_method.is_some_and(|method| method != "none") {
+        // Some prefer the signature of a key, and do without where that is not offered.
+        let methods = &document.token_endpoint_auth_methods_supported;
+        let is_public = methods.iter().any(|method| method == "none");
+        if !is_public && document.token_endpoint_auth_method.is_some_and(|method| method != "none") {
             return unusable("its token_endpoint_auth_method is not none");
         }
         if document.redirect_uris.len() > self.limits.max_redirect_uris {
@@ -220,3 +226,6 @@ impl Documents {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,19 +23,19 @@ use crate::{
     },
 };
 
-pub(super) const REDIRECT_URI: &str = "https://gateway.example/oauth/callback";
-pub(super) const STATE: &str = "a-state-that-nobody-guesses";
+pub(crate) const REDIRECT_URI: &str = "https://gateway.example/oauth/callback";
+pub(crate) const STATE: &str = "a-state-that-nobody-guesses";
 
 /// A provider, and this program as its client `anyport`.
-pub(super) struct Fake {
-    pub(super) server: Server,
-    pub(super) key: TestKey,
-    pub(super) provider: Arc<IdentityProvider>,
+pub(crate) struct Fake {
+    pub(crate) server: Server,
+    pub(crate) key: TestKey,
+    pub(crate) provider: Arc<IdentityProvider>,
     time: Arc<Mutex<SystemTime>>,
 }
 
 /// The options of a client of `kind` at `url`.
-pub(super) fn options(kind: ProviderKind, url: &str) -> ProviderOptions {
+pub(crate) fn options(kind: ProviderKind, url: &str) -> ProviderOptions {
     let mut options = ProviderOptions::new(kind, "anyport");
     options.client_secret = Some(Secret::new("the-secret-of-the-client"));
     options.issuer = Some(url.to_owned());
@@ -44,12 +44,12 @@ pub(super) fn options(kind: ProviderKind, url: &str) -> ProviderOptions {
 
 impl Fake {
     /// An OpenID provider.
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(ProviderKind::OpenId, |_, _| {}).await
     }
 
     /// A provider of `kind`, whose options `change` changes by its URL.
-    pub(super) async fn with(kind: ProviderKind, change: impl FnOnce(&str, &mut ProviderOptions)) -> Self {
+    pub(crate) async fn with(kind: ProviderKind, change: impl FnOnce(&str, &mut ProviderOptions)) -> Self {
         let server = Server::start().await;
         let key = TestKey::new("k");
         server.publish(&[&key]);
@@ -71,7 +71,7 @@ impl Fake {
     }
 
     /// Publishes metadata in which `issuer` names itself, with `more`.
-    pub(super) fn describe(&self, issuer: &str, more: Value) {
+    pub(crate) fn describe(&self, issuer: &str, more: Value) {
         let url = &self.server.url;
         let mut metadata = json!({
             "issuer": issuer, "authorization_endpoint": format!("{url}/authorize"),
@@ -82,24 +82,24 @@ impl Fake {
         self.server.state().documents.insert(place, metadata.to_string());
     }
 
-    pub(super) fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         *self.time.lock().unwrap() += Duration::from_secs(seconds);
     }
 
-    pub(super) async fn begin(&self) -> StartedSignIn {
+    pub(crate) async fn begin(&self) -> StartedSignIn {
         self.provider.begin(Secret::new(STATE)).await.unwrap()
     }
 
     /// Has the token endpoint answer with `answer`, and the status `status`.
-    pub(super) fn answer(&self, status: u16, answer: &Value) {
+    pub(crate) fn answer(&self, status: u16, answer: &Value) {
         let mut state = self.server.state();
         state.documents.insert("/token".into(), answer.to_string());
         state.statuses.insert("/token".into(), status);
     }
 
-    /// The claims of a good ID token for `started`, with `changes`; `null` takes one away.
-    pub(super) fn claims(&self, started: &StartedSignIn, changes: &Value) -> Value {
-        let nonce = parameters(&started.url).remove("nonce");
+    /// The claims of a good ID token for the sign-in at `page`, with `changes`; `null` takes one away.
+    pub(crate) fn claims(&self, page: &str, changes: &Value) -> Value {
+        let nonce = parameters(page).remove("nonce");
         let mut claims = json!({
             "iss": self.server.url, "sub": "alice", "aud": "anyport", "iat": now(), "exp": now() + 300, "nonce": nonce,
         });
@@ -113,14 +113,14 @@ impl Fake {
     }
 
     /// Has the token endpoint give `id_token`.
-    pub(super) fn give(&self, id_token: &str) {
+    pub(crate) fn give(&self, id_token: &str) {
         self.answer(200, &json!({
             "access_token": "at-1", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt-1", "id_token": id_token,
         }));
     }
 
     /// Brings the answer `pairs` back.
-    pub(super) async fn finish(
+    pub(crate) async fn finish(
         &self,
         started: &StartedSignIn,
         pairs: &[(&str, &str)],
@@ -130,15 +130,15 @@ impl Fake {
     }
 
     /// A whole sign-in, whose ID token has `changes`.
-    pub(super) async fn sign_in(&self, changes: Value) -> Result<(SignedInUser, TokenAnswer), SignInError> {
+    pub(crate) async fn sign_in(&self, changes: Value) -> Result<(SignedInUser, TokenAnswer), SignInError> {
         let started = self.begin().await;
-        let claims = self.claims(&started, &changes);
+        let claims = self.claims(&started.url, &changes);
         self.give(&self.key.sign_with(json!({ "typ": "JWT" }), &claims));
         self.finish(&started, &[("state", STATE), ("code", "the-code")]).await
     }
 
     /// The parameters of the requests to `path`, with their heads.
-    pub(super) fn requests(&self, path: &str) -> Vec<(String, HashMap<String, String>)> {
+    pub(crate) fn requests(&self, path: &str) -> Vec<(String, HashMap<String, String>)> {
         let mark = format!(" {path} ");
         let state = self.server.state();
         let of_path = state.requests.iter().filter(|(head, _)| head.lines().next().unwrap().contains(&mark));
@@ -148,6 +148,6 @@ impl Fake {
 }
 
 /// The parameters of a URL.
-pub(super) fn parameters(url: &str) -> HashMap<String, String> {
+pub(crate) fn parameters(url: &str) -> HashMap<String, String> {
     Url::parse(url).unwrap().query_pairs().into_owned().collect()
 }

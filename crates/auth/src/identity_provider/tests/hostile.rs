@@ -61,7 +61,7 @@ async fn an_id_token_is_refused_for_what_it_claims() {
 async fn an_id_token_is_refused_for_its_signature_and_type() {
     let fake = Fake::new().await;
     let started = fake.begin().await;
-    let claims = fake.claims(&started, &json!({}));
+    let claims = fake.claims(&started.url, &json!({}));
     let good = fake.key.sign_with(json!({ "typ": "JWT" }), &claims);
     let (message, _) = good.rsplit_once('.').unwrap();
     let none = |alg: &str| {
@@ -160,7 +160,7 @@ async fn the_errors_of_a_provider_become_codes_for_the_client() {
 async fn keys_that_cannot_be_fetched_are_no_fault_of_the_user() {
     let fake = Fake::new().await;
     let started = fake.begin().await;
-    let claims = fake.claims(&started, &json!({}));
+    let claims = fake.claims(&started.url, &json!({}));
     fake.give(&fake.key.sign(&claims).replace("at+jwt", ""));
     fake.server.state().documents.remove("/keys");
     fake.give(&fake.key.sign_with(json!({ "typ": "JWT" }), &claims));

@@ -152,7 +152,8 @@ async fn the_tenants_of_entra_are_told_apart_by_their_issuers() {
     let started = fake.begin().await;
     assert!(started.url.starts_with(&format!("{}/common/oauth2/v2.0/authorize?", fake.server.url)));
     let of = |tenant: &str| {
-        let claims = fake.claims(&started, &json!({ "iss": format!("{}/{tenant}/v2.0", fake.server.url) }));
+        let claims =
+            fake.claims(&started.url, &json!({ "iss": format!("{}/{tenant}/v2.0", fake.server.url) }));
         let id_token = fake.key.sign_with(json!({ "typ": "JWT" }), &claims);
         let token = json!({ "access_token": "at", "token_type": "Bearer", "id_token": id_token });
         say(&fake, "/common/oauth2/v2.0/token", 200, &token);

@@ -156,7 +156,7 @@ async fn a_token_without_an_end_is_looked_at_again_after_a_while() {
 async fn a_login_that_the_provider_cannot_be_asked_about_lives_by_its_own_clock() {
     let fake = Fake::new().await;
     let started = fake.begin().await;
-    let id_token = fake.key.sign_with(json!({ "typ": "JWT" }), &fake.claims(&started, &json!({})));
+    let id_token = fake.key.sign_with(json!({ "typ": "JWT" }), &fake.claims(&started.url, &json!({})));
     let token =
         json!({ "access_token": "at", "token_type": "Bearer", "expires_in": 300, "id_token": id_token });
     fake.answer(200, &token);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod fake;
+pub(crate) mod fake;
 mod hostile;
 mod kinds;
 mod later;

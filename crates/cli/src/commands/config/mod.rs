@@ -95,7 +95,7 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
     let config = &file.config;
-    listen::check_auth(&config.auth)?;
+    listen::check_auth(&config.auth, config.gateway.public_url.as_deref())?;
     listen::check_tls(&config.gateway, file.folder())?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
