@@ -164,7 +164,10 @@ async fn resource_metadata(
 }
 
 /// The metadata of an authorization server, and where it is.
-async fn server_metadata(issuer: &str, fetcher: &Fetcher) -> Result<(Option<String>, ServerMetadata), Error> {
+pub(crate) async fn server_metadata(
+    issuer: &str,
+    fetcher: &Fetcher,
+) -> Result<(Option<String>, ServerMetadata), Error> {
     let unsafe_url = |why| Error::Url { what: "the issuer", url: shown(issuer), why };
     let places = server_metadata_places(issuer).map_err(unsafe_url)?;
     for place in &places {

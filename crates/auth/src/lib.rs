@@ -11,6 +11,7 @@
 //! - What may be asked: `safe_url`, `fetch`.
 //! - The steps: `discover`, `registration`, `callback`, `login`, `refresh`, `revoke`.
 //! - What is kept: [`Credential`] in a [`Vault`].
+//! - Tokens in exchange for those of a gateway's callers: [`TokenExchange`].
 //! - Users who sign in at an identity provider: [`identity_provider`].
 //! - What both sides sign and verify by: `crypto`.
 //! - [`SignIn`] puts them together, with [`SignInOptions`], [`SignInLimits`] and a [`UserAgent`].
@@ -52,6 +53,7 @@ mod shown;
 mod sign_in;
 mod store_sealer;
 mod token;
+mod token_exchange;
 mod unattended;
 mod user_agent;
 mod vault;
@@ -84,5 +86,9 @@ pub use secret::Secret;
 pub use server_metadata::{ServerMetadata, ServerMetadataError, server_metadata_places};
 pub use sign_in::{DEFAULT_ACCOUNT, SignIn, SignInState};
 pub use token::{Grant, TokenAnswer, TokenRequest};
+pub use token_exchange::{
+    ExchangeError, ExchangeOptions, ExchangeProtocol, ExchangedToken, SubjectToken, SubjectTokens,
+    TokenExchange,
+};
 pub use user_agent::UserAgent;
 pub use vault::{CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN, Vault};

@@ -55,6 +55,22 @@ pub enum Grant<'a> {
         /// The scopes at the server, if some are asked for.
         scope: Option<&'a str>,
     },
+    /// The token of a caller, in exchange for one for another server (RFC 8693).
+    Exchange {
+        /// The token of the caller.
+        subject_token: &'a Secret,
+        /// The name of the other server, as the authorization server knows it, if it wants one.
+        audience: Option<&'a str>,
+        /// The scopes, if some are asked for.
+        scope: Option<&'a str>,
+    },
+    /// The same as Entra has it: on-behalf-of, with the token of the caller as an assertion (RFC 7523 §2.1).
+    OnBehalfOf {
+        /// The token of the caller.
+        assertion: &'a Secret,
+        /// The scopes, which say what the token is for.
+        scope: Option<&'a str>,
+    },
 }
 
 /// One request to a token endpoint.
@@ -185,12 +201,20 @@ impl TokenRequest<'_> {
             Grant::Refresh(token) => secrets.push(token),
             Grant::Assertion { assertion, .. } => secrets.push(assertion),
             Grant::IdentityAssertion { id_token, .. } => secrets.push(id_token),
+            Grant::Exchange { subject_token, .. } => secrets.push(subject_token),
+            Grant::OnBehalfOf { assertion, .. } => secrets.push(assertion),
             Grant::ClientCredentials { .. } => {}
         }
         Error::Refused { url, what, error: error.without(secrets) }
     }
 }
 
+/// What is refused where a caller's token is not exchanged.
+pub(crate) const TO_EXCHANGE: &str = "to exchange the caller's token";
+/// RFC 8693 §3.
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// RFC 8693 §3.
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// draft-ietf-oauth-identity-assertion-authz-grant §4.
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
@@ -202,6 +226,7 @@ impl<'a> Grant<'a> {
             Self::ClientCredentials { .. } => "to give the client a token",
             Self::Assertion { .. } => "the assertion",
             Self::IdentityAssertion { .. } => "to exchange the ID token",
+            Self::Exchange { .. } | Self::OnBehalfOf { .. } => TO_EXCHANGE,
         }
     }
 
@@ -210,8 +235,10 @@ impl<'a> Grant<'a> {
             Self::Code { .. } => "authorization_code",
             Self::Refresh(_) => "refresh_token",
             Self::ClientCredentials { .. } => "client_credentials",
-            Self::Assertion { .. } => "urn:ietf:params:oauth:grant-type:jwt-bearer",
-            Self::IdentityAssertion { .. } => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::Assertion { .. } | Self::OnBehalfOf { .. } => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            Self::IdentityAssertion { .. } | Self::Exchange { .. } => {
+                "urn:ietf:params:oauth:grant-type:token-exchange"
+            }
         }
     }
 
@@ -239,6 +266,22 @@ impl<'a> Grant<'a> {
                 ],
                 scope,
             ),
+            // RFC 8693 §2.1: `subject_token_type` is "REQUIRED. An identifier [...] that indicates the type of the security token in
+            // the subject_token parameter."
+            Self::Exchange { subject_token, audience, scope } => {
+                let audience = audience.map(|audience| ("audience", audience));
+                let mut all = vec![
+                    ("subject_token", subject_token.expose()),
+                    ("subject_token_type", ACCESS_TOKEN),
+                    ("requested_token_type", ACCESS_TOKEN),
+                ];
+                all.extend(audience);
+                (all, scope)
+            }
+            Self::OnBehalfOf { assertion, scope } => {
+                let all = vec![("assertion", assertion.expose()), ("requested_token_use", "on_behalf_of")];
+                (all, scope)
+            }
         };
         all.extend(scope.map(|scope| ("scope", scope)));
         all
@@ -252,6 +295,11 @@ impl<'a> Grant<'a> {
                 Some(ID_JAG) => Ok(false),
                 _ => Err("does not give the token that was asked for, which is one of the type id-jag"),
             },
+            // RFC 8693 §2.2.1: `issued_token_type` is "REQUIRED. An identifier [...] for the representation of the issued security
+            // token."
+            Self::Exchange { .. } if issued.is_some_and(|issued| ![ACCESS_TOKEN, JWT].contains(&issued)) => {
+                Err("does not give an access token, which was asked for")
+            }
             _ if kind.eq_ignore_ascii_case("bearer") => Ok(false),
             _ if kind.eq_ignore_ascii_case("dpop") && is_bindable => Ok(true),
             _ => Err("gives a token of another type than Bearer, which is not supported"),

@@ -122,6 +122,8 @@ enum Command {
     Accounts(Box<commands::login::AccountsArguments>),
     /// Make, list and revoke API keys, which programs call your servers with.
     Key(Box<commands::key::Arguments>),
+    /// Add, list and remove the local users that sign in to your servers.
+    User(Box<commands::user::Arguments>),
     /// Sign a token for a server that verifies tokens with a secret of its own.
     Token(Box<commands::token::Arguments>),
     /// Show the running gateways, and the state of their servers.
@@ -172,6 +174,7 @@ impl Command {
             Self::Logout(arguments) => return Some(arguments.output()),
             Self::Accounts(arguments) => return Some(arguments.output()),
             Self::Key(arguments) => return Some(arguments.output()),
+            Self::User(arguments) => return Some(arguments.output()),
             Self::Token(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Status(arguments) => return Some(&arguments.output),
@@ -250,6 +253,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Logout(arguments) => commands::login::logout(&arguments),
         Command::Accounts(arguments) => commands::login::accounts(&arguments),
         Command::Key(arguments) => commands::key::run(&arguments),
+        Command::User(arguments) => commands::user::run(&arguments),
         Command::Token(arguments) => commands::token::run(&arguments),
         #[cfg(unix)]
         Command::Status(arguments) => commands::gateway::status::run(&arguments),

@@ -28,6 +28,7 @@ use anyport_store::Store;
 use anyport_transport::{
     BufferedBytes,
     client::{self, http::Endpoint},
+    http::CallerTokens,
 };
 use anyport_upstream::{
     ColdStarts, ConnectError, Connected, Connector, IsolationPolicy, OpenRequest, Upstream,
@@ -55,6 +56,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) logs: ServerLogs,
     /// The calls and messages of these servers and of clients.
     pub(crate) traffic: Traffic,
+    /// The tokens of callers, for upstreams that exchange them.
+    pub(crate) caller_tokens: CallerTokens,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -114,7 +117,21 @@ impl UpstreamFactory {
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
         let (guard, state) = (Arc::default(), folder);
-        Ok(Self { limits, metrics, buffers, logs, traffic, supported, key, store, state, guard, cold_starts })
+        let caller_tokens = CallerTokens::new(limits.http.max_caller_tokens, &metrics);
+        Ok(Self {
+            limits,
+            metrics,
+            buffers,
+            logs,
+            traffic,
+            caller_tokens,
+            supported,
+            key,
+            store,
+            state,
+            guard,
+            cold_starts,
+        })
     }
 
     /// The same, with other limits for what is made from now on.

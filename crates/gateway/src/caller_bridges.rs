@@ -1,18 +1,20 @@
-//! A server whose callers bring keys of their own: a bridge for each.
+//! A server that callers reach by what is their own, such as keys: a bridge for each.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_protocol::failure::Failure;
-use anyport_service::{ClientHeaders, Context, Relay, Reply, Request, Service, sync::Lock};
+use anyport_service::{ClientHeaders, Context, Relay, Reply, Request, ScopedPrincipal, Service, sync::Lock};
 use anyport_upstream::{Upstream, UpstreamHealth};
 use tokio::time::Instant;
 
-/// A server to which callers bring headers of their own, such as keys.
+use crate::caller_part::CallerPart;
+
+/// A server to which callers bring headers of their own, such as keys, or for which each of them has credentials of its own.
 ///
-/// Callers with different values of these headers have bridges of their own, and so share nothing: no connection, no session, no
-/// list, no parked call. Callers without the headers share one. The values are keys of a map in memory, and are neither
-/// stored nor logged.
+/// Callers that are different have bridges of their own, and so share nothing: no connection, no session, no list, no parked call.
+/// Callers that bring no header share one, unless their identity counts. The values of headers are keys of a map in
+/// memory, and are neither stored nor logged.
 ///
 /// Clones are the same server.
 #[derive(Clone)]
@@ -20,8 +22,7 @@ pub struct CallerBridges(Arc<Inner>);
 
 struct Inner {
     name: String,
-    /// The headers, in lower case.
-    headers: Vec<String>,
+    distinction: CallerDistinction,
     limits: CallerLimits,
     make: Box<Make>,
     without: Arc<dyn Service>,
@@ -29,12 +30,40 @@ struct Inner {
     refused: Counter,
 }
 
-/// Makes the bridge of callers with these headers, or says why that cannot be.
-type Make = dyn Fn(&ClientHeaders) -> Result<CallerBridge, String> + Send + Sync;
+/// By what the callers of a server are told apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallerDistinction {
+    /// The names of the headers that they bring, in lower case.
+    pub headers: Vec<String>,
+    /// What of their identity counts.
+    pub identity: CallerPart,
+}
+
+/// What the callers of one bridge have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallerKey {
+    /// The headers that they bring, if they bring any.
+    pub headers: Option<ClientHeaders>,
+    /// Who they are, as far as that counts.
+    pub caller: Option<ScopedPrincipal>,
+}
+
+impl CallerDistinction {
+    /// The key of the caller of `context`; `None` if it has nothing of its own.
+    fn key(&self, context: &Context) -> Option<CallerKey> {
+        let headers = context.client_headers().map(|headers| headers.only(&self.headers));
+        let headers = headers.filter(|headers| !headers.is_empty());
+        let caller = self.identity.of(context.authorization());
+        (headers.is_some() || caller.is_some()).then_some(CallerKey { headers, caller })
+    }
+}
+
+/// Makes the bridge of callers with this key, or says why that cannot be.
+type Make = dyn Fn(&CallerKey) -> Result<CallerBridge, String> + Send + Sync;
 
 #[derive(Default)]
 struct Bridges {
-    by_headers: HashMap<ClientHeaders, Entry>,
+    by_key: HashMap<CallerKey, Entry>,
     is_closed: bool,
 }
 
@@ -43,7 +72,7 @@ struct Entry {
     used: Instant,
 }
 
-/// The bridge of the callers with one value.
+/// The bridge of the callers with one key.
 pub struct CallerBridge {
     /// The server as they reach it.
     pub upstream: Upstream,
@@ -61,23 +90,23 @@ pub struct CallerLimits {
 }
 
 impl CallerBridges {
-    /// The server `name`, to which callers bring `headers`, whose names are in lower case. Refusals are counted in `metrics`. `without` answers those that bring none;
-    /// `make` makes the bridge of those that bring the same.
+    /// The server `name`, whose callers are told apart by `distinction`. Refusals are counted in `metrics`. `without` answers those
+    /// that have nothing of their own; `make` makes the bridge of those that have the same.
     pub fn new(
         name: impl Into<String>,
-        headers: Vec<String>,
+        distinction: CallerDistinction,
         limits: CallerLimits,
         without: Arc<dyn Service>,
         metrics: &Metrics,
-        make: impl Fn(&ClientHeaders) -> Result<CallerBridge, String> + Send + Sync + 'static,
+        make: impl Fn(&CallerKey) -> Result<CallerBridge, String> + Send + Sync + 'static,
     ) -> Self {
         let (name, bridges, refused) = (name.into(), Lock::default(), metrics.refusals("max_client_keys"));
-        Self(Arc::new(Inner { name, headers, limits, make: Box::new(make), without, bridges, refused }))
+        Self(Arc::new(Inner { name, distinction, limits, make: Box::new(make), without, bridges, refused }))
     }
 
     /// The servers of all callers that have bridges of their own.
     pub fn upstreams(&self) -> Vec<Upstream> {
-        self.0.bridges.lock().by_headers.values().map(|entry| entry.bridge.upstream.clone()).collect()
+        self.0.bridges.lock().by_key.values().map(|entry| entry.bridge.upstream.clone()).collect()
     }
 
     /// Whether any of these callers reaches the server.
@@ -91,23 +120,22 @@ impl CallerBridges {
         self.upstreams().iter().for_each(Upstream::close);
     }
 
-    /// The bridge of the callers with `headers`.
-    fn bridge(&self, headers: ClientHeaders) -> Result<Arc<CallerBridge>, Failure> {
+    /// The bridge of the callers with `key`.
+    fn bridge(&self, key: CallerKey) -> Result<Arc<CallerBridge>, Failure> {
         let Inner { limits, make, name, refused, .. } = &*self.0;
         let mut bridges = self.0.bridges.lock();
         if bridges.is_closed {
             return Err(Failure::ShuttingDown);
         }
-        if let Some(entry) = bridges.by_headers.get_mut(&headers) {
+        if let Some(entry) = bridges.by_key.get_mut(&key) {
             entry.used = Instant::now();
             return Ok(entry.bridge.clone());
         }
         let unused = |entry: &Entry| Arc::strong_count(&entry.bridge) == 1;
-        bridges.by_headers.retain(|_, entry| !unused(entry) || entry.used.elapsed() < limits.idle);
-        if bridges.by_headers.len() >= limits.bridges {
-            let idle = bridges.by_headers.iter().filter(|(_, entry)| unused(entry));
-            let Some(oldest) = idle.min_by_key(|(_, entry)| entry.used).map(|(headers, _)| headers.clone())
-            else {
+        bridges.by_key.retain(|_, entry| !unused(entry) || entry.used.elapsed() < limits.idle);
+        if bridges.by_key.len() >= limits.bridges {
+            let idle = bridges.by_key.iter().filter(|(_, entry)| unused(entry));
+            let Some(oldest) = idle.min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone()) else {
                 let why = format!(
                     "{name} has {} callers with keys of their own, all of which have calls in flight (max_client_keys); try \
                      again later",
@@ -116,22 +144,21 @@ impl CallerBridges {
                 refused.increment();
                 return Err(Failure::Overloaded { limit: "max_client_keys", why }.of_upstream(&**name));
             };
-            bridges.by_headers.remove(&oldest);
+            bridges.by_key.remove(&oldest);
         }
-        let made = make(&headers).map_err(|why| Failure::InvalidPeer(why).of_upstream(&**name))?;
+        let made = make(&key).map_err(|why| Failure::InvalidPeer(why).of_upstream(&**name))?;
         let bridge = Arc::new(made);
-        bridges.by_headers.insert(headers, Entry { bridge: bridge.clone(), used: Instant::now() });
+        bridges.by_key.insert(key, Entry { bridge: bridge.clone(), used: Instant::now() });
         Ok(bridge)
     }
 }
 
 impl Service for CallerBridges {
     fn call(&self, request: Request, context: Context) -> Reply {
-        let headers = context.client_headers().map(|headers| headers.only(&self.0.headers));
-        let Some(headers) = headers.filter(|headers| !headers.is_empty()) else {
+        let Some(key) = self.0.distinction.key(&context) else {
             return self.0.without.call(request, context);
         };
-        match self.bridge(headers) {
+        match self.bridge(key) {
             Ok(bridge) => bridge.service.call(request, context).relay(InUse { _bridge: bridge.clone() }),
             Err(failure) => Reply::failed(failure),
         }
@@ -148,32 +175,32 @@ impl Relay for InUse {}
 #[cfg(test)]
 mod tests {
     use anyport_protocol::{Method, Raw, Revision};
-    use anyport_service::Principal;
+    use anyport_service::{Authorization, Principal};
     use serde_json::json;
 
     use super::*;
     use crate::test_server::{Farm, call, error, result};
 
-    /// The farms by the headers of their callers.
-    type Farms = Arc<Lock<Vec<(ClientHeaders, Farm)>>>;
+    /// The farms by the keys of their callers.
+    type Farms = Arc<Lock<Vec<(CallerKey, Farm)>>>;
 
     /// A server with two bridges of callers at most, and the number of connections that each of its farms has.
-    fn server() -> (CallerBridges, Farms) {
-        let farms: Arc<Lock<Vec<(ClientHeaders, Farm)>>> = Arc::default();
+    fn server(identity: CallerPart) -> (CallerBridges, Farms) {
+        let farms: Farms = Arc::default();
         let upstream = |farm: &Farm| Upstream::builder("jira", farm.clone()).build();
         let without = upstream(&Farm::new(Revision::NEWEST));
         let limits = CallerLimits { bridges: 2, idle: Duration::from_secs(600) };
         let made = farms.clone();
-        let make = move |headers: &ClientHeaders| {
+        let make = move |key: &CallerKey| {
             let farm = Farm::new(Revision::NEWEST);
-            made.lock().push((headers.clone(), farm.clone()));
+            made.lock().push((key.clone(), farm.clone()));
             let upstream = upstream(&farm);
             Ok(CallerBridge { service: Arc::new(upstream.clone()), upstream })
         };
         (
             CallerBridges::new(
                 "jira",
-                vec!["x-key".into()],
+                CallerDistinction { headers: vec!["x-key".into()], identity },
                 limits,
                 Arc::new(without),
                 &Metrics::new(),
@@ -190,7 +217,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn callers_with_the_same_key_share_a_bridge_and_others_have_one_of_their_own() {
-        let (server, farms) = server();
+        let (server, farms) = server(CallerPart::Nothing);
         for key in ["a", "b", "a", "b"] {
             result(server.call(call("read", json!({})), with(key)).outcome().await);
         }
@@ -201,14 +228,36 @@ mod tests {
         assert_eq!(farms.iter().map(|(_, farm)| farm.connections()).collect::<Vec<_>>(), [1, 1]);
         assert_eq!(
             farms[0].0,
-            ClientHeaders::new([("x-key", "a")]),
+            CallerKey { headers: Some(ClientHeaders::new([("x-key", "a")])), caller: None },
             "the headers of other servers are left out"
         );
     }
 
+    /// Invariant: Where credentials are a caller's own, callers of different principals share no connection; where they go by
+    /// scopes, neither do callers of one principal with different scopes.
+    #[tokio::test(start_paused = true)]
+    async fn callers_are_told_apart_by_their_identity_where_that_counts() {
+        let of = |name: &str, scopes: &[&str]| {
+            let authorization =
+                Authorization::scoped(Principal::named(name.to_owned()), scopes.iter().copied());
+            Context::authorized(authorization, Revision::NEWEST)
+        };
+        for (identity, connections) in
+            [(CallerPart::Principal, vec![1, 1]), (CallerPart::Scopes, vec![1, 1, 1])]
+        {
+            let (server, farms) = server(identity);
+            // A bridge makes room only for a third one.
+            for context in [of("ada", &["a"]), of("bob", &["a"]), of("ada", &["a"]), of("ada", &["b"])] {
+                result(server.call(call("read", json!({})), context).outcome().await);
+            }
+            let farms = farms.lock();
+            assert_eq!(farms.iter().map(|(_, farm)| farm.connections()).collect::<Vec<_>>(), connections);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_bridge_unused_for_longest_makes_room_unless_it_has_calls() {
-        let (server, farms) = server();
+        let (server, farms) = server(CallerPart::Nothing);
         let hanging = server.call(call("write", json!({"hang": true})), with("a"));
         tokio::time::sleep(Duration::from_secs(1)).await;
         result(server.call(call("read", json!({})), with("b")).outcome().await);

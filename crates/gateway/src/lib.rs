@@ -5,12 +5,14 @@
 //!
 //! # Layout
 //! - [`Bridge`]: one server as if it were reached directly.
-//! - [`CallerBridges`]: a bridge for each key that callers bring for one server.
+//! - [`CallerBridges`]: a bridge for each caller of one server, told apart by keys that they bring or by who they are
+//!   ([`CallerPart`]).
 //! - [`federation`]: several services, such as bridges, behind one endpoint.
 //! - [`tool_search`]: three tools in place of a large catalog.
 
 mod bridge;
 mod caller_bridges;
+mod caller_part;
 pub mod federation;
 #[cfg(test)]
 #[path = "../../upstream/tests/common/test_server.rs"]
@@ -19,6 +21,7 @@ mod test_server;
 pub mod tool_search;
 
 pub use bridge::{Bridge, CATALOGS, CatalogRecord};
-pub use caller_bridges::{CallerBridge, CallerBridges, CallerLimits};
+pub use caller_bridges::{CallerBridge, CallerBridges, CallerDistinction, CallerKey, CallerLimits};
+pub use caller_part::CallerPart;
 pub use federation::Federation;
 pub use tool_search::ToolSearch;

@@ -69,6 +69,13 @@ impl Authorization {
         self.granted()?.expires
     }
 
+    /// The caller with its scopes, for what is apart for each of them.
+    pub fn scoped_principal(&self) -> ScopedPrincipal {
+        let mut scopes: Option<Vec<Box<str>>> = self.scopes().map(|scopes| scopes.map(Into::into).collect());
+        scopes.iter_mut().for_each(|scopes| scopes.sort_unstable());
+        ScopedPrincipal { principal: self.principal().clone(), scopes: scopes.map(Into::into) }
+    }
+
     fn granted(&self) -> Option<&Granted> {
         match &self.0 {
             Kind::Unlimited(_) => None,
@@ -80,6 +87,44 @@ impl Authorization {
 impl From<Principal> for Authorization {
     fn from(principal: Principal) -> Self {
         Self::unlimited(principal)
+    }
+}
+
+/// A principal together with its scopes, as a key: what a caller got with many scopes is not for a caller of the same principal that has
+/// few.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ScopedPrincipal {
+    principal: Principal,
+    /// In their order; `None`: everything is allowed.
+    scopes: Option<Arc<[Box<str>]>>,
+}
+
+impl ScopedPrincipal {
+    /// Whom it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The same principal, whatever its scopes are.
+    #[must_use]
+    pub fn without_scopes(self) -> Self {
+        Self { scopes: None, ..self }
+    }
+
+    /// What such a caller is allowed, without an end.
+    pub fn authorization(&self) -> Authorization {
+        match &self.scopes {
+            None => Authorization::unlimited(self.principal.clone()),
+            Some(scopes) => Authorization::scoped(self.principal.clone(), scopes.iter().cloned()),
+        }
+    }
+}
+
+/// The principal alone, before its scopes.
+impl std::fmt::Display for ScopedPrincipal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.principal.fmt(f)?;
+        self.scopes.iter().flat_map(|scopes| &**scopes).try_for_each(|scope| write!(f, " {scope}"))
     }
 }
 
@@ -100,6 +145,21 @@ mod tests {
         assert!(scoped.allows("a") && scoped.allows("b:c") && !scoped.allows("b") && !scoped.allows("A"));
         assert!(!Authorization::scoped(ada(), [""; 0]).allows("a"), "no scopes are not all of them");
         assert_eq!((scoped.principal(), scoped.expires()), (&ada(), None));
+    }
+
+    #[test]
+    fn a_scoped_principal_is_its_principal_and_its_scopes_in_any_order() {
+        let of = |scopes: &[&str]| {
+            Authorization::scoped(Principal::named("ada"), scopes.iter().copied()).scoped_principal()
+        };
+        let unlimited = Authorization::unlimited(Principal::named("ada")).scoped_principal();
+        assert_eq!(of(&["a", "b"]), of(&["b", "a"]));
+        assert_ne!(of(&["a"]), of(&["a", "b"]));
+        assert_ne!(of(&[]), unlimited);
+        assert_eq!(of(&["a"]).without_scopes(), unlimited);
+        assert_eq!(of(&["b", "a"]).authorization().scoped_principal(), of(&["a", "b"]));
+        assert!(of(&["a"]).authorization().allows("a") && !of(&["a"]).authorization().allows("b"));
+        assert_eq!(of(&["b", "a"]).to_string(), format!("{} a b", Principal::named("ada")));
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod reply;
 mod service;
 pub mod sync;
 
-pub use authorization::{Authorization, is_scope};
+pub use authorization::{Authorization, ScopedPrincipal, is_scope};
 pub use backoff::Backoff;
 pub use client_headers::ClientHeaders;
 pub use clock::Clock;

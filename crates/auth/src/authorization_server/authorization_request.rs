@@ -3,7 +3,7 @@
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
-use super::parameters::Parameters;
+use super::{parameters::Parameters, user::User};
 
 /// A request that is in order, apart from the user's consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,15 @@ impl AuthorizationRequest {
     }
 }
 
+impl AuthorizationRequest {
+    /// The scopes that `user` may grant; `None` if that is none of those that are asked for.
+    pub(crate) fn grantable(&self, user: &User) -> Option<Vec<String>> {
+        let Some(own) = &user.scopes else { return Some(self.scopes.clone()) };
+        let scopes: Vec<String> = self.scopes.iter().filter(|scope| own.contains(scope)).cloned().collect();
+        (self.scopes.is_empty() || !scopes.is_empty()).then_some(scopes)
+    }
+}
+
 /// The letters of a SHA-256 in Base64url.
 const CHALLENGE: usize = 43;
 
@@ -150,7 +159,8 @@ const SCOPES: usize = 50;
 
 /// `redirect_uri` with the parameters of an answer.
 ///
-/// RFC 9207 §2: "the authorization server MUST also include the iss parameter in error responses".
+/// RFC 9207 §2: "In authorization responses to the client, including error responses, an authorization server supporting this
+/// specification MUST indicate its identity by including the iss parameter in the response."
 pub(crate) fn answer_url(
     redirect_uri: &str,
     issuer: &str,

@@ -18,7 +18,7 @@ use super::{
 /// Answers a request of a client: with the page on which the user consents.
 ///
 /// As long as client and redirect URI are not in order, nothing is sent anywhere. RFC 6749 §4.1.2.1: "the authorization server SHOULD
-/// inform the resource owner of the error and MUST NOT automatically redirect the user agent to the invalid redirection URI."
+/// inform the resource owner of the error and MUST NOT automatically redirect the user-agent to the invalid redirection URI."
 pub(super) async fn authorize(server: &Inner, request: &Request<Bytes>) -> Response<Bytes> {
     let parameters = match Parameters::parse(query(request.uri())) {
         Ok(parameters) => parameters,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyport_store::{Bucket, Collection, Error as StoreError, Store};
 use data_encoding::HEXLOWER;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
@@ -119,6 +119,14 @@ impl Browser {
             headers.append(header::SET_COOKIE, cookie);
         }
     }
+}
+
+/// How the browser has come to a page (Fetch Metadata §2.4).
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Whether a form comes from a page of ours, as far as the browser says so.
+pub(super) fn is_of_our_page(headers: &HeaderMap) -> bool {
+    headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin")
 }
 
 /// A user who is signed in to a browser.

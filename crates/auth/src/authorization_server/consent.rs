@@ -1,21 +1,19 @@
 //! The consent of the user: at every authorization, before anything else happens.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use url::Url;
 
 use super::{
     authorization_request::{AuthorizationRequest, answer_url},
-    browser::Browser,
+    browser::{Browser, is_of_our_page},
     client::{Client, ClientKind, redirect_uri},
-    consents::SEC_FETCH_SITE,
     interaction::{Current, InteractionError, Purpose, Step},
     login,
     page::{Form, Page},
     parameters::Parameters,
     response::redirect,
     server::Inner,
-    user::User,
 };
 use crate::secret::Secret;
 
@@ -28,8 +26,8 @@ const DECISION: &str = "decision";
 
 /// The page on which the user consents.
 ///
-/// security_best_practices §Confused Deputy Problem: the page must "clearly identify the requesting MCP client by name", "display
-/// the specific third-party API scopes being requested", and "show the registered `redirect_uri` where tokens will be sent".
+/// security_best_practices §Confused Deputy Problem: the consent page **MUST** "Clearly identify the requesting MCP client by name",
+/// "Display the specific third-party API scopes being requested", "Show the registered `redirect_uri` where tokens will be sent".
 pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest, token: &Secret) -> Page {
     let name = client.name.as_deref().unwrap_or("An application without a name");
     let mut terms = vec![match client.kind {
@@ -53,8 +51,8 @@ pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest
     let mut page = Page::new("Allow access?")
         .paragraph("An application asks for access to this server in your name.")
         .terms(terms);
-    // 2026-07-28, client-registration: authorization servers "**SHOULD** display additional warnings for `localhost`-only redirect
-    // URIs".
+    // 2026-07-28, security-considerations §Localhost Redirect URI Risks: authorization servers "**SHOULD** display additional
+    // warnings for `localhost`-only redirect URIs".
     if redirect_uri::is_on_this_machine(&asked.redirect_uri) {
         page = page.alert(
             "Access is handed to a program on this device, and any program here can claim this name. Go on only if you \
@@ -95,11 +93,6 @@ async fn decided(server: &Inner, request: &Request<Bytes>) -> Result<Response<By
     Ok(deny(server, &current))
 }
 
-/// Whether a form comes from a page of ours, as far as the browser says so (Fetch Metadata §2.4).
-pub(super) fn is_of_our_page(headers: &HeaderMap) -> bool {
-    headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin")
-}
-
 fn deny(server: &Inner, current: &Current) -> Response<Bytes> {
     match &current.purpose {
         Purpose::Authorize(asked) => {
@@ -111,11 +104,4 @@ fn deny(server: &Inner, current: &Current) -> Response<Bytes> {
             .status(StatusCode::FORBIDDEN)
             .respond(),
     }
-}
-
-/// The scopes of a request that a user may grant; `None` if the user may grant none of them.
-pub(super) fn grantable(asked: &AuthorizationRequest, user: &User) -> Option<Vec<String>> {
-    let Some(own) = &user.scopes else { return Some(asked.scopes.clone()) };
-    let scopes: Vec<String> = asked.scopes.iter().filter(|scope| own.contains(scope)).cloned().collect();
-    (asked.scopes.is_empty() || !scopes.is_empty()).then_some(scopes)
 }

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use anyport_store::{Bucket, Collection, Error as StoreError, Store};
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    authorization_request::AuthorizationRequest, client::redirect_uri, error::ServerError,
-    settings::ConsentMode, token_text::hash, user::User,
+    authorization_request::AuthorizationRequest, browser::SEC_FETCH_SITE, client::redirect_uri,
+    error::ServerError, settings::ConsentMode, token_text::hash, user::User,
 };
 
 /// What users have consented to, by user, client and redirect URI.
@@ -29,8 +29,6 @@ pub(super) struct Consents {
 }
 
 const FORMAT: u8 = 1;
-/// How the browser has come to a page (Fetch Metadata §2.4).
-pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl Consents {
     pub(super) fn new(store: Arc<dyn Store>, mode: ConsentMode, life: Duration) -> Self {

@@ -257,7 +257,7 @@ impl Grants {
     /// Replaces a refresh token. A repetition within the time for retries gets the same tokens again: its answer may have been
     /// lost, or several processes of a client may have come at once. A later one ends the grant.
     ///
-    /// OAuth 2.1 §4.3.1: "If a refresh token is compromised and subsequently used by both the attacker and the legitimate client,
+    /// RFC 6749 §10.4: "If a refresh token is compromised and subsequently used by both the attacker and the legitimate client,
     /// one of them will present an invalidated refresh token, which will inform the authorization server of the breach."
     pub(crate) async fn refresh(
         &self,

@@ -5,14 +5,13 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::{
     authorization_request::{AuthorizationRequest, answer_url, query},
-    browser::Browser,
-    consent::{grantable, is_of_our_page},
+    browser::{Browser, is_of_our_page},
     grant::Consented,
     interaction::{Current, InteractionError, Purpose, Step},
     page::Page,
     parameters::Parameters,
     response::redirect,
-    server::Inner,
+    server::{AuthorizationServer, Inner},
     user::{Interaction, LoginError, Next, User},
 };
 
@@ -23,8 +22,15 @@ pub(super) async fn begin(server: &Inner, current: Current, user: Option<User>) 
     proceed(server, current, interaction, next).await
 }
 
-/// Has the user of a request sign in, and sends the browser to the path `to` then.
-pub(super) async fn sign_in(server: &Inner, headers: &HeaderMap, to: &str) -> Response<Bytes> {
+impl AuthorizationServer {
+    /// Has the user of a request sign in, and sends the browser to the path `return_to` then, where
+    /// [`signed_in`](Self::signed_in) knows the user.
+    pub async fn sign_in(&self, headers: &HeaderMap, return_to: &str) -> Response<Bytes> {
+        sign_in(&self.0, headers, return_to).await
+    }
+}
+
+async fn sign_in(server: &Inner, headers: &HeaderMap, to: &str) -> Response<Bytes> {
     // Browsers take `//host` and `/\host` for another site.
     let is_ours =
         to.starts_with('/') && !to.starts_with("//") && to.bytes().all(|byte| byte.is_ascii_graphic());
@@ -50,9 +56,9 @@ pub(super) async fn sign_in(server: &Inner, headers: &HeaderMap, to: &str) -> Re
 
 /// Goes on with a login, at the route of the authentication.
 ///
-/// security_best_practices §Confused Deputy Problem: the state of a third party's login must "validate that the `state` parameter
-/// … exactly matches the value stored … in the consent approval cookie", "reject any requests where the `state` parameter is missing
-/// or does not match", and be used once.
+/// security_best_practices §OAuth State Parameter Validation: "Validate at the callback endpoint that the `state` query parameter exactly
+/// matches the stored value in the callback request's cookies or in the request's cookie-based session", "Ensure `state` values are
+/// single-use (delete after validation)".
 pub(super) async fn resume(server: &Inner, request: &Request<Bytes>) -> Response<Bytes> {
     match resumed(server, request).await {
         Ok(response) => response,
@@ -133,7 +139,7 @@ async fn grant(
     let answer = |parameters: &[(&str, &str)]| {
         redirect(&answer_url(&asked.redirect_uri, server.issuer(), asked.state.as_deref(), parameters))
     };
-    let Some(scopes) = grantable(asked, user) else {
+    let Some(scopes) = asked.grantable(user) else {
         let why = "the user may grant none of these scopes";
         return Ok(answer(&[("error", "access_denied"), ("error_description", why)]));
     };

@@ -36,8 +36,7 @@ pub(super) fn metadata(server: &Inner) -> Value {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
-        // 2026-07-28, security-considerations §Authorization Code Protection: servers "**MUST** include
-        // `code_challenge_methods_supported` in their metadata".
+        // Clients go no further without it.
         "code_challenge_methods_supported": ["S256"],
         "client_id_metadata_document_supported": true,
         // RFC 9207 §3.

@@ -4,8 +4,7 @@ use std::{fmt, sync::Arc};
 
 use anyport_store::Store;
 use anyport_transport::client::http::Endpoint;
-use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::HeaderMap;
 
 use super::{
     browser::{Browser, Cookies, Sessions},
@@ -142,12 +141,6 @@ impl AuthorizationServer {
     /// If the store fails.
     pub async fn signed_in(&self, headers: &HeaderMap) -> Result<Option<User>, ServerError> {
         self.0.signed_in(headers).await
-    }
-
-    /// Has the user of a request sign in, and sends the browser to the path `return_to` then, where
-    /// [`signed_in`](Self::signed_in) knows the user.
-    pub async fn sign_in(&self, headers: &HeaderMap, return_to: &str) -> Response<Bytes> {
-        super::login::sign_in(&self.0, headers, return_to).await
     }
 }
 

@@ -57,7 +57,7 @@ pub trait UserAuthentication: Send + Sync + 'static {
 
     /// Whether a login is still good. It is asked before tokens are refreshed and, with a cache, when they are verified.
     ///
-    /// 2025-03-26, authorization §Third-Party Authorization Flow: MCP servers "**SHOULD** validate third-party token status before
+    /// 2025-03-26, authorization §Session Binding Requirements: MCP servers "**MUST**: … Validate third-party token status before
     /// honoring MCP tokens".
     fn status<'a>(&'a self, _login: &'a str) -> Answer<'a, LoginStatus> {
         Box::pin(async { LoginStatus::Active })

@@ -142,6 +142,22 @@ impl CredentialVerifier for Verifiers {
         }
     }
 
+    fn issuer_of(&self, credential: &Credential) -> Option<&str> {
+        let token = &credential.token;
+        if is_api_key(token) {
+            return None;
+        }
+        let introspection = || self.introspection.as_ref().map(Introspection::issuer);
+        match claimed_issuer(token) {
+            Some(issuer) => {
+                let jwt = self.jwts.iter().map(Jwt::issuer).find(|known| Some(*known) == issuer.as_deref());
+                // A secret that both sides know is no authorization server.
+                jwt.or_else(|| introspection().filter(|known| Some(*known) == issuer.as_deref()))
+            }
+            None => introspection(),
+        }
+    }
+
     fn authorization_servers(&self) -> Vec<String> {
         let issued = self.issued.iter().flat_map(CredentialVerifier::authorization_servers);
         issued.chain(self.all().flat_map(CredentialVerifier::authorization_servers)).collect()

@@ -95,6 +95,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         buffers,
         further: FurtherEndpoints::default(),
         client_headers: None,
+        caller_tokens: None,
         observer: None,
         authorization_server: None,
     };

@@ -19,6 +19,7 @@ pub(crate) mod servers;
 pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod tools;
+pub(crate) mod user;
 
 use anyhow::Result;
 

@@ -102,6 +102,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     };
     let client_headers = ClientHeaderNames::default();
     client_headers.set(members.forwarded_headers());
+    factory.caller_tokens.set_issuers(members.exchanged_issuers());
     let running =
         Arc::new(Running::new(file, members, federation, served, factories, client_headers.clone()));
     let (closing, stopped) = (running.clone(), running.clone());
@@ -128,6 +129,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         buffers,
         further,
         client_headers: Some(client_headers),
+        caller_tokens: Some(factory.caller_tokens.clone()),
         observer: Some(Arc::new(factory.traffic.clone())),
         authorization_server,
     };

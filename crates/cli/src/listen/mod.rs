@@ -32,8 +32,8 @@ use anyport_store::Store;
 use anyport_transport::{
     BufferedBytes, ClientObserver,
     http::{
-        self, Authentication, ClientHeaderNames, Compat, FurtherEndpoints, ProtectedResource, SettingNames,
-        Token,
+        self, Authentication, CallerTokens, ClientHeaderNames, Compat, FurtherEndpoints, ProtectedResource,
+        SettingNames, Token,
     },
     stdio, unix,
 };
@@ -84,6 +84,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) further: FurtherEndpoints,
     /// The headers that clients bring for servers behind this one.
     pub(crate) client_headers: Option<ClientHeaderNames>,
+    /// Where the tokens of callers are noted, for servers behind this one.
+    pub(crate) caller_tokens: Option<CallerTokens>,
     /// The observer of the messages of clients.
     pub(crate) observer: Option<Arc<dyn ClientObserver>>,
     /// The authorization server of the clients, if it is this program.
@@ -102,6 +104,7 @@ pub(crate) async fn serve(
         buffers,
         further,
         client_headers,
+        caller_tokens,
         observer,
         authorization_server,
     }: Settings<'_>,
@@ -113,7 +116,8 @@ pub(crate) async fn serve(
         let server = authorization_server.as_ref();
         let config = http_config(arguments, supported.clone(), (limits, metrics), server)?;
         let config = config.further_endpoints(further);
-        let config = config.client_headers(client_headers).observer(observer.clone());
+        let config =
+            config.client_headers(client_headers).caller_tokens(caller_tokens).observer(observer.clone());
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {

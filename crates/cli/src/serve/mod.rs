@@ -66,6 +66,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         buffers,
         further: FurtherEndpoints::default(),
         client_headers: None,
+        caller_tokens: None,
         observer: None,
         authorization_server: None,
     };

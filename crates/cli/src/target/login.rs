@@ -2,10 +2,13 @@
 
 use std::{path::Path, str::FromStr as _};
 
-use anyport_auth::{ClientOptions, GivenClient, LoginGrant, Scopes, Secret, SignInOptions};
+use anyport_auth::{
+    ClientOptions, ExchangeOptions, ExchangeProtocol, GivenClient, LoginGrant, Scopes, Secret, SignInLimits,
+    SignInOptions,
+};
 use anyport_config::{
     Surroundings,
-    gateway::{PkceSupport, ResourceParameter, UpstreamAuth, UpstreamConfig},
+    gateway::{self, AuthConfig, PkceSupport, ResourceParameter, UpstreamAuth, UpstreamConfig},
 };
 
 use super::{redact::SecretValue, upstream_fault::UpstreamFault};
@@ -65,23 +68,9 @@ pub(super) fn of_upstream(
     surroundings: &Surroundings,
 ) -> Result<Option<LoginSettings>, UpstreamFault> {
     let Some(auth) = config.auth else { return Ok(None) };
-    let read = |key: &'static str, place: &Option<String>| match place {
-        None => Ok(None),
-        Some(place) => {
-            let text = source(key, place)?.read_text(surroundings);
-            let text = text.map_err(|why| UpstreamFault::new([key], format!("its `{key}`: {why}")))?;
-            Ok::<_, UpstreamFault>(Some(Secret::new(SecretValue::new(text).0)))
-        }
-    };
-    let given = match &config.client_id {
-        None => None,
-        Some(id) => Some(GivenClient {
-            id: id.clone(),
-            secret: read("client_secret", &config.client_secret)?,
-            key: read("client_key", &config.client_key)?,
-        }),
-    };
     let grant = match auth {
+        // The last one is not the gateway's own: it is that of each caller.
+        UpstreamAuth::None | UpstreamAuth::Bearer | UpstreamAuth::TokenExchange => return Ok(None),
         UpstreamAuth::Oauth => LoginGrant::AuthorizationCode,
         UpstreamAuth::ClientCredentials => LoginGrant::ClientCredentials,
         UpstreamAuth::WorkloadIdentity => {
@@ -89,7 +78,7 @@ pub(super) fn of_upstream(
         }
     };
     let client = ClientOptions {
-        given,
+        given: client(config, surroundings)?,
         metadata_url: config.client_metadata_url.clone(),
         redirect_uri: config.redirect_uri.clone(),
     };
@@ -104,6 +93,83 @@ pub(super) fn of_upstream(
         ..SignInOptions::default()
     };
     Ok(Some(LoginSettings { options, account: config.account.clone() }))
+}
+
+/// The client that is registered, with its secrets.
+fn client(
+    config: &UpstreamConfig,
+    surroundings: &Surroundings,
+) -> Result<Option<GivenClient>, UpstreamFault> {
+    let read = |key: &'static str, place: &Option<String>| match place {
+        None => Ok(None),
+        Some(place) => {
+            let text = source(key, place)?.read_text(surroundings);
+            let text = text.map_err(|why| UpstreamFault::new([key], format!("its `{key}`: {why}")))?;
+            Ok::<_, UpstreamFault>(Some(Secret::new(SecretValue::new(text).0)))
+        }
+    };
+    let Some(id) = &config.client_id else { return Ok(None) };
+    Ok(Some(GivenClient {
+        id: id.clone(),
+        secret: read("client_secret", &config.client_secret)?,
+        key: read("client_key", &config.client_key)?,
+    }))
+}
+
+/// How the tokens of callers are exchanged for those of an upstream; `None` if they are not.
+///
+/// # Errors
+/// What has no value, and that there is no issuer whose tokens could be exchanged among those of `auth`.
+pub(crate) fn exchange(
+    config: &UpstreamConfig,
+    auth: Option<&AuthConfig>,
+    surroundings: &Surroundings,
+) -> Result<Option<ExchangeOptions>, UpstreamFault> {
+    if config.auth != Some(UpstreamAuth::TokenExchange) {
+        return Ok(None);
+    }
+    let issuer = exchange_issuer(config, auth)?;
+    let Some(client) = client(config, surroundings)? else { return Ok(None) };
+    Ok(Some(ExchangeOptions {
+        issuer,
+        client,
+        protocol: match config.exchange {
+            Some(gateway::ExchangeProtocol::OnBehalfOf) => ExchangeProtocol::OnBehalfOf,
+            _ => ExchangeProtocol::TokenExchange,
+        },
+        audience: config.audience.clone(),
+        scopes: config.scope.as_deref().map(Scopes::parse),
+        omits_resource: config.resource == Some(ResourceParameter::Omit),
+        limits: SignInLimits::default(),
+    }))
+}
+
+/// The issuer of the tokens that the upstream of `config` exchanges: the client is registered there alone.
+///
+/// # Errors
+/// When that is none of those whose tokens are accepted, or could be several.
+pub(crate) fn exchange_issuer(
+    config: &UpstreamConfig,
+    auth: Option<&AuthConfig>,
+) -> Result<String, UpstreamFault> {
+    let issuers: Vec<&str> =
+        auth.iter().flat_map(|auth| auth.issuers.values()).map(|issuer| issuer.issuer.as_str()).collect();
+    match (&config.issuer, &*issuers) {
+        (Some(named), all) if all.contains(&named.as_str()) => Ok(named.clone()),
+        (Some(_), _) => Err(UpstreamFault::new(
+            ["issuer"],
+            "its `issuer` is none of [auth.issuers]: only tokens that are accepted here are exchanged",
+        )),
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, []) => Err(UpstreamFault::new(
+            ["auth"],
+            "`token_exchange` exchanges the tokens of callers, and none of another issuer are accepted: name it under [auth.issuers]",
+        )),
+        (None, _) => Err(UpstreamFault::new(
+            ["auth"],
+            "callers have tokens of several issuers: name the one at which `client_id` is registered with `issuer`",
+        )),
+    }
 }
 
 /// The place of a secret. The text may be the secret itself, so it is not repeated.

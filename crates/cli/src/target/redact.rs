@@ -47,6 +47,12 @@ impl HiddenTokens {
             KNOWN.write().unwrap_or_else(PoisonError::into_inner).retain(|one| Some(one) != oldest.as_ref());
         }
     }
+
+    /// Hides none of them any longer.
+    pub(crate) fn release(&self) {
+        let hidden = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        KNOWN.write().unwrap_or_else(PoisonError::into_inner).retain(|one| !hidden.contains(one));
+    }
 }
 
 impl fmt::Debug for SecretValue {

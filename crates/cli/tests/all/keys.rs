@@ -1,4 +1,4 @@
-//! `anyport key` and `anyport token`: what callers present to servers of this program.
+//! `anyport key`, `anyport user` and `anyport token`: what callers present to servers of this program.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,7 +8,7 @@ use anyport_store::{BLOB, Options, SqliteStore};
 use anyport_transport::http::{Credential, CredentialError, CredentialVerifier, Scheme, Verification};
 use serde_json::Value;
 
-use crate::support::{Ended, anyport, folder, to_the_end};
+use crate::support::{Ended, anyport, folder, to_the_end, with_input};
 
 fn ran(home: &Path, arguments: &[&str]) -> Ended {
     let mut command = anyport(home);
@@ -33,6 +33,32 @@ async fn present(verifier: &impl CredentialVerifier, token: &str) -> Result<Auth
         Verification::Ready(result) => result,
         Verification::Pending(result) => result.await,
     }
+}
+
+#[test]
+fn a_user_is_added_with_a_password_on_standard_input_listed_and_removed() {
+    let home = folder(&[]);
+    let home = home.path();
+    let with_password = |arguments: &[&str], password: &str| {
+        let mut command = anyport(home);
+        command.args(arguments).arg("--state-dir").arg(home.join("state"));
+        with_input(command, password)
+    };
+    assert!(done(home, &["user", "list"]).contains("anyport user add NAME"));
+    let added = with_password(&["user", "add", "ada", "--scope", "data:read"], "correct horse\n");
+    assert_eq!((added.code, added.stdout.as_str()), (Some(0), "added the user ada\n"), "{added:?}");
+    let again = with_password(&["user", "add", "ada"], "correct horse\n");
+    assert!(again.code == Some(2) && again.stderr.contains("already"), "{again:?}");
+    let short = with_password(&["user", "add", "bob"], "short\n");
+    assert!(short.code == Some(2) && short.stderr.contains("8 to 1024"), "{short:?}");
+    let users = json(home, &["user", "list"]);
+    assert_eq!(
+        (&users["users"][0]["name"], &users["users"][0]["scopes"][0]),
+        (&"ada".into(), &"data:read".into())
+    );
+    assert!(!users.to_string().contains("argon2"), "{users}");
+    assert_eq!(done(home, &["user", "remove", "ada"]), "removed the user ada\n");
+    assert_eq!(ran(home, &["user", "remove", "ada"]).code, Some(1));
 }
 
 #[test]

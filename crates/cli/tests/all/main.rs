@@ -22,6 +22,7 @@ mod confined;
 mod crash;
 mod doctor;
 mod documents;
+mod exchanged;
 mod failing_commands;
 mod findable;
 mod first_ten_minutes;

@@ -1,9 +1,9 @@
 //! The keys of an upstream about its login.
 
-use super::model::{UpstreamAuth, UpstreamConfig};
+use super::model::{ExchangeProtocol, UpstreamAuth, UpstreamConfig};
 
 /// The keys that only mean something beside `auth`, and whether each is given.
-fn keys(config: &UpstreamConfig) -> [(&'static str, bool); 12] {
+fn keys(config: &UpstreamConfig) -> [(&'static str, bool); 14] {
     [
         ("account", config.account.is_some()),
         ("issuer", config.issuer.is_some()),
@@ -17,6 +17,8 @@ fn keys(config: &UpstreamConfig) -> [(&'static str, bool); 12] {
         ("redirect_uri", config.redirect_uri.is_some()),
         ("scope", config.scope.is_some()),
         ("assertion", config.assertion.is_some()),
+        ("exchange", config.exchange.is_some()),
+        ("audience", config.audience.is_some()),
     ]
 }
 
@@ -39,6 +41,20 @@ pub(super) fn check(config: &UpstreamConfig, url: &str) -> Result<(), (&'static 
         };
     };
     let is_token = |name: &String| name.eq_ignore_ascii_case("authorization");
+    if let UpstreamAuth::Bearer | UpstreamAuth::None = auth {
+        if let Some(key) = first_key(config) {
+            return Err((key, "it is about a login, and `auth` says that there is none".to_owned()));
+        }
+        return match (auth, &config.bearer) {
+            (UpstreamAuth::Bearer, None) => {
+                Err(("auth", "`bearer` needs the place of the token: `bearer`".to_owned()))
+            }
+            (UpstreamAuth::None, Some(_)) => {
+                Err(("bearer", "`auth = \"none\"` says that there is no token".to_owned()))
+            }
+            _ => Ok(()),
+        };
+    }
     if config.bearer.is_some() || config.headers.keys().any(is_token) {
         return Err(("auth", "the upstream is given a token, too, by `bearer` or `headers`".to_owned()));
     }
@@ -46,7 +62,12 @@ pub(super) fn check(config: &UpstreamConfig, url: &str) -> Result<(), (&'static 
         return Err(("auth", "only servers at http:// and https:// URLs have logins".to_owned()));
     }
     check_client(config)?;
+    if auth != UpstreamAuth::TokenExchange {
+        refuse(config, &["exchange", "audience"], "it is for `auth = \"token_exchange\"`")?;
+    }
     match auth {
+        UpstreamAuth::None | UpstreamAuth::Bearer => Ok(()),
+        UpstreamAuth::TokenExchange => check_exchange(config),
         UpstreamAuth::Oauth => refuse(config, &["assertion"], "it is for `auth = \"workload_identity\"`"),
         UpstreamAuth::ClientCredentials => {
             refuse(config, OF_USERS, "it is for logins of users, and `client_credentials` has none")?;
@@ -65,6 +86,26 @@ pub(super) fn check(config: &UpstreamConfig, url: &str) -> Result<(), (&'static 
             )
         }
     }
+}
+
+fn check_exchange(config: &UpstreamConfig) -> Result<(), (&'static str, String)> {
+    refuse(config, OF_USERS, "it is for logins with a browser, and `token_exchange` has none")?;
+    refuse(config, &["assertion"], "it is for `auth = \"workload_identity\"`")?;
+    demand("client_id", config.client_id.is_some(), "`token_exchange` needs the id of a client")?;
+    let proof = config.client_secret.is_some() || config.client_key.is_some();
+    demand("client_secret", proof, "`token_exchange` needs this, or a `client_key`")?;
+    if config.forward_headers.values().any(|under| under.eq_ignore_ascii_case("authorization")) {
+        return Err((
+            "forward_headers",
+            "the upstream is sent the exchanged token in Authorization".to_owned(),
+        ));
+    }
+    if config.exchange == Some(ExchangeProtocol::OnBehalfOf) {
+        let names_server = "`on_behalf_of` needs the scopes of the server, such as `api://ID/.default`";
+        demand("scope", config.scope.is_some(), names_server)?;
+        refuse(config, &["audience", "resource"], "with `on_behalf_of` the scopes name the server")?;
+    }
+    Ok(())
 }
 
 /// The keys of logins with a browser.

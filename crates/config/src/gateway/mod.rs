@@ -28,9 +28,9 @@ pub use authorization_server::{
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{
-    GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess, Pin, PkceSupport,
-    ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig, UpstreamAuth, UpstreamConfig,
-    VirtualServerConfig, Words,
+    ExchangeProtocol, GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess,
+    Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig, UpstreamAuth,
+    UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
 pub use upstream::NO_HEADERS;

@@ -97,13 +97,19 @@ pub struct UpstreamConfig {
     pub headers: IndexMap<String, String>,
     /// The place of the bearer token: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
     pub bearer: Option<String>,
-    /// How the gateway gets its token, if it is not given one: `oauth` is the login of `anyport login`; `client_credentials` and
-    /// `workload_identity` need no user.
+    /// How the gateway gets its token: `none` and `bearer` say that it gets none, or the one of `bearer`; `oauth` is the login of
+    /// `anyport login`; `client_credentials` and `workload_identity` need no user; `token_exchange` exchanges the token of each caller.
+    /// Default: `bearer` where that is given, else `none`.
     pub auth: Option<UpstreamAuth>,
     /// The login that `auth = "oauth"` uses: the name that `anyport login --account` gave it. Default: the one without a name.
     pub account: Option<String>,
-    /// The authorization server, in place of the one that the server names: its issuer, as it writes it. Prints a warning.
+    /// The authorization server, in place of the one that the server names: its issuer, as it writes it. Prints a warning. With
+    /// `token_exchange`: the one of `[auth.issuers]` whose tokens are exchanged, if there are several.
     pub issuer: Option<String>,
+    /// How `auth = "token_exchange"` asks the authorization server. Default: by RFC 8693.
+    pub exchange: Option<ExchangeProtocol>,
+    /// The name that the server has at the authorization server, if `auth = "token_exchange"` needs one there.
+    pub audience: Option<String>,
     /// `omit`: the authorization server is not told the resource (RFC 8707), which some refuse. Prints a warning.
     pub resource: Option<ResourceParameter>,
     /// `assume`: the authorization server checks who redeems a code (PKCE), though it does not say so. Prints a warning.
@@ -332,6 +338,22 @@ pub enum UpstreamAuth {
     ClientCredentials,
     /// By what the platform says of the gateway, without a user (workload identity).
     WorkloadIdentity,
+    /// It needs none.
+    None,
+    /// By `bearer`.
+    Bearer,
+    /// In exchange for the token of each caller, at the authorization server that gave it (RFC 8693).
+    TokenExchange,
+}
+
+/// How an authorization server is asked to exchange a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExchangeProtocol {
+    /// By RFC 8693.
+    TokenExchange,
+    /// On behalf of the user, as Entra has it.
+    OnBehalfOf,
 }
 
 /// Whether the authorization server is told the resource.

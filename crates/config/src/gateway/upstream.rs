@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{
     forwarded, login,
-    model::{ProgramLimits, Start, UpstreamConfig, Words},
+    model::{ProgramLimits, Start, UpstreamAuth, UpstreamConfig, Words},
 };
 use crate::server::{Endpoint, ServerConfig};
 
@@ -61,7 +61,10 @@ impl UpstreamConfig {
     }
 
     fn program(&self, command: &Words) -> Result<Endpoint, (&'static str, String)> {
-        let others = [("auth", self.auth.is_some()), ("forward_headers", !self.forward_headers.is_empty())];
+        let others = [
+            ("auth", self.auth.is_some_and(|auth| auth != UpstreamAuth::None)),
+            ("forward_headers", !self.forward_headers.is_empty()),
+        ];
         let other = others.into_iter().find(|(_, given)| *given).map(|(key, _)| key);
         if let Some(key) = self.key_for_http().or(other).or(login::first_key(self)) {
             return Err((key, "it is for a `url`, and this upstream has a `command`".to_owned()));

@@ -13,11 +13,13 @@ use std::{
 };
 
 use anyport_protocol::{Raw, Revision};
-use anyport_service::{ClientHeaders, Context, Principal, sync::Lock};
+use anyport_service::{ClientHeaders, Context, Principal, ScopedPrincipal, sync::Lock};
 use anyport_upstream::Upstream;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch::Sender, task::AbortHandle, time::Instant};
+
+use crate::caller_part::CallerPart;
 
 use super::{
     cached::Cached,
@@ -29,7 +31,7 @@ use super::{
     reading::{discover, in_time, read_list},
 };
 
-/// The callers to whom a member offers the same: those of one era with the same capabilities. The principal and the headers that a
+/// The callers to whom a member offers the same: those of one era with the same capabilities. The identity and the headers that a
 /// client brings count for members whose lists depend on them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CatalogKey {
@@ -41,7 +43,7 @@ pub(super) struct CatalogKey {
 /// The part of a caller that the lists of a member may depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ListOwner {
-    principal: Option<Principal>,
+    caller: Option<ScopedPrincipal>,
     /// The headers that the client brings for the members.
     headers: Option<ClientHeaders>,
 }
@@ -49,8 +51,8 @@ pub(super) struct ListOwner {
 /// What of a caller the lists of a member depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ListScope {
-    /// Whether they depend on the principal.
-    pub(super) principal: bool,
+    /// What of its identity they depend on.
+    pub(super) caller: CallerPart,
     /// The names of the headers that they depend on.
     pub(super) headers: Vec<String>,
 }
@@ -58,7 +60,7 @@ pub(super) struct ListScope {
 impl ListScope {
     /// The scope of several members together.
     pub(super) fn add(&mut self, other: &Self) {
-        self.principal |= other.principal;
+        self.caller = self.caller.max(other.caller);
         for name in &other.headers {
             if !self.headers.contains(name) {
                 self.headers.push(name.clone());
@@ -69,7 +71,7 @@ impl ListScope {
     /// What of the caller of `context` counts.
     pub(super) fn of(&self, context: &Context) -> ListOwner {
         ListOwner {
-            principal: self.principal.then(|| context.principal().clone()),
+            caller: self.caller.of(context.authorization()),
             headers: self.headers_of(context.client_headers()),
         }
     }
@@ -94,9 +96,9 @@ impl CatalogKey {
 
     /// The same for a member, whose lists may be the same for all callers.
     pub(super) fn for_member(&self, scope: &ListScope) -> Self {
-        let ListOwner { principal, headers } = &self.owner;
+        let ListOwner { caller, headers } = &self.owner;
         let owner = ListOwner {
-            principal: principal.clone().filter(|_| scope.principal),
+            caller: caller.clone().and_then(|caller| scope.caller.narrow(caller)),
             headers: scope.headers_of(headers.as_ref()),
         };
         Self { owner, ..self.clone() }
@@ -106,10 +108,9 @@ impl CatalogKey {
     pub(super) fn caller(&self) -> Caller {
         let era = if self.is_stateless { Era::Modern } else { Era::Legacy };
         // Keys that callers bring are secrets, and no part of what is stored.
-        let principal = self.owner.principal.as_ref().map(ToString::to_string).unwrap_or_default();
+        let caller = self.owner.caller.as_ref().map(ToString::to_string).unwrap_or_default();
         let mut hash = Sha256::new();
-        for part in
-            [&[u8::from(self.is_stateless)], self.capabilities.as_str().as_bytes(), principal.as_bytes()]
+        for part in [&[u8::from(self.is_stateless)], self.capabilities.as_str().as_bytes(), caller.as_bytes()]
         {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
@@ -127,8 +128,9 @@ impl CatalogKey {
     fn context(&self, client_info: &Raw) -> Context {
         let revision = if self.is_stateless { Revision::NEWEST } else { Revision::NEWEST_LEGACY };
         // Least privilege: what an anonymous caller may see, every caller may.
-        let ListOwner { principal, headers } = self.owner.clone();
-        Context::new(principal.unwrap_or(Principal::anonymous()), revision)
+        let ListOwner { caller, headers } = self.owner.clone();
+        let authorization = caller.map_or(Principal::anonymous().into(), |caller| caller.authorization());
+        Context::authorized(authorization, revision)
             .with_client(self.capabilities.clone(), Some(client_info.clone()))
             .with_client_headers(headers)
     }

@@ -41,7 +41,7 @@ limits! {
         /// The number of keys that callers bring for one member (`forward_headers`) and that have connections and lists.
         #[default(256)]
         #[limit(
-            Count "max_client_keys", note = " of callers, an upstream with `forward_headers`",
+            Count "max_client_keys", note = " of callers, an upstream whose callers have connections of their own (`forward_headers`, `token_exchange`, `per_user`)",
             beyond = "what was opened for the key that has been unused for longest is closed; -32603 `overloaded`, 503, if all have calls in flight"
         )]
         pub max_client_keys: usize,

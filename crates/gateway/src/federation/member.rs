@@ -6,6 +6,8 @@ use anyport_service::Service;
 use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
+use crate::caller_part::CallerPart;
+
 use super::{
     catalog::{CatalogTable, ListScope},
     core::{IsStopped, MemberCore},
@@ -98,7 +100,15 @@ impl Member {
     /// the same for all principals.
     #[must_use]
     pub fn lists_per_principal(mut self) -> Self {
-        self.list_scope.principal = true;
+        self.list_scope.caller = self.list_scope.caller.max(CallerPart::Principal);
+        self
+    }
+
+    /// Reads its lists for each principal with the same scopes, as [`lists_per_principal`](Self::lists_per_principal) does
+    /// whatever the scopes are.
+    #[must_use]
+    pub fn lists_per_scopes(mut self) -> Self {
+        self.list_scope.caller = CallerPart::Scopes;
         self
     }
 

@@ -32,7 +32,8 @@ macro_rules! store_suite {
             what_is_too_large_is_refused, a_bucket_must_be_declared, a_watch_reports_what_is_there_and_what_changes,
             a_watch_reports_an_expiry, a_watch_of_one_key_reports_no_other, a_slow_watch_begins_again,
             racing_writers_have_one_winner_per_version, a_lease_has_one_holder_and_a_growing_fence,
-            records_keep_members_that_they_do_not_know, a_newer_record_is_never_rewritten,
+            records_keep_members_that_they_do_not_know, a_record_is_replaced_at_the_expected_version_alone,
+            a_newer_record_is_never_rewritten,
             racing_updates_are_all_in_the_record, a_large_record_is_compressed_or_divided,
             a_sealed_record_opens_in_its_place_only,
         }

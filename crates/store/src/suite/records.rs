@@ -50,6 +50,22 @@ pub async fn records_keep_members_that_they_do_not_know(Subject { store, .. }: S
     assert!(things.get("b").await.expect("a get").is_none());
 }
 
+/// A record is replaced if it still has the version that was read, and keeps what the older release does not know.
+pub async fn a_record_is_replaced_at_the_expected_version_alone(Subject { store, .. }: Subject) {
+    put(&*store, &key("a"), r#"{"format":1,"name":"a","tags":{},"color":"red"}"#).await;
+    let things = things(&store);
+    let read = things.get("a").await.expect("a get").expect("a record");
+    let new = Thing { name: "b".into(), ..Thing::default() };
+    let version = things.replace("a", read.version, &new, None).await.expect("a replacement");
+    assert_eq!(json(&*store, "a").await["color"], "red");
+    let late = things.replace("a", read.version, &read.value, None).await;
+    assert!(matches!(late, Err(Error::Conflict(Some(_)))), "{late:?}");
+    things.remove("a").await.expect("a removal");
+    let gone = things.replace("a", version, &new, None).await;
+    assert!(matches!(gone, Err(Error::Conflict(None))), "{gone:?}");
+    assert!(things.get("a").await.expect("a get").is_none());
+}
+
 /// A record in a newer format is refused by name, and stays as it is; a list leaves it out.
 pub async fn a_newer_record_is_never_rewritten(Subject { store, .. }: Subject) {
     let newer = r#"{"format":3,"name":{"first":"a"}}"#;

@@ -78,6 +78,9 @@ async fn verified(
         Verification::Pending(verified) => verified.await,
     };
     let authorization = verified.map_err(|error| Refused::Credential(credential.scheme, error))?;
+    if let Some(tokens) = &state.config.caller_tokens {
+        tokens.note(&**verifier, &authorization, &credential);
+    }
     admit(state, parts, authorization, Some(credential))
 }
 

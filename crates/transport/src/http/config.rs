@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     allowance::{AllowedHost, AllowedOrigin},
+    caller_tokens::CallerTokens,
     compat::Compat,
     credential::CredentialVerifier,
     further::FurtherEndpoints,
@@ -85,6 +86,11 @@ settings! {
         #[default("none" = None)]
         #[set(into)]
         pub client_headers: Option<ClientHeaderNames>,
+        /// Where the tokens of callers are noted, for a service that exchanges them. Only those of
+        /// [`Authentication::verified_by`] are.
+        #[default("none" = None)]
+        #[set(into)]
+        pub caller_tokens: Option<CallerTokens>,
         /// Further routes beside the MCP endpoint.
         #[default("none" = Vec::new())]
         #[set(into)]
@@ -236,6 +242,13 @@ limits! {
             beyond = "the credential by which a stream or WebSocket was opened is verified again; the stream ends if it was revoked"
         )]
         pub credential_check: Duration,
+        /// The number of tokens of callers that are kept to be exchanged.
+        #[default(10_000)]
+        #[limit(
+            Count "max_caller_tokens", note = " of callers, where an upstream has `auth = \"token_exchange\"`",
+            beyond = "the token that ends soonest is forgotten, until its caller's next request brings it again"
+        )]
+        pub max_caller_tokens: usize,
         /// The time in which running calls may end after the listener begins to stop.
         #[default(10 s)]
         #[limit(Seconds "drain", beyond = "calls that still run when the program stops are cancelled")]

@@ -68,6 +68,14 @@ pub trait CredentialVerifier: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The issuer of the authorization server that gave `credential`, where it can be exchanged for another token; `None` for what is
+    /// no token of one, such as an API key. Only tokens of which this is known are noted in
+    /// [`CallerTokens`](super::CallerTokens).
+    fn issuer_of(&self, credential: &Credential) -> Option<&str> {
+        let _ = credential;
+        None
+    }
+
     /// What becomes of tokens that are bound to keys by DPoP. The scheme `DPoP` is read only if they are accepted.
     fn dpop_support(&self) -> DpopSupport {
         DpopSupport::Refused

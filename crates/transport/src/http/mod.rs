@@ -17,6 +17,7 @@
 //! - `tls` (feature of this name): TLS and mutual TLS of the listener, with certificates that change while it serves.
 //! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers), `authenticate`, `accept`,
 //!   `version`, `request_body`.
+//! - `caller_tokens`: the tokens of callers, for what exchanges them.
 //! - `credential`: what verifies credentials; `credential_watch`: streams end with the credential that opened them; `protected_resource`,
 //!   `resource`, `challenge`, `public_url`: what a refused client is told, and the metadata of RFC 9728.
 //! - `compat`: which clients may leave out headers.
@@ -37,6 +38,7 @@ mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
+mod caller_tokens;
 mod challenge;
 mod compat;
 mod config;
@@ -75,6 +77,7 @@ mod version;
 
 pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
+pub use caller_tokens::{CallerToken, CallerTokens};
 pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{
     Authentication, Authenticator, ClientHeaderNames, Config, Limits, Route, SettingNames, Token,

@@ -125,8 +125,7 @@ impl Documents {
         found
     }
 
-    /// Draft §3: client identifier URLs "MUST have an "https" scheme, MUST contain a path component, MUST NOT contain single-dot or
-    /// double-dot path segments, MUST NOT contain a fragment component and MUST NOT contain a username or password component."
+    /// Draft §3: such an id is an `https` URL with a path, and without dots in it, a fragment, a user or a password.
     fn check(&self, id: &str) -> Result<Url, DocumentError> {
         let url = Url::parse(id).map_err(|_| DocumentError::Url)?;
         let is_https = url.scheme() == "https" || self.settings.allows_private;
@@ -143,8 +142,7 @@ impl Documents {
         Ok(url)
     }
 
-    /// Draft §4: "The authorization server MUST NOT automatically follow HTTP redirects when retrieving the Client ID Metadata
-    /// Document."
+    /// Draft §4: redirects are not followed.
     async fn fetch(&self, id: &str, url: &Url) -> Result<(Client, Duration), DocumentError> {
         let endpoint = self.endpoint.beside(url.as_str()).map_err(|_| DocumentError::Url)?.redirects(0);
         let endpoint = if self.settings.allows_private { endpoint } else { endpoint.public_only() };
@@ -177,12 +175,12 @@ impl Documents {
         let Ok(document) = serde_json::from_slice::<Document>(body) else {
             return unusable("it is no JSON object with client_id and redirect_uris");
         };
-        // 2026-07-28, client-registration §Client ID Metadata Documents: authorization servers "**MUST** validate that the fetched
+        // 2026-07-28, client-registration §Implementation Requirements: authorization servers "**MUST** validate that the fetched
         // document's `client_id` matches the URL exactly".
         if document.client_id != id {
             return unusable("its client_id is not its URL");
         }
-        // Draft §4.1: "the client_secret and client_secret_expires_at properties MUST NOT be used".
+        // Draft §4.1: there is no secret that both sides share.
         if document.client_secret.is_some() || document.client_secret_expires_at.is_some() {
             return unusable("it has a client_secret, which everybody could read");
         }

@@ -113,7 +113,7 @@ pub(crate) fn is_on_this_machine(uri: &str) -> bool {
 
 /// The host that a page shows: with the scheme, where that is one of a program.
 ///
-/// 2026-07-28, client-registration §Client ID Metadata Documents: authorization servers "**MUST** clearly display the redirect URI
+/// 2026-07-28, security-considerations §Localhost Redirect URI Risks: authorization servers "**MUST** clearly display the redirect URI
 /// hostname during authorization".
 pub(crate) fn shown_host(uri: &str) -> String {
     match Url::parse(uri) {

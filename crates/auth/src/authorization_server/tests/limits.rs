@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::support::{Browser, PASSWORD, Rig, WEB_CLIENT, authorize_url, limits, settings};
-use crate::Verifier;
+use crate::{Verifier, authorization_server::ConsentMode};
 
 impl Rig {
     pub(super) fn refreshed_refusals(&self) -> u64 {
@@ -96,4 +96,114 @@ async fn passwords_are_tried_five_times_a_minute() {
     assert_eq!(form.status(), 429, "the right one is not looked at, either");
     // Another user is not locked out.
     assert_eq!(browser.password(&rig, &form, "bob", "wrong horse").await.status(), 401);
+}
+
+/// Limit: interaction.
+#[tokio::test]
+async fn a_page_that_was_left_open_has_expired() {
+    let rig = Rig::new().await;
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "");
+    let mut browser = Browser::default();
+    let (page, other) = (browser.get(&rig, &url).await, browser.get(&rig, &url).await);
+    rig.wait(Duration::from_secs(599));
+    let form = browser.consent(&rig, &page).await;
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(browser.consent(&rig, &other).await.status(), 403);
+    // The user who went on has ten minutes more.
+    rig.wait(Duration::from_secs(598));
+    assert_eq!(browser.password(&rig, &form, "ada", PASSWORD).await.status(), 303);
+}
+
+/// Limit: browser_session, remembered_consent.
+#[tokio::test]
+async fn a_user_stays_signed_in_for_half_a_day() {
+    let rig = Rig::with(settings().consent(ConsentMode::Remember)).await;
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "");
+    let mut browser = Browser::default();
+    browser.headers.insert("sec-fetch-site", "none".parse().unwrap());
+    let mut from_page = Browser::default();
+    from_page.sign_in(&rig, &url).await;
+    browser.cookies = from_page.cookies.clone();
+    rig.wait(Duration::from_secs(12 * 3600 - 1));
+    assert_eq!(browser.get(&rig, &url).await.status(), 303, "signed in, and the consent is remembered");
+    rig.wait(Duration::from_secs(1));
+    let page = browser.get(&rig, &url).await;
+    assert_eq!(page.status(), 200);
+    from_page.cookies = browser.cookies.clone();
+    let form = from_page.consent(&rig, &page).await;
+    assert!(form.text().contains("type=\"password\""), "{form:?}");
+    from_page.password(&rig, &form, "ada", PASSWORD).await;
+    browser.cookies = from_page.cookies.clone();
+    assert_eq!(browser.get(&rig, &url).await.status(), 303);
+    rig.wait(Duration::from_secs(30 * 24 * 3600));
+    browser.cookies = {
+        let mut later = Browser::default();
+        // Another client, whose consent says nothing of this one.
+        let other = rig.client(&["https://other.example/cb"]).await;
+        later
+            .sign_in(
+                &rig,
+                &authorize_url(&other, "https://other.example/cb", &Verifier::random().unwrap(), ""),
+            )
+            .await;
+        later.cookies
+    };
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "");
+    assert_eq!(browser.get(&rig, &url).await.status(), 200, "the consent is forgotten");
+}
+
+/// Limit: registration_idle.
+#[tokio::test]
+async fn a_client_that_is_not_used_is_removed_and_one_that_is_used_stays() {
+    let rig = Rig::new().await;
+    let (used, idle) = (rig.client(&[WEB_CLIENT]).await, rig.client(&["https://idle.example/cb"]).await);
+    let mut tokens = rig.tokens(&used, WEB_CLIENT).await;
+    for _ in 0..4 {
+        rig.wait(Duration::from_secs(10 * 24 * 3600));
+        tokens = rig.refresh(&used, &tokens.refresh).await.tokens();
+    }
+    assert_eq!(rig.refresh(&idle, "apr_").await.error(), (401, "invalid_client".into()));
+    let url = authorize_url(&idle, "https://idle.example/cb", &Verifier::random().unwrap(), "");
+    assert_eq!(Browser::default().get(&rig, &url).await.status(), 400);
+}
+
+/// Limit: refresh_retry.
+#[tokio::test]
+async fn the_time_for_retries_is_a_limit() {
+    let rig = Rig::with(settings().limits(limits().refresh_retry(Duration::from_secs(2)))).await;
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let tokens = rig.tokens(&client, WEB_CLIENT).await;
+    rig.refresh(&client, &tokens.refresh).await.tokens();
+    rig.wait(Duration::from_secs(2));
+    assert_eq!(rig.refresh(&client, &tokens.refresh).await.error(), (400, "invalid_grant".into()));
+    assert_eq!(rig.refusals("refresh_retry"), 1);
+}
+
+/// Limit: grant_cache.
+#[tokio::test]
+async fn what_was_read_of_a_token_is_used_for_seconds() {
+    for (cache, is_known) in [(Duration::from_secs(600), true), (Duration::ZERO, false)] {
+        let rig = Rig::with(settings().limits(limits().grant_cache(cache))).await;
+        let client = rig.client(&[WEB_CLIENT]).await;
+        let tokens = rig.tokens(&client, WEB_CLIENT).await;
+        rig.call(&tokens.access).await.unwrap();
+        rig.post("/revoke", &[("client_id", &client), ("token", &tokens.access)]).await;
+        assert_eq!(rig.call(&tokens.access).await.is_ok(), is_known);
+    }
+}
+
+/// Limit: max_password_checks.
+#[tokio::test(start_paused = true)]
+async fn few_passwords_are_checked_at_once() {
+    // None at all, as if others took every place.
+    let rig = Rig::with(settings().limits(limits().max_password_checks(0))).await;
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let mut browser = Browser::default();
+    let page = browser.get(&rig, &authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "")).await;
+    let form = browser.consent(&rig, &page).await;
+    assert_eq!(browser.password(&rig, &form, "ada", PASSWORD).await.status(), 503);
+    assert_eq!(rig.refusals("max_password_checks"), 1);
 }

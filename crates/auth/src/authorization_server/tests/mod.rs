@@ -3,6 +3,7 @@
 mod assertions;
 mod attacks;
 mod clients;
+mod documents;
 mod flow;
 mod limits;
 mod proxy;

@@ -57,9 +57,11 @@ impl Rig {
 
     /// With the local user `ada`.
     pub(super) async fn with(settings: AuthorizationServerSettings) -> Self {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(&BUCKETS, &Metrics::new()));
+        let now = Arc::new(Mutex::new(SystemTime::now()));
+        let store = MemoryStore::with_clock(&BUCKETS, &Metrics::new(), clock(&now));
+        let store: Arc<dyn Store> = Arc::new(store);
         LocalUserRecords::new(store.clone()).add("ada", &Secret::new(PASSWORD), None).await.unwrap();
-        Self::on(store, settings, Arc::new(Mutex::new(SystemTime::now())))
+        Self::on(store, settings, now)
     }
 
     fn on(store: Arc<dyn Store>, settings: AuthorizationServerSettings, now: Arc<Mutex<SystemTime>>) -> Self {
@@ -77,11 +79,7 @@ impl Rig {
         metrics: Metrics,
         users: Arc<dyn UserAuthentication>,
     ) -> Self {
-        let clock = {
-            let now = now.clone();
-            Clock::new(move || *now.lock().unwrap())
-        };
-        let settings = settings.clock(clock).metrics(&metrics);
+        let settings = settings.clock(clock(&now)).metrics(&metrics);
         let sealer = anyport_seal::Sealer::new(&anyport_seal::Key::from_bytes([7; 32]));
         let server = AuthorizationServer::new(settings.clone(), store.clone(), sealer, users).unwrap();
         let mut routes = server.routes();
@@ -187,6 +185,11 @@ impl Rig {
         let form = [("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", token)];
         self.post("/token", &form).await
     }
+}
+
+fn clock(now: &Arc<Mutex<SystemTime>>) -> Clock {
+    let now = now.clone();
+    Clock::new(move || *now.lock().unwrap())
 }
 
 async fn who(request: Request<Bytes>) -> Response<Bytes> {

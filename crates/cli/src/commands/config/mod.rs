@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 use anyport_config::{
     Surroundings,
-    gateway::{FILE_NAME, schema},
+    gateway::{FILE_NAME, UpstreamAuth, schema},
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -99,7 +99,11 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     listen::check_tls(&config.gateway, file.folder())?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
-        target::check_upstream(upstream, &file).map_err(|fault| file.wrong_upstream(name, &fault))?;
+        let wrong = |fault| file.wrong_upstream(name, &fault);
+        target::check_upstream(upstream, &file).map_err(wrong)?;
+        if upstream.auth == Some(UpstreamAuth::TokenExchange) {
+            target::exchange_issuer(upstream, Some(&config.auth)).map_err(wrong)?;
+        }
     }
     let upstreams: Vec<&str> = used().map(|(name, _)| name.as_str()).collect();
     let knowledge: Vec<&str> = config.knowledge.keys().map(String::as_str).collect();

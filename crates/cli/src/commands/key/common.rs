@@ -67,7 +67,7 @@ pub(super) fn value(key: &ApiKey) -> Value {
 }
 
 /// Seconds since 1970 as a time that can be read.
-pub(super) fn time(seconds: u64) -> String {
+pub(crate) fn time(seconds: u64) -> String {
     let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     timestamp.map_or_else(|| seconds.to_string(), |timestamp| timestamp.to_string())
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use self::common::Common;
-pub(crate) use self::common::{lifetime, scopes};
+pub(crate) use self::common::{lifetime, scopes, time};
 use crate::client_session::output;
 
 /// The arguments of `anyport key`.

@@ -5,11 +5,13 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use anyport::layer::Layer as _;
 use anyport_config::gateway::{Isolation, UpstreamConfig};
-use anyport_gateway::{CallerBridge, CallerBridges, CallerLimits};
+use anyport_gateway::{CallerBridge, CallerBridges, CallerDistinction, CallerKey, CallerLimits, CallerPart};
 use anyport_protocol::Revision;
-use anyport_service::{ClientHeaders, Service};
+use anyport_service::Service;
+use anyport_transport::client;
 use anyport_upstream::IsolationPolicy;
 
+use super::exchange::{CallerExchange, Exchanging};
 use crate::{
     target::{self, SecretValue},
     upstream_factory::{UpstreamFactory, UpstreamOptions},
@@ -75,17 +77,18 @@ impl UpstreamSettings {
         })
     }
 
-    /// The bridges of callers that bring keys of their own for the server `name`; `None` if they bring none. `without` answers
-    /// callers without a key.
+    /// The bridges of callers that bring keys of their own for the server `name`, or whose tokens are exchanged for some by `exchange`;
+    /// `None` if there are no such callers. `without` answers callers without a key.
     pub(super) fn of_callers(
         self,
         (name, config): (&str, &UpstreamConfig),
-        server: &target::Server,
+        (server, exchange): (&target::Server, Option<&CallerExchange>),
         without: &Arc<dyn Service>,
         factory: &Arc<UpstreamFactory>,
     ) -> Option<CallerBridges> {
-        let brought = brought_headers(config);
-        if brought.is_empty() {
+        let identity = exchange.map_or(CallerPart::Nothing, |_| CallerPart::Scopes);
+        let distinction = CallerDistinction { headers: brought_headers(config), identity };
+        if distinction == CallerDistinction::default() {
             return None;
         }
         let limits = CallerLimits {
@@ -95,24 +98,35 @@ impl UpstreamSettings {
         };
         let metrics = factory.metrics.clone();
         let (own, server, factory) = (name.to_owned(), server.clone(), factory.clone());
-        let forwarded = config.forward_headers.clone();
-        let make = move |headers: &ClientHeaders| {
+        let (forwarded, exchange) = (config.forward_headers.clone(), exchange.cloned());
+        let make = move |key: &CallerKey| {
             let mut server = server.clone();
             if let target::Server::Http { headers: sent, .. }
             | target::Server::WebSocket { headers: sent, .. } = &mut server
             {
                 for (name, under) in &forwarded {
-                    if let Some(value) = headers.get(&name.to_ascii_lowercase()) {
+                    let value =
+                        key.headers.as_ref().and_then(|headers| headers.get(&name.to_ascii_lowercase()));
+                    if let Some(value) = value {
                         sent.push((under.clone(), SecretValue::new(value.to_owned())));
                     }
                 }
             }
-            let bridge =
-                factory.bridge(self.options(&own, &server, None).map_err(|error| error.to_string())?);
-            let service = factory.timeout(&bridge, self.deadlines).layer(bridge.clone());
-            Ok(CallerBridge { upstream: bridge.upstream().clone(), service: Arc::new(service) })
+            let mut options = self.options(&own, &server, None).map_err(|error| error.to_string())?;
+            let exchanged =
+                exchange.as_ref().zip(key.caller.clone()).map(|(exchange, caller)| exchange.of(caller));
+            if let Some(exchanged) = &exchanged {
+                options.target = client::Target::Http(exchanged.endpoint());
+            }
+            let bridge = factory.bridge(options);
+            let mut service: Arc<dyn Service> =
+                Arc::new(factory.timeout(&bridge, self.deadlines).layer(bridge.clone()));
+            if let Some(exchanged) = exchanged {
+                service = Arc::new(Exchanging::new(&own, exchanged, service));
+            }
+            Ok(CallerBridge { upstream: bridge.upstream().clone(), service })
         };
-        Some(CallerBridges::new(name, brought, limits, without.clone(), &metrics, make))
+        Some(CallerBridges::new(name, distinction, limits, without.clone(), &metrics, make))
     }
 }
 

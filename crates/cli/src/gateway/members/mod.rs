@@ -1,6 +1,7 @@
 //! The servers and documents of a file, as members of the federation.
 //!
 //! - `upstream`: a server; `connection`: how it is connected, whoever calls it.
+//! - `exchange`: the tokens of callers, in exchange for their own.
 //! - `reached`: how servers are reached, with their secrets.
 //! - `documents`: folders of documents.
 //! - `offer`: what becomes of what they offer.
@@ -9,6 +10,7 @@
 
 mod connection;
 mod documents;
+mod exchange;
 mod lifecycle;
 mod offer;
 mod reached;
@@ -209,6 +211,11 @@ impl Members {
         let names = self.upstreams.values().flat_map(|member| brought_headers(&member.config));
         // They were checked when the file was read.
         names.filter_map(|name| name.parse().ok()).collect()
+    }
+
+    /// The issuers of the tokens of callers that are exchanged for the servers.
+    pub(super) fn exchanged_issuers(&self) -> Vec<String> {
+        self.upstreams.values().filter_map(|member| member.exchanged.clone()).collect()
     }
 
     /// The names of the servers.

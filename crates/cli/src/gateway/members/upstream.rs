@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyport::layer::Layer as _;
-use anyport_auth::SignIn;
+use anyport_auth::{ExchangeOptions, SignIn, TokenExchange};
 use anyport_config::gateway::{GatewaySettings, UpstreamConfig};
 use anyport_gateway::{
     Bridge, CallerBridges,
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::{
     connection::{UpstreamSettings, brought_headers},
+    exchange::CallerExchange,
     offer::{limited, naming, pin_mode, result_limit},
 };
 #[cfg(unix)]
@@ -40,6 +41,8 @@ pub(super) struct UpstreamMember {
     result_limit: Option<ResultLimit>,
     /// How it is reached, with its secrets; or why it is not.
     pub(super) server: Result<target::Server, Unusable>,
+    /// The issuer at which the tokens of callers are exchanged for it, if they are.
+    pub(super) exchanged: Option<String>,
     /// The login by which it is reached.
     pub(super) sign_in: Option<SignIn>,
     pub(super) bridge: Bridge,
@@ -95,6 +98,7 @@ impl UpstreamMember {
         if let Some(sign_in) = &sign_in {
             options.target = client::Target::Http(sign_in.endpoint());
         }
+        let exchange = exchange((name, config), &options.target, file, arguments, factory)?;
         let bridge = factory.bridge(options);
         let pin = pin_mode(&file.config.gateway, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
@@ -104,7 +108,7 @@ impl UpstreamMember {
         }
         // A call that hangs is ended. The time in the queue does not count.
         let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
-        let of_callers = settings.of_callers((name, config), &server, &timed, factory);
+        let of_callers = settings.of_callers((name, config), (&server, exchange.as_ref()), &timed, factory);
         // A server that hangs takes its own places only.
         let bulkhead = factory.bulkhead(name, BulkheadOptions::of(config));
         let service: Arc<dyn Service> = match &of_callers {
@@ -113,6 +117,7 @@ impl UpstreamMember {
         };
         let result_limit = result_limit(&file.config.gateway, Some(config));
         Ok(Self {
+            exchanged: exchange.map(|exchange| exchange.issuer().to_owned()),
             config: config.clone(),
             pin,
             result_limit,
@@ -143,6 +148,7 @@ impl UpstreamMember {
         let said = if arguments.listen.is_shared() { Unusable::said_to_others(name) } else { why };
         let bridge = factory.unusable_bridge(name, &said, entry);
         Self {
+            exchanged: None,
             config: config.clone(),
             pin: pin_mode(&file.config.gateway, config),
             result_limit: result_limit(&file.config.gateway, Some(config)),
@@ -190,6 +196,7 @@ impl UpstreamMember {
             .connections(bridge.upstream().server_info())
             .stopped_while(move || bridge.is_stopped());
         let member = limited(member, self.result_limit).lists_per_header(brought_headers(&self.config));
+        let member = if self.exchanged.is_some() { member.lists_per_scopes() } else { member };
         match pins.filter(|_| self.pin.is_some()) {
             Some(pins) => member.pins(pins.clone()),
             None => member,
@@ -245,6 +252,22 @@ fn sign_in(
         tracing::warn!("the upstream {name} departs from the protocol: {warning}");
     }
     factory.sign_in(endpoint, login, file.surroundings()).map(Some).map_err(|error| error.to_string())
+}
+
+/// How the tokens of callers are exchanged for the upstream `name`, if they are.
+fn exchange(
+    (name, config): (&str, &UpstreamConfig),
+    target: &client::Target,
+    file: &GatewayFile,
+    arguments: &Arguments,
+    factory: &UpstreamFactory,
+) -> Result<Option<CallerExchange>, UpstreamFault> {
+    let options = target::exchange(config, arguments.listen.auth().as_ref(), file.surroundings())?;
+    let (Some(options), client::Target::Http(endpoint)) = (options, target) else { return Ok(None) };
+    let options = ExchangeOptions { limits: factory.limits.sign_in, ..options };
+    let exchange =
+        TokenExchange::new(endpoint, options, &factory.metrics).map_err(|error| error.to_string())?;
+    Ok(Some(CallerExchange::new(name, exchange, factory.caller_tokens.clone())))
 }
 
 impl Unusable {

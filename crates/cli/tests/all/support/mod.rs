@@ -79,8 +79,16 @@ pub(crate) fn serve_to_the_end(arguments: &[&str]) -> Ended {
 }
 
 pub(crate) fn to_the_end(command: Command) -> Ended {
+    with_input(command, "")
+}
+
+/// Runs `command` with `input` to the end.
+pub(crate) fn with_input(command: Command, input: &str) -> Ended {
     let mut program = Program::start(command);
-    program.close_input();
+    if let Some(mut pipe) = program.input.take() {
+        // A program that does not read it has ended.
+        let _ = pipe.write_all(input.as_bytes());
+    }
     let status = program.wait();
     let stdout = program.rest_of_output();
     Ended { code: status.code(), stdout, stderr: program.stderr() }
