@@ -149,6 +149,12 @@ pub enum Error {
     /// The user is not signed in to the identity provider.
     #[error("nobody is signed in to the identity provider {0:?}, or its login is over")]
     NoIdentity(String),
+    /// A caller who is no user of a browser would have to sign in with one.
+    #[error(
+        "{0} is called with a login of each caller, who signs in with a browser: this caller has none here, since it has an API key, \
+         a shared secret or a local connection in place of a login"
+    )]
+    NoBrowser(String),
     /// The system has no randomness.
     #[error("no randomness from the operating system")]
     NoRandomness,

@@ -11,6 +11,7 @@
 //! - What may be asked: `safe_url`, `fetch`.
 //! - The steps: `discover`, `registration`, `callback`, `login`, `refresh`, `revoke`.
 //! - What is kept: [`Credential`] in a [`Vault`].
+//! - Logins of a gateway's callers, each by his own: [`CallerLogins`].
 //! - Tokens in exchange for those of a gateway's callers: [`TokenExchange`].
 //! - Users who sign in at an identity provider: [`identity_provider`].
 //! - What both sides sign and verify by: `crypto`.
@@ -19,6 +20,7 @@
 pub mod authorization_server;
 mod authorize;
 mod callback;
+mod caller_login;
 mod challenge;
 mod client_auth;
 mod client_issuers;
@@ -60,6 +62,10 @@ mod vault;
 
 pub use authorize::{AuthorizationParameters, AuthorizationRequest};
 pub use callback::Callback;
+pub use caller_login::{
+    CONNECT, CONNECT_CALLBACK, CallerLogin, CallerLoginLimits, CallerLogins, LoginServer, connect_routes,
+    is_caller_account,
+};
 pub use challenge::{BoundTokens, Challenge, Challenges};
 pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};
 pub use client_issuers::{CLIENT_ISSUERS, ClientIssuers};

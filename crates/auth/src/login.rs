@@ -267,7 +267,7 @@ impl Login<'_> {
             None => Callback::is_possible(&known.redirect_uri),
         });
         if let (Some(mut known), None) = (known, &options.given) {
-            match Callback::bind(&known.redirect_uri).await {
+            match self.callback(&known.redirect_uri).await {
                 Ok(callback) => return Ok((known, callback)),
                 // The port of a client that is registered with another program's ports cannot be changed here.
                 Err(error) if known.kind == RegistrationKind::Given => return Err(error),
@@ -282,11 +282,19 @@ impl Login<'_> {
                 Err(_) => {}
             }
         }
-        let callback = Callback::bind(redirect_uri.unwrap_or(REDIRECT_URI)).await?;
+        let callback = self.callback(redirect_uri.unwrap_or(REDIRECT_URI)).await?;
         let bound = callback.as_ref().map(Callback::redirect_uri).or(redirect_uri).unwrap_or_default();
         let made = Registration::make(self.fetcher, server, options, bound).await?;
         self.vault.register(&made).await?;
         Ok((made, callback))
+    }
+
+    /// What listens at `redirect_uri`, if something here is to.
+    async fn callback(&self, redirect_uri: &str) -> Result<Option<Callback>, Error> {
+        match self.agent.is_some_and(UserAgent::brings_answers) {
+            true => Ok(None),
+            false => Callback::bind(redirect_uri).await,
+        }
     }
 
     /// 2026-07-28, client-registration §Authorization Server Binding: "If the authorization server indicated by protected resource

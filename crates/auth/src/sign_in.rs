@@ -292,6 +292,21 @@ impl SignIn {
         Ok(self.0.current.lock().credential.as_deref().cloned())
     }
 
+    /// Reads the stored credential again, which another login may have brought.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn reload(&self) -> Result<(), Error> {
+        let inner = &*self.0;
+        let stored = inner.vault.find(inner.server.as_str(), &inner.account).await?;
+        let known = inner.credential();
+        match stored.filter(|stored| known.as_deref() != Some(stored)) {
+            Some(stored) => inner.adopt(stored),
+            None => inner.is_loaded.store(true, Ordering::Release),
+        }
+        Ok(())
+    }
+
     /// What is needed before the next call.
     pub fn state(&self) -> SignInState {
         let current = self.0.current.lock();

@@ -11,4 +11,10 @@ pub trait UserAgent: Send + Sync + 'static {
         &'a self,
         url: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send + 'a>>;
+
+    /// Whether it always brings the URL that the browser was sent to, so that nothing is to listen for the answer here: the
+    /// redirect URI is a page of its own.
+    fn brings_answers(&self) -> bool {
+        false
+    }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod caller_logins;
 mod clients;
 mod exchanges;
 mod fetching;
