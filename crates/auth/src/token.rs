@@ -353,9 +353,8 @@ impl Seconds {
             Self::Number(seconds) => seconds,
             Self::Text(text) => text.trim().parse().ok()?,
         };
-        // A life of many years is no different from a hundred. One of nothing, or less, does not tell when the token ends: it would
-        // be renewed for each request. The server's refusal tells.
-        Duration::try_from_secs_f64(seconds.min(MAX_LIFE)).ok().filter(|life| life.as_secs() > 0)
+        // A life of many years is no different from a hundred.
+        Duration::try_from_secs_f64(seconds.min(MAX_LIFE)).ok()
     }
 }
 
@@ -403,8 +402,8 @@ mod tests {
         assert_eq!((text.expires_in, text.refresh_token), (Some(Duration::from_secs(60)), None));
         for (life, is_known) in [
             ("-1", false),
-            ("0", false),
-            ("0.4", false),
+            ("0", true),
+            ("0.4", true),
             ("1e300", true),
             ("\"soon\"", false),
             ("null", false),
