@@ -9,13 +9,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import httpx2
 import mcp
-from browser import Browser
+from browser import NAME, PASSWORD, Browser
 from expectation import equal, expect
 from mcp import StdioServerParameters
 from mcp.client.auth import OAuthClientProvider
@@ -36,9 +37,7 @@ public_url = "http://127.0.0.1:{port}"
 [auth]
 require = ["notes:read"]
 scopes_supported = ["notes:read"]
-[auth.issuers.company]
-issuer = "{issuer}"
-{introspection}
+{auth}
 [upstreams.time]
 command = ["{time}"]
 [upstreams.time.tools.get_current_time]
@@ -49,20 +48,69 @@ require = ["notes:admin"]
 docs = ["{docs}"]
 """
 
-# For opaque tokens.
+# Tokens of an authorization server of another project: JWTs.
+ISSUER = """
+[auth.issuers.company]
+issuer = "{provider.issuer}"
+"""
+
+# Opaque tokens.
 INTROSPECTION = """
 [auth.issuers.company.introspection]
-url = "{url}"
+url = "{provider.introspection}"
 client_id = "server"
-client_secret = "env:INTROSPECTION_SECRET"
+client_secret = "env:PROVIDER_SECRET"
+"""
+
+# Tokens of the server's own, for users of its own.
+BUILTIN = """
+[auth.server]
+scopes = ["notes:read", "notes:write"]
+[auth.builtin]
+"""
+
+# Tokens of the server's own, for users of a provider.
+PROXY = """
+[auth.server]
+scopes = ["notes:read", "notes:write"]
+[auth.proxy]
+provider = "oidc"
+issuer = "{provider.issuer}"
+client_id = "gateway"
+client_secret = "env:PROVIDER_SECRET"
 """
 
 
-class Scene:
-    """A protected server, its authorization server, and where the client runs."""
+class Place:
+    """Who gives the tokens, and what the server's file says of that."""
 
-    def __init__(self, options: argparse.Namespace, provider: Provider, folder: Path, url: str) -> None:
-        self.options, self.provider, self.folder, self.url = options, provider, folder, url
+    def __init__(self, provider: Provider | None, auth: str, secret: str = "") -> None:
+        self.provider, self.auth, self.secret = provider, auth.format(provider=provider), secret
+
+
+def place(name: str, options: argparse.Namespace, folder: Path, port: int) -> Place:
+    match name:
+        case "oidc-provider":
+            return Place(OidcProvider(options.node, options.scripts, folder), ISSUER)
+        case "django":
+            return Place(DjangoProvider(folder), ISSUER + INTROSPECTION, "secret-of-the-server")
+        case "builtin":
+            words = [options.anyport, "user", "add", NAME]
+            subprocess.run(words, env=environment(folder), input=PASSWORD, text=True, check=True, stdout=subprocess.DEVNULL)
+            return Place(None, BUILTIN)
+        case "proxy":
+            secret = "secret-of-the-gateway"
+            callback = f"http://127.0.0.1:{port}/oauth/callback"
+            provider = OidcProvider(options.node, options.scripts, folder, {"PROVIDER_SECRET": secret}, callback)
+            return Place(provider, PROXY, secret)
+    raise ValueError(name)
+
+
+class Scene:
+    """A protected server, and where the client runs."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path, url: str) -> None:
+        self.options, self.folder, self.url = options, folder, url
 
     def node(self, program: str, *words: str) -> list[str]:
         return [self.options.node, str(self.options.scripts / program), *words]
@@ -71,10 +119,6 @@ class Scene:
         return subprocess.run(
             words, env=environment(self.folder), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
         )
-
-    def logins(self) -> int:
-        """How often the user has agreed to something."""
-        return self.provider.count(f"{self.provider.token} authorization_code")
 
 
 # What a client hears: for each tool the text of its result, or the error.
@@ -185,7 +229,6 @@ def mcporter(scene: Scene) -> Heard:
 
 CLIENTS: dict[str, Callable[[Scene], Heard]] = {
     "python": python,
-    "python-opaque": python,
     "typescript": typescript,
     "mcp-remote": mcp_remote,
     "mcporter": mcporter,
@@ -197,7 +240,7 @@ REGISTERS_AGAIN = {"mcporter"}
 NO_STEP_UP = {"mcporter"}
 
 
-def check(client: str, scene: Scene, heard: Heard) -> list[str]:
+def check(client: str, heard: Heard) -> list[str]:
     """What works, of what a client heard."""
     expect(isinstance(heard[ALLOWED], str), "what the first login allows is allowed", heard[ALLOWED])
     works = ["login", "call"]
@@ -207,31 +250,28 @@ def check(client: str, scene: Scene, heard: Heard) -> list[str]:
         expect("UTC" in str(heard[STEP_UP]), "the user's further agreement allows more", heard[STEP_UP])
         works.append("step-up")
     expect(isinstance(heard[REFUSED], Exception), "what nobody is allowed is refused", heard[REFUSED])
-    works.append("refused")
-    expect(scene.logins() <= LOGINS_AT_MOST, "the user is not sent to the pages again and again", scene.logins())
-    registrations = scene.provider.count(scene.provider.registration)
-    once = registrations == 1 or client in REGISTERS_AGAIN
-    expect(once, "one registration is enough", registrations)
-    return works
+    return [*works, "refused"]
 
 
-def run(options: argparse.Namespace, client: str, folder: Path) -> list[str]:
+def check_provider(client: str, provider: Provider) -> None:
+    """How often the provider was asked."""
+    logins = provider.count(f"{provider.token} authorization_code")
+    expect(logins <= LOGINS_AT_MOST, "the user is not sent to the pages again and again", logins)
+    registrations = provider.count(provider.registration)
+    expect(registrations <= 1 or client in REGISTERS_AGAIN, "one registration is enough", registrations)
+
+
+def run(options: argparse.Namespace, client: str, where: str, folder: Path) -> list[str]:
     """Lets one client talk to the server; returns what works."""
     port = free_port()
-    if client.endswith("-opaque"):
-        provider = DjangoProvider(folder)
-        introspection = INTROSPECTION.format(url=provider.introspection)
-    else:
-        provider, introspection = OidcProvider(options.node, options.scripts, folder), ""
-    with provider:
+    there = place(where, options, folder, port)
+    with there.provider or nullcontext():
         file = folder / "anyport.toml"
         time = Path(sys.executable).with_name("mcp-server-time")
-        docs = HERE.parent / "data" / "docs"
-        file.write_text(
-            FILE.format(port=port, issuer=provider.issuer, introspection=introspection, time=time, docs=docs)
-        )
+        file.write_text(FILE.format(port=port, auth=there.auth, time=time, docs=HERE.parent / "data" / "docs"))
         words = [options.anyport, "serve", "--config", str(file), "--port", str(port)]
-        secret = {"INTROSPECTION_SECRET": "secret-of-the-server"}
-        with Background(words, port, folder, "anyport", secret):
-            scene = Scene(options, provider, folder, f"http://127.0.0.1:{port}/mcp")
-            return check(client, scene, CLIENTS[client](scene))
+        with Background(words, port, folder, "anyport", {"PROVIDER_SECRET": there.secret}):
+            works = check(client, CLIENTS[client](Scene(options, folder, f"http://127.0.0.1:{port}/mcp")))
+            if there.provider:
+                check_provider(client, there.provider)
+            return works

@@ -87,9 +87,9 @@ class Provider:
     token: str
     revocation: str
 
-    def __init__(self, words: list[str], port: int, folder: Path, name: str) -> None:
+    def __init__(self, words: list[str], port: int, folder: Path, name: str, variables: dict[str, str] = {}) -> None:
         self.issuer = f"http://127.0.0.1:{port}"
-        self.program = Background(words, port, folder, name)
+        self.program = Background(words, port, folder, name, variables)
 
     def __enter__(self) -> Self:
         self.program.__enter__()
@@ -114,10 +114,13 @@ class Provider:
 class OidcProvider(Provider):
     registration, token, revocation = "/reg", "/token", "/token/revocation"
 
-    def __init__(self, node: str, scripts: Path, folder: Path) -> None:
+    def __init__(
+        self, node: str, scripts: Path, folder: Path, secret: dict[str, str] = {}, callback: str | None = None
+    ) -> None:
+        """`callback` is the redirect URI of its client `gateway`, whose secret is in the variable PROVIDER_SECRET of `secret`."""
         port = free_port()
-        words = [node, str(scripts / "oidc-provider.mjs"), str(port)]
-        super().__init__(words, port, folder, "oidc-provider")
+        words = [node, str(scripts / "oidc-provider.mjs"), str(port), *([callback] if callback else [])]
+        super().__init__(words, port, folder, "oidc-provider", secret)
         self.keys = f"{self.issuer}/jwks"
 
 

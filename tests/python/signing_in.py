@@ -1,7 +1,7 @@
 """Programs that sign in: ours at servers of others, clients of others at ours, with authorization servers of others.
 
     signing_in.py --anyport target/debug/anyport --node node --scripts target/tools/typescript oidc-provider
-    signing_in.py --anyport target/debug/anyport --node node --scripts target/tools/typescript mcp-remote
+    signing_in.py --anyport target/debug/anyport --node node --scripts target/tools/typescript mcp-remote@builtin
 
 It ends with a line of JSON that says what works. Else it exits with 1 and says which expectation did not hold.
 `cargo xtask interop` runs it with every dialogue.
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--anyport", required=True, help="the program")
     parser.add_argument("--node", required=True, help="Node")
     parser.add_argument("--scripts", type=Path, required=True, help="the folder of the scripts and packages in JavaScript")
-    parser.add_argument("dialogue", choices=("oidc-provider", "django", *protected.CLIENTS))
+    parser.add_argument("dialogue", help="the provider behind which our program signs in, or CLIENT@PLACE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -35,8 +35,9 @@ def main() -> int:
                     works = logins.run(options.anyport, DjangoProvider(folder), folder)
                 case "oidc-provider":
                     works = logins.run(options.anyport, OidcProvider(options.node, options.scripts, folder), folder)
-                case client:
-                    works = protected.run(options, client, folder)
+                case dialogue:
+                    client, where = dialogue.split("@")
+                    works = protected.run(options, client, where, folder)
         except BaseException as failure:
             for log in sorted(folder.glob("*.log")):
                 print(f"--- {log.name}:\n{log.read_text()[-4000:]}", file=sys.stderr)

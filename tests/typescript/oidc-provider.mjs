@@ -1,7 +1,8 @@
 // An authorization server: `oidc-provider`, with its own pages for tests, which let anybody in.
 //
-//     node oidc-provider.mjs PORT
+//     node oidc-provider.mjs PORT [REDIRECT_URI]
 //
+// REDIRECT_URI is that of a client `gateway`, whose secret is in the environment (PROVIDER_SECRET).
 // Tokens are JWTs for the resource that is asked for. Whoever asks may register. `GET /counts` says how often each endpoint was
 // used with which grant, and `GET /life/SECONDS` sets how long the tokens live that are given from then on.
 
@@ -10,6 +11,7 @@ import { json } from 'node:stream/consumers';
 import Provider from 'oidc-provider';
 
 const port = Number(process.argv[2]);
+const redirectUri = process.argv[3];
 const issuer = `http://127.0.0.1:${port}`;
 let seconds = 3600;
 
@@ -33,6 +35,16 @@ const provider = new Provider(issuer, {
             useGrantedResource: () => true,
         },
     },
+    clients: redirectUri
+        ? [
+              {
+                  client_id: 'gateway',
+                  client_secret: process.env.PROVIDER_SECRET,
+                  redirect_uris: [redirectUri],
+                  grant_types: ['authorization_code', 'refresh_token'],
+              },
+          ]
+        : [],
     scopes: ['openid', 'offline_access'],
     // By the protocol's text, clients ask for `offline_access` without `prompt=consent`, which OpenID Connect wants with it.
     issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),

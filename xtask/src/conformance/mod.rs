@@ -1,16 +1,17 @@
-//! Our server, our bridge and our client against the official conformance suite.
+//! Our server, our bridge, our authorization server and our client against the official conformance suite.
 //!
 //! The suite runs every scenario that a revision requires and some that it does not; each leaves its checks in a
 //! file. We judge from those files, not from what is printed, by the suite's own rule for a list of known
 //! failures: a warning counts like a failure, a scenario in which nothing succeeded has not passed.
 //!
 //! # Layout
+//! - [`authorization`]: our authorization server, and the browser that signs in there.
 //! - [`sets`]: what the suite is run against.
 //! - [`tokens`]: the tokens of the suite, for servers that let nobody else call.
 //! - [`mod@requirements`], [`verdict`]: what the suite asks for, and what it found out.
 //! - [`expected`]: what is known to fail.
 //!
-//! Invariant: The server and the client pass the official conformance suite, alone, behind a bridge and where callers need tokens,
+//! Invariant: The server, the client and the authorization server pass the official conformance suite, alone, behind a bridge and where callers need tokens,
 //! except for the listed scenarios.
 
 use std::{
@@ -27,6 +28,7 @@ use verdict::Verdict;
 
 use crate::{Failure, parallel, tools::Suite, workspace::Workspace};
 
+mod authorization;
 mod expected;
 mod requirements;
 mod sets;
@@ -80,11 +82,18 @@ impl Selection {
         Ok(selection)
     }
 
-    /// The revisions in which `leg` is tried. The suite has scenarios of 2025-03-26 for clients alone.
+    /// The revisions in which `leg` is tried. The suite has scenarios of 2025-03-26 for clients alone, and those for
+    /// authorization servers are the same in each revision.
     fn revisions(&self, leg: Leg) -> Vec<&str> {
-        let old = Some(OLD_REVISION).filter(|_| leg == Leg::Client);
-        let all = REVISIONS.into_iter().chain(old);
-        all.filter(|revision| self.revision.as_deref().is_none_or(|one| one == *revision)).collect()
+        let all: &[&str] = match leg {
+            Leg::Client => &[REVISIONS[0], REVISIONS[1], OLD_REVISION],
+            Leg::Server => &REVISIONS,
+            Leg::AuthorizationServer => &REVISIONS[..1],
+        };
+        all.iter()
+            .copied()
+            .filter(|revision| self.revision.as_deref().is_none_or(|one| one == *revision))
+            .collect()
     }
 
     fn sets(&self) -> impl Iterator<Item = &'static Set> {
@@ -142,6 +151,9 @@ fn run(workspace: &Workspace, selection: &Selection, shown: bool) -> Result<(), 
 }
 
 fn requirements(suite: &Suite, revision: &str, leg: Leg) -> Result<Requirements, Failure> {
+    if leg == Leg::AuthorizationServer {
+        return Ok(Requirements::of_authorization_server());
+    }
     if revision == OLD_REVISION {
         return Ok(Requirements::of_old_revision());
     }
@@ -196,6 +208,7 @@ impl Run<'_> {
         expected: &Expected,
     ) -> Result<(), Failure> {
         match self.revision {
+            _ if self.set.leg() == Leg::AuthorizationServer => self.start(running, &[])?,
             OLD_REVISION => {
                 for scenario in &requirements.required {
                     self.start(running, &["--scenario", scenario, "--spec-version", self.revision])?;
@@ -225,7 +238,13 @@ impl Run<'_> {
     /// Runs one scenario, whatever is expected of it.
     fn one(&self, running: &Running, scenario: &str) -> Result<(), Failure> {
         // Extensions belong to no revision.
-        self.start(running, &["--scenario", scenario, "--spec-version", self.revision, "--force"])?;
+        match self.set.leg() {
+            // The second begins with what the first has found.
+            Leg::AuthorizationServer => self.start(running, &[])?,
+            _ => {
+                self.start(running, &["--scenario", scenario, "--spec-version", self.revision, "--force"])?
+            }
+        }
         let mut verdicts = Verdict::read_all(&self.results(), self.set.leg())?;
         let verdict = verdicts.remove(scenario).unwrap_or_default();
         if verdict.passed() { Ok(()) } else { Err(format!("{scenario}: {verdict}").into()) }
@@ -238,6 +257,11 @@ impl Run<'_> {
             Running::Server { url, .. } => command.args(["--url", url]),
             // A shell takes it apart.
             Running::Client(program) => command.arg("--command").arg(format!("'{}'", program.display())),
+            Running::AuthorizationServer(server) => {
+                server.tell(&mut command);
+                command.arg("--output-dir").arg(self.results()).stdin(Stdio::null());
+                return server.accompany(&mut command, &self.folder.join("suite.log"));
+            }
         };
         command.args(options).arg("--output-dir").arg(self.results()).stdin(Stdio::null());
         if !self.shown {

@@ -13,13 +13,16 @@ pub(super) struct Requirements {
 
 /// The scenarios of 2025-03-26, for which the suite has no list, and which later revisions do not require.
 pub(super) const OLD_REVISION: &str = "2025-03-26";
+const OF_AUTHORIZATION_SERVER: [&str; 2] =
+    ["authorization-server-metadata-endpoint", "authorization-code-grant"];
 const OF_OLD_REVISION: [&str; 2] =
     ["auth/2025-03-26-oauth-metadata-backcompat", "auth/2025-03-26-oauth-endpoint-fallback"];
 
-/// One half of the suite, named for the suite's subcommand that runs it.
+/// One part of the suite, named for the suite's subcommand that runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leg {
     Server,
+    AuthorizationServer,
     Client,
 }
 
@@ -29,11 +32,17 @@ impl Leg {
         match self {
             Self::Server => "server",
             Self::Client => "client",
+            Self::AuthorizationServer => "authorization",
         }
     }
 }
 
 impl Requirements {
+    /// What is asked of an authorization server, for which the suite has no list.
+    pub(super) fn of_authorization_server() -> Self {
+        Self { required: OF_AUTHORIZATION_SERVER.map(str::to_owned).into(), others: Vec::new() }
+    }
+
     /// What is asked of a client that meets servers of 2025-03-26.
     pub(super) fn of_old_revision() -> Self {
         Self { required: OF_OLD_REVISION.map(str::to_owned).into(), others: Vec::new() }

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use super::{requirements::Leg, tokens};
+use super::{authorization::AuthorizationServer, requirements::Leg, tokens};
 use crate::{
     Failure,
     process::{self, Server},
@@ -27,6 +27,8 @@ pub(super) struct Set {
 #[derive(Debug)]
 pub(super) enum Subject {
     Client,
+    /// A gateway that is an authorization server.
+    AuthorizationServer(Users),
     /// `everything_server`, for clients of one era or both.
     Server {
         era: &'static str,
@@ -34,6 +36,15 @@ pub(super) enum Subject {
         /// Whether what the suite calls lets only callers with tokens in.
         protected: bool,
     },
+}
+
+/// Whose users sign in at our authorization server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Users {
+    /// `[auth.builtin]`.
+    OfItsOwn,
+    /// `[auth.proxy]`, before `oidc-provider`.
+    OfAProvider,
 }
 
 /// What stands in front of the server, and how it reaches it.
@@ -82,14 +93,21 @@ pub(super) const SETS: &[Set] = &[
         subject: protected(Some(Way::Gateway)),
         shares: &["server", "bridge", "gateway"],
     },
+    Set { name: "authorization-server", subject: Subject::AuthorizationServer(Users::OfItsOwn), shares: &[] },
+    Set {
+        name: "authorization-proxy",
+        subject: Subject::AuthorizationServer(Users::OfAProvider),
+        shares: &[],
+    },
     Set { name: "client", subject: Subject::Client, shares: &[] },
 ];
 
 impl Set {
-    /// The half of the suite that it is run against.
+    /// The part of the suite that is run against it.
     pub(super) fn leg(&self) -> Leg {
         match self.subject {
             Subject::Client => Leg::Client,
+            Subject::AuthorizationServer(_) => Leg::AuthorizationServer,
             Subject::Server { .. } => Leg::Server,
         }
     }
@@ -119,6 +137,11 @@ impl<'a> Programs<'a> {
             Subject::Client => {
                 let program = built(client, workspace, "anyport-conformance", "everything_client")?;
                 return Ok(Running::Client(program));
+            }
+            Subject::AuthorizationServer(users) => {
+                let program = built(anyport, workspace, "anyport-cli", "anyport")?;
+                let server = AuthorizationServer::start(workspace, &program, *users, folder)?;
+                return Ok(Running::AuthorizationServer(server));
             }
             Subject::Server { era, bridge, protected } => (era, bridge, *protected),
         };
@@ -204,16 +227,18 @@ pub(super) enum Running {
     Client(PathBuf),
     /// The endpoint that the suite calls, and its processes, which end with this value.
     Server { url: String, servers: Vec<Server> },
+    /// The authorization server, with the browser that signs in there.
+    AuthorizationServer(AuthorizationServer),
 }
 
 impl Running {
     /// The last lines of what it wrote.
     pub(super) fn last_words(&self) -> String {
-        match self {
-            Self::Client(_) => String::new(),
-            Self::Server { servers, .. } => {
-                servers.iter().map(Server::last_words).collect::<Vec<_>>().join("\n")
-            }
-        }
+        let servers: &[Server] = match self {
+            Self::Client(_) => &[],
+            Self::Server { servers, .. } => servers,
+            Self::AuthorizationServer(server) => &server.servers,
+        };
+        servers.iter().map(Server::last_words).collect::<Vec<_>>().join("\n")
     }
 }

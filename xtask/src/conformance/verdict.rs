@@ -77,7 +77,7 @@ impl Verdict {
             format!("the suite wrote something unexpected in {}: {error}", path.display())
         })?;
         let verdict = Self::of(&checks);
-        if leg == Leg::Server || !verdict.passed() {
+        if leg != Leg::Client || !verdict.passed() {
             return Ok(verdict);
         }
         // The suite keeps what the client wrote, and not how it ended; ours says when it has come to its end.
@@ -127,6 +127,7 @@ fn scenario(folder: &str, leg: Leg) -> Option<&str> {
     const TIME: &str = "-2026-07-28T09-30-00-000Z";
     let name = match leg {
         Leg::Server => folder.strip_prefix("server-")?,
+        Leg::AuthorizationServer => folder.strip_prefix("authorization-server-")?,
         Leg::Client => folder,
     };
     let (name, time) = name.split_at_checked(name.len().checked_sub(TIME.len())?)?;

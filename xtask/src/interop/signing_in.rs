@@ -1,4 +1,4 @@
-//! Programs that sign in, with authorization servers of other projects: `tests/python/signing_in.py`.
+//! Programs that sign in, with authorization servers of other projects or with ours: `tests/python/signing_in.py`.
 
 use std::fmt;
 
@@ -9,10 +9,8 @@ pub(super) enum SigningIn {
     OidcProvider,
     /// The same, at a server that asks the authorization server about tokens.
     Django,
-    /// A client of another project, at `anyport serve`, which verifies JWTs.
-    Client(Client),
-    /// The same, and `anyport serve` asks the authorization server about tokens.
-    Opaque,
+    /// A client of another project, at `anyport serve`.
+    Client(Client, Place),
 }
 
 /// A client of another project that signs in.
@@ -22,6 +20,19 @@ pub(super) enum Client {
     TypeScript,
     McpRemote,
     Mcporter,
+}
+
+/// Who gives the tokens that `anyport serve` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `oidc-provider`: JWTs.
+    OidcProvider,
+    /// Django OAuth Toolkit, which is asked about them.
+    Django,
+    /// It does, to users of its own.
+    Builtin,
+    /// It does, to users of `oidc-provider`.
+    Proxy,
 }
 
 /// A name and the package, as the file that pins it writes it; `None`: ours.
@@ -34,26 +45,27 @@ const DJANGO: Named = ("django-oauth-toolkit", Some("django-oauth-toolkit"));
 
 impl SigningIn {
     /// All of them, those that take longest first.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Django,
         Self::OidcProvider,
-        Self::Client(Client::TypeScript),
-        Self::Client(Client::McpRemote),
-        Self::Client(Client::Mcporter),
-        Self::Client(Client::Python),
-        Self::Opaque,
+        Self::Client(Client::TypeScript, Place::OidcProvider),
+        Self::Client(Client::McpRemote, Place::OidcProvider),
+        Self::Client(Client::Mcporter, Place::OidcProvider),
+        Self::Client(Client::Python, Place::OidcProvider),
+        Self::Client(Client::Python, Place::Django),
+        Self::Client(Client::TypeScript, Place::Builtin),
+        Self::Client(Client::McpRemote, Place::Builtin),
+        Self::Client(Client::Mcporter, Place::Builtin),
+        Self::Client(Client::Python, Place::Builtin),
+        Self::Client(Client::Python, Place::Proxy),
     ];
 
     /// Its name in the script.
-    pub(super) fn argument(self) -> &'static str {
+    pub(super) fn argument(self) -> String {
         match self {
-            Self::OidcProvider => "oidc-provider",
-            Self::Django => "django",
-            Self::Client(Client::Python) => "python",
-            Self::Client(Client::TypeScript) => "typescript",
-            Self::Client(Client::McpRemote) => "mcp-remote",
-            Self::Client(Client::Mcporter) => "mcporter",
-            Self::Opaque => "python-opaque",
+            Self::OidcProvider => "oidc-provider".to_owned(),
+            Self::Django => "django".to_owned(),
+            Self::Client(client, place) => format!("{}@{}", client.argument(), place.argument()),
         }
     }
 
@@ -62,19 +74,47 @@ impl SigningIn {
         match self {
             Self::OidcProvider => [ANYPORT, ("FastMCP", Some("fastmcp-slim")), OIDC_PROVIDER],
             Self::Django => [ANYPORT, PYTHON, DJANGO],
-            Self::Client(client) => [client.named(), ANYPORT, OIDC_PROVIDER],
-            Self::Opaque => [PYTHON, ANYPORT, DJANGO],
+            Self::Client(client, place) => [client.named(), ANYPORT, place.named()],
         }
     }
 }
 
 impl Client {
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::TypeScript => "typescript",
+            Self::McpRemote => "mcp-remote",
+            Self::Mcporter => "mcporter",
+        }
+    }
+
     fn named(self) -> Named {
         match self {
             Self::Python => PYTHON,
             Self::TypeScript => ("TypeScript SDK 2", Some("@modelcontextprotocol/client")),
             Self::McpRemote => ("mcp-remote", Some("mcp-remote")),
             Self::Mcporter => ("mcporter", Some("mcporter")),
+        }
+    }
+}
+
+impl Place {
+    fn argument(self) -> &'static str {
+        match self {
+            Self::OidcProvider => "oidc-provider",
+            Self::Django => "django",
+            Self::Builtin => "builtin",
+            Self::Proxy => "proxy",
+        }
+    }
+
+    fn named(self) -> Named {
+        match self {
+            Self::OidcProvider => OIDC_PROVIDER,
+            Self::Django => DJANGO,
+            Self::Builtin => ("Anyport, `[auth.builtin]`", None),
+            Self::Proxy => ("Anyport, `[auth.proxy]`", None),
         }
     }
 }

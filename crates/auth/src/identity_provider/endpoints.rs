@@ -41,10 +41,17 @@ pub(super) struct Endpoints {
 pub(super) struct Finder {
     issuer: String,
     place: Place,
-    endpoint: Endpoint,
-    clock: Clock,
-    metrics: Metrics,
+    verified_by: VerifiedBy,
     found: Mutex<Option<(Instant, Endpoints)>>,
+}
+
+/// What ID tokens are verified by.
+pub(super) struct VerifiedBy {
+    /// What keys are fetched with: its proxies and certificates are used.
+    pub(super) endpoint: Endpoint,
+    pub(super) clock: Clock,
+    pub(super) limits: VerifierLimits,
+    pub(super) metrics: Metrics,
 }
 
 /// Where the endpoints are said.
@@ -66,16 +73,10 @@ impl Finder {
     pub(super) fn new(
         options: &ProviderOptions,
         (issuer, url): (&str, &Url),
-        (endpoint, clock, metrics): (Endpoint, &Clock, &Metrics),
+        verified_by: VerifiedBy,
     ) -> Result<Self, ConfigError> {
-        let mut finder = Self {
-            issuer: issuer.to_owned(),
-            place: Place::Metadata,
-            endpoint,
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-            found: Mutex::default(),
-        };
+        let mut finder =
+            Self { issuer: issuer.to_owned(), place: Place::Metadata, verified_by, found: Mutex::default() };
         if options.kind == super::ProviderKind::GitHub {
             let github = Arc::new(GitHub::new(issuer, url));
             let server = Arc::new(github.server.clone());
@@ -147,14 +148,15 @@ impl Finder {
     }
 
     fn tokens_of(&self, issuer: &str, keys_url: Option<&str>) -> Result<SignedTokens, ConfigError> {
+        let VerifiedBy { endpoint, clock, limits, metrics } = &self.verified_by;
         SignedTokens::new(&SignedTokensConfig {
             issuer,
             keys_url,
             types: id_token::TYPES,
-            endpoint: Some(&self.endpoint),
-            clock: &self.clock,
-            limits: VerifierLimits::default(),
-            metrics: &self.metrics,
+            endpoint: Some(endpoint),
+            clock,
+            limits: *limits,
+            metrics,
         })
     }
 }

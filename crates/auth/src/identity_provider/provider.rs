@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     admission::Admission,
-    endpoints::{Directory, Endpoints, Finder},
+    endpoints::{Directory, Endpoints, Finder, VerifiedBy},
     error::{ProviderConfigError, SignInError},
     id_token::{self, Expected},
     limits::ProviderLimits,
@@ -21,7 +21,7 @@ use crate::{
     fetch::Fetcher,
     limits::SignInLimits,
     pkce::random,
-    resource_server::ConfigError,
+    resource_server::{ConfigError, VerifierLimits},
     safe_url::{UnsafeUrl, safe_url},
     scope::Scopes,
     secret::Secret,
@@ -51,6 +51,8 @@ pub struct ProviderSetup {
     pub endpoint: Option<Endpoint>,
     /// The limits.
     pub limits: ProviderLimits,
+    /// The limits of verifying ID tokens.
+    pub verifier_limits: VerifierLimits,
     /// The clock.
     pub clock: Clock,
     /// The metrics.
@@ -79,7 +81,7 @@ impl IdentityProvider {
     /// # Errors
     /// What is wrong with the options.
     pub fn new(options: ProviderOptions, setup: ProviderSetup) -> Result<Self, ProviderConfigError> {
-        let ProviderSetup { redirect_uri, endpoint, limits, clock, metrics } = setup;
+        let ProviderSetup { redirect_uri, endpoint, limits, verifier_limits, clock, metrics } = setup;
         options.check(&redirect_uri)?;
         let issuer = options.issuer().unwrap_or_default().to_owned();
         let wrong = |why| ProviderConfigError::Url { what: "issuer", url: issuer.clone(), why };
@@ -91,7 +93,8 @@ impl IdentityProvider {
         let fetch_limits = SignInLimits { fetch_timeout: limits.request_timeout, ..SignInLimits::default() };
         // Its owner has named the provider, so it may be in a private network.
         let fetcher = Fetcher::new(&endpoint, false, fetch_limits);
-        let finder = Finder::new(&options, (&issuer, &url), (endpoint, &clock, &metrics));
+        let verified_by = VerifiedBy { endpoint, clock: clock.clone(), limits: verifier_limits, metrics };
+        let finder = Finder::new(&options, (&issuer, &url), verified_by);
         let finder = finder.map_err(|error| match error {
             ConfigError::Url { what, url, why } => ProviderConfigError::Url { what, url, why },
             _ => ProviderConfigError::NoIssuer(options.kind.name()),

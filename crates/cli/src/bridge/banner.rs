@@ -30,10 +30,8 @@ impl fmt::Display for Banner<'_> {
         let listen = &self.arguments.listen;
         let addresses = Addresses { arguments: listen, address: self.address, path: self.path };
         addresses.fmt(f)?;
-        let Some(url) = addresses.url().filter(|_| listen.speaks(Transport::Http)) else { return Ok(()) };
-        let entry = match listen.is_authenticated() {
-            true => json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}}),
-            false => json!({"type": "http", "url": url}),
+        let Some(entry) = addresses.entry().filter(|_| listen.speaks(Transport::Http)) else {
+            return Ok(());
         };
         writeln!(
             f,

@@ -53,10 +53,7 @@ impl fmt::Display for Banner<'_> {
         for name in config.servers.keys() {
             writeln!(f, "  {name:<10} {root}{}", virtual_path(name))?;
         }
-        let entry = match self.arguments.listen.is_authenticated() {
-            true => json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}}),
-            false => json!({"type": "http", "url": url}),
-        };
+        let entry = addresses.entry();
         let place = "(mcp.json, \"servers\" in VS Code)";
         writeln!(f, "\nTo connect a client, put this into its configuration {place}:")?;
         let servers = json!({"mcpServers": {anyport_config::valid_name(&self.arguments.name): entry}});

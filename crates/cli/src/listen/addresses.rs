@@ -4,6 +4,8 @@ use std::{
     path::Path,
 };
 
+use serde_json::{Value, json};
+
 use super::{Arguments, Transport};
 
 /// Where clients reach what is served, for a person: one line for each way.
@@ -47,6 +49,17 @@ impl fmt::Display for Addresses<'_> {
 }
 
 impl Addresses<'_> {
+    /// The entry of a client's file for the server over HTTP. It has a header for a token only where clients cannot get one by
+    /// themselves: a header that is there keeps them from signing in.
+    pub(crate) fn entry(&self) -> Option<Value> {
+        let url = self.url()?;
+        let is_given = self.arguments.is_authenticated() && !self.arguments.has_authorization_server();
+        Some(match is_given {
+            true => json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}}),
+            false => json!({"type": "http", "url": url}),
+        })
+    }
+
     /// Warnings about addresses that other machines can reach.
     fn warn(&self, address: SocketAddr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.arguments.is_authenticated() && !self.arguments.demands_client_certificates() {

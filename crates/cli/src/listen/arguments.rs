@@ -259,6 +259,12 @@ impl Arguments {
         self.auth_token.is_some() || self.auth().is_some()
     }
 
+    /// Whether clients find an authorization server that gives them tokens.
+    pub(super) fn has_authorization_server(&self) -> bool {
+        self.auth()
+            .is_some_and(|auth| !auth.issuers.is_empty() || auth.builtin.is_some() || auth.proxy.is_some())
+    }
+
     /// The authentication by verified credentials, as the options or the file have it.
     pub(crate) fn auth(&self) -> Option<AuthConfig> {
         self.auth.config().or_else(|| self.file_auth.clone())

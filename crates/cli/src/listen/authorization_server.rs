@@ -161,6 +161,7 @@ impl Setup<'_> {
         let setup = ProviderSetup {
             redirect_uri: format!("{}{PROVIDER_CALLBACK}", self.public_url),
             limits: self.limits.provider,
+            verifier_limits: self.limits.verifier,
             metrics: self.metrics.clone(),
             ..ProviderSetup::default()
         };

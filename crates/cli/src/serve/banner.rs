@@ -49,11 +49,8 @@ impl Banner<'_> {
     /// How a client reaches us: by URL, by starting the program itself, or, since clients know no Unix sockets, by
     /// starting what connects one to its standard streams.
     fn entry(&self) -> Value {
-        match self.addresses().url() {
-            Some(url) if self.arguments.listen.is_authenticated() => {
-                json!({"type": "http", "url": url, "headers": {"Authorization": "Bearer YOUR_TOKEN"}})
-            }
-            Some(url) => json!({"type": "http", "url": url}),
+        match self.addresses().entry() {
+            Some(entry) => entry,
             None if !self.arguments.listen.speaks(Transport::Stdio) => {
                 let path = self.path.map(absolute).unwrap_or_default();
                 json!({"command": "socat", "args": ["STDIO", format!("UNIX-CONNECT:{}", for_socat(&path))]})

@@ -292,6 +292,19 @@ fn a_token_in_the_wrong_place_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn where_clients_can_sign_in_their_configuration_has_no_header() {
+    let home = folder(&[("docs/a.md", "# A")]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "docs", "--port", "0", "--auth-issuer", "https://login.example"]);
+    command.args(["--auth-audience", "api://docs"]);
+    let mut program = Program::start(command);
+    let (_, json) = program.banner();
+    let entry = json["mcpServers"]["anyport"].as_object().unwrap();
+    // A header that is there keeps clients from signing in.
+    assert!(entry.contains_key("url") && !entry.contains_key("headers"), "{json}");
+}
+
+#[test]
 fn with_a_token_only_its_bearer_is_served() {
     let home = folder(&[("token", &format!("  {TOKEN}\n"))]);
     let mut command = anyport(home.path());
