@@ -145,8 +145,8 @@ impl AuthorizationRequest {
             (Some(error), _) => {
                 Err(ResponseError::Refused(OAuthError::new(&error, answer.error_description.as_deref())))
             }
-            (None, Some(code)) => Ok(code),
-            (None, None) => Err(ResponseError::NoCode),
+            (None, Some(code)) if !code.expose().is_empty() => Ok(code),
+            (None, _) => Err(ResponseError::NoCode),
         }
     }
 
@@ -340,6 +340,7 @@ mod tests {
         let twice = answer(&request, &[("code", "x"), ("code", "y")]);
         assert_eq!(request.read(&twice), Err(ResponseError::OtherLogin));
         assert_eq!(request.read(&answer(&request, &[])), Err(ResponseError::NoCode));
+        assert_eq!(request.read(&answer(&request, &[("code", "")])), Err(ResponseError::NoCode));
         assert!(request.read(&answer(&request, &code)).is_ok());
     }
 

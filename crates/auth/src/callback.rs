@@ -31,17 +31,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 16;
 
 impl Callback {
+    /// Whether the answer comes to the plain HTTP of this machine.
+    pub fn is_possible(redirect_uri: &str) -> bool {
+        local(redirect_uri).is_some()
+    }
+
     /// Listens at `redirect_uri`; port 0 is any free one. `None` if the answer does not come to this machine, or not to its
     /// plain HTTP.
     ///
     /// # Errors
     /// When the address is in use.
     pub async fn bind(redirect_uri: &str) -> Result<Option<Self>, Error> {
-        let Some(url) =
-            Url::parse(redirect_uri).ok().filter(|url| url.scheme() == "http" && is_loopback(url))
-        else {
-            return Ok(None);
-        };
+        let Some(url) = local(redirect_uri) else { return Ok(None) };
         let failed = |source| Error::Callback { at: redirect_uri.to_owned(), source: Arc::new(source) };
         let (listeners, port) = listen(&url).await.map_err(failed)?;
         let mut bound = url.clone();
@@ -90,6 +91,10 @@ impl Callback {
         };
         Ok(stream)
     }
+}
+
+fn local(redirect_uri: &str) -> Option<Url> {
+    Url::parse(redirect_uri).ok().filter(|url| url.scheme() == "http" && is_loopback(url))
 }
 
 /// Listens at the host and port of `url`; `localhost` is two addresses.

@@ -160,6 +160,14 @@ impl Credential {
         Self { refresh_token: None, needs_login: true, ..self.clone() }
     }
 
+    /// Whether both have the same tokens, received at the same time. Authorization servers may give the same access token again,
+    /// with another refresh token or for longer.
+    pub(crate) fn has_tokens_of(&self, other: &Self) -> bool {
+        let tokens =
+            |one: &Self| (one.access_token.clone(), one.refresh_token.clone(), one.received, one.expires);
+        tokens(self) == tokens(other)
+    }
+
     /// The value of the header `Authorization`.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         // RFC 9449 §7.1: a token that is bound to a key is sent "using the authentication scheme DPoP".

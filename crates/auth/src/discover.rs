@@ -205,9 +205,11 @@ fn of_server(place: &Url, why: ServerMetadataError) -> Error {
 /// The document of an answer, if it is one: servers of web pages answer any path with a page.
 ///
 /// # Errors
-/// When it is too long to be looked at: what it says must not be replaced by what is found elsewhere.
+/// When it is too long to be looked at, or the server is out of order: what it says must not be replaced by what is found elsewhere.
 pub(crate) fn document<'a>(url: &Url, answer: &'a SideAnswer) -> Result<Option<&'a [u8]>, Error> {
-    if answer.status != 200 {
+    // What fails now may be there later. 501 is said of what a server never has.
+    let is_temporary = answer.status == 429 || (answer.status >= 500 && answer.status != 501);
+    if answer.status != 200 && !is_temporary {
         return Ok(None);
     }
     let body = successful(url.as_str(), answer)?;

@@ -83,8 +83,9 @@ pub enum Error {
     NoProof(String),
     /// The client was registered at another authorization server.
     #[error(
-        "the server now names the authorization server {now:?}; the client that was given is registered with {before:?}: \
-         register one there, and name that with --client-id"
+        "the server now names the authorization server {now:?}; the client that was given is registered with {before:?}, and its \
+         credentials go nowhere else: if the new one is right, register a client there, and name that authorization server as \
+         issuer"
     )]
     OtherIssuer {
         /// Where the client is registered.
@@ -92,6 +93,12 @@ pub enum Error {
         /// The issuer of the server's metadata.
         now: String,
     },
+    /// A client without a user, whose authorization server nobody has named, and nothing keeps which one it was at first.
+    #[error(
+        "the server names the authorization server {0:?}, which would get the credentials of the client; without a folder for the \
+         program's state nothing keeps which one that was before: name it as issuer"
+    )]
+    IssuerNotNamed(String),
     /// An authorization server refuses a request.
     #[error("{url} refuses {what}: {error}")]
     Refused {
@@ -111,6 +118,9 @@ pub enum Error {
     /// No page could be shown.
     #[error("the page to sign in at could not be shown: {0}")]
     Browser(String),
+    /// The browser takes its answer elsewhere, and nobody has brought it.
+    #[error("the browser takes its answer to {0}, which is not received here, and nobody has brought it")]
+    NoAnswer(String),
     /// The answer of the browser cannot be received here.
     #[error("the answer of the browser cannot be received at {at}: {source}")]
     Callback {
@@ -158,7 +168,7 @@ impl From<anyport_store::Error> for Error {
 
 impl From<Error> for SignInFailed {
     fn from(error: Error) -> Self {
-        Self(error.to_string())
+        Self { why: error.to_string(), is_temporary: error.is_temporary() }
     }
 }
 
@@ -168,6 +178,8 @@ impl Error {
         match self {
             Self::Unreachable { .. } | Self::Store(_) => true,
             Self::Answer { is_temporary, .. } => *is_temporary,
+            // RFC 6749 §4.1.2.1: "the server is currently unable to handle the request due to a temporary overloading".
+            Self::Refused { error, .. } => matches!(&*error.code, "temporarily_unavailable" | "server_error"),
             _ => false,
         }
     }
@@ -176,8 +188,11 @@ impl Error {
     pub fn option(&self) -> Option<HelpfulOption> {
         match self {
             Self::NoPkce(_) => Some(HelpfulOption::AssumePkce),
-            Self::NoRegistration(_) | Self::OtherIssuer { .. } => Some(HelpfulOption::ClientId),
-            Self::NoMetadata { .. }
+            Self::NoRegistration(_) => Some(HelpfulOption::ClientId),
+            Self::Url { what: TO_REDIRECT, .. } => Some(HelpfulOption::RedirectUri),
+            Self::OtherIssuer { .. }
+            | Self::IssuerNotNamed(_)
+            | Self::NoMetadata { .. }
             | Self::Server { .. }
             | Self::Resource { why: ResourceMetadataError::NoServer, .. } => Some(HelpfulOption::Issuer),
             Self::Refused { what: TO_REGISTER, error, .. } => {
@@ -201,6 +216,8 @@ impl Error {
     }
 }
 
+/// What a URL is that the browser brings its answer to.
+pub(crate) const TO_REDIRECT: &str = "the redirect URI";
 /// What an authorization server refuses that registers no client.
 pub(crate) const TO_REGISTER: &str = "to register a client";
 
@@ -245,7 +262,7 @@ impl HelpfulOption {
     /// It as an option of `anyport login`, and as a key of `anyport.toml`.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Issuer => "--issuer URL (issuer in anyport.toml) names another authorization server",
+            Self::Issuer => "--issuer URL (issuer in anyport.toml) names the authorization server",
             Self::OmitResource => {
                 "--resource omit (resource = \"omit\" in anyport.toml) does not tell the authorization server the resource"
             }
@@ -261,7 +278,7 @@ impl HelpfulOption {
             }
             Self::Scope => "--scope 'a b' (scope in anyport.toml) asks for other scopes",
             Self::RedirectUri => {
-                "--redirect-uri URL (redirect_uri in anyport.toml) is where the browser brings the answer: it must be as it is registered"
+                "--redirect-uri URL (redirect_uri in anyport.toml) is where the browser brings the answer: https://, or http:// on this machine, as it is registered"
             }
         }
     }

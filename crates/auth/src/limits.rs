@@ -40,6 +40,10 @@ limits! {
         #[default(30 s)]
         #[limit(Seconds "refresh_lease", note = " for one process to renew a token", beyond = "another process renews it")]
         pub refresh_lease: Duration,
+        /// The time after which a stored login is read again, which another process may have ended or renewed.
+        #[default(2 s)]
+        #[limit(Seconds "login_reread", note = ", after which a logout by another process is noticed", beyond = "the stored login is read again")]
+        pub login_reread: Duration,
         /// The number of logins for further scopes to which one request may lead.
         #[default(2)]
         #[limit(Count "max_step_ups", note = " for further scopes, by one request", beyond = "the caller gets the server's 403")]

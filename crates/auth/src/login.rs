@@ -1,6 +1,7 @@
 //! One login: a client, a page, a code, a token.
 
 use anyport_store::Clock;
+use anyport_transport::client::http::without_secrets;
 use tokio::time::timeout;
 
 use crate::{
@@ -10,13 +11,16 @@ use crate::{
     credential::{Credential, NewCredential},
     discover::Discovered,
     dpop::ProofKey,
-    error::Error,
+    error::{Error, TO_REDIRECT},
     fetch::Fetcher,
     limits::Refusals,
     options::SignInOptions,
     registration::{Registration, RegistrationKind},
+    response_error::ResponseError,
+    safe_url::safe_url,
     scope::Scopes,
     secret::Secret,
+    shown::shown,
     token::{Grant, TokenAnswer, TokenRequest},
     unattended::{TokenFor, Unattended},
     user_agent::UserAgent,
@@ -40,6 +44,18 @@ pub(crate) struct Login<'a> {
 
 /// Where answers come to, unless the user says otherwise: a free port of this machine.
 const REDIRECT_URI: &str = "http://127.0.0.1:0/callback";
+/// How often the user may bring an answer.
+const BROUGHT: usize = 5;
+
+/// RFC 8252 §7 has three kinds: "private-use URI scheme", "claimed https scheme URIs" and "loopback interface". No browser gives a
+/// scheme of our own to a program that is not installed for it.
+///
+/// # Errors
+/// When `uri` is none of the last two.
+fn check_redirect_uri(uri: &str) -> Result<(), Error> {
+    let wrong = |why| Error::Url { what: TO_REDIRECT, url: shown(uri), why };
+    safe_url(uri).map(drop).map_err(wrong)
+}
 
 impl Login<'_> {
     /// Signs in with `scopes`, and stores the credential.
@@ -63,6 +79,9 @@ impl Login<'_> {
     /// Signs in with the browser of the user.
     async fn with_user(&self, scopes: &Scopes, agent: &dyn UserAgent) -> Result<Credential, Error> {
         let server = &self.discovered.server;
+        // Nobody signs in in vain.
+        let missing = |why| Error::Server { url: without_secrets(&server.issuer), why };
+        server.token_endpoint().map_err(missing)?;
         match self.attempt(scopes, agent).await {
             // The authorization server has forgotten the client; another one is registered, once.
             Err((error, Some(client)))
@@ -80,11 +99,11 @@ impl Login<'_> {
     /// oauth-client-credentials §Overview: "This flow requires pre-registered client credentials [...]. Dynamic Client Registration is
     /// not used in this flow."
     async fn without_user(&self, scopes: &Scopes, secrets: &Unattended<'_>) -> Result<Credential, Error> {
-        self.check_issuer().await?;
         let server = &self.discovered.server;
         if self.options.client.given.is_none() {
             return Err(Error::NoRegistration(server.issuer.clone()));
         }
+        self.check_issuer().await?;
         let client = Registration::make(self.fetcher, server, &self.options.client, "").await?;
         let proof_key = self.proof_key()?;
         let scope = scopes.parameter();
@@ -209,10 +228,21 @@ impl Login<'_> {
             }
         };
         let brought = async {
-            match agent.visit(request.url()).await.map_err(Error::Browser)? {
+            let mut brought = agent.visit(request.url()).await.map_err(Error::Browser)?;
+            // A line that is none of this login ends it no more than a request to the callback does.
+            for _ in 1..BROUGHT {
+                match brought.as_deref().map(|url| request.read_url(url)) {
+                    Some(Err(error @ ResponseError::OtherLogin)) => {
+                        tracing::warn!("{error}");
+                        brought = agent.visit(request.url()).await.map_err(Error::Browser)?;
+                    }
+                    _ => break,
+                }
+            }
+            match brought {
                 Some(url) => request.read_url(&url).map_err(Error::from),
                 None if callback.is_some() => std::future::pending().await,
-                None => Err(Error::Browser("its answer does not come to this machine".into())),
+                None => Err(Error::NoAnswer(request.redirect_uri().to_owned())),
             }
         };
         tokio::select! { code = received => code, code = brought => code }
@@ -221,6 +251,9 @@ impl Login<'_> {
     /// The client of the authorization server, and where the answer comes to, if that is this machine.
     async fn client(&self) -> Result<(Registration, Option<Callback>), Error> {
         let (server, options) = (&self.discovered.server, &self.options.client);
+        if let Some(uri) = &options.redirect_uri {
+            check_redirect_uri(uri)?;
+        }
         self.check_issuer().await?;
         let known = self.vault.registration(&server.issuer).await?;
         let known = known.filter(|known| match &options.given {
@@ -228,7 +261,11 @@ impl Login<'_> {
             None => true,
         });
         let redirect_uri = options.redirect_uri.as_deref();
-        let known = known.filter(|known| redirect_uri.is_none_or(|uri| uri == known.redirect_uri));
+        let known = known.filter(|known| match redirect_uri {
+            Some(uri) => uri == known.redirect_uri,
+            // What was registered for a place elsewhere, which the user has named then, is of no use without it.
+            None => Callback::is_possible(&known.redirect_uri),
+        });
         if let (Some(mut known), None) = (known, &options.given) {
             match self.callback(&known.redirect_uri).await {
                 Ok(callback) => return Ok((known, callback)),
@@ -264,8 +301,19 @@ impl Login<'_> {
     /// metadata no longer matches the one the credentials were registered with, clients **SHOULD** surface an error rather than
     /// silently attempting to use mismatched credentials."
     async fn check_issuer(&self) -> Result<(), Error> {
+        let (now, is_named) = (&self.discovered.server.issuer, self.discovered.issuer_is_given);
+        if let Some(given) = &self.options.client.given {
+            match self.vault.issuers() {
+                Some(issuers) => issuers.bind(self.server, &given.id, (now, is_named)).await?,
+                None if is_named || self.options.grant.has_user() => {}
+                None => return Err(Error::IssuerNotNamed(now.clone())),
+            }
+        }
+        // The owner of the client has named the authorization server.
+        if is_named {
+            return Ok(());
+        }
         let Some(link) = self.vault.link(self.server, self.account).await? else { return Ok(()) };
-        let now = &self.discovered.server.issuer;
         if link.issuer == *now {
             return Ok(());
         }

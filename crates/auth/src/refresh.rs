@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use anyport_store::Clock;
+use anyport_transport::client::http::without_secrets;
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -51,7 +52,7 @@ impl Refresher<'_> {
         held: &Credential,
         unattended: Option<&dyn AnotherToken>,
     ) -> Result<Credential, Error> {
-        let mut changes = None;
+        let (mut changes, mut is_told) = (None, false);
         let asked = Instant::now();
         let lease = loop {
             if let Some(newer) = self.newer(held).await? {
@@ -61,6 +62,15 @@ impl Refresher<'_> {
                 Some(lease) => break lease,
                 // The other process stores its token and gives the lease back.
                 None => {
+                    if changes.is_some() && !is_told {
+                        is_told = true;
+                        let within = self.limits.refresh_lease.as_secs();
+                        tracing::warn!(
+                            "another process renews the token of {}, or has hung: it is waited for, at most {within} s \
+                             (refresh_lease)",
+                            without_secrets(&held.server)
+                        );
+                    }
                     let changes = changes.get_or_insert_with(|| self.vault.lease_changes(held));
                     let _ = timeout(LOOK, changes.next()).await;
                 }
@@ -74,16 +84,21 @@ impl Refresher<'_> {
         renewed
     }
 
-    /// The stored credential, if it has another token.
-    async fn newer(&self, held: &Credential) -> Result<Option<Credential>, Error> {
+    /// The stored credential, by another process or this one.
+    async fn stored(&self, held: &Credential) -> Result<Credential, Error> {
         let issuer = &held.authorization_server.issuer;
         let Some(stored) = self.vault.of(issuer, &held.resource, &held.account).await? else {
             return Err(Error::NeedsLogin(format!("{} has been logged out", held.server)));
         };
-        if stored.needs_login {
-            return Err(needs_login(held));
+        match stored.needs_login {
+            true => Err(needs_login(held)),
+            false => Ok(stored),
         }
-        Ok(Some(stored).filter(|stored| stored.access_token != held.access_token))
+    }
+
+    /// The stored credential, if it is another one.
+    async fn newer(&self, held: &Credential) -> Result<Option<Credential>, Error> {
+        Ok(Some(self.stored(held).await?).filter(|stored| !stored.has_tokens_of(held)))
     }
 
     async fn renew_alone(
@@ -91,29 +106,30 @@ impl Refresher<'_> {
         held: &Credential,
         unattended: Option<&dyn AnotherToken>,
     ) -> Result<Credential, Error> {
-        if let Some(newer) = self.newer(held).await? {
-            return Ok(newer);
+        let stored = self.stored(held).await?;
+        if !stored.has_tokens_of(held) {
+            return Ok(stored);
         }
-        match self.token(held, unattended).await {
+        match self.token(&stored, unattended).await {
             Ok(answer) => {
-                let renewed = held.renewed(answer, self.clock.now());
+                let renewed = stored.renewed(answer, self.clock.now());
                 self.vault.replace(&renewed).await?;
                 Ok(renewed)
             }
             Err(error) if error.is_invalid_grant() || error.is_invalid_client() => {
                 // The lease may have been lost to a process that has a newer token by now.
-                if let Some(newer) = self.newer(held).await? {
+                if let Some(newer) = self.newer(&stored).await? {
                     return Ok(newer);
                 }
                 // What the platform says of this program changes without a login.
-                if !held.grant.has_user() {
+                if !stored.grant.has_user() {
                     return Err(error);
                 }
                 if error.is_invalid_client() {
-                    let issuer = &held.authorization_server.issuer;
-                    self.vault.unregister(issuer, &held.client.client_id).await?;
+                    let issuer = &stored.authorization_server.issuer;
+                    self.vault.unregister(issuer, &stored.client.client_id).await?;
                 }
-                self.vault.replace(&held.taken_back()).await?;
+                self.vault.replace(&stored.taken_back()).await?;
                 Err(needs_login(held))
             }
             Err(error) => Err(error),

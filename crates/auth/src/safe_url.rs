@@ -1,5 +1,7 @@
 //! The URLs that secrets may be sent to.
 
+use std::net::Ipv4Addr;
+
 use url::{Host, Url};
 
 /// Why a URL is not used.
@@ -51,16 +53,28 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// Whether the host is this machine, or by its address in a private network.
 pub(crate) fn is_internal(url: &Url) -> bool {
-    is_loopback(url)
-        || match url.host() {
-            Some(Host::Ipv4(address)) => {
-                address.is_private() || address.is_link_local() || address.is_unspecified()
-            }
-            Some(Host::Ipv6(address)) => {
-                address.is_unique_local() || address.is_unicast_link_local() || address.is_unspecified()
-            }
-            _ => false,
+    match url.host() {
+        // RFC 6761 §6.3: "The domain "localhost." and any names falling within ".localhost."" are this machine.
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
         }
+        Some(Host::Ipv4(address)) => is_internal_v4(address),
+        Some(Host::Ipv6(address)) => {
+            let is_embedded = address.to_ipv4_mapped().is_some_and(is_internal_v4);
+            let is_of_link = address.is_unicast_link_local() || address.is_unspecified();
+            is_embedded || is_of_link || address.is_loopback() || address.is_unique_local()
+        }
+        None => false,
+    }
+}
+
+fn is_internal_v4(address: Ipv4Addr) -> bool {
+    // RFC 6598: 100.64.0.0/10 is shared by the networks behind a carrier.
+    let [first, second, ..] = address.octets();
+    let is_shared = first == 100 && second & 0b1100_0000 == 64;
+    let is_of_link = address.is_link_local() || address.is_unspecified();
+    is_shared || is_of_link || address.is_loopback() || address.is_private()
 }
 
 #[cfg(test)]
@@ -96,9 +110,28 @@ mod tests {
     #[test]
     fn this_machine_and_private_addresses_are_internal() {
         let internal = |text: &str| is_internal(&Url::parse(text).unwrap());
-        for text in ["http://localhost/a", "https://127.0.0.1/a", "https://10.1.2.3/", "https://[fd00::1]/"] {
+        for text in [
+            "http://localhost/a",
+            "https://localhost./a",
+            "https://a.LOCALHOST/",
+            "https://127.0.0.1/a",
+            "https://10.1.2.3/",
+            "https://100.64.0.1/",
+            "https://100.127.255.254/",
+            "https://[fd00::1]/",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[::ffff:7f00:1]/",
+        ] {
             assert!(internal(text), "{text}");
         }
-        assert!(!internal("https://a.example/") && !internal("https://203.0.113.7/"));
+        for text in [
+            "https://a.example/",
+            "https://203.0.113.7/",
+            "https://100.128.0.1/",
+            "https://localhost.example/",
+        ] {
+            assert!(!internal(text), "{text}");
+        }
     }
 }

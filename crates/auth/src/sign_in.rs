@@ -81,11 +81,14 @@ struct Current {
     header: Option<HeaderValue>,
     /// When a renewal that failed is tried again.
     not_before: Option<Instant>,
+    /// When the stored credential is read again.
+    reread: Option<Instant>,
     is_refreshing: bool,
     /// Whether the server refuses the token, though it was renewed, or cannot be.
     is_refused: bool,
-    /// What the last refusal was answered with by a renewal: if the server refuses that as well, another renewal does not help.
-    renewed: Option<HeaderValue>,
+    /// What the last refusal was answered with by a renewal, and when: if the server refuses that as well, another renewal does not
+    /// help for now.
+    renewed: Option<(HeaderValue, Instant)>,
 }
 
 /// What a sign-in needs before the next call.
@@ -109,6 +112,9 @@ type CredentialObserver = Box<dyn Fn(&Credential) + Send + Sync>;
 
 /// How long a renewal is not tried again that failed.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the renewal after a refusal is not done again for another request.
+const LATELY: Duration = Duration::from_secs(30);
 
 /// The account, unless the user names one.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -324,7 +330,30 @@ impl Inner {
             if let Some(stored) = stored {
                 self.adopt(stored);
             }
+            self.current.lock().reread = Some(Instant::now() + self.options.limits.login_reread);
             self.is_loaded.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Whether it is time to look what other processes have made of the stored credential.
+    fn may_be_changed(&self) -> bool {
+        self.current.lock().reread.is_some_and(|reread| Instant::now() >= reread)
+    }
+
+    /// Reads the stored credential again: another process may have logged out, or has a newer token.
+    async fn reread(&self) -> Result<(), Error> {
+        self.current.lock().reread = Some(Instant::now() + self.options.limits.login_reread);
+        let stored = self.vault.find(self.server.as_str(), &self.account).await?;
+        match (stored, self.credential()) {
+            (Some(stored), Some(held))
+                if stored.has_tokens_of(&held) && stored.needs_login == held.needs_login => {}
+            (Some(stored), _) => self.adopt(stored),
+            (None, Some(_)) => {
+                let reread = self.current.lock().reread;
+                *self.current.lock() = Current { reread, ..Current::default() };
+            }
+            (None, None) => {}
         }
         Ok(())
     }
@@ -483,7 +512,19 @@ impl Inner {
             tracing::warn!(%error, "the stored credentials cannot be read");
             self.is_loaded.store(true, Ordering::Release);
         }
-        let mut failure = self.gate.lock().await;
+        let mut failure = match self.is_due() {
+            true => self.gate.lock().await,
+            // A look at the store waits for nobody's login.
+            false => match self.gate.try_lock() {
+                Ok(failure) => failure,
+                Err(_) => return,
+            },
+        };
+        if self.may_be_changed()
+            && let Err(error) = self.reread().await
+        {
+            tracing::warn!(%error, "the stored credentials cannot be read");
+        }
         // Another one may have done it while this one waited.
         let Some(held) = self.credential().filter(|_| self.is_due()) else { return };
         let renewed = self.renew(&held).await;
@@ -527,7 +568,7 @@ impl Inner {
             true => self.step_up(&challenges).await,
             false => {
                 let token = refusal.sent.as_ref();
-                let was_renewed = token.is_some() && token == self.current.lock().renewed.as_ref();
+                let was_renewed = token.is_some_and(|token| self.was_renewed(token, refusal.attempt));
                 self.regain(&challenges, was_renewed).await
             }
         };
@@ -576,7 +617,16 @@ impl Inner {
         if self.is_alone() && held.as_ref().is_none_or(|held| !held.can_refresh() || was_renewed) {
             return Err(Error::NeedsLogin(self.server.as_str().to_owned()));
         }
-        let discovered = self.discover(challenges, held.as_deref()).await?;
+        let discovered = match (self.discover(challenges, held.as_deref()).await, &held) {
+            // What the login has found is as good while nobody says otherwise.
+            (Err(error), Some(held)) if error.is_temporary() && held.can_refresh() && !was_renewed => {
+                return match self.renew_refused(held).await {
+                    Err(Error::NeedsLogin(_)) if self.agent.is_some() => Err(error),
+                    renewed => renewed,
+                };
+            }
+            (discovered, _) => discovered?,
+        };
         let mut scopes = self.scopes(challenges, &discovered);
         let is_bound = discovered.bound_tokens == BoundTokens::Required;
         let known = held.filter(|held| {
@@ -587,12 +637,9 @@ impl Inner {
         });
         if let Some(held) = known {
             if held.can_refresh() && !was_renewed {
-                match self.renew(&held).await {
+                match self.renew_refused(&held).await {
                     Err(Error::NeedsLogin(_)) if self.agent.is_some() => {}
-                    renewed => {
-                        self.current.lock().renewed = renewed.as_ref().ok().and_then(Credential::header);
-                        return renewed;
-                    }
+                    renewed => return renewed,
                 }
             }
             scopes = Scopes::parse(&held.requested_scope).and(&scopes);
@@ -600,6 +647,22 @@ impl Inner {
         // The token of another server of the same resource is not taken without a login: on a host with a path for each tenant,
         // any of them may name the whole host as its resource.
         self.log_in_at(&discovered, self.server.as_str(), &scopes).await
+    }
+
+    /// Whether `token` has answered a refusal already: of the same request, or a short time ago. A server that forgets tokens now and
+    /// then gets another one each time.
+    fn was_renewed(&self, token: &HeaderValue, attempt: u32) -> bool {
+        let current = self.current.lock();
+        let renewed = current.renewed.as_ref().filter(|(renewed, _)| renewed == token);
+        renewed.is_some_and(|(_, at)| attempt > 0 || at.elapsed() < LATELY)
+    }
+
+    /// Renews a token that the server refuses, and notes with which one it was answered.
+    async fn renew_refused(&self, held: &Credential) -> Result<Credential, Error> {
+        let renewed = self.renew(held).await;
+        let header = renewed.as_ref().ok().and_then(Credential::header);
+        self.current.lock().renewed = header.map(|header| (header, Instant::now()));
+        renewed
     }
 
     /// Signs in for the scopes that a request lacks, and for those that were asked for before: RFC 6749 §6 lets no refresh token
@@ -639,7 +702,7 @@ impl Authorizer for SignIn {
     }
 
     fn prepare(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
-        if self.0.is_loaded.load(Ordering::Acquire) && !self.0.is_due() {
+        if self.0.is_loaded.load(Ordering::Acquire) && !self.0.is_due() && !self.0.may_be_changed() {
             return None;
         }
         let inner = self.0.clone();
@@ -659,7 +722,7 @@ impl Authorizer for SignIn {
         Box::pin(async move {
             match answer.await {
                 Ok(answer) => Ok(answer?),
-                Err(_) => Err(SignInFailed("the login was cancelled".to_owned())),
+                Err(_) => Err(SignInFailed { why: "the login was cancelled".to_owned(), is_temporary: true }),
             }
         })
     }

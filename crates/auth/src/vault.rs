@@ -7,11 +7,16 @@ use anyport_store::{
     Bucket, Collection, Error as StoreError, Expect, Key, MemoryStore, Place, Sealer, Store, Version, Watch,
     Write,
 };
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::{credential::Credential, error::Error, registration::Registration, store_sealer::StoreSealer};
+use crate::{
+    client_issuers::{CLIENT_ISSUERS, ClientIssuers},
+    credential::Credential,
+    error::Error,
+    record_id::record_id,
+    registration::Registration,
+    store_sealer::StoreSealer,
+};
 
 /// The credentials, by issuer, resource and account.
 pub static CREDENTIALS: Bucket = Bucket::new("credential").place(Place::Local).sealed();
@@ -29,6 +34,7 @@ pub struct Vault {
     credentials: Collection<Credential>,
     registrations: Collection<Registration>,
     links: Collection<Link>,
+    issuers: Option<ClientIssuers>,
 }
 
 /// The issuer and the resource of a server, as its last login has found them.
@@ -49,27 +55,41 @@ const FORMAT: u8 = 1;
 const PAGE: usize = 100;
 
 impl Vault {
-    /// The credentials in `store`, which must have been opened with [`CREDENTIALS`], [`REGISTRATIONS`], [`SIGNED_IN`] and
-    /// [`REFRESH_LEASES`].
+    /// The credentials in `store`, which must have been opened with [`CREDENTIALS`], [`REGISTRATIONS`], [`SIGNED_IN`],
+    /// [`REFRESH_LEASES`] and [`CLIENT_ISSUERS`].
     pub fn new(store: Arc<dyn Store>, sealer: anyport_seal::Sealer) -> Self {
         let sealer: Arc<dyn Sealer> = Arc::new(StoreSealer(sealer));
         Self {
             credentials: Collection::new(store.clone(), &CREDENTIALS, FORMAT).sealer(sealer.clone()),
             registrations: Collection::new(store.clone(), &REGISTRATIONS, FORMAT).sealer(sealer.clone()),
             links: Collection::new(store.clone(), &SIGNED_IN, FORMAT).sealer(sealer),
+            issuers: Some(ClientIssuers::new(store.clone())),
             store,
         }
     }
 
-    /// Credentials that end with this process.
+    /// Credentials that end with this process. So does what is known of the authorization servers of clients, unless
+    /// [`client_issuers`](Self::client_issuers) has a better place for that.
     ///
     /// # Errors
     /// When the system has no randomness.
     pub fn in_memory() -> Result<Self, Error> {
-        let buckets = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES];
+        let buckets = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS];
         let store = MemoryStore::new(&buckets, &Metrics::new());
         let key = anyport_seal::Key::random().map_err(|_| Error::NoRandomness)?;
         Ok(Self::new(Arc::new(store), anyport_seal::Sealer::new(&key)))
+    }
+
+    /// Keeps in `issuers` at which authorization server the secret of a client is used. `None`: nothing outlives the process, so
+    /// a client without a user gets no token unless its owner names the issuer.
+    #[must_use]
+    pub fn client_issuers(self, issuers: Option<ClientIssuers>) -> Self {
+        Self { issuers, ..self }
+    }
+
+    /// Where the authorization servers of clients are kept, if that is possible.
+    pub(crate) fn issuers(&self) -> Option<&ClientIssuers> {
+        self.issuers.as_ref()
     }
 
     /// The credential of `account` for the server at `server`.
@@ -87,11 +107,11 @@ impl Vault {
         resource: &str,
         account: &str,
     ) -> Result<Option<Credential>, Error> {
-        readable(self.credentials.get(&id(&[issuer, resource, account])).await)
+        readable(self.credentials.get(&record_id(&[issuer, resource, account])).await)
     }
 
     pub(crate) async fn link(&self, server: &str, account: &str) -> Result<Option<Link>, Error> {
-        readable(self.links.get(&id(&[server, account])).await)
+        readable(self.links.get(&record_id(&[server, account])).await)
     }
 
     /// Keeps a credential as the one of `server`.
@@ -101,7 +121,7 @@ impl Vault {
             issuer: credential.authorization_server.issuer.clone(),
             resource: credential.resource.clone(),
         };
-        self.links.set(&id(&[server, &credential.account]), &link, None).await?;
+        self.links.set(&record_id(&[server, &credential.account]), &link, None).await?;
         Ok(())
     }
 
@@ -114,7 +134,7 @@ impl Vault {
     /// Forgets a credential.
     pub async fn remove(&self, credential: &Credential) -> Result<(), Error> {
         self.credentials.remove(&id_of(credential)).await?;
-        Ok(self.links.remove(&id(&[&credential.server, &credential.account])).await?)
+        Ok(self.links.remove(&record_id(&[&credential.server, &credential.account])).await?)
     }
 
     /// All credentials.
@@ -132,12 +152,12 @@ impl Vault {
 
     /// The client of `issuer`.
     pub(crate) async fn registration(&self, issuer: &str) -> Result<Option<Registration>, Error> {
-        readable(self.registrations.get(&id(&[issuer])).await)
+        readable(self.registrations.get(&record_id(&[issuer])).await)
     }
 
     /// Keeps the client of an issuer.
     pub(crate) async fn register(&self, registration: &Registration) -> Result<(), Error> {
-        self.registrations.set(&id(&[&registration.issuer]), registration, None).await?;
+        self.registrations.set(&record_id(&[&registration.issuer]), registration, None).await?;
         Ok(())
     }
 
@@ -145,7 +165,7 @@ impl Vault {
     pub(crate) async fn unregister(&self, issuer: &str, client_id: &str) -> Result<(), Error> {
         match self.registration(issuer).await? {
             Some(known) if known.client_id == client_id => {
-                Ok(self.registrations.remove(&id(&[issuer])).await?)
+                Ok(self.registrations.remove(&record_id(&[issuer])).await?)
             }
             _ => Ok(()),
         }
@@ -191,15 +211,5 @@ fn readable<T>(read: Result<Option<anyport_store::Record<T>>, StoreError>) -> Re
 }
 
 fn id_of(credential: &Credential) -> String {
-    id(&[&credential.authorization_server.issuer, &credential.resource, &credential.account])
-}
-
-/// The id of a record: texts of any length as one of 64 bytes. What they are is in the sealed record alone.
-fn id(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    HEXLOWER.encode(&hash.finalize())
+    record_id(&[&credential.authorization_server.issuer, &credential.resource, &credential.account])
 }

@@ -13,7 +13,7 @@ use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
-use anyport_auth::{DEFAULT_ACCOUNT, SignIn, SignInOptions, Vault};
+use anyport_auth::{ClientIssuers, DEFAULT_ACCOUNT, SignIn, SignInOptions, Vault};
 use anyport_config::gateway::UpstreamConfig;
 use anyport_gateway::{
     Bridge, CatalogRecord,
@@ -171,7 +171,8 @@ impl UpstreamFactory {
     ) -> Result<SignIn> {
         let vault = match login.options.grant.has_user() {
             true => self.vault()?,
-            false => Vault::in_memory()?,
+            // Its tokens end with the program; the authorization server that its secret goes to is kept.
+            false => Vault::in_memory()?.client_issuers(self.store.clone().map(ClientIssuers::new)),
         };
         let account = login.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
         let options = SignInOptions { limits: self.limits.sign_in, ..login.options.clone() };

@@ -171,7 +171,11 @@ impl Authorizer for ExchangedToken {
                 return Ok(false);
             }
             let replaced = self.replace(refusal.sent.as_ref()).await;
-            replaced.map_err(|error| SignInFailed(error.to_string()))
+            let failed = |error: ExchangeError| SignInFailed {
+                why: error.to_string(),
+                is_temporary: error.is_temporary(),
+            };
+            replaced.map_err(failed)
         })
     }
 }

@@ -1,6 +1,8 @@
 //! From a refusal to a token, and from a token to the next.
 
-use anyport_auth::{SignInOptions, SignInState, Vault};
+use std::{future::Future, pin::Pin, sync::Mutex};
+
+use anyport_auth::{SignInOptions, SignInState, UserAgent, Vault};
 use futures_util::future::join_all;
 
 use crate::support::{Browser, Servers, Time, ask, words};
@@ -33,6 +35,32 @@ async fn a_short_token_is_renewed_in_its_last_fifth() {
         assert_eq!(ask(&sign_in).await, 200);
         assert_eq!(servers.known(|known| known.refreshes), refreshes);
     }
+}
+
+/// Lines that were pasted.
+struct Pasted(Mutex<Vec<&'static str>>);
+
+impl UserAgent for Pasted {
+    fn visit<'a>(
+        &'a self,
+        url: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send + 'a>> {
+        let line = self.0.lock().unwrap().pop();
+        match line {
+            Some(line) => Box::pin(async move { Ok(Some(line.to_owned())) }),
+            None => Browser.visit(url),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_another_login_does_not_end_a_login() {
+    let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
+    let wrong = vec!["nonsense", "http://127.0.0.1:1/callback?code=c&state=s"];
+    let sign_in = servers.sign_in(&vault, &time).user_agent(Pasted(Mutex::new(wrong)));
+    sign_in.log_in().await.unwrap();
+    let sign_in = servers.sign_in(&vault, &time).user_agent(Pasted(Mutex::new(vec!["nonsense"; 10])));
+    assert!(words(&sign_in.log_in().await.unwrap_err()).contains("none to this login"));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
 
 use anyport_auth::{Error, SignIn, SignInOptions, UserAgent, Vault};
 use anyport_store::Clock;
-use anyport_transport::client::http::{Endpoint, SideRequest};
+use anyport_transport::client::http::{Endpoint, Fault, SideRequest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::{
@@ -34,6 +34,8 @@ pub(crate) struct Known {
     pub(crate) life: u64,
     /// The scope that requests lack, whatever was granted.
     pub(crate) lacking: Option<&'static str>,
+    /// Whether it gives the same access token each time.
+    pub(crate) same_access: bool,
     /// Whether the authorization server is out of order.
     pub(crate) is_broken: bool,
     /// What was asked of the token endpoint: the header `Authorization`, the parameters, the proof.
@@ -130,6 +132,7 @@ impl Servers {
             scopes: Vec::new(),
             life: 3600,
             lacking: None,
+            same_access: false,
             is_broken: false,
             token_requests: Vec::new(),
             wants_proofs: false,
@@ -249,8 +252,8 @@ impl Servers {
                     _ => {}
                 }
                 known.given += 1;
-                let (access, refresh) =
-                    (format!("access-{}", known.given), format!("refresh-{}", known.given));
+                let number = if known.same_access { 0 } else { known.given };
+                let (access, refresh) = (format!("access-{number}"), format!("refresh-{}", known.given));
                 known.access.insert(access.clone());
                 let kind = if known.wants_proofs { "DPoP" } else { "Bearer" };
                 let mut answer =
@@ -314,6 +317,13 @@ impl Servers {
         SignIn::new(&self.endpoint(), "default", vault.clone(), options).unwrap().clock(time.clock())
     }
 
+    /// The server names the authorization server of `other` from now on.
+    pub(crate) fn moves_to(&self, other: &Self) {
+        let resource = format!("{}/mcp", self.base);
+        let metadata = document(&json!({"resource": resource, "authorization_servers": [other.base]}));
+        self.known(|known| known.scripted = vec![("/.well-known/oauth-protected-resource/mcp", metadata)]);
+    }
+
     pub(crate) fn known<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
         look(&mut self.known.lock().unwrap())
     }
@@ -338,6 +348,12 @@ impl UserAgent for Browser {
 pub(crate) async fn ask(sign_in: &SignIn) -> u16 {
     let request = SideRequest::get(1 << 10, Duration::from_secs(30));
     sign_in.endpoint().ask(request).await.unwrap().status
+}
+
+/// Asks the server, and returns why no access was got.
+pub(crate) async fn ask_in_vain(sign_in: &SignIn) -> Fault {
+    let request = SideRequest::get(1 << 10, Duration::from_secs(30));
+    sign_in.endpoint().ask(request).await.unwrap_err()
 }
 
 /// The words of an error.

@@ -28,6 +28,11 @@ impl Challenge {
         }
     }
 
+    /// Whether the token is good, and lacks a scope.
+    pub(crate) fn lacks_scope(&self) -> bool {
+        self.error.as_deref() == Some("insufficient_scope")
+    }
+
     /// Its text, to be added to a sentence.
     pub(crate) fn words(&self) -> String {
         let said: Vec<&str> =

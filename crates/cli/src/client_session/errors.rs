@@ -10,7 +10,10 @@ use anyport_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{access, credential::Credential};
+use super::{
+    access::{self, Login},
+    credential::Credential,
+};
 use crate::{
     exit::Exit,
     render::safe,
@@ -106,7 +109,7 @@ fn refused(method: &str, error: &ServerError) -> UserError {
     let challenge = error.data.as_ref().and_then(|data| data.member("wwwAuthenticate")?.decode().ok());
     if is_access_denied(error) {
         let problem = format!("{method} was refused: {}", error.message);
-        let denied = access::forbidden(safe::text(&problem), None);
+        let denied = access::forbidden(safe::text(&problem), None, (None, None));
         let is_unknown = status.as_deref() == Some("401");
         let denial = Some(Denial { method: method.to_owned(), is_unknown, challenge });
         return UserError { is_of_server: true, denial, ..denied };
@@ -221,12 +224,13 @@ pub(crate) fn with_credential(
 ) -> UserError {
     let Some(Denial { method, is_unknown, challenge }) = user_error.denial.take() else { return user_error };
     let credential = Credential::of(options, target);
+    let (login, challenge) = (Login::at(target, options), challenge.as_deref());
     let denied = match is_unknown {
         true => {
             let at = target.server.to_string();
-            access::unauthorized(&at, Some(&method), challenge.as_deref(), credential.as_ref())
+            access::unauthorized(&at, Some(&method), challenge, (credential.as_ref(), &login))
         }
-        false => access::forbidden(user_error.problem, credential.as_ref()),
+        false => access::forbidden(user_error.problem, challenge, (credential.as_ref(), Some(&login))),
     };
     UserError {
         is_of_server: true,

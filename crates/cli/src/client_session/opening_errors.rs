@@ -9,7 +9,8 @@ use anyport_transport::client::{
 use url::Url;
 
 use super::{
-    Options, access,
+    Options,
+    access::{self, Login},
     credential::Credential,
     errors::{self, RECORD},
     network::{help_for, over_tls},
@@ -33,8 +34,12 @@ pub(super) async fn failed(error: &ConnectError, target: &Target, options: &Opti
         return Error::new(UserError::new(Exit::Unreachable, problem, format!("try {secure}")));
     }
     let credential = Credential::of(&options.server, target);
-    let UserError { problem, help, exit, answer, .. } =
-        user_error(error, server, options.server.revision, credential.as_ref());
+    let UserError { problem, help, exit, answer, .. } = user_error(
+        error,
+        server,
+        options.server.revision,
+        (credential.as_ref(), &Login::at(target, &options.server)),
+    );
     let told = UserError::new(exit, safe::text(&problem), safe::text(&help));
     Error::new(UserError { answer, ..told })
 }
@@ -43,7 +48,7 @@ fn user_error(
     error: &ConnectError,
     server: &Server,
     demanded: Option<Revision>,
-    credential: Option<&Credential>,
+    (credential, login): (Option<&Credential>, &Login),
 ) -> UserError {
     let unreachable = |help: String| {
         // Some servers refuse in words of their own what they do not speak.
@@ -55,9 +60,11 @@ fn user_error(
     };
     match error {
         ConnectError::Unauthorized { at, challenge } => {
-            access::unauthorized(at, None, challenge.as_deref(), credential)
+            access::unauthorized(at, None, challenge.as_deref(), (credential, login))
         }
-        ConnectError::Forbidden { .. } => access::forbidden(error.to_string(), credential),
+        ConnectError::Forbidden { challenge, .. } => {
+            access::forbidden(error.to_string(), challenge.as_deref(), (credential, Some(login)))
+        }
         ConnectError::Refused { error: answer, .. } => {
             let help = match demanded {
                 Some(_) => "leave out --revision: then the newest that both sides speak is used",
@@ -91,8 +98,13 @@ fn user_error(
             Some(Missing { problem, help }) => UserError::new(Exit::Unreachable, problem, help),
             None => unreachable("check the command, and the folder with --cwd".into()),
         },
-        ConnectError::Http(Fault::SignIn { at, .. }) => {
-            UserError::new(Exit::Auth, words(error, server), format!("sign in again: anyport login {at}"))
+        ConnectError::Http(Fault::SignIn { is_temporary: true, .. }) => UserError::new(
+            Exit::Unreachable,
+            words(error, server),
+            "try again later: the login itself is kept",
+        ),
+        ConnectError::Http(Fault::SignIn { .. }) => {
+            UserError::new(Exit::Auth, words(error, server), format!("sign in again: {}", login.command()))
         }
         ConnectError::Http(fault) => unreachable(match fault {
             Fault::Lost { .. } => format!("the server's own log may tell more; {DOCTOR}"),

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
-use anyport_auth::{Credential, DEFAULT_ACCOUNT, SignInOptions, Vault};
+use anyport_auth::{Callback, Credential, DEFAULT_ACCOUNT, SignInOptions, Vault};
 use anyport_transport::client::http::{Endpoint, Fault};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(crate) struct LoginArguments {
     #[arg(required_unless_present = "idp")]
     target: Option<String>,
     /// A name for the login, if you have several at one server.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT, value_parser = account)]
     account: String,
     #[command(flatten)]
     options: login_options::Options,
@@ -77,7 +77,7 @@ struct Whose {
     /// The server: a URL, FILE#NAME or NAME of an anyport.toml or an mcp.json.
     target: String,
     /// A name for the login, if you have several at one server.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT, value_parser = account)]
     account: String,
     #[command(flatten)]
     place: Place,
@@ -142,6 +142,14 @@ impl Place {
     }
 }
 
+/// A name that a table can show.
+fn account(text: &str) -> Result<String, String> {
+    match text.is_empty() || safe::revealed(text) != text {
+        true => Err("a name has at least one sign, and none that people do not see".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// Signs in.
 pub(crate) fn login(arguments: &LoginArguments) -> Result<ExitCode> {
     let here = Surroundings::here();
@@ -164,6 +172,7 @@ fn login_to_server(arguments: &LoginArguments, target: &str, here: &Surroundings
     for warning in options.warnings() {
         logging::notice(format!("warning: the login departs from the protocol: {}", safe::line(&warning)));
     }
+    arguments.check_answer(&options)?;
     let at = |error| sign_in::failed(target, &error);
     let place = &arguments.place;
     let vault = sign_in::vault(&place.state()?)?;
@@ -317,6 +326,22 @@ fn wrong_url(fault: Fault) -> anyhow::Error {
 }
 
 impl LoginArguments {
+    /// Whether the browser's answer comes here, or the user brings it.
+    fn check_answer(&self, options: &SignInOptions) -> Result<()> {
+        let elsewhere = options.client.redirect_uri.as_deref().filter(|uri| !Callback::is_possible(uri));
+        match elsewhere.filter(|_| !self.no_browser && options.grant.has_user()) {
+            None => Ok(()),
+            Some(uri) => {
+                let problem =
+                    format!("the browser takes its answer to {}, not to this program", safe::line(uri));
+                Err(UserError::usage(
+                    problem,
+                    "give --no-browser, and paste the URL that the browser ends at",
+                ))
+            }
+        }
+    }
+
     fn browser(&self) -> Browser {
         if self.no_browser { Browser::Printed } else { Browser::Opened }
     }

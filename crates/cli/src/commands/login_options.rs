@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use anyhow::Result;
-use anyport_auth::{ClientOptions, GivenClient, LoginGrant, Scopes, Secret, SignInOptions};
+use anyport_auth::{ClientOptions, GivenClient, LoginGrant, Scopes, Secret, SignInOptions, safe_url};
 
 use crate::{
     secret_source::{InvalidSecretSource, SecretSource},
@@ -26,10 +26,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "PLACE", requires = "client_id", conflicts_with = "client_secret")]
     client_key: Option<String>,
     /// The URL of the metadata of a client that you host, for authorization servers that take it as an id.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = metadata_url)]
     client_metadata_url: Option<String>,
     /// Where the browser brings the answer; else a free port of this machine. An address elsewhere needs --no-browser.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = redirect_uri)]
     redirect_uri: Option<String>,
     /// The scopes to ask for, separated by spaces; else those that the server names.
     #[arg(long, value_name = "SCOPES")]
@@ -58,8 +58,37 @@ pub(super) struct Options {
     idp: Option<String>,
 }
 
+/// What the login itself says.
+const PARAMETERS: [&str; 8] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "scope",
+    "resource",
+];
+
+fn redirect_uri(text: &str) -> Result<String, String> {
+    safe_url(text).map(|_| text.to_owned()).map_err(|why| why.to_string())
+}
+
+/// 2026-07-28, client-registration §Client ID Metadata Documents: "The `client_id` URL **MUST** use the "https" scheme and contain a
+/// path component, e.g. `https://example.com/client.json`".
+fn metadata_url(text: &str) -> Result<String, String> {
+    let url = safe_url(text).map_err(|why| why.to_string())?;
+    match url.scheme() == "https" && url.path() != "/" {
+        true => Ok(text.to_owned()),
+        false => Err("it must begin with https:// and have a path".to_owned()),
+    }
+}
+
 fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some((name, _)) if PARAMETERS.contains(&name) => {
+            Err(format!("the login itself says {name}, which no further parameter can say again"))
+        }
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE, for example audience=https://api.example.com".to_owned()),
     }

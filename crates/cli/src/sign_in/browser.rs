@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    io::{self, BufRead as _},
+    io::{self, BufRead as _, IsTerminal as _},
     pin::Pin,
     process::{Command, Stdio},
 };
@@ -31,6 +31,10 @@ impl UserAgent for Browser {
                     logging::notice(format!("sign in with your browser; if it does not open, go to:\n{url}"));
                     // Whoever has no browser here has the URL.
                     if let Err(why) = open(url) {
+                        // Nobody reads it, nobody comes.
+                        if !io::stderr().is_terminal() {
+                            return Err(why);
+                        }
                         logging::notice(why);
                     }
                     Ok(None)

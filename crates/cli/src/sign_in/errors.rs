@@ -19,6 +19,10 @@ pub(crate) fn failed(server: &str, error: &SignInError) -> Error {
         SignInError::Callback { .. } => {
             (Exit::Failed, "end the program that uses the port, or name another address with --redirect-uri")
         }
+        SignInError::NoAnswer(_) => (
+            Exit::Auth,
+            "paste the URL that the browser ends at, where --no-browser asks for it; or leave --redirect-uri out",
+        ),
         SignInError::Browser(_) => (Exit::Auth, "--no-browser prints the page, to be opened anywhere"),
         SignInError::TimedOut(_) => {
             (Exit::Auth, "try again; --timeout SECONDS waits longer, --no-browser prints the page")

@@ -13,7 +13,9 @@ mod places;
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_auth::{Credential, DEFAULT_ACCOUNT, Error, Secret, SignIn, SignInLimits, SignInOptions, Vault};
+use anyport_auth::{
+    ClientIssuers, Credential, DEFAULT_ACCOUNT, Error, Secret, SignIn, SignInLimits, SignInOptions, Vault,
+};
 use anyport_metrics::Metrics;
 use anyport_seal::Sealer;
 use anyport_store::Store;
@@ -86,9 +88,10 @@ pub(crate) fn with_login(
     let Target::Http(endpoint) = target else { return target };
     let options = login.as_ref().map(|login| login.options.clone()).unwrap_or_default();
     let options = SignInOptions { limits, ..options };
+    let state = state_dir::of_gateways(surroundings);
     let vault = match options.grant.has_user() {
-        true => state_dir::of_gateways(surroundings).and_then(|state| known_vault(&state)),
-        false => in_memory(),
+        true => state.and_then(|state| known_vault(&state)),
+        false => in_memory(state.as_deref()),
     };
     let of_file = login.as_ref().and_then(|login| login.account.as_deref());
     let account = account.or(of_file).unwrap_or(DEFAULT_ACCOUNT);
@@ -107,7 +110,9 @@ pub(crate) fn with_login(
 }
 
 /// The credentials of logins without a user, which take no more than a request: they end with the program, and meet no login of the
-/// user.
-pub(crate) fn in_memory() -> Option<Vault> {
-    Vault::in_memory().inspect_err(|error| tracing::warn!(%error, "no place for tokens")).ok()
+/// user. The authorization servers that the secrets of clients go to are kept in the folder of the program's state.
+fn in_memory(state: Option<&Path>) -> Option<Vault> {
+    let issuers = state.map(|state| ClientIssuers::new(Arc::new(store::open(state, &Metrics::new()))));
+    let vault = Vault::in_memory().inspect_err(|error| tracing::warn!(%error, "no place for tokens")).ok()?;
+    Some(vault.client_issuers(issuers))
 }

@@ -1,6 +1,6 @@
 //! What a file says of the login to a server.
 
-use std::str::FromStr as _;
+use std::{path::Path, str::FromStr as _};
 
 use anyport_auth::{
     ClientOptions, ExchangeOptions, ExchangeProtocol, GivenClient, LoginGrant, Scopes, Secret, SignInLimits,
@@ -12,7 +12,10 @@ use anyport_config::{
 };
 
 use super::{redact::SecretValue, upstream_fault::UpstreamFault};
-use crate::secret_source::{InvalidSecretSource, SecretSource};
+use crate::{
+    render::safe,
+    secret_source::{InvalidSecretSource, SecretSource},
+};
 
 /// What a file says of the login to a server, with its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,11 @@ pub(crate) struct LoginSettings {
     pub(crate) options: SignInOptions,
     /// The login that is used.
     pub(crate) account: Option<String>,
+}
+
+/// The command that signs in to the server `name` of `file`, which says more of the login than a URL does.
+pub(crate) fn login_command(file: &Path, name: &str) -> String {
+    format!("anyport login {}", safe::word(&format!("{}#{name}", file.display())))
 }
 
 /// The keys whose values are places of secrets.

@@ -44,6 +44,12 @@ struct Known {
     refuses_resource: bool,
     /// Whether the authorization server says nothing of PKCE.
     hides_pkce: bool,
+    /// The path that is out of order.
+    broken: Option<&'static str>,
+    /// The authorization server that the server names, if it is another one.
+    issuer: Option<String>,
+    /// The scope that calls lack, whatever was granted.
+    lacking: Option<&'static str>,
 }
 
 /// A server of MCP at `/mcp`, and its authorization server.
@@ -114,9 +120,13 @@ impl Known {
         let base = format!("http://{host}");
         let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
         match (asked.verb.as_str(), path) {
-            ("GET", "/.well-known/oauth-protected-resource/mcp") => scripted::document(
-                &json!({"resource": format!("{base}/mcp"), "authorization_servers": [base], "scopes_supported": ["look"]}),
-            ),
+            (_, path) if self.broken == Some(path) => scripted::response("503 Service Unavailable", &[], ""),
+            ("GET", "/.well-known/oauth-protected-resource/mcp") => {
+                let issuer = self.issuer.as_ref().unwrap_or(&base);
+                scripted::document(
+                    &json!({"resource": format!("{base}/mcp"), "authorization_servers": [issuer], "scopes_supported": ["look"]}),
+                )
+            }
             ("GET", "/.well-known/oauth-authorization-server") if self.hides_pkce => {
                 scripted::document(&json!({
                     "issuer": base,
@@ -171,6 +181,16 @@ impl Known {
                     );
                 }
                 match token.is_some_and(|token| self.access.contains(token)) {
+                    true if self.lacking.is_some() && asked.body["method"] == "tools/call" => {
+                        let error = json!({"code": -32000, "message": "not with this token"});
+                        let body = json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": error});
+                        let scope = self.lacking?;
+                        let challenge = format!(
+                            "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"{scope}\""
+                        );
+                        let headers = ["Content-Type: application/json", &challenge];
+                        scripted::response("403 Forbidden", &headers, &body.to_string())
+                    }
                     true => scripted::modern(asked),
                     false => scripted::response(
                         "401 Unauthorized",
@@ -423,7 +443,11 @@ fn a_gateway_calls_a_server_with_the_login_of_its_user() {
     assert!(refused["error"].is_object(), "{refused}");
     let status = guarded.run(&["status"]);
     assert!(status.stdout.contains("needs login"), "{}", status.stdout);
-    assert!(status.stdout.contains(&format!("anyport login {url}")), "{}", status.stdout);
+    assert!(
+        status.stdout.contains("anyport login ") && status.stdout.contains("anyport.toml#guarded"),
+        "{}",
+        status.stdout
+    );
     assert_eq!(guarded.log_in(&[]).code, Some(0));
     until(call, |answer| answer["result"]["content"][0]["text"] == "seen");
     // A token that was forgotten is renewed within the call.
@@ -432,6 +456,120 @@ fn a_gateway_calls_a_server_with_the_login_of_its_user() {
     assert_eq!(guarded.known(|known| known.refreshed), 1);
     let status: Value = serde_json::from_str(&guarded.run(&["status", "--json"]).stdout).unwrap();
     assert_eq!(status["gateways"][0]["servers"][0]["login"], "signed in");
+}
+
+/// Invariant: A gateway that runs uses no login any more that was taken back by `anyport logout`.
+#[test]
+fn a_logout_reaches_a_running_gateway() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    write_file(&guarded, "auth = \"oauth\"");
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    let mut gateway = Program::start(guarded.command(&["serve", "--port", "0"]));
+    let client = gateway.server();
+    let call = || {
+        let message = modern(1, "tools/call", json!({"name": "guarded_look", "arguments": {}}));
+        client.post(&message, &[]).json()
+    };
+    until(call, |answer| answer["result"]["content"][0]["text"] == "seen");
+    // The server takes the token still.
+    assert_eq!(guarded.run(&["logout", &url]).code, Some(0));
+    until(call, |answer| answer["error"].is_object());
+}
+
+/// Invariant: What may work later is no reason to sign in again.
+#[test]
+fn what_is_out_of_order_is_to_be_tried_later() {
+    let guarded = Guarded::start();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    let url = guarded.server.url();
+    guarded.known(|known| known.access.clear());
+    guarded.known(|known| known.broken = Some("/token"));
+    let called = guarded.run(&["call", &url, "look"]);
+    assert_eq!(called.code, Some(4), "{}", called.stderr);
+    assert!(called.stderr.contains("try again later"), "{}", called.stderr);
+    for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-authorization-server"] {
+        guarded.known(|known| known.broken = Some(path));
+        let refused = guarded.run(&["login", &url]);
+        assert_eq!(refused.code, Some(4), "{path}: {}", refused.stderr);
+        assert!(refused.stderr.contains("try again later"), "{}", refused.stderr);
+        // The token itself comes from where it came from before.
+        let called = guarded.run(&["call", &url, "look"]);
+        assert_eq!((called.code, called.stdout.trim()), (Some(0), "seen"), "{}", called.stderr);
+        guarded.known(|known| known.access.clear());
+    }
+}
+
+#[test]
+fn the_command_to_sign_in_says_which_login_is_missing() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let told = |arguments: &[&str], expected: &str| {
+        let called = guarded.run(&[&["call"], arguments].concat());
+        assert_eq!(called.code, Some(3), "{}", called.stderr);
+        assert!(called.stderr.contains(expected), "{expected}: {}", called.stderr);
+        called.stderr
+    };
+    told(&[&url, "look", "--account", "at work"], &format!("anyport login {url} --account 'at work'"));
+    let with_query = told(&[&format!("{url}?key=hidden-one"), "look"], "with the query of its URL");
+    assert!(!with_query.contains("hidden-one"), "{with_query}");
+    write_file(&guarded, "auth = \"oauth\"\naccount = \"work\"");
+    let of_file = told(&["anyport.toml#guarded", "look"], "anyport.toml#guarded");
+    assert!(of_file.contains("anyport login "), "{of_file}");
+}
+
+#[test]
+fn a_scope_that_is_missing_is_named_with_the_command_that_gets_it() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    guarded.known(|known| known.lacking = Some("write"));
+    let called = guarded.run(&["call", &url, "look"]);
+    assert_eq!(called.code, Some(3), "{}{}", called.stdout, called.stderr);
+    assert!(called.stderr.contains("not with this token"), "{}", called.stderr);
+    assert!(called.stderr.contains(&format!("anyport login {url} --scope write")), "{}", called.stderr);
+}
+
+/// Invariant: The secret of a client goes to the authorization server that it first went to, in each later run.
+#[test]
+fn the_secret_of_a_client_follows_no_server_elsewhere() {
+    let (guarded, other) = (Guarded::start(), Guarded::start());
+    write_file(&guarded, CLIENT);
+    fs::write(guarded.home.path().join("secret"), "secret-of-the-test\n").unwrap();
+    let call = || guarded.run(&["call", "anyport.toml#guarded", "look"]);
+    assert_eq!(call().code, Some(0));
+    let other_base = other.server.url().trim_end_matches("/mcp").to_owned();
+    guarded.known(|known| known.issuer = Some(other_base.clone()));
+    let refused = call();
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    let base = guarded.server.url().trim_end_matches("/mcp").to_owned();
+    for expected in [&base, &other_base, "issuer"] {
+        assert!(refused.stderr.contains(expected), "{expected}: {}", refused.stderr);
+    }
+    assert!(other.server.asked().iter().all(|asked| asked.verb == "GET"), "{:?}", other.server.asked());
+}
+
+#[test]
+fn options_of_a_login_that_cannot_work_are_refused_at_once() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    for (option, value, expected) in [
+        ("--redirect-uri", "https://a.example/callback", "--no-browser"),
+        ("--redirect-uri", "javascript:x", "https://"),
+        ("--redirect-uri", "http://0.0.0.0:1/callback", "https://"),
+        ("--authorize-param", "state=fixed", "state"),
+        ("--authorize-param", "redirect_uri=http://127.0.0.1:1/", "redirect_uri"),
+        ("--client-metadata-url", "http://127.0.0.1/client.json", "https://"),
+        ("--client-metadata-url", "https://a.example/", "path"),
+        ("--client-metadata-url", "https://me:pw@a.example/client.json", "user"),
+        ("--account", "", "name"),
+        ("--account", "a\u{202e}b", "name"),
+    ] {
+        let refused = guarded.run(&["login", &url, option, value]);
+        assert_eq!(refused.code, Some(2), "{option} {value}: {}", refused.stderr);
+        assert!(refused.stderr.contains(expected), "{option} {value}: {}", refused.stderr);
+    }
+    assert!(guarded.server.asked().is_empty());
 }
 
 #[test]

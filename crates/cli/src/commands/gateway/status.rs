@@ -12,6 +12,7 @@ use crate::{
     exit::Exit,
     gateway::status::{GatewayStatus, Login, ServerState, ServerStatus},
     render::{safe, table::whole},
+    target::login_command,
 };
 
 /// The arguments of `anyport status`.
@@ -54,9 +55,9 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
     for server in servers.iter().filter(|server| is_down(server)) {
         text += &(safe::line(&why_down(server)) + "\n");
     }
-    for server in servers.iter().filter(|server| server.state == ServerState::Up && needs_login(server)) {
-        let url = server.upstream.as_ref().map_or("URL", |upstream| &upstream.server);
-        text += &(safe::line(&format!("{}: sign in with: anyport login {url}", server.name)) + "\n");
+    for server in servers.iter().filter(|server| needs_login(server)) {
+        let command = login_command(file, &server.name);
+        text += &(safe::line(&format!("{}: sign in with: {command}", server.name)) + "\n");
     }
     servers.iter().for_each(|server| text += &changed(server));
     if !needs_restart.is_empty() {

@@ -42,8 +42,8 @@ impl UpstreamMember {
             }
         };
         let login = self.sign_in.as_ref().map(|sign_in| Login::of(sign_in.state()));
-        if let (Some(Login::Needed), ServerState::Down, Ok(server)) = (login, status.state, &self.server) {
-            status.last_error = Some(format!("it needs a login: anyport login {server}"));
+        if let (Some(Login::Needed), ServerState::Down) = (login, status.state) {
+            status.last_error = Some("it needs a login".to_owned());
         }
         let known = self.bridge.upstream().server_info().borrow().clone();
         let info = [Revision::NEWEST, Revision::NEWEST_LEGACY]

@@ -65,7 +65,12 @@ impl fmt::Debug for AccessRefusal {
     }
 }
 
-/// Why no access was got, in words that say what to do and tell no secret.
+/// Why no access was got.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SignInFailed(pub String);
+#[error("{why}")]
+pub struct SignInFailed {
+    /// Words that say what to do and tell no secret.
+    pub why: String,
+    /// Whether the same may succeed later, without a login.
+    pub is_temporary: bool,
+}

@@ -105,6 +105,8 @@ pub enum Fault {
         at: String,
         /// Why there is no access, and what to do.
         why: String,
+        /// Whether the same may succeed later, without a login.
+        is_temporary: bool,
     },
     /// The connection ended while a request was on its way: what became of it is not known.
     #[error("the connection to {target} ended before the answer came: {why}")]

@@ -14,7 +14,7 @@ use hyper_util::{
 use url::Url;
 
 use super::{
-    AccessRefusal, Authorizer, Endpoint, Fault,
+    AccessRefusal, Authorizer, Endpoint, Fault, SignInFailed,
     address_policy::AddressClass,
     connector::{Connector, chain, find},
     fault::{SendError, shown},
@@ -192,7 +192,9 @@ impl Outbound {
                     forbidden += u32::from(is_forbidden);
                 }
                 Ok(false) => return Ok(response),
-                Err(failed) => return Err(Fault::SignIn { at: shown(url), why: failed.0 }),
+                Err(SignInFailed { why, is_temporary }) => {
+                    return Err(Fault::SignIn { at: shown(url), why, is_temporary });
+                }
             }
         }
     }

@@ -437,15 +437,22 @@ impl Refusal {
     /// As the outcome of a request.
     pub(crate) fn into_error(self) -> Error {
         let words = self.words();
+        // What the caller lacks is said by the challenge, not by the body. 2026-07-28, authorization §Runtime Insufficient Scope
+        // Errors: "`WWW-Authenticate` header with the `Bearer` scheme and additional parameters".
+        let is_forbidden = self.status == StatusCode::FORBIDDEN && self.challenge.is_some();
+        let mut data = Splice::new().with("httpStatus", &Raw::trusted(self.status.as_str().into()));
+        if let Some(challenge) = &self.challenge {
+            data = data.with("wwwAuthenticate", &Raw::string(challenge));
+        }
         match self.error {
-            Some(error) if self.status != StatusCode::UNAUTHORIZED => error,
-            _ => {
-                let mut data = Splice::new().with("httpStatus", &Raw::trusted(self.status.as_str().into()));
-                if let Some(challenge) = &self.challenge {
-                    data = data.with("wwwAuthenticate", &Raw::string(challenge));
+            Some(error) if is_forbidden => {
+                if let Some(of_server) = &error.data {
+                    data = data.with("data", of_server);
                 }
-                Error::internal(words).with_data(data.finish())
+                error.with_data(data.finish())
             }
+            Some(error) if self.status != StatusCode::UNAUTHORIZED => error,
+            _ => Error::internal(words).with_data(data.finish()),
         }
     }
 }
