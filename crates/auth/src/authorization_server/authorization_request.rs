@@ -54,6 +54,9 @@ impl AuthorizationRequest {
         if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
             return error("invalid_request", "the only response_mode is query");
         }
+        if parameters.get("state").is_some_and(|state| state.len() > STATE) {
+            return error("invalid_request", "the parameter state is longer than is kept");
+        }
         // RFC 9101 §6.3, RFC 9126: such requests would hide the others' parameters.
         if parameters.has("request") || parameters.has("request_uri") {
             return error("request_not_supported", "request objects are not supported");
@@ -93,6 +96,8 @@ impl AuthorizationRequest {
     }
 }
 
+/// The longest `state` in bytes: it is kept while the user signs in.
+const STATE: usize = 2048;
 /// The letters of a SHA-256 in Base64url.
 const CHALLENGE: usize = 43;
 
@@ -212,6 +217,7 @@ mod tests {
             (GOOD.replace("-cM", ""), "invalid_request"),
             (GOOD.replace("-cM", "%2B%2F"), "invalid_request"),
             (format!("{GOOD}&request=x"), "request_not_supported"),
+            (format!("{GOOD}&state={}", "x".repeat(STATE + 1)), "invalid_request"),
             (format!("{GOOD}&response_mode=fragment"), "invalid_request"),
             (format!("{GOOD}&scope=%22"), "invalid_scope"),
             (format!("{GOOD}&scope=other"), "invalid_scope"),

@@ -62,7 +62,9 @@ async fn ask(
             Some(user) => server.consents.has(&asked, user, headers).await?,
             None => false,
         };
-        let purpose = Purpose::Authorize(asked.clone());
+        let remembered = user.as_ref().filter(|_| is_remembered);
+        let remembered = remembered.map(|user| (user.issuer.clone(), user.subject.clone()));
+        let purpose = Purpose::Authorize { asked: asked.clone(), remembered };
         let step = if is_remembered { Step::Login } else { Step::Consent };
         let current = server.interactions.begin(step, &browser, purpose).await?;
         Ok::<_, InteractionError>((browser, current, user, is_remembered))

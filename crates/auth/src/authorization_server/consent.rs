@@ -95,7 +95,7 @@ async fn decided(server: &Inner, request: &Request<Bytes>) -> Result<Response<By
 
 fn deny(server: &Inner, current: &Current) -> Response<Bytes> {
     match &current.purpose {
-        Purpose::Authorize(asked) => {
+        Purpose::Authorize { asked, .. } => {
             let error = [("error", "access_denied"), ("error_description", "the user has refused")];
             redirect(&answer_url(&asked.redirect_uri, server.issuer(), asked.state.as_deref(), &error))
         }

@@ -268,6 +268,7 @@ impl Grants {
         let unknown = GrantError::Invalid("the refresh token is unknown, was revoked, or has expired");
         for _ in 0..TRIES {
             let Some(found) = self.of_refresh_token(refresh_token.expose()).await? else {
+                self.end_of_forgotten(refresh_token).await?;
                 return Err(unknown);
             };
             if found.grant.client_id != client_id {
@@ -283,6 +284,17 @@ impl Grants {
             }
         }
         Err(GrantError::Failed(ServerError::Store(StoreError::Unreachable)))
+    }
+
+    /// Ends the grant that an unknown refresh token names, if some of its tokens are forgotten: it may be one of them, replaced so
+    /// many times that its reuse would not be noticed. Only who had a token of the grant knows its id.
+    async fn end_of_forgotten(&self, refresh_token: &Secret) -> Result<(), GrantError> {
+        let Some(found) = self.find(TokenKind::Refresh, refresh_token.expose()).await? else { return Ok(()) };
+        if found.grant.replaced.len() >= REPLACED {
+            self.refusals.refresh_retry.increment();
+            self.end(&found.id, "a refresh token was used again long after it had been replaced").await?;
+        }
+        Ok(())
     }
 
     async fn replace(
@@ -387,7 +399,8 @@ impl Grants {
 
     /// Adds the tokens of an answer to a grant.
     fn add(&self, grant: &mut Grant, access: Secret, refresh: Secret, scopes: Option<&[String]>) -> Issued {
-        let narrowed = scopes.filter(|scopes| scopes.len() < grant.scopes.len()).map(<[String]>::to_vec);
+        let is_narrower = |scopes: &&[String]| !grant.scopes.iter().all(|scope| scopes.contains(scope));
+        let narrowed = scopes.filter(is_narrower).map(<[String]>::to_vec);
         let expires_in = self.add_access(grant, &access, narrowed.clone());
         let expires = self.seconds() + seconds(self.limits.refresh_token);
         grant.refresh = Some(Token { hash: hash(refresh.expose()), expires, scopes: None });

@@ -47,7 +47,13 @@ pub(super) enum Step {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Purpose {
     /// A client is given a code.
-    Authorize(AuthorizationRequest),
+    Authorize {
+        /// What it has asked for.
+        asked: AuthorizationRequest,
+        /// The user whose consent of before was used in place of a page, by issuer and subject.
+        #[serde(default)]
+        remembered: Option<(String, String)>,
+    },
     /// A page of ours needs to know who the user is.
     Return {
         /// The path of the page.
@@ -81,10 +87,7 @@ pub(super) enum InteractionError {
 
 impl From<StoreError> for InteractionError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Full => Self::TooMany,
-            error => Self::Failed(error.into()),
-        }
+        Self::Failed(error.into())
     }
 }
 

@@ -122,7 +122,13 @@ async fn finish(
     before: Option<User>,
 ) -> Result<Response<Bytes>, InteractionError> {
     let mut response = match &current.purpose {
-        Purpose::Authorize(asked) => grant(server, asked, &user).await?,
+        // A consent is the word of the user who gave it. Another one has signed in now, and sees the page at the next request.
+        Purpose::Authorize { remembered: Some((issuer, subject)), .. }
+            if (issuer, subject) != (&user.issuer, &user.subject) =>
+        {
+            fail(server, current, LoginError::AccessDenied)
+        }
+        Purpose::Authorize { asked, .. } => grant(server, asked, &user).await?,
         Purpose::Return { to } => redirect(&server.path(to)),
     };
     if before.as_ref() != Some(&user) {
@@ -158,7 +164,7 @@ async fn grant(
 
 fn fail(server: &Inner, current: &Current, error: LoginError) -> Response<Bytes> {
     match &current.purpose {
-        Purpose::Authorize(asked) => {
+        Purpose::Authorize { asked, .. } => {
             let parameters = [("error", error.code()), ("error_description", "the user is not signed in")];
             redirect(&answer_url(&asked.redirect_uri, server.issuer(), asked.state.as_deref(), &parameters))
         }

@@ -56,7 +56,7 @@ pub use self::{
     issued_tokens::IssuedTokens,
     limits::AuthorizationServerLimits,
     local_users::{LOCAL_USERS, LocalUser, LocalUserError, LocalUserRecords, LocalUsers},
-    parameters::{Parameters, Repeated},
+    parameters::{InvalidParameters, Parameters},
     provider_users::{PROVIDER_CALLBACK, ProviderUsers},
     server::{AuthorizationServer, SetupError},
     settings::{AuthorizationServerSettings, ConsentMode, Resources},

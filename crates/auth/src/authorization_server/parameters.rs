@@ -10,20 +10,29 @@ use crate::secret::Secret;
 #[derive(Clone, Default)]
 pub struct Parameters(Vec<(String, Secret)>);
 
-/// A parameter that is there more than once.
+/// Why parameters are not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the parameter {0} is there more than once")]
-pub struct Repeated(pub String);
+#[non_exhaustive]
+pub enum InvalidParameters {
+    /// One is there more than once.
+    #[error("the parameter {0} is there more than once")]
+    Repeated(String),
+    /// There are more than any request of ours has.
+    #[error("there are more than {MOST} parameters")]
+    TooMany,
+}
 
 /// The longest name that an error repeats.
 const NAME: usize = 40;
+/// The most parameters that are read: each is compared with those before it.
+const MOST: usize = 64;
 
 impl Parameters {
     /// Reads the query of a URL, or a form.
     ///
     /// # Errors
-    /// [`Repeated`].
-    pub fn parse(text: &[u8]) -> Result<Self, Repeated> {
+    /// [`InvalidParameters`].
+    pub fn parse(text: &[u8]) -> Result<Self, InvalidParameters> {
         let mut parameters: Vec<(String, Secret)> = Vec::new();
         for (name, value) in form_urlencoded::parse(text) {
             // RFC 6749 §3.1: "Parameters sent without a value MUST be treated as if they were omitted from the request."
@@ -31,7 +40,10 @@ impl Parameters {
                 continue;
             }
             if parameters.iter().any(|(known, _)| *known == *name) {
-                return Err(Repeated(name.chars().take(NAME).collect()));
+                return Err(InvalidParameters::Repeated(name.chars().take(NAME).collect()));
+            }
+            if parameters.len() == MOST {
+                return Err(InvalidParameters::TooMany);
             }
             parameters.push((Cow::into_owned(name), Secret::new(value)));
         }
@@ -65,7 +77,11 @@ mod tests {
         let parameters = Parameters::parse(b"a=1&b=x+y%20z&c=&c=2").unwrap();
         assert_eq!((parameters.get("a"), parameters.get("b")), (Some("1"), Some("x y z")));
         assert_eq!((parameters.get("c"), parameters.has("d")), (Some("2"), false));
-        assert_eq!(Parameters::parse(b"a=1&b=2&a=1").unwrap_err(), Repeated("a".into()));
+        assert_eq!(Parameters::parse(b"a=1&b=2&a=1").unwrap_err(), InvalidParameters::Repeated("a".into()));
+        let many = |count: usize| (0..count).map(|name| format!("{name}=1&")).collect::<String>();
+        assert!(Parameters::parse(many(MOST).as_bytes()).is_ok());
+        let refused = Parameters::parse(many(100_000).as_bytes()).unwrap_err();
+        assert_eq!(refused, InvalidParameters::TooMany, "and the rest is not read");
         assert!(!format!("{parameters:?}").contains("x y"));
     }
 }

@@ -25,6 +25,12 @@ impl Admission {
         !self.domains.is_empty() && self.domain_claim == DomainClaim::VerifiedEmail
     }
 
+    /// Whether a user who has signed in before still may, as far as that is known without the provider: users who may for their
+    /// domain are asked for it at the next sign-in.
+    pub(super) fn still_admits(&self, subject: &str) -> bool {
+        !self.domains.is_empty() || self.admits(subject, None)
+    }
+
     /// Whether a user may sign in, of whom the provider has verified that `domain` is the user's.
     pub(super) fn admits(&self, subject: &str, domain: Option<&str>) -> bool {
         let is_of_domain = || {

@@ -1,6 +1,7 @@
 //! What providers say of users after they have signed in.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -38,13 +39,15 @@ struct Inner {
     logins: Collection<Login>,
     /// How long a login is kept after it was last used.
     life: Duration,
-    /// Until when the provider is not asked, since it was out of reach.
-    silent_until: Mutex<Option<Instant>>,
+    /// Until when the provider is not asked about a login, or about [`EVERY`] one, since it could not say.
+    silent: Mutex<HashMap<Box<str>, Instant>>,
 }
 
 /// A login, with the tokens that the provider gave.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Login {
+    /// The client at the provider to which the tokens were given: no other one gets them.
+    client: String,
     issuer: String,
     subject: String,
     access_token: Secret,
@@ -62,7 +65,9 @@ const FORMAT: u8 = 1;
 const LEASE: Duration = Duration::from_secs(30);
 /// How often a process looks whether another one has renewed them.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a provider that is out of reach is not asked.
+/// All logins, in place of the id of one.
+const EVERY: &str = "";
+/// How long a provider that could not say is not asked.
 const PAUSE: Duration = Duration::from_secs(15);
 /// How long before its end a token is renewed, though at most a fifth of its life.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -82,7 +87,7 @@ impl ProviderLogins {
     ) -> Self {
         let logins =
             Collection::new(store.clone(), &PROVIDER_LOGINS, FORMAT).sealer(Arc::new(StoreSealer(sealer)));
-        Self(Arc::new(Inner { provider, store, logins, life, silent_until: Mutex::default() }))
+        Self(Arc::new(Inner { provider, store, logins, life, silent: Mutex::default() }))
     }
 
     /// Keeps the tokens of a user who has just signed in. Returns the id of the login.
@@ -96,6 +101,7 @@ impl ProviderLogins {
         let id = random()?.expose().to_owned();
         let now = self.0.provider.clock.now();
         let login = Login {
+            client: self.0.provider.client(),
             issuer: user.issuer.clone(),
             subject: user.subject.clone(),
             check: self.0.next_check(&tokens, tokens.refresh_token.is_some(), now),
@@ -129,24 +135,31 @@ impl ProviderLogins {
             }
         };
         let now = seconds(self.0.provider.clock.now());
-        if login.has_ended {
+        if login.has_ended || login.client != self.0.provider.client() {
+            return ProviderLoginStatus::Ended;
+        }
+        if !self.0.provider.still_admits(&login.subject) {
+            tracing::info!(issuer = login.issuer, "a user who signed in before may not any more");
             return ProviderLoginStatus::Ended;
         }
         if login.check.is_none_or(|check| now < check) {
             self.0.touch(id, &login, now).await;
             return ProviderLoginStatus::Active;
         }
-        if self.0.is_silent() {
+        if self.0.is_silent(id) {
             return ProviderLoginStatus::Unknown;
         }
         // A caller that goes away must not lose the token that the provider gives in place of the old one.
-        let (this, id) = (self.0.clone(), id.to_owned());
-        let checked = tokio::spawn(async move { this.check(&id).await }).await;
+        let (this, asked) = (self.0.clone(), id.to_owned());
+        let checked = tokio::spawn(async move { this.check(&asked).await }).await;
         match checked {
             Ok(Ok(status)) => status,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the provider cannot be asked about a login");
-                self.0.be_silent();
+                // What the provider answers about one login says nothing of others.
+                let is_of_all =
+                    matches!(error, Error::Unreachable { .. } | Error::Answer { is_temporary: true, .. });
+                self.0.be_silent(if is_of_all { EVERY } else { id });
                 ProviderLoginStatus::Unknown
             }
             Err(_) => ProviderLoginStatus::Unknown,
@@ -283,13 +296,17 @@ impl Inner {
         now.checked_add(after).map(seconds)
     }
 
-    fn is_silent(&self) -> bool {
-        let until = *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
+    fn is_silent(&self, id: &str) -> bool {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        [EVERY, id].into_iter().any(|id| silent.get(id).is_some_and(|until| now < *until))
     }
 
-    fn be_silent(&self) {
-        *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
+    fn be_silent(&self, id: &str) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        silent.retain(|_, until| now < *until);
+        silent.insert(id.into(), now + PAUSE);
     }
 }
 

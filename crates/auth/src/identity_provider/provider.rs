@@ -104,6 +104,16 @@ impl IdentityProvider {
         Ok(Self { options, title, issuer, redirect_uri, admission, finder, fetcher, limits, clock })
     }
 
+    /// The client that this program is there, and whose it is: what the provider gives is for this client alone.
+    pub(super) fn client(&self) -> String {
+        format!("{} {}", self.issuer, self.options.client_id)
+    }
+
+    /// Whether a user who has signed in before still may.
+    pub(super) fn still_admits(&self, subject: &str) -> bool {
+        self.admission.still_admits(subject)
+    }
+
     /// Its name for users.
     pub fn title(&self) -> &str {
         &self.title

@@ -8,6 +8,14 @@ pub enum ExchangeError {
     /// There is no token that could be exchanged.
     #[error("{0}")]
     NoToken(String),
+    /// The authorization server gave what cannot be used.
+    #[error("{issuer} exchanged the caller's token for {what}: nothing is sent to the server")]
+    Unusable {
+        /// The authorization server.
+        issuer: String,
+        /// What it gave.
+        what: &'static str,
+    },
     /// The authorization server does not exchange it.
     #[error("the caller's token was not exchanged at {issuer}: {error}; {help}")]
     Failed {

@@ -98,7 +98,8 @@ impl ExchangedToken {
         if let Some(failure) = failure.as_ref().filter(|one| one.of == subject && one.at.elapsed() < PAUSE) {
             return Err(failure.error.clone());
         }
-        let answer = self.0.exchange.exchange(&subject).await;
+        let answer =
+            self.0.exchange.exchange(&subject).await.and_then(|answer| self.usable(answer, &subject));
         *failure = match &answer {
             Ok(_) => None,
             Err(error) => Some(Failure { of: subject.clone(), error: error.clone(), at: Instant::now() }),
@@ -108,6 +109,19 @@ impl ExchangedToken {
         let before = self.0.exchange.limits().refresh_before;
         *self.0.held.lock() = Held::new(&answer, &subject, before);
         Ok(())
+    }
+
+    /// `answer`, if requests can be sent with it. Without it none is: the server must not take the caller for somebody else.
+    ///
+    /// 2026-07-28, authorization §Access Token Privilege Restriction: "The MCP server **MUST NOT** pass through the token it received
+    /// from the MCP client."
+    fn usable(&self, answer: TokenAnswer, subject: &SubjectToken) -> Result<TokenAnswer, ExchangeError> {
+        let what = match &answer {
+            answer if answer.access_token.expose() == subject.token.expose() => "itself",
+            answer if answer.expires_in.is_some_and(|life| life.is_zero()) => "a token that has ended",
+            _ => return Ok(answer),
+        };
+        Err(ExchangeError::Unusable { issuer: self.0.exchange.issuer().to_owned(), what })
     }
 
     /// The token, unless it has ended.

@@ -210,3 +210,21 @@ async fn a_client_proves_itself_by_its_key_to_the_issuer() {
     assert_eq!((authorization, sent["audience"].as_str(), sent.get("resource")), (None, "far", None));
     assert_eq!(claims(&sent["client_assertion"])["aud"], servers.base.as_str());
 }
+
+/// Invariant: No request goes to a server with the caller's own token, nor without the token that the server was to get.
+#[tokio::test]
+async fn an_exchange_for_nothing_of_use_fails() {
+    let servers = Servers::start().await;
+    let caller = Caller::new();
+    for (token, life) in [("subject-1", 60), ("other", 0)] {
+        let body = json!({
+            "access_token": token, "token_type": "Bearer", "expires_in": life,
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        });
+        servers.known(|known| known.scripted = vec![("/token", response("200 OK", "", &body.to_string()))]);
+        let exchanged = exchanged(&servers, &caller);
+        let refused = exchanged.ready().await.unwrap_err();
+        assert!(matches!(refused, ExchangeError::Unusable { .. }), "{refused}");
+        assert_eq!(exchanged.authorization(), None);
+    }
+}

@@ -1,12 +1,19 @@
 //! Passwords: hashed with Argon2id, which takes memory and time on purpose.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
 
 use crate::secret::Secret;
 
@@ -34,26 +41,67 @@ pub(super) fn hash(password: &Secret) -> Option<String> {
 }
 
 /// Checks passwords, a few at once.
+///
+/// Each runs on one of a few threads that stay: allocators keep what a thread has freed for that thread, so that on ever new threads the
+/// memory of each check would stay with the program.
 #[derive(Debug)]
-pub(super) struct Checks(Semaphore);
+pub(super) struct Checks {
+    at_once: usize,
+    places: Semaphore,
+    /// Made at the first check.
+    jobs: OnceLock<mpsc::Sender<Job>>,
+}
+
+/// A password to be checked.
+struct Job {
+    password: Secret,
+    hash: Option<String>,
+    answer: oneshot::Sender<bool>,
+}
 
 impl Checks {
     pub(super) fn new(at_once: usize) -> Self {
-        Self(Semaphore::new(at_once))
+        Self { at_once, places: Semaphore::new(at_once), jobs: OnceLock::new() }
     }
 
     /// Whether `password` is the one with this hash; without a hash it is none. `None`: too many are checked now.
     pub(super) async fn check(&self, password: Secret, hash: Option<String>) -> Option<bool> {
-        let Ok(Ok(_permit)) = timeout(PATIENCE, self.0.acquire()).await else { return None };
-        let is_known = hash.is_some();
-        let matches = spawn_blocking(move || {
-            let hash = hash.as_deref().unwrap_or(NONE);
-            let parsed = PasswordHash::new(hash).ok()?;
-            Some(argon2()?.verify_password(password.expose().as_bytes(), &parsed).is_ok())
-        });
-        let matches = matches.await.ok().flatten().unwrap_or(false);
-        Some(matches && is_known)
+        let Ok(Ok(_place)) = timeout(PATIENCE, self.places.acquire()).await else { return None };
+        let (answer, checked) = oneshot::channel();
+        let jobs = self.jobs.get_or_init(|| workers(self.at_once));
+        jobs.send(Job { password, hash, answer }).ok()?;
+        checked.await.ok()
     }
+}
+
+/// Starts the threads that check passwords. They end with the sender.
+fn workers(count: usize) -> mpsc::Sender<Job> {
+    let (sender, receiver) = mpsc::channel::<Job>();
+    let receiver = Arc::new(Mutex::new(receiver));
+    for _ in 0..count.max(1) {
+        let receiver = receiver.clone();
+        let work = move || {
+            // The lock is held while one waits for the next password, so that they take turns.
+            let next = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            while let Ok(Job { password, hash, answer }) = next() {
+                // Who asked may be gone.
+                let _ = answer.send(is_right(&password, hash.as_deref()));
+            }
+        };
+        let started = thread::Builder::new().name("passwords".to_owned()).spawn(work);
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread to check passwords on");
+        }
+    }
+    sender
+}
+
+/// Whether `password` has this hash. Without one, as long is spent as with one.
+fn is_right(password: &Secret, hash: Option<&str>) -> bool {
+    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NONE)) else { return false };
+    let Some(argon2) = argon2() else { return false };
+    let matches = argon2.verify_password(password.expose().as_bytes(), &parsed).is_ok();
+    matches && hash.is_some()
 }
 
 #[cfg(test)]

@@ -74,6 +74,21 @@ async fn a_code_that_is_redeemed_twice_at_once_gives_nothing() {
 
 /// Invariant: A refresh token that is used again after it was replaced ends every token of its grant.
 #[tokio::test]
+async fn a_stolen_refresh_token_is_noticed_however_often_it_was_replaced() {
+    let rig = Rig::new().await;
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let stolen = rig.tokens(&client, WEB_CLIENT).await;
+    let mut newest = stolen.refresh.clone();
+    for _ in 0..18 {
+        newest = rig.refresh(&client, &newest).await.tokens().refresh;
+    }
+    let invalid = (400, "invalid_grant".to_owned());
+    assert_eq!(rig.refresh(&client, &stolen.refresh).await.error(), invalid);
+    assert_eq!(rig.refresh(&client, &newest).await.error(), invalid);
+}
+
+/// Invariant: A refresh token that is used again after it was replaced ends every token of its grant.
+#[tokio::test]
 async fn a_refresh_token_that_was_stolen_ends_its_grant() {
     let rig = Rig::new().await;
     let (client, other) = (rig.client(&[WEB_CLIENT]).await, rig.client(&["https://other.example/cb"]).await);

@@ -104,6 +104,30 @@ async fn only_the_word_about_the_user_ends_a_login() {
     }
 }
 
+/// Invariant: The tokens of a provider go to that provider alone, and what it answers about one user says nothing of others.
+#[tokio::test]
+async fn one_login_says_nothing_of_another_and_none_goes_to_another_provider() {
+    let fake = Fake::new().await;
+    let store = store();
+    let logins = logins(&fake, &store);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let (user, tokens) = fake.sign_in(json!({})).await.unwrap();
+        ids.push(logins.keep(&user, tokens).await.unwrap());
+    }
+    fake.advance(3600);
+    fake.answer(400, &json!({ "error": "server_error" }));
+    assert_eq!(logins.status(&ids[0]).await, Unknown);
+    fake.answer(200, &renewed(2, json!({})));
+    assert_eq!(logins.status(&ids[1]).await, Active);
+    // The same store with another provider.
+    let other = Fake::new().await;
+    let of_other = super::later::logins(&other, &store);
+    other.advance(8000);
+    assert_eq!(of_other.status(&ids[1]).await, Ended);
+    assert!(refreshes(&other).is_empty());
+}
+
 /// Invariant: Of all processes and calls that meet the end of a provider's token, one renews it.
 #[tokio::test]
 async fn many_calls_and_processes_renew_a_token_once() {
