@@ -297,13 +297,8 @@ impl SignIn {
     /// # Errors
     /// When the store fails.
     pub async fn reload(&self) -> Result<(), Error> {
-        let inner = &*self.0;
-        let stored = inner.vault.find(inner.server.as_str(), &inner.account).await?;
-        let known = inner.credential();
-        match stored.filter(|stored| known.as_deref() != Some(stored)) {
-            Some(stored) => inner.adopt(stored),
-            None => inner.is_loaded.store(true, Ordering::Release),
-        }
+        self.0.reread().await?;
+        self.0.is_loaded.store(true, Ordering::Release);
         Ok(())
     }
 
