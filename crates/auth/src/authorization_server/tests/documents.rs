@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::support::{Browser, Rig, WEB_CLIENT, authorize_url, limits, settings};
-use crate::Verifier;
+use crate::{Verifier, resource_server::tests::server::advance};
 
 /// A host of documents on this machine.
 struct Host {
@@ -169,8 +169,8 @@ async fn few_documents_are_fetched_at_once() {
 #[tokio::test]
 async fn a_document_is_remembered_within_bounds() {
     let bounds = limits()
-        .client_document_min_age(Duration::from_millis(1))
-        .client_document_max_age(Duration::from_millis(1))
+        .client_document_min_age(Duration::from_secs(1))
+        .client_document_max_age(Duration::from_secs(1))
         .max_client_documents(1);
     let rig = Rig::with(settings().allow_private_documents().limits(bounds)).await;
     let host = Host::start().await;
@@ -178,7 +178,7 @@ async fn a_document_is_remembered_within_bounds() {
     for requests in 1..4 {
         assert_eq!(host.ask(&rig, WEB_CLIENT).await.status(), 200);
         assert_eq!(host.requests(), requests);
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        advance(Duration::from_secs(2)).await;
     }
     let long = limits().max_client_documents(1);
     let rig = Rig::with(settings().allow_private_documents().limits(long)).await;
