@@ -17,6 +17,7 @@ pub(crate) mod read;
 pub(crate) mod replay;
 pub(crate) mod servers;
 pub(crate) mod store;
+mod stored;
 pub(crate) mod token;
 pub(crate) mod tools;
 pub(crate) mod user;

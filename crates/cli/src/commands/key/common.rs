@@ -1,57 +1,22 @@
-//! What the commands on keys have in common: options, the store, and how a key is shown.
+//! What the commands on keys have in common: where keys are, how one is shown, and what options mean.
 
-use std::{fmt::Display, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use anyport_auth::resource_server::{ApiKey, ApiKeyRecords};
-use anyport_metrics::Metrics;
 use anyport_service::is_scope;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{client_session::output, state_dir, store, user_error::UserError};
-
-/// The options that these commands have in common.
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-pub(super) struct Common {
-    /// Folder of the program's state. Else the user's state folder.
-    #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true)]
-    state_dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) output: output::Options,
-}
+pub(super) use crate::commands::stored::Common;
+use crate::{commands::stored::Stored, user_error::UserError};
 
 /// The keys of a state folder.
-pub(super) struct StoredKeys {
-    pub(super) records: ApiKeyRecords,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Common {
-    /// The keys, and something to wait for the store with.
-    ///
-    /// # Errors
-    /// When there is no state folder.
-    pub(super) fn keys(&self) -> Result<StoredKeys> {
-        let state = state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
-            UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
-        })?;
-        let store = store::open(&state, &Metrics::new());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime = runtime.context("the program cannot wait for the store")?;
-        Ok(StoredKeys { records: ApiKeyRecords::new(Arc::new(store)), runtime })
-    }
-}
-
-impl StoredKeys {
-    /// Waits for the store.
-    pub(super) fn wait<T, E: Display>(&self, answer: impl Future<Output = Result<T, E>>) -> Result<T> {
-        self.runtime.block_on(answer).map_err(|error| {
-            let help = "anyport store check says what is wrong with the store";
-            UserError::failed(format!("the API keys cannot be used: {error}"), help)
-        })
-    }
+///
+/// # Errors
+/// When there is no state folder.
+pub(super) fn stored(common: &Common) -> Result<Stored<ApiKeyRecords>> {
+    common.stored("the API keys cannot be used", ApiKeyRecords::new)
 }
 
 /// A key as a value, without the key itself.

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 
-use super::common::{Common, lifetime, scopes, value};
+use super::common::{Common, lifetime, scopes, stored, value};
 use crate::{client_session::output::Output, exit::Exit, logging, render::safe};
 
 /// The arguments of `anyport key create`.
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { name, scope, expires, common } = arguments;
     let scopes = if scope.is_empty() { None } else { Some(scopes(scope)?) };
-    let keys = common.keys()?;
+    let keys = stored(common)?;
     let (key, record) = keys.wait(keys.records.create(name, scopes, *expires))?;
     let whole = || {
         let mut value = value(&record);

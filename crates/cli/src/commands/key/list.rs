@@ -6,7 +6,7 @@ use anyhow::Result;
 use anyport_auth::resource_server::ApiKey;
 use serde_json::json;
 
-use super::common::{Common, time, value};
+use super::common::{Common, stored, time, value};
 use crate::{client_session::output::Output, exit::Exit, render::table::table};
 
 /// The arguments of `anyport key list`.
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 /// Lists the keys.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let common = &arguments.common;
-    let keys = common.keys()?;
+    let keys = stored(common)?;
     let mut all = keys.wait(keys.records.list())?;
     all.sort_by(|one, other| (&one.name, one.created, &one.id).cmp(&(&other.name, other.created, &other.id)));
     let values = || json!({ "keys": all.iter().map(value).collect::<Vec<_>>() });

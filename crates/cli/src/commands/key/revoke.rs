@@ -6,7 +6,7 @@ use anyhow::Result;
 use anyport_auth::resource_server::ApiKey;
 use serde_json::json;
 
-use super::common::{Common, value};
+use super::common::{Common, stored, value};
 use crate::{client_session::output::Output, exit::Exit, render::safe, user_error::UserError};
 
 /// The arguments of `anyport key revoke`.
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 /// Takes a key back.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { key, common } = arguments;
-    let keys = common.keys()?;
+    let keys = stored(common)?;
     let all = keys.wait(keys.records.list())?;
     let wanted = find(&all, key)?;
     let revoked = keys.wait(keys.records.revoke(&wanted.id))?.ok_or_else(|| unknown(key))?;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use anyport_auth::{Secret, authorization_server::LocalUserError};
 use inquire::{Password, PasswordDisplayMode};
 
-use super::common::{Common, value};
+use super::common::{Common, stored, value};
 use crate::{
     client_session::output::Output, commands::key::scopes, exit::Exit, render::safe, user_error::UserError,
 };
@@ -35,7 +35,7 @@ const LONGEST: u64 = 64 << 10;
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { name, scope, common } = arguments;
     let scopes = if scope.is_empty() { None } else { Some(scopes(scope)?) };
-    let users = common.users()?;
+    let users = stored(common)?;
     let password = password(name)?;
     let user = users.run(users.records.add(name, &password, scopes)).map_err(explain)?;
     let text = || format!("added the user {}\n", safe::line(&user.name));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::common::{Common, value};
+use super::common::{Common, stored, value};
 use crate::{client_session::output::Output, commands::key::time, exit::Exit, render::table::table};
 
 /// The arguments of `anyport user list`.
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 /// Lists the users.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let common = &arguments.common;
-    let users = common.users()?;
+    let users = stored(common)?;
     let all = users.wait(users.records.list())?;
     let values = || json!({ "users": all.iter().map(value).collect::<Vec<_>>() });
     Output::stdout(&common.output).show(values, |output| {

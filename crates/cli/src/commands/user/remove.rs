@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::common::{Common, value};
+use super::common::{Common, stored, value};
 use crate::{client_session::output::Output, exit::Exit, render::safe, user_error::UserError};
 
 /// The arguments of `anyport user remove`.
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 /// Removes a user.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { name, common } = arguments;
-    let users = common.users()?;
+    let users = stored(common)?;
     let removed = users.wait(users.records.remove(name))?.ok_or_else(|| {
         UserError::failed("there is no user of this name", "`anyport user list` lists the users")
     })?;

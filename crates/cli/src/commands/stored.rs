@@ -1,0 +1,59 @@
+//! What commands on records of the store have in common, such as API keys and local users: options, and the store.
+
+use std::{fmt::Display, future::Future, path::PathBuf, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use anyport_metrics::Metrics;
+use anyport_store::Store;
+
+use crate::{client_session::output, state_dir, store, user_error::UserError};
+
+/// The options that these commands have in common.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct Common {
+    /// Folder of the program's state. Else the user's state folder.
+    #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true)]
+    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: output::Options,
+}
+
+/// Records of a state folder, and something to wait for the store with.
+pub(super) struct Stored<R> {
+    pub(super) records: R,
+    /// What errors say of a store that fails.
+    problem: &'static str,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Common {
+    /// The records that `of` finds in a store. If the store fails, errors begin with `problem`.
+    ///
+    /// # Errors
+    /// When there is no state folder.
+    pub(super) fn stored<R>(&self, problem: &'static str, of: fn(Arc<dyn Store>) -> R) -> Result<Stored<R>> {
+        let state = state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
+            UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
+        })?;
+        let store = store::open(&state, &Metrics::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.context("the program cannot wait for the store")?;
+        Ok(Stored { records: of(Arc::new(store)), problem, runtime })
+    }
+}
+
+impl<R> Stored<R> {
+    /// Waits for the store.
+    pub(super) fn wait<T, E: Display>(&self, answer: impl Future<Output = Result<T, E>>) -> Result<T> {
+        self.run(answer).map_err(|error| {
+            let help = "anyport store check says what is wrong with the store";
+            UserError::failed(format!("{}: {error}", self.problem), help)
+        })
+    }
+
+    /// Waits for an answer whose errors its caller explains.
+    pub(super) fn run<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.runtime.block_on(answer)
+    }
+}
