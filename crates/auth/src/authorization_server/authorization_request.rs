@@ -88,7 +88,7 @@ impl AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
-    /// The scopes that `user` may grant; `None` if that is none of those that are asked for.
+    /// The requested scopes that `user` may grant; `None` if scopes are requested and the user may grant none of them.
     pub(crate) fn grantable(&self, user: &User) -> Option<Vec<String>> {
         let Some(own) = &user.scopes else { return Some(self.scopes.clone()) };
         let scopes: Vec<String> = self.scopes.iter().filter(|scope| own.contains(scope)).cloned().collect();
@@ -111,7 +111,7 @@ fn is_base64url(byte: u8) -> bool {
 /// request with no specific resource or by using a predefined default resource value."
 ///
 /// # Errors
-/// `invalid_target` if it is none of ours, or if several could be meant.
+/// `invalid_target` if it is no endpoint of this server, or if it is absent and the server has several.
 pub(crate) fn resource(named: Option<&str>, known: &[String]) -> Result<String, RequestError> {
     let unknown = "the resource is no endpoint of this server";
     let error = |description| Err(RequestError { code: "invalid_target", description });

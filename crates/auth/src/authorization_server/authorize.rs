@@ -121,7 +121,7 @@ fn redirect_uri_of(server: &Inner, client: &Client, parameters: &Parameters) -> 
 fn refused(status: StatusCode, why: &str) -> Response<Bytes> {
     Page::new("This connection cannot be made")
         .alert(why)
-        .paragraph("Remove the server in your application and add it again. If that does not help, ask whoever runs this server.")
+        .paragraph("Remove the server in your application and add it again. If that does not help, ask the administrator of this server.")
         .status(status)
         .respond()
 }

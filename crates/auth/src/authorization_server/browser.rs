@@ -43,7 +43,7 @@ const SESSION: &str = "anyport-session";
 const LONGEST: usize = 100;
 
 impl Cookies {
-    /// The value of our cookie `name`. Several of the same name are none: another host of the same domain may have set one.
+    /// The value of our cookie `name`; `None` if there are several of this name, as another host of the domain may have set one.
     fn value(self, headers: &HeaderMap, name: &str) -> Option<Secret> {
         let name = self.name(name);
         let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());

@@ -126,7 +126,7 @@ impl TrustedIdentityProviders {
         let claims: Claims = trusted.verify(assertion).await?;
         claims.check(issuer, client_id).map_err(invalid)?;
         if !accepts(&claims.resource) {
-            return Err(invalid("its resource is none of this server's"));
+            return Err(invalid("its resource is no endpoint of this server"));
         }
         self.check_life(&claims)?;
         self.use_once(trusted.issuer(), &claims).await?;

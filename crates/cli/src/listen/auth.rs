@@ -84,7 +84,7 @@ pub(super) fn resource(config: &AuthConfig, server: Option<&AuthorizationServer>
 
 fn jwt(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Result<Jwt, ConfigError>> {
     let nonces = nonces(config, shared)?;
-    Ok(unsealed(config, shared).map(|jwt| match nonces {
+    Ok(jwt_without_nonces(config, shared).map(|jwt| match nonces {
         Some(sealer) => jwt.dpop_nonces(sealer),
         None => jwt,
     }))
@@ -95,7 +95,7 @@ fn nonces(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Option<Sealer>> 
     config.dpop_nonces.then(shared.sealer).transpose()
 }
 
-fn unsealed(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Jwt, ConfigError> {
+fn jwt_without_nonces(config: &IssuerConfig, shared: &Shared<'_>) -> Result<Jwt, ConfigError> {
     let mut jwt = match &config.keys_url {
         Some(url) => Jwt::keys_at(&config.issuer, url)?,
         None => Jwt::discover(&config.issuer)?,

@@ -340,9 +340,9 @@ fn auth_method(metadata: &ClientMetadata) -> Result<&'static str, RegistrationEr
         None | Some("none") => Ok("none"),
         Some("client_secret_basic") => Ok("client_secret_basic"),
         Some("client_secret_post") => Ok("client_secret_post"),
-        Some(_) => refused(
-            "the token_endpoint_auth_method is none of none, client_secret_basic and client_secret_post",
-        ),
+        Some(_) => {
+            refused("the token_endpoint_auth_method must be none, client_secret_basic or client_secret_post")
+        }
     }
 }
 
