@@ -29,15 +29,7 @@ const DECISION: &str = "decision";
 /// security_best_practices §Confused Deputy Problem: the consent page **MUST** "Clearly identify the requesting MCP client by name",
 /// "Display the specific third-party API scopes being requested", "Show the registered `redirect_uri` where tokens will be sent".
 pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest, token: &Secret) -> Page {
-    let name = client.name.as_deref().unwrap_or("An application without a name");
-    let mut terms = vec![match client.kind {
-        ClientKind::Configured => ("Application", name.to_owned()),
-        _ => ("Application (as it calls itself; this is not verified)", name.to_owned()),
-    }];
-    if client.kind == ClientKind::Document {
-        let host = Url::parse(&client.id).ok().and_then(|url| url.host_str().map(str::to_owned));
-        terms.push(("Published by", host.unwrap_or_default()));
-    }
+    let mut terms = client_terms(client);
     terms.push(("Access is handed to", redirect_uri::shown_host(&asked.redirect_uri)));
     terms.push(("Server", asked.resource.clone()));
     let scopes = match asked.scopes.is_empty() {
@@ -65,6 +57,20 @@ pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest
             .button(DECISION, ALLOW, "Allow")
             .button(DECISION, "deny", "Deny"),
     )
+}
+
+/// What a page says of a client.
+pub(super) fn client_terms(client: &Client) -> Vec<(&'static str, String)> {
+    let name = client.name.as_deref().unwrap_or("An application without a name");
+    let mut terms = vec![match client.kind {
+        ClientKind::Configured => ("Application", name.to_owned()),
+        _ => ("Application (as it calls itself; this is not verified)", name.to_owned()),
+    }];
+    if client.kind == ClientKind::Document {
+        let host = Url::parse(&client.id).ok().and_then(|url| url.host_str().map(str::to_owned));
+        terms.push(("Published by", host.unwrap_or_default()));
+    }
+    terms
 }
 
 const ALLOW: &str = "allow";

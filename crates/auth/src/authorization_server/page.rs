@@ -58,6 +58,12 @@ impl Page {
         self.html(&format!("{}</form>\n", form.html))
     }
 
+    /// Adds a link. The page it leads to does not learn where it was.
+    #[must_use]
+    pub fn link(self, text: &str, url: &str) -> Self {
+        self.html(&format!("<p><a rel=\"noreferrer\" href=\"{}\">{}</a></p>\n", escaped(url), escaped(text)))
+    }
+
     fn html(mut self, html: &str) -> Self {
         self.body.push_str(html);
         self

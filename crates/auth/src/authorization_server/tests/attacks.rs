@@ -14,8 +14,8 @@ use super::support::{Browser, ISSUER, PASSWORD, RESOURCE, Rig, WEB_CLIENT, autho
 use crate::{
     Verifier,
     authorization_server::{
-        Answer, BUCKETS, Interaction, LoginRoute, LoginStatus, Next, Parameters, Resources, User,
-        UserAuthentication,
+        Answer, BUCKETS, ConfiguredClient, Interaction, LoginRoute, LoginStatus, Next, Parameters, Resources,
+        User, UserAuthentication,
     },
 };
 
@@ -208,17 +208,50 @@ async fn a_redirect_uri_that_is_not_registered_gets_a_page_and_never_a_redirect(
     assert_eq!(Browser::default().get(&rig, &unknown).await.status(), 400);
 }
 
-#[tokio::test]
-async fn an_error_goes_to_the_client_with_state_and_issuer() {
-    let rig = Rig::new().await;
-    let client = rig.client(&[WEB_CLIENT]).await;
-    let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "");
-    for (url, error) in [
+/// Requests of a client that are wrong, with their errors.
+fn wrong_requests(client: &str) -> [(String, &'static str); 5] {
+    let url = authorize_url(client, WEB_CLIENT, &Verifier::random().unwrap(), "");
+    [
         (url.replace("S256", "plain"), "invalid_request"),
         (url.replace("response_type=code", "response_type=token"), "unsupported_response_type"),
         (format!("{url}&request_uri=https://evil.example"), "request_not_supported"),
         (url.replace("mcp.example.com%2Fmcp", "other.example%2Fmcp"), "invalid_target"),
-    ] {
+        (format!("{url}&scope=%22"), "invalid_scope"),
+    ]
+}
+
+/// Invariant: A link to the authorization server leads to no redirect URI that a client has registered by itself, unless the user has
+/// decided so on a page.
+#[tokio::test]
+async fn a_wrong_request_of_a_client_that_anybody_can_register_gets_a_page_and_never_a_redirect() {
+    let rig = Rig::new().await;
+    let client = rig.client(&[WEB_CLIENT, "http://127.0.0.1/cb"]).await;
+    for (url, error) in wrong_requests(&client) {
+        let page = Browser::default().get(&rig, &url).await;
+        assert_eq!((page.status(), page.header("location")), (StatusCode::BAD_REQUEST, ""), "{url}");
+        for shown in ["Robot", "not verified", "client.example"] {
+            assert!(page.text().contains(shown), "{shown}: {page:?}");
+        }
+        // The user may go on, and the client then learns what is wrong.
+        let link = format!("<a rel=\"noreferrer\" href=\"{WEB_CLIENT}?error={error}&amp;");
+        assert!(
+            page.text().contains(&link) && page.text().contains("&amp;state=a+state&amp;iss="),
+            "{page:?}"
+        );
+        assert!(!page.text().contains("refresh"), "no page of ours goes on by itself: {page:?}");
+    }
+    let url = authorize_url(&client, "http://127.0.0.1:7/cb", &Verifier::random().unwrap(), "&scope=%22");
+    let page = Browser::default().get(&rig, &url).await;
+    assert_eq!((page.status(), page.header("location")), (StatusCode::BAD_REQUEST, ""));
+}
+
+#[tokio::test]
+async fn an_error_goes_to_a_configured_client_with_state_and_issuer() {
+    let (id, secret) = ("team".to_owned(), None);
+    let configured = ConfiguredClient { id, name: None, redirect_uris: vec![WEB_CLIENT.into()], secret };
+    let rig = Rig::with(settings().client(configured)).await;
+    let url = authorize_url("team", WEB_CLIENT, &Verifier::random().unwrap(), "");
+    for (url, error) in wrong_requests("team") {
         let answer = Browser::default().get(&rig, &url).await;
         assert_eq!(
             (answer.status(), answer.parameter("error").as_deref()),

@@ -360,6 +360,5 @@ async fn of_several_endpoints_a_client_names_one() {
     let without = url.replace(&format!("&resource={}", "https%3A%2F%2Fmcp.example.com%2Fmcp"), "");
     assert_ne!(url, without);
     let refused = Browser::default().get(&rig, &without).await;
-    assert_eq!(refused.parameter("error").as_deref(), Some("invalid_target"));
-    assert_eq!(refused.parameter("iss").as_deref(), Some(ISSUER));
+    assert!(refused.text().contains("error=invalid_target"), "{refused:?}");
 }
