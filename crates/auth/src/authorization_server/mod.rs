@@ -12,6 +12,7 @@
 //! - Who the user is: `user`, `local_users`; the users of an identity provider: [`ProviderUsers`]; `id_jag`.
 //! - [`AuthorizationServer`] puts them together, with [`AuthorizationServerSettings`] and [`AuthorizationServerLimits`].
 
+mod address;
 mod authorization_request;
 mod authorize;
 mod browser;

@@ -142,6 +142,15 @@ impl Form {
     }
 }
 
+/// The page in place of one that a request does not reach: see [`Route::refusals`](anyport_transport::http::Route::refusals).
+pub(crate) fn refused_browser(status: StatusCode, words: &str) -> Response<Bytes> {
+    Page::new("This page cannot be shown")
+        .alert(&format!("{words}."))
+        .paragraph("Start again where you came from.")
+        .status(status)
+        .respond()
+}
+
 /// What is the same on every page.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),

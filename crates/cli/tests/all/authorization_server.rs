@@ -61,6 +61,10 @@ fn faults_of_the_sections_say_what_to_do() {
             format!("{PUBLIC}[auth.builtin]\n[auth.trusted_idps.a]\nissuer = \"http://a.example\"\n"),
             "must begin with https://",
         ),
+        (
+            format!("{PUBLIC}trusted_proxies = [\"proxy.example\"]\n[auth.builtin]\n"),
+            "is no address and no network",
+        ),
     ] {
         let (code, said) = checked(&format!("{text}\n[knowledge.book]\ndocs = [\".\"]\n"));
         let said_in_one = said.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -144,6 +148,22 @@ fn clients_find_the_gateway_as_their_authorization_server() {
             None => server.ask("GET", "/oauth/callback", &[], ""),
         };
         assert_eq!(callback.status, if provider.is_some() { 403 } else { 404 });
+    }
+}
+
+/// Behind a reverse proxy, the limits of an address are those of the client's, if the file names the proxy.
+#[test]
+fn limits_of_an_address_are_those_of_the_client_behind_a_trusted_proxy() {
+    for (trusted, second) in [("trusted_proxies = [\"127.0.0.0/8\"]\n", 201), ("", 429)] {
+        let text = format!("{trusted}[auth.builtin]\n[limits]\nregistrations_per_hour = 1\n");
+        let (_home, _program, server) = started(&text);
+        let register = |number: u32| {
+            let metadata = json!({"redirect_uris": [format!("https://client.example/{number}")]});
+            let address = format!("198.51.100.{number}");
+            let headers = [("Content-Type", "application/json"), ("X-Forwarded-For", address.as_str())];
+            server.ask("POST", "/register", &headers, &metadata.to_string()).status
+        };
+        assert_eq!((register(1), register(2)), (201, second), "{trusted}");
     }
 }
 

@@ -21,7 +21,8 @@ use super::{
     access,
     authenticate::{Caller, INSUFFICIENT_SCOPE, Refused, authenticate},
     body::{Body, Response},
-    config::Route,
+    client_address::client_address,
+    config::{RefusalWriter, Route},
     connect_info::ConnectInfo,
     credential::Scheme,
     credential_watch::CredentialWatch,
@@ -44,21 +45,39 @@ pub(super) async fn answer<B: Received>(
     info: ConnectInfo,
 ) -> Response {
     let state = state.at(request.uri().path());
+    let write = refusals(&state, request.uri().path());
+    let response = checked(&state, request, info).await;
+    match write {
+        Some(write) => response::written_by(write, response),
+        None => response,
+    }
+}
+
+/// How the route of a path writes refusals, if it has a form of its own for them.
+fn refusals(state: &State, path: &str) -> Option<RefusalWriter> {
+    if path == state.config.path {
+        return None;
+    }
+    state.config.routes.iter().find(|route| route.path == path)?.refusals
+}
+
+/// Checks a request, and answers it.
+async fn checked<B: Received>(state: &Arc<State>, request: Request<B>, info: ConnectInfo) -> Response {
     let (parts, body) = request.into_parts();
     if let Err(refused) = check_framing(&parts.headers) {
         return refused;
     }
-    if let Some(metadata) = metadata(&state, &parts) {
+    if let Some(metadata) = metadata(state, &parts) {
         return metadata;
     }
-    let is_public = is_public(&state, &parts);
+    let is_public = is_public(state, &parts);
     let passed = match access::pass(&parts, &state.config, info, is_public) {
         Ok(passed) => passed,
         Err(refused) => return refused,
     };
     let mut response = match access::preflight(&parts, &passed) {
         Some(response) => response,
-        None => dispatch(&state, parts, body, info).await,
+        None => dispatch(state, parts, body, info).await,
     };
     access::share(&mut response, &passed);
     response
@@ -88,7 +107,9 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
         return response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message));
     };
     if target == Target::Custom {
-        parts.extensions.insert(info);
+        let proxies = &state.config.trusted_proxies;
+        let client = info.peer().map(|peer| client_address(&parts.headers, peer, proxies));
+        parts.extensions.insert(client.map_or(info, |client| info.with_client(client)));
     }
     if let Some(path) = &state.resource.public_path {
         parts.extensions.insert(path.clone());

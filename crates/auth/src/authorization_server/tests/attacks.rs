@@ -403,11 +403,42 @@ async fn requests_for_tokens_that_are_not_in_order_are_refused() {
         .header("content-type", "application/json");
     let answer = rig.send(json.body(http_body_util::Full::new("{}".into())).unwrap()).await;
     assert_eq!(answer.error(), (400, "invalid_request".into()));
-    let get = http::Request::get("/token")
-        .header("host", "mcp.example.com")
-        .body(http_body_util::Full::default())
-        .unwrap();
-    assert_eq!(rig.send(get).await.status(), 405);
+}
+
+/// Invariant: A route of the authorization server answers in the form of OAuth, or with a page, also what is refused before it.
+#[tokio::test]
+async fn what_is_refused_before_a_route_is_refused_in_its_form() {
+    let rig = Rig::new().await;
+    let request = |method: Method, path: &str, host: &str| {
+        http::Request::builder().method(method).uri(path).header("host", host)
+    };
+    let none = http_body_util::Full::default;
+    let (ours, large) = ("mcp.example.com", (64 << 20).to_string());
+    for path in ["/token", "/register", "/revoke"] {
+        let get = rig.send(request(Method::GET, path, ours).body(none()).unwrap()).await;
+        assert_eq!((get.error(), get.header("allow")), ((405, "invalid_request".into()), "POST"), "{path}");
+        assert_eq!(get.header("content-type"), "application/json");
+        let elsewhere = rig.send(request(Method::POST, path, "evil.example").body(none()).unwrap()).await;
+        assert_eq!(elsewhere.error(), (421, "invalid_request".into()), "{path}");
+        let large = request(Method::POST, path, ours).header("content-length", &large);
+        let large = rig.send(large.body(none()).unwrap()).await;
+        assert_eq!((large.error(), large.header("connection")), ((413, "invalid_request".into()), "close"));
+        assert_eq!(large.header("access-control-allow-origin"), "");
+    }
+    for path in ["/authorize", "/oauth/consent", "/oauth/login"] {
+        let put = rig.send(request(Method::PUT, path, ours).body(none()).unwrap()).await;
+        let elsewhere = rig.send(request(Method::GET, path, "evil.example").body(none()).unwrap()).await;
+        let page = request(Method::GET, path, ours).header("origin", "https://evil.example");
+        let page = rig.send(page.body(none()).unwrap()).await;
+        for (answer, status) in [(put, 405), (elsewhere, 421), (page, 403)] {
+            assert_eq!((answer.status().as_u16(), answer.header("location")), (status, ""), "{path}");
+            assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{path} {answer:?}");
+            assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"));
+        }
+    }
+    // The endpoint of MCP has its own form.
+    let mcp = rig.send(request(Method::PUT, "/mcp", ours).body(none()).unwrap()).await;
+    assert_eq!(mcp.json()["jsonrpc"], "2.0");
 }
 
 /// An identity provider, whose callback an attacker may have somebody else open.

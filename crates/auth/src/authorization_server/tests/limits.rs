@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Request;
+use http_body_util::Full;
 use serde_json::json;
 
 use super::support::{Browser, PASSWORD, Rig, WEB_CLIENT, authorize_url, limits, settings};
@@ -39,7 +41,7 @@ async fn codes_and_tokens_end() {
 /// Limit: max_registration, max_redirect_uris, registrations_per_hour, max_registrations.
 #[tokio::test(start_paused = true)]
 async fn registrations_are_bounded() {
-    let few = limits().max_registrations(3).registrations_per_hour(6);
+    let few = limits().max_registrations(3).registrations_per_hour(2);
     let rig = Rig::with(settings().limits(few)).await;
     let large = json!({ "redirect_uris": [WEB_CLIENT], "x": "x".repeat(16 << 10) });
     assert_eq!(rig.register(&large).await.error(), (413, "invalid_client_metadata".into()));
@@ -48,23 +50,55 @@ async fn registrations_are_bounded() {
         rig.register(&json!({ "redirect_uris": many })).await.error(),
         (400, "invalid_redirect_uri".into())
     );
-    for number in 0..3 {
+    for number in [0, 1] {
         rig.client(&[&format!("https://a.example/{number}")]).await;
     }
-    let full = rig.register(&json!({ "redirect_uris": ["https://a.example/3"] })).await;
-    assert_eq!(full.error(), (503, "temporarily_unavailable".into()));
-    // One that is there needs no room.
-    rig.client(&["https://a.example/0"]).await;
-    let often = rig.register(&json!({ "redirect_uris": ["https://a.example/0"] })).await;
+    let third = json!({ "redirect_uris": ["https://a.example/2"] });
+    let often = rig.register(&third).await;
     assert_eq!(
         (often.error(), often.header("retry-after")),
         ((429, "temporarily_unavailable".into()), "3600")
     );
+    // Neither one that is there nor one that is refused needs room: they do not count.
+    rig.client(&["https://a.example/0"]).await;
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    for _ in 0..4 {
+        rig.client(&["https://a.example/0"]).await;
+        rig.register(&json!({ "redirect_uris": ["x"] })).await;
+    }
+    assert_eq!(rig.register(&third).await.status(), 201);
+    let full = rig.register(&json!({ "redirect_uris": ["https://a.example/3"] })).await;
+    assert_eq!(full.error(), (503, "temporarily_unavailable".into()));
+    rig.client(&["https://a.example/0"]).await;
     for limit in ["max_registration", "max_redirect_uris", "registrations_per_hour", "max_registrations"] {
         assert_eq!(rig.refusals(limit), 1, "{limit}");
     }
-    tokio::time::advance(Duration::from_secs(3600)).await;
-    rig.client(&["https://a.example/0"]).await;
+}
+
+/// Limit: registrations_per_hour.
+#[tokio::test]
+async fn registrations_behind_a_proxy_count_for_the_client_and_not_for_the_proxy() {
+    let one = limits().registrations_per_hour(1);
+    let mut rig = Rig::with(settings().limits(one)).await;
+    rig.trust("203.0.113.0/24");
+    let mut number = 0;
+    let mut register = async |rig: &Rig, forwarded: &str| {
+        number += 1;
+        let metadata = json!({ "redirect_uris": [format!("https://a.example/{number}")] });
+        let request = Request::post("/register").header("host", "mcp.example.com");
+        let request = request.header("content-type", "application/json").header("x-forwarded-for", forwarded);
+        rig.send(request.body(Full::new(metadata.to_string().into())).unwrap()).await.status().as_u16()
+    };
+    assert_eq!(register(&rig, "198.51.100.1").await, 201);
+    assert_eq!(register(&rig, "198.51.100.1").await, 429);
+    assert_eq!(register(&rig, "6.6.6.6, 198.51.100.1").await, 429, "what the client says of itself");
+    assert_eq!(register(&rig, "198.51.100.2").await, 201);
+    // A network of one user.
+    assert_eq!(register(&rig, "2001:db8::1").await, 201);
+    assert_eq!(register(&rig, "2001:db8::2").await, 429);
+    rig.trust("10.0.0.0/8");
+    assert_eq!(register(&rig, "198.51.100.3").await, 201, "the proxy itself");
+    assert_eq!(register(&rig, "198.51.100.4").await, 429, "who is not trusted is not believed");
 }
 
 /// Limit: max_interactions.
