@@ -22,6 +22,13 @@ limits! {
             beyond = "400 `invalid_grant`: the user signs in again"
         )]
         pub refresh_token: Duration,
+        /// The longest life of a grant, however often its refresh token is replaced.
+        #[default("90 days" = DAY * 90)]
+        #[limit(
+            Seconds "grant_life", note = " of all that a user has granted to a client at one sign-in",
+            beyond = "400 `invalid_grant`: the user signs in again"
+        )]
+        pub grant_life: Duration,
         /// How long the refresh token that was replaced is answered with the same tokens again.
         #[default(30 s)]
         #[limit(
@@ -158,6 +165,7 @@ pub(crate) struct Refusals {
     pub(crate) access_token: Counter,
     pub(crate) refresh_token: Counter,
     pub(crate) refresh_retry: Counter,
+    pub(crate) grant_life: Counter,
     pub(crate) max_interactions: Counter,
     pub(crate) max_client_document: Counter,
     pub(crate) client_document_timeout: Counter,
@@ -177,6 +185,7 @@ impl Refusals {
             authorization_code: metrics.refusals("authorization_code"),
             access_token: metrics.refusals("access_token"),
             refresh_token: metrics.refusals("refresh_token"),
+            grant_life: metrics.refusals("grant_life"),
             refresh_retry: metrics.refusals("refresh_retry"),
             max_interactions: metrics.refusals("max_interactions"),
             max_client_document: metrics.refusals("max_client_document"),

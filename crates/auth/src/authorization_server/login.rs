@@ -145,7 +145,7 @@ async fn grant(
     let answer = |parameters: &[(&str, &str)]| {
         redirect(&answer_url(&asked.redirect_uri, server.issuer(), asked.state.as_deref(), parameters))
     };
-    let Some(scopes) = asked.grantable(user) else {
+    let Some(scopes) = asked.grantable(user, &server.settings.required_scopes) else {
         let why = "the user may grant none of these scopes";
         return Ok(answer(&[("error", "access_denied"), ("error_description", why)]));
     };

@@ -41,6 +41,7 @@ mod time;
 mod token_endpoint;
 mod token_text;
 mod user;
+mod visible_text;
 
 use anyport_store::Bucket;
 

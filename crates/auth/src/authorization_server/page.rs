@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
+use super::visible_text::is_visible;
+
 /// A page. What is added to it is text, never markup.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -181,8 +183,7 @@ fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // Marks that change the direction of text (Unicode Standard Annex 9), and what is not shown at all.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            sign if !is_visible(sign) => {}
             sign if sign.is_control() => escaped.push(' '),
             sign => escaped.push(sign),
         }

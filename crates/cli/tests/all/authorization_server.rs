@@ -45,6 +45,7 @@ fn faults_of_the_sections_say_what_to_do() {
         (proxy("provider = \"google\"\neveryone = true\nallowed_domains = [\"a.example\"]"), "contradict"),
         (proxy("provider = \"github\"\nallowed_domains = [\"a.example\"]"), "use `allowed_subjects`"),
         (proxy("provider = \"oidc\""), "needs an `issuer`"),
+        (proxy("provider = \"oidc\"\nissuer = \"https://gitlab.com\""), "`everyone = true`"),
         (proxy("provider = \"oidc\"\nissuer = \"http://login.example\""), "must begin with https://"),
         (proxy("provider = \"saml\""), "provider"),
         (entra("common", ""), "name the tenants"),
@@ -56,6 +57,17 @@ fn faults_of_the_sections_say_what_to_do() {
             "must begin with https://",
         ),
         (format!("{PUBLIC}[auth.server]\nscopes = [\"a\"]\n"), "there is no authorization server"),
+        (
+            format!("{PUBLIC}[auth]\nrequire = [\"mcp\"]\n[auth.builtin]\n[auth.server]\nscopes = [\"a\"]\n"),
+            "no client could ever have it",
+        ),
+        (
+            format!(
+                "{PUBLIC}[auth.builtin]\n[auth.server]\nscopes = [\"a\"]\n[servers.x]\nupstreams = [\"book\"]\n\
+                 require = [\"b\"]\n"
+            ),
+            "no client could ever have it",
+        ),
         (format!("{PUBLIC}[auth.builtin]\n[auth.server.clients.a]\nname = \"A\"\n"), "redirect URI"),
         (
             format!("{PUBLIC}[auth.builtin]\n[auth.trusted_idps.a]\nissuer = \"http://a.example\"\n"),
@@ -123,7 +135,7 @@ fn consent_page(server: &Server) -> String {
 /// Invariant: A gateway with users of its own, or of a provider, is the authorization server that its metadata name.
 #[test]
 fn clients_find_the_gateway_as_their_authorization_server() {
-    let proxy = "[auth.proxy]\nprovider = \"oidc\"\nissuer = \"https://login.example\"\nclient_id = \"c\"\n\
+    let proxy = "[auth.proxy]\neveryone = true\nprovider = \"oidc\"\nissuer = \"https://login.example\"\nclient_id = \"c\"\n\
                  client_secret = \"env:PROVIDER_SECRET\"\n";
     for (text, provider) in [("[auth.builtin]\n", None), (proxy, Some("login.example"))] {
         let (_home, _program, server) = started(text);

@@ -130,10 +130,10 @@ mod tests {
     use super::*;
 
     fn of(peer: &str, headers: &[(&'static str, &str)]) -> String {
-        let headers =
-            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         let mut map = HeaderMap::new();
-        headers.for_each(|(name, value)| drop(map.append(name, value)));
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
         let proxies = ["10.0.0.0/8", "192.0.2.1", "fd00::/8"].map(|proxy| proxy.parse().unwrap());
         client_address(&map, peer.parse().unwrap(), &proxies).to_string()
     }

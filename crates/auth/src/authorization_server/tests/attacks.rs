@@ -7,6 +7,7 @@ use std::{
 
 use anyport_metrics::Metrics;
 use anyport_store::MemoryStore;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -371,6 +372,10 @@ async fn a_client_that_is_not_proven_gets_401() {
         assert_eq!(rig.post("/token", &pairs).await.error(), refused, "{form:?}");
         assert_eq!(rig.post("/revoke", &pairs).await.error(), refused, "{form:?}");
     }
+    // What stands behind a `&` belongs to the id: "CLIENT&x:".
+    let longer = format!("Basic {}", STANDARD.encode(format!("{confidential}&x:wrong")));
+    let named = [("grant_type", "refresh_token"), ("client_id", &*confidential)];
+    assert_eq!(rig.post_as("/token", &longer, &named).await.error(), (400, "invalid_request".into()));
     let by_header = rig.post_as("/token", "Basic eDp5", &[("grant_type", "refresh_token")]).await;
     assert_eq!(by_header.error(), refused);
     assert!(by_header.header("www-authenticate").starts_with("Basic "), "{by_header:?}");
@@ -470,6 +475,11 @@ impl UserAuthentication for Provider {
         let status = *self.0.lock().unwrap();
         Box::pin(async move { status })
     }
+
+    fn end<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        *self.0.lock().unwrap() = LoginStatus::Ended;
+        Box::pin(async {})
+    }
 }
 
 fn behind_provider() -> (Rig, Arc<Mutex<LoginStatus>>) {
@@ -506,6 +516,33 @@ async fn a_callback_belongs_to_the_browser_that_has_consented() {
     let code = answer.parameter("code").unwrap();
     let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
     assert!(rig.call(&tokens.access).await.unwrap().starts_with("1 "));
+}
+
+/// Invariant: A code or a refresh token that is used again ends the login at the provider with its grant.
+#[tokio::test]
+async fn a_reuse_ends_what_is_kept_of_the_provider() {
+    for of_code in [true, false] {
+        let (rig, status) = behind_provider();
+        let client = rig.client(&[WEB_CLIENT]).await;
+        let (verifier, mut browser) = (Verifier::random().unwrap(), Browser::default());
+        let page = browser.get(&rig, &authorize_url(&client, WEB_CLIENT, &verifier, "")).await;
+        let upstream = browser.consent(&rig, &page).await;
+        let callback = format!("/oauth/callback?code=x&state={}", upstream.parameter("state").unwrap());
+        let code = browser.get(&rig, &callback).await.parameter("code").unwrap();
+        let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
+        assert_eq!(*status.lock().unwrap(), LoginStatus::Active);
+        let reused = match of_code {
+            true => rig.redeem(&client, WEB_CLIENT, &code, &verifier).await,
+            false => {
+                let newer = rig.refresh(&client, &tokens.refresh).await.tokens();
+                rig.refresh(&client, &newer.refresh).await.tokens();
+                rig.refresh(&client, &tokens.refresh).await
+            }
+        };
+        assert_eq!(reused.error(), (400, "invalid_grant".into()));
+        assert_eq!(*status.lock().unwrap(), LoginStatus::Ended);
+        assert_eq!(rig.call(&tokens.access).await, Err(StatusCode::UNAUTHORIZED));
+    }
 }
 
 #[tokio::test]

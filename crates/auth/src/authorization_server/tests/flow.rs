@@ -141,6 +141,47 @@ async fn a_refresh_may_narrow_the_scopes_and_never_widen_them() {
     assert_eq!(whole.json()["scope"], "a b");
 }
 
+/// Invariant: A refresh gives nothing that the configuration does not give any more: neither a scope nor a client.
+#[tokio::test]
+async fn a_refresh_follows_the_configuration_of_now() {
+    let client = ConfiguredClient {
+        id: "team".into(),
+        name: None,
+        redirect_uris: vec![WEB_CLIENT.into()],
+        secret: None,
+    };
+    let rig = Rig::with(settings().client(client.clone())).await;
+    let tokens = rig.tokens("team", WEB_CLIENT).await;
+    let with = |scopes: &[&str]| {
+        let scopes = scopes.iter().map(|&scope| scope.to_owned());
+        rig.again_with(settings().client(client.clone()).scopes(scopes))
+    };
+    // A scope that is gone is left out, also where it is asked for.
+    let fewer = with(&["b", "c"]);
+    let answer = fewer.refresh("team", &tokens.refresh).await;
+    assert_eq!(answer.json()["scope"], "b");
+    let tokens = answer.tokens();
+    assert!(fewer.call(&tokens.access).await.unwrap().ends_with(" b"));
+    let refresh = async |rig: &Rig, scope: &str| {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "team"),
+            ("refresh_token", &*tokens.refresh),
+            ("scope", scope),
+        ];
+        rig.post("/token", &form).await
+    };
+    assert_eq!(refresh(&fewer, "a").await.error(), (400, "invalid_scope".into()));
+    assert_eq!(refresh(&fewer, "c").await.error(), (400, "invalid_scope".into()), "was never granted");
+    // Nothing is left: the user signs in again, and the client does not ask in vain for ever.
+    assert_eq!(with(&["c"]).refresh("team", &tokens.refresh).await.error(), (400, "invalid_grant".into()));
+    let gone = rig.again().refresh("team", &tokens.refresh).await;
+    assert_eq!(gone.error(), (401, "invalid_client".into()), "the client is not in the file any more");
+    // Nothing was used up by what was refused, and what is given again comes back.
+    let whole = with(&["a", "b"]).refresh("team", &tokens.refresh).await;
+    assert_eq!(whole.json()["scope"], "a b");
+}
+
 #[tokio::test]
 async fn the_metadata_says_what_clients_look_for() {
     let rig = Rig::new().await;
@@ -300,6 +341,11 @@ async fn a_user_grants_only_the_scopes_that_are_its_own() {
     let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "&scope=b");
     let refused = Browser::default().sign_in(&rig, &url).await;
     assert_eq!(refused.parameter("error").as_deref(), Some("access_denied"));
+    // What every request needs is nobody's to withhold: without it, no token of the user would do.
+    let rig = rig.again_with(settings().required_scopes(["mcp".to_owned()]));
+    let (code, verifier) = rig.code(&client, WEB_CLIENT, "&scope=mcp+a+b").await;
+    let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
+    assert!(rig.call(&tokens.access).await.unwrap().ends_with(" mcp,a"));
 }
 
 #[tokio::test]

@@ -204,6 +204,21 @@ async fn a_client_that_is_not_used_is_removed_and_one_that_is_used_stays() {
     assert_eq!(Browser::default().get(&rig, &url).await.status(), 400);
 }
 
+/// Limit: grant_life.
+#[tokio::test]
+async fn a_grant_ends_however_often_it_is_used() {
+    let rig = Rig::new().await;
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let mut tokens = rig.tokens(&client, WEB_CLIENT).await;
+    for _ in 0..8 {
+        rig.wait(Duration::from_secs(10 * 24 * 3600));
+        tokens = rig.refresh(&client, &tokens.refresh).await.tokens();
+    }
+    rig.wait(Duration::from_secs(10 * 24 * 3600));
+    assert_eq!(rig.refresh(&client, &tokens.refresh).await.error(), (400, "invalid_grant".into()));
+    assert_eq!(rig.refusals("grant_life"), 1);
+}
+
 /// Limit: refresh_retry.
 #[tokio::test]
 async fn the_time_for_retries_is_a_limit() {

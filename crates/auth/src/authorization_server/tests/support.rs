@@ -95,7 +95,12 @@ impl Rig {
 
     /// Another process on the same store, or this one after a restart.
     pub(super) fn again(&self) -> Self {
-        Self::on(self.store.clone(), settings(), self.now.clone())
+        self.again_with(settings())
+    }
+
+    /// The same after its configuration has changed.
+    pub(super) fn again_with(&self, settings: AuthorizationServerSettings) -> Self {
+        Self::on(self.store.clone(), settings, self.now.clone())
     }
 
     /// Lets time go by.
