@@ -63,7 +63,7 @@ fn faults_of_the_sections_say_what_to_do() {
         ),
         (
             format!(
-                "{PUBLIC}[auth.builtin]\n[auth.server]\nscopes = [\"a\"]\n[servers.x]\nupstreams = [\"book\"]\n\
+                "{PUBLIC}[auth.builtin]\n[auth.server]\nscopes = [\"a\"]\n[servers.x]\n\
                  require = [\"b\"]\n"
             ),
             "no client could ever have it",
