@@ -87,6 +87,13 @@ anyport_protocol::limits! {
             beyond = "503 with `Retry-After`, until older ones are forgotten"
         )]
         pub max_dpop_proofs: usize,
+        /// The number of DPoP proofs of one caller that are remembered.
+        #[default(20_000)]
+        #[limit(
+            Count "max_dpop_proofs_per_caller", note = " DPoP proofs of one caller whose `jti` is remembered",
+            beyond = "503 with `Retry-After` for this caller, until older ones are forgotten"
+        )]
+        pub max_dpop_proofs_per_caller: usize,
         /// How far the clock of a caller or an authorization server may be off.
         #[default(60 s)]
         #[limit(Seconds "clock_leeway", note = " between clocks", at_least = 0, beyond = "401 `invalid_token`")]

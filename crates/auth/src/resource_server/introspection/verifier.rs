@@ -84,8 +84,7 @@ impl Verifier {
     pub(super) fn new(config: Config) -> Self {
         install();
         let Config { metrics, policy: TokenPolicy { limits, .. }, .. } = &config;
-        let refusals = metrics.refusals("max_dpop_proofs");
-        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, refusals);
+        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, metrics);
         Self {
             fetcher: fetcher(&config.endpoint, limits),
             cache: TokenCache::new(),
@@ -224,7 +223,8 @@ impl Verifier {
 
     fn prove(&self, answer: &Answer, presented: &Presented<'_>) -> Result<Authorization, CredentialError> {
         let Introspected { authorization, binding } = answer.as_ref().map_err(Clone::clone)?;
-        self.proofs.check(binding, presented, &self.config.policy.now())?;
+        let now = self.config.policy.now();
+        self.proofs.check(authorization.principal(), binding, presented, &now)?;
         Ok(authorization.clone())
     }
 }

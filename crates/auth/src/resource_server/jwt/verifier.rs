@@ -69,8 +69,7 @@ impl Verifier {
         let Config { metrics, policy: TokenPolicy { limits, .. }, .. } = &config;
         let fetches = metrics.counter("anyport_key_set_fetches", "Fetches of key sets that verify tokens.");
         let keys = KeySource::new(config.place.clone(), *limits, fetches);
-        let refusals = metrics.refusals("max_dpop_proofs");
-        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, refusals);
+        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, metrics);
         Self { keys: Arc::new(keys), cache: TokenCache::new(), proofs, config }
     }
 
@@ -208,7 +207,7 @@ impl Verifier {
         presented: &Presented<'_>,
         now: &Moment,
     ) -> Result<Authorization, CredentialError> {
-        self.proofs.check(&verified.binding, presented, now)?;
+        self.proofs.check(verified.authorization.principal(), &verified.binding, presented, now)?;
         Ok(verified.authorization.clone())
     }
 }
