@@ -18,9 +18,17 @@ use subtle::ConstantTimeEq as _;
 use url::Url;
 
 use super::{
-    algorithm::Algorithm, binding::Binding, cache::TokenHash, claims::Moment, jws::UnverifiedToken,
-    key_set::algorithms_of, limits::VerifierLimits, presented::Presented, refusal::invalid,
-    refusal::unavailable, used_proofs::{Refusal, UsedProofs},
+    algorithm::Algorithm,
+    binding::Binding,
+    cache::TokenHash,
+    claims::Moment,
+    jws::UnverifiedToken,
+    key_set::algorithms_of,
+    limits::VerifierLimits,
+    presented::Presented,
+    refusal::invalid,
+    refusal::unavailable,
+    used_proofs::{Refusal, UsedProofs},
 };
 
 /// Which tokens must be bound to a key.
