@@ -122,7 +122,8 @@ impl Endpoint {
 
     /// Where the name of a tool or prompt leads, as far as the lists are known.
     ///
-    /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item.
+    /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item. Where
+    /// some items need scopes of their own, only the list says which one it is.
     ///
     /// # Errors
     /// If the tool or prompt is held back.
@@ -141,6 +142,7 @@ impl Endpoint {
         let open = view.unknown(list).into_iter().filter(|member| !member.core.is_strict());
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
+            let own = Some(own).filter(|own| member.naming.may_be_unlisted(kind, own))?;
             Some(Target { member, own: own.into(), listed: None })
         }))
     }
