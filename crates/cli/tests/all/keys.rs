@@ -27,7 +27,7 @@ fn json(home: &Path, arguments: &[&str]) -> Value {
 }
 
 async fn present(verifier: &impl CredentialVerifier, token: &str) -> Result<Authorization, CredentialError> {
-    let credential = Credential { scheme: Scheme::Bearer, token: token.trim().into() };
+    let credential = Credential::new(Scheme::Bearer, token.trim());
     let head = http::Request::new(()).into_parts().0;
     match verifier.verify(&credential, &head, "https://mcp.example.com/mcp") {
         Verification::Ready(result) => result,

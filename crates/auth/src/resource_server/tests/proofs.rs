@@ -75,7 +75,7 @@ fn thumbprint(key: &TestKey) -> String {
 }
 
 fn dpop(token: &str) -> Credential {
-    Credential { scheme: Scheme::Dpop, token: token.into() }
+    Credential::new(Scheme::Dpop, token)
 }
 
 fn with_proofs(proofs: &[&str]) -> Parts {
