@@ -125,6 +125,16 @@ mod tests {
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(&folder), mode(&folder.join("seal.key"))), (0o700, 0o600));
         }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let path = folder.join("seal.key");
+            assert!(!is_open_to_others(&path));
+            for mode in [0o644, 0o640, 0o604] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                assert!(is_open_to_others(&path) && key(&folder).is_ok(), "{mode:o}");
+            }
+        }
         fs::write(folder.join("seal.key"), "short").unwrap();
         assert_eq!(key(&folder).unwrap_err().kind(), io::ErrorKind::InvalidData);
         fs::remove_dir_all(&folder).unwrap();
