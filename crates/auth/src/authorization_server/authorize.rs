@@ -13,6 +13,7 @@ use super::{
     parameters::Parameters,
     response::redirect,
     server::{ClientError, Inner},
+    sign_out,
 };
 
 /// Answers a request of a client: with the page on which the user consents.
@@ -104,7 +105,15 @@ async fn ask(
     };
     let mut response = match is_remembered {
         true => login::begin(server, current, user).await,
-        false => consent::page(server, client, &asked, &current.token).respond(),
+        false => {
+            // A provider asks for the account anew.
+            let signed_in =
+                user.filter(|_| server.users.provider().is_none()).map(|user| consent::SignedIn {
+                    name: user.name,
+                    sign_out: sign_out::form(server, &browser, request.uri().query()),
+                });
+            consent::page(server, client, &asked, (&current.token, signed_in)).respond()
+        }
     };
     browser.remember(response.headers_mut());
     response

@@ -141,13 +141,20 @@ limits! {
             beyond = "it is removed, and must register again"
         )]
         pub registration_idle: Duration,
-        /// The number of attempts to sign in as one local user in a minute.
+        /// The number of attempts to sign in as one local user from one address in a minute.
         #[default(5)]
         #[limit(
-            Count "login_attempts", note = " a minute to sign in as one local user, of a process",
+            Count "login_attempts", note = " a minute to sign in as one local user from one address",
             beyond = "429: the password is not looked at"
         )]
         pub login_attempts: usize,
+        /// The number of attempts to sign in as one local user in a minute, from all addresses together.
+        #[default(50)]
+        #[limit(
+            Count "login_attempts_of_user", note = " a minute to sign in as one local user, from all addresses together",
+            beyond = "429: the password is not looked at"
+        )]
+        pub login_attempts_of_user: usize,
         /// The number of passwords that are checked at once.
         #[default(2)]
         #[limit(Count "max_password_checks", note = " passwords at once", beyond = "further ones wait 5 s, then 503")]
@@ -175,7 +182,6 @@ pub(crate) struct Refusals {
     pub(crate) max_redirect_uris: Counter,
     pub(crate) registrations_per_hour: Counter,
     pub(crate) max_registrations: Counter,
-    pub(crate) login_attempts: Counter,
     pub(crate) max_password_checks: Counter,
 }
 
@@ -196,7 +202,6 @@ impl Refusals {
             max_redirect_uris: metrics.refusals("max_redirect_uris"),
             registrations_per_hour: metrics.refusals("registrations_per_hour"),
             max_registrations: metrics.refusals("max_registrations"),
-            login_attempts: metrics.refusals("login_attempts"),
             max_password_checks: metrics.refusals("max_password_checks"),
         }
     }

@@ -14,7 +14,7 @@ use super::{
     page::refused_browser,
     response::{error_response, json_response},
     server::{AuthorizationServer, Inner},
-    token_endpoint,
+    sign_out, token_endpoint,
 };
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + Send + 'a>>;
@@ -41,6 +41,12 @@ impl AuthorizationServer {
             }),
             self.page(Method::POST, consent::CONSENT, |server, request| {
                 Box::pin(consent::decide(server, request))
+            }),
+            self.page(Method::GET, sign_out::SIGN_OUT, |server, request| {
+                Box::pin(sign_out::page(server, request))
+            }),
+            self.page(Method::POST, sign_out::SIGN_OUT, |server, request| {
+                Box::pin(sign_out::sign_out(server, request))
             }),
             self.page(login.method, login.path, |server, request| Box::pin(login::resume(server, request))),
         ];

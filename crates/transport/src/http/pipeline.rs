@@ -22,7 +22,7 @@ use super::{
     authenticate::{Caller, INSUFFICIENT_SCOPE, Refused, authenticate},
     body::{Body, Response},
     client_address::client_address,
-    config::{RefusalWriter, Route},
+    config::{Config, RefusalWriter, Route},
     connect_info::ConnectInfo,
     credential::Scheme,
     credential_watch::CredentialWatch,
@@ -101,21 +101,20 @@ fn is_public(state: &State, parts: &Parts) -> bool {
 }
 
 async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, info: ConnectInfo) -> Response {
+    let info = with_client(&state.config, &parts, info);
     let target = Target::of(parts.uri.path(), &state.config);
     let Some(target) = target else {
         let message = format!("nothing is served here; the MCP endpoint is {}", state.config.path);
         return response::error(StatusCode::NOT_FOUND, &Error::invalid_request(message));
     };
     if target == Target::Custom {
-        let proxies = &state.config.trusted_proxies;
-        let client = info.peer().map(|peer| client_address(&parts.headers, peer, proxies));
-        parts.extensions.insert(client.map_or(info, |client| info.with_client(client)));
+        parts.extensions.insert(info);
     }
     if let Some(path) = &state.resource.public_path {
         parts.extensions.insert(path.clone());
     }
     let caller = if is_protected(state, &target, &parts) {
-        match authenticate(state, &parts).await {
+        match authenticate(state, &parts, info).await {
             Ok(caller) => caller,
             Err(refused) => return refuse(state, &target, refused),
         }
@@ -124,6 +123,16 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
         Caller { authorization: Principal::anonymous().into(), credential: None }
     };
     answer_caller(state, target, parts, body, caller).await
+}
+
+/// `info` with the address of the client, where proxies are trusted that say it.
+fn with_client(config: &Config, parts: &Parts, info: ConnectInfo) -> ConnectInfo {
+    match info.peer() {
+        Some(peer) if !config.trusted_proxies.is_empty() => {
+            info.with_client(client_address(&parts.headers, peer, &config.trusted_proxies))
+        }
+        _ => info,
+    }
 }
 
 /// Whether requests to `target` must be authenticated. Routes of the program's own say so themselves.

@@ -15,12 +15,14 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Client, ClientKind, redirect_uri, shortened};
-use crate::authorization_server::{
-    address::network,
-    error::ServerError,
-    limits::{AuthorizationServerLimits, Refusals},
-    time::seconds_since_1970,
-    token_text::{hash, random_id, random_text},
+use crate::{
+    authorization_server::{
+        error::ServerError,
+        limits::{AuthorizationServerLimits, Refusals},
+        time::seconds_since_1970,
+        token_text::{hash, random_id, random_text},
+    },
+    client_address::network,
 };
 
 /// The clients that have registered themselves, by id. Of secrets only hashes are stored.
@@ -280,7 +282,7 @@ impl Registrations {
 
     /// Counts a client that is stored for `address`.
     fn count_address(&self, address: Option<IpAddr>) -> Result<(), RegistrationError> {
-        let (address, now) = (network(address.unwrap_or(Ipv6Addr::UNSPECIFIED.into())), Instant::now());
+        let (address, now) = (network(address), Instant::now());
         let mut addresses = self.by_address.lock();
         if addresses.len() >= ADDRESSES {
             addresses.retain(|_, (since, _)| now.duration_since(*since) < HOUR);

@@ -396,6 +396,56 @@ async fn a_page_of_ours_has_the_user_sign_in_and_come_back() {
 }
 
 #[tokio::test]
+async fn a_user_who_is_somebody_else_signs_out_and_the_authorization_begins_again() {
+    let rig = Rig::new().await;
+    rig.users.add("bob", &Secret::new(super::support::PASSWORD), None).await.unwrap();
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let (verifier, mut browser) = (Verifier::random().unwrap(), Browser::default());
+    let url = authorize_url(&client, WEB_CLIENT, &verifier, "&scope=a");
+    assert!(!browser.get(&rig, &url).await.text().contains("Not you?"), "nobody is signed in yet");
+    browser.sign_in(&rig, &url).await;
+    let page = browser.get(&rig, &url).await;
+    assert!(page.text().contains("You are signed in as</dt><dd>ada</dd>"), "{page:?}");
+    let (consent, sign_out) =
+        page.text().split_once("Not you?").map(|(form, _)| form.rsplit_once("<form").unwrap()).unwrap();
+    assert!(consent.contains("/oauth/consent"), "the form of the consent is the first: {page:?}");
+    let field = |name: &str| {
+        let (_, rest) = sign_out.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+        rest.split_once('"').unwrap().0.replace("&amp;", "&")
+    };
+    let (token, return_to) = (field("token"), field("return_to"));
+    // Another site cannot sign the user out, and nobody without the token of this browser.
+    let session = browser.cookies["__Host-anyport-session"].clone();
+    for (site, token) in [("cross-site", &*token), ("same-origin", "guessed"), ("same-origin", "")] {
+        let mut other = browser.clone();
+        other.headers.insert("sec-fetch-site", site.parse().unwrap());
+        assert_eq!(other.post(&rig, "/oauth/sign-out", &[("token", token)]).await.status(), 403, "{site}");
+    }
+    let form = [("token", &*token), ("return_to", &*return_to)];
+    let again = browser.post(&rig, "/oauth/sign-out", &form).await;
+    assert_eq!((again.status(), again.header("location")), (StatusCode::SEE_OTHER, &*url));
+    assert_eq!(browser.cookies["__Host-anyport-session"], "");
+    assert!(again.header("set-cookie").contains("Max-Age=0"), "{again:?}");
+    let page = browser.get(&rig, &url).await;
+    let form = browser.consent(&rig, &page).await;
+    let answer = browser.password(&rig, &form, "bob", super::support::PASSWORD).await;
+    let code = answer.parameter("code").unwrap();
+    let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
+    assert!(rig.call(&tokens.access).await.unwrap().starts_with("bob-"));
+    // The session of before has ended, whoever has its cookie.
+    let mut copy = Browser::default();
+    copy.cookies.insert("__Host-anyport-session".into(), session);
+    assert!(copy.get(&rig, "/oauth/sign-out").await.text().contains("Nobody is signed in"));
+    // The page of its own.
+    let page = browser.get(&rig, "/oauth/sign-out").await;
+    assert!(page.text().contains("<dd>bob</dd>"), "{page:?}");
+    let (_, rest) = page.text().split_once("name=\"token\" value=\"").unwrap();
+    let ended = browser.post(&rig, "/oauth/sign-out", &[("token", rest.split_once('"').unwrap().0)]).await;
+    assert_eq!((ended.status(), ended.header("location")), (StatusCode::OK, ""));
+    assert!(browser.get(&rig, "/oauth/sign-out").await.text().contains("Nobody is signed in"));
+}
+
+#[tokio::test]
 async fn of_several_endpoints_a_client_names_one() {
     let two = || vec![RESOURCE.to_owned(), format!("{ISSUER}/s/x/mcp")];
     let mut settings = settings();

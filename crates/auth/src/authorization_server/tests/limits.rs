@@ -129,7 +129,57 @@ async fn passwords_are_tried_five_times_a_minute() {
     form = browser.password(&rig, &form, "ada", PASSWORD).await;
     assert_eq!(form.status(), 429, "the right one is not looked at, either");
     // Another user is not locked out.
-    assert_eq!(browser.password(&rig, &form, "bob", "wrong horse").await.status(), 401);
+    form = browser.password(&rig, &form, "bob", "wrong horse").await;
+    assert_eq!(form.status(), 401);
+    // Processes on one store count together.
+    form = browser.password(&rig.again(), &form, "ADA", PASSWORD).await;
+    assert_eq!(form.status(), 429);
+    rig.wait(Duration::from_secs(60));
+    assert_eq!(browser.password(&rig, &form, "ada", PASSWORD).await.status(), 303);
+}
+
+/// Limit: login_attempts_of_user.
+#[tokio::test]
+async fn attempts_at_one_address_lock_nobody_out_at_another_unless_there_are_many() {
+    let mut rig = Rig::with(settings().limits(limits().login_attempts_of_user(12))).await;
+    rig.trust("203.0.113.7");
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let mut browser = Browser::default();
+    let page = browser.get(&rig, &authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "")).await;
+    let mut form = browser.consent(&rig, &page).await;
+    let mut attempt = async |address: &str, password: &str| {
+        browser.headers.insert("x-forwarded-for", address.parse().unwrap());
+        form = browser.password(&rig, &form, "ada", password).await;
+        form.status().as_u16()
+    };
+    for status in [401, 401, 401, 401, 401, 429, 429, 429, 429] {
+        assert_eq!(attempt("198.51.100.1", "wrong horse").await, status);
+    }
+    // What was refused at one address does not count for the user.
+    for status in [401, 401, 401, 401, 401, 429] {
+        assert_eq!(attempt("198.51.100.2", "wrong horse").await, status);
+    }
+    assert_eq!(attempt("198.51.100.3", "wrong horse").await, 401);
+    assert_eq!(attempt("198.51.100.4", PASSWORD).await, 303, "ada herself");
+    assert_eq!(rig.refusals("login_attempts"), 5);
+    assert_eq!(rig.refusals("login_attempts_of_user"), 0);
+}
+
+/// Limit: login_attempts_of_user.
+#[tokio::test]
+async fn attempts_from_everywhere_together_are_bounded() {
+    let mut rig = Rig::with(settings().limits(limits().login_attempts_of_user(2))).await;
+    rig.trust("203.0.113.7");
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let mut browser = Browser::default();
+    let page = browser.get(&rig, &authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "")).await;
+    let mut form = browser.consent(&rig, &page).await;
+    for (number, status) in [401, 401, 429].into_iter().enumerate() {
+        browser.headers.insert("x-forwarded-for", format!("198.51.100.{number}").parse().unwrap());
+        form = browser.password(&rig, &form, "ada", "wrong horse").await;
+        assert_eq!(form.status(), status);
+    }
+    assert_eq!(rig.refusals("login_attempts_of_user"), 1);
 }
 
 /// Limit: interaction.

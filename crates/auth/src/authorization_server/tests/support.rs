@@ -69,7 +69,7 @@ impl Rig {
     fn on(store: Arc<dyn Store>, settings: AuthorizationServerSettings, now: Arc<Mutex<SystemTime>>) -> Self {
         let metrics = Metrics::new();
         let limits = settings.limits;
-        let users = LocalUsers::new(store.clone(), &settings.public_url, limits, &metrics);
+        let users = LocalUsers::new(store.clone(), &settings.public_url, limits, &metrics).clock(clock(&now));
         Self::of(store, settings, now, metrics, Arc::new(users))
     }
 
