@@ -9,6 +9,7 @@ use bytestring::ByteString;
 use super::{
     list_kind::ListKind,
     member::MemberEntry,
+    merged::Route,
     naming::NameKind,
     pattern::Selection,
     shared::Shared,
@@ -33,10 +34,12 @@ pub(super) struct Endpoint {
 }
 
 /// The member that a request goes to, and what it calls the tool, prompt or resource.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) member: Arc<MemberEntry>,
     pub(super) own: ByteString,
-    /// The definition as the member lists it, if it is known.
+    /// The name under which a tool or prompt is listed, and its definition as the member lists it, if they are known.
+    pub(super) name: Option<ByteString>,
     pub(super) listed: Option<Raw>,
 }
 
@@ -80,7 +83,8 @@ impl Endpoint {
 
     /// The only member, if everything passes as it is.
     pub(super) fn sole(&self) -> Option<Arc<MemberEntry>> {
-        let is_plain = self.instructions.is_none() && self.selection.is_all();
+        let is_plain =
+            self.instructions.is_none() && self.selection.is_all() && self.shared.enforcement().is_none();
         self.shared.members().sole().filter(|_| is_plain).cloned()
     }
 
@@ -96,7 +100,8 @@ impl Endpoint {
             NameKind::Prompt => ListKind::Prompts,
         };
         if let Some(route) = view.route(list, name)? {
-            return Ok(Some(Target { member: route.member, own: route.own, listed: Some(route.text) }));
+            let Route { member, name, own, text } = route;
+            return Ok(Some(Target { member, own, name: Some(name), listed: Some(text) }));
         }
         if !view.offers(name) {
             return Ok(None);
@@ -105,7 +110,7 @@ impl Endpoint {
         let open = view.unknown(list).into_iter().filter(|member| !member.core.is_strict());
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
-            Some(Target { member, own: own.into(), listed: None })
+            Some(Target { member, own: own.into(), name: None, listed: None })
         }))
     }
 
@@ -127,7 +132,7 @@ impl Endpoint {
                     view.route(kind, uri)?;
                 }
             }
-            return Ok(Some(Target { member, own: own.into(), listed: None }));
+            return Ok(Some(Target { member, own: own.into(), name: None, listed: None }));
         }
         let mut listed = None;
         for kind in LISTS {
@@ -135,7 +140,7 @@ impl Endpoint {
         }
         let listed = listed.or_else(|| view.template_member(uri));
         let member = listed.or_else(|| if is_web(uri) { None } else { self.keeping(view) });
-        Ok(member.map(|member| Target { member, own: uri.into(), listed: None }))
+        Ok(member.map(|member| Target { member, own: uri.into(), name: None, listed: None }))
     }
 
     /// The member whose URIs stay as they are: servers may have resources that they do not list. Of several, the first one,
