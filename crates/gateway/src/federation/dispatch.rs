@@ -57,12 +57,12 @@ fn list(endpoint: &Arc<Endpoint>, kind: ListKind, request: &Request, context: &C
     let view = endpoint.view(context);
     let cursor = request.params.member("cursor").filter(|cursor| !cursor.is_null());
     if view.is_settled(kind) {
-        return Reply::ready(view.page(kind, cursor.as_ref(), &endpoint.meta, context));
+        return Reply::ready(endpoint.page(&view, kind, cursor.as_ref(), context));
     }
     let (endpoint, context) = (endpoint.clone(), context.clone());
     Reply::future(async move {
         view.first(kind, endpoint.shared.limits.first_list_wait).await;
-        view.page(kind, cursor.as_ref(), &endpoint.meta, &context).into()
+        endpoint.page(&view, kind, cursor.as_ref(), &context).into()
     })
 }
 

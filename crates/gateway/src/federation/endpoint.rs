@@ -7,6 +7,7 @@ use anyport_service::Context;
 use bytestring::ByteString;
 
 use super::{
+    cursor::Cursors,
     list_kind::ListKind,
     member::MemberEntry,
     merged::Route,
@@ -30,6 +31,8 @@ pub(super) struct Endpoint {
     /// Whether other tools stand before its own, so that clients receive another list of these.
     pub(super) is_searched: bool,
     pub(super) revisions: Arc<[Revision]>,
+    /// The name of the virtual server; `None` for the whole federation.
+    virtual_server: Option<String>,
     views: Views,
 }
 
@@ -54,7 +57,23 @@ impl Endpoint {
     ) -> Self {
         let meta = Splice::new().with(SERVER_INFO, &identity).finish();
         let views = Views::new(shared.clone(), selection.clone());
-        Self { shared, selection, identity, meta, instructions, is_searched, revisions, views }
+        let virtual_server = None;
+        Self {
+            shared,
+            selection,
+            identity,
+            meta,
+            instructions,
+            is_searched,
+            revisions,
+            virtual_server,
+            views,
+        }
+    }
+
+    /// The same as the endpoint of the virtual server `name`, or of the whole federation.
+    pub(super) fn of_virtual_server(self, name: Option<String>) -> Self {
+        Self { virtual_server: name, ..self }
     }
 
     /// The same members, introduced as `identity` with `instructions`.
@@ -65,7 +84,9 @@ impl Endpoint {
         is_searched: bool,
     ) -> Self {
         let (shared, selection) = (self.shared.clone(), self.selection.clone());
-        Self::new(shared, selection, identity, instructions, is_searched, self.revisions.clone())
+        let revisions = self.revisions.clone();
+        Self::new(shared, selection, identity, instructions, is_searched, revisions)
+            .of_virtual_server(self.virtual_server.clone())
     }
 
     /// Whether clients cannot tell it from `other`, which has the same members.
@@ -81,6 +102,22 @@ impl Endpoint {
         self.views.of(context)
     }
 
+    /// A page of a list of `view` for the caller of `context`.
+    ///
+    /// # Errors
+    /// -32602 for a cursor that this list did not give to this caller.
+    pub(super) fn page(
+        &self,
+        view: &View,
+        kind: ListKind,
+        cursor: Option<&Raw>,
+        context: &Context,
+    ) -> Result<Raw, Error> {
+        let principal = context.principal();
+        let cursors = Cursors::new(&self.shared.sealer, self.virtual_server.as_deref(), principal);
+        view.page(kind, cursor, &self.meta, &cursors, context)
+    }
+
     /// The only member, if everything passes as it is.
     pub(super) fn sole(&self) -> Option<Arc<MemberEntry>> {
         let is_plain =
@@ -90,7 +127,8 @@ impl Endpoint {
 
     /// Where the name of a tool or prompt leads, as far as the lists are known.
     ///
-    /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item.
+    /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item. Where
+    /// some items need scopes of their own, only the list says which one it is.
     ///
     /// # Errors
     /// If the tool or prompt is held back.
@@ -110,6 +148,7 @@ impl Endpoint {
         let open = view.unknown(list).into_iter().filter(|member| !member.core.is_strict());
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
+            let own = Some(own).filter(|own| member.naming.may_be_unlisted(kind, own))?;
             Some(Target { member, own: own.into(), name: None, listed: None })
         }))
     }
