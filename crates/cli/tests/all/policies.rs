@@ -96,7 +96,7 @@ fn rules_hold_over_http_for_endpoints_virtual_servers_and_the_plain_interface() 
         let answer = server.ask("POST", "/mcp/call", &headers, r#"{"method":"book_list_docs"}"#);
         answer.json()["error"]["code"].as_i64()
     };
-    assert_eq!((plain(&may_not), plain(&may)), (Some(-32403), None));
+    assert_eq!((plain(&may_not), plain(&may)), (Some(-32003), None));
 }
 
 #[test]
