@@ -89,6 +89,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
     let factory = Arc::new(UpstreamFactory::new(&arguments.listen, limits)?);
     let file = Arc::new(file);
+    let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
     members.start().await?;
@@ -155,8 +156,9 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         }
         logging::notice(Banner { file: &file, members: &members, arguments, address, path, terminal });
     });
+    let located = |error| file_of_start.located(error);
     tokio::select! {
-        served = served => served,
+        served = served => served.map_err(located),
         // It never ends by itself.
         never = running.follow((hangup, restarts), arguments) => match never {},
     }
