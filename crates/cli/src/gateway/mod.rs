@@ -64,6 +64,7 @@ use crate::{
     listen::{self, Addresses, Limits, Transport},
     logging,
     serve::Arguments,
+    target,
     upstream_factory::UpstreamFactory,
     user_error::UserError,
 };
@@ -78,6 +79,9 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
             file.path.display()
         );
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
+    }
+    if file.config.is_of_client {
+        target::warn_of_unused_keys(&file.path, &Surroundings::here().cwd, None);
     }
     file.ask_for_inputs(None)?;
     arguments.listen.adopt(&file.config, file.folder())?;
