@@ -6,7 +6,7 @@ use anyhow::Result;
 use anyport_auth::{
     authorization_server::{AuthorizationServer, IssuedTokens},
     resource_server::{
-        Algorithm, ApiKeys, ConfigError, DpopPolicy, Introspection, Jwt, SharedSecretJwt, VerifierLimits,
+        Algorithm, ApiKeys, ConfigError, DpopSupport, Introspection, Jwt, SharedSecretJwt, VerifierLimits,
         Verifiers,
     },
 };
@@ -163,11 +163,11 @@ fn shared_secret(config: &SecretConfig, shared: &Shared<'_>) -> Result<Result<Sh
     }))
 }
 
-fn dpop(config: DpopUse) -> DpopPolicy {
+fn dpop(config: DpopUse) -> DpopSupport {
     match config {
-        DpopUse::Accepted => DpopPolicy::Accepted,
-        DpopUse::Offered => DpopPolicy::Offered,
-        DpopUse::Required => DpopPolicy::Required,
+        DpopUse::Accepted => DpopSupport::Accepted,
+        DpopUse::Offered => DpopSupport::Offered,
+        DpopUse::Required => DpopSupport::Required,
     }
 }
 
