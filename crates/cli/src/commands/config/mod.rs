@@ -12,6 +12,7 @@ use anyport_config::{
     Surroundings,
     gateway::{FILE_NAME, UpstreamAuth, schema},
 };
+use anyport_policy::Budget;
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -94,8 +95,10 @@ fn path(arguments: &Arguments) -> Result<PathBuf> {
 fn check(path: &Path, output: &mut Output) -> Result<()> {
     let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
+    file.policy(Budget::default())?;
     let config = &file.config;
-    listen::check_auth(&config.auth, config.gateway.public_url.as_deref())?;
+    let auth = listen::check_auth(&config.auth, config.gateway.public_url.as_deref());
+    auth.map_err(|error| file.located(error))?;
     listen::check_tls(&config.gateway, file.folder())?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
