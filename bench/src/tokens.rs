@@ -93,7 +93,7 @@ impl Presenter {
         let verifiers = verifiers.jwt(Jwt::keys(ISSUER, &keys).ok()?.limits(limits)).ok()?;
         let verifier = verifiers.shared_secret(secret).ok()?;
         let head = Request::post("/mcp").body(()).ok()?.into_parts().0;
-        let credential = Credential { scheme: Scheme::Bearer, token: token.into() };
+        let credential = Credential::new(Scheme::Bearer, token);
         Some(Self { verifier, credential, head, alone: matches!(case, Case::Ring(_)).then_some(signed) })
     }
 

@@ -109,7 +109,7 @@ impl Credential {
             id_token: token.id_token,
             proof_key: proof_key.filter(|_| token.is_bound),
             received: seconds(now),
-            expires: end(now, token.expires_in).map(seconds),
+            expires: end_of(token.expires_in, now),
             is_public,
             needs_login: false,
         }
@@ -148,7 +148,7 @@ impl Credential {
             id_token: token.id_token.or_else(|| self.id_token.clone()),
             proof_key: self.proof_key.clone().filter(|_| token.is_bound),
             received: seconds(now),
-            expires: end(now, token.expires_in).map(seconds),
+            expires: end_of(token.expires_in, now),
             needs_login: false,
             ..self.clone()
         }
@@ -198,6 +198,12 @@ impl Credential {
     pub fn can_refresh(&self) -> bool {
         (self.refresh_token.is_some() || !self.grant.has_user()) && !self.needs_login
     }
+}
+
+/// When a token of this `life` ends, in seconds since 1970. A life of less than a second does not tell: the token would be renewed before each
+/// request. Its server's refusal tells.
+fn end_of(life: Option<Duration>, now: SystemTime) -> Option<u64> {
+    end(now, life.filter(|life| life.as_secs() > 0)).map(seconds)
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -22,6 +22,7 @@ mod authorize;
 mod callback;
 mod caller_login;
 mod challenge;
+mod client_address;
 mod client_auth;
 mod client_issuers;
 mod credential;

@@ -17,6 +17,7 @@ mod inputs;
 mod list_cache;
 mod listen;
 mod logging;
+mod login_help;
 mod program;
 #[cfg(test)]
 mod reference;

@@ -56,15 +56,33 @@ const CREDENTIALS_KEY: &str = "credentials.key";
 fn kept(folder: &Path, name: &str) -> io::Result<Key> {
     let path = folder.join(name);
     match fs::read(&path) {
-        Ok(bytes) => parse(&bytes).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{} is no key; delete it to get a new one", path.display()),
-            )
-        }),
+        Ok(bytes) => {
+            if is_open_to_others(&path) {
+                tracing::warn!("other users can read {0}, which is a secret: chmod 600 {0}", path.display());
+            }
+            parse(&bytes).ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{} is no key; delete it to get a new one", path.display()),
+                )
+            })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(folder, name),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the permissions of a file let others than its owner read or change it.
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}
+
+/// Elsewhere a file has the permissions of its folder, which are the user's alone.
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Path) -> bool {
+    false
 }
 
 fn parse(bytes: &[u8]) -> Option<Key> {
@@ -106,6 +124,16 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(&folder), mode(&folder.join("seal.key"))), (0o700, 0o600));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let path = folder.join("seal.key");
+            assert!(!is_open_to_others(&path));
+            for mode in [0o644, 0o640, 0o604] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                assert!(is_open_to_others(&path) && key(&folder).is_ok(), "{mode:o}");
+            }
         }
         fs::write(folder.join("seal.key"), "short").unwrap();
         assert_eq!(key(&folder).unwrap_err().kind(), io::ErrorKind::InvalidData);

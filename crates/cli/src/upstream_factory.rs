@@ -98,6 +98,8 @@ pub(crate) struct UpstreamOptions<'a> {
     pub(crate) idle_stop: Option<Duration>,
     /// The id of its entry in a file, under which its lists are found while it cannot be reached for want of a secret.
     pub(crate) entry: Option<String>,
+    /// What clients are told to do where only a login at it helps.
+    pub(crate) login_help: Option<Arc<str>>,
     /// Whether it is reached with the key of one caller: nothing of it is stored, and it is connected for its calls alone.
     pub(crate) is_of_caller: bool,
 }
@@ -251,6 +253,7 @@ impl UpstreamFactory {
             handshakes,
             idle_stop,
             entry,
+            login_help,
             is_of_caller,
         } = options;
         // What a client does not read is not read from the server either.
@@ -265,8 +268,9 @@ impl UpstreamFactory {
         let of_upstream = limits.upstream.connections(connections).first_byte_timeout(first_byte);
         let longest = limits.longest(deadlines);
         let log = is_logged.then(|| (self.logs.of(name), self.traffic.clone()));
-        let connector =
-            LoggedConnector::new(name, self.guard.guarded(target), opening, log).handshakes(handshakes);
+        let connector = LoggedConnector::new(name, self.guard.guarded(target), opening, log)
+            .handshakes(handshakes)
+            .login_help(login_help);
         let builder = match server {
             Server::Command { .. } => Upstream::builder(name, self.cold_starts.bounded(connector)),
             _ => Upstream::builder(name, connector),

@@ -1,12 +1,14 @@
 //! Lists, page by page.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use anyport_protocol::{Error, Raw};
 use anyport_seal::Sealer;
+use anyport_service::Principal;
 
 use crate::{
     params,
@@ -46,7 +48,7 @@ impl List {
 /// 2026-07-28, server/tools §Capabilities: "Servers SHOULD return tools in a deterministic order"; pagination
 /// §Implementation Guidelines: servers SHOULD "provide stable cursors". A cursor is the last key of a page, sealed: it
 /// holds when the list changes, and after a restart with the same key. It is a key that its caller has just seen, and
-/// where it stood in what that caller sees.
+/// where it stood in what that caller sees. The cursor of a list that callers see differently is for its caller alone.
 pub(crate) struct Pages {
     /// Each item's key, and how it is listed.
     lines: Vec<Line>,
@@ -66,8 +68,10 @@ pub(crate) struct Listing<'a> {
     pub(crate) ttl: Duration,
     pub(crate) sealer: &'a Sealer,
     pub(crate) identity: &'a Identity,
+    pub(crate) caller: &'a Principal,
 }
 
+/// What cursors of public lists are sealed for. Those of others are sealed for their caller, too.
 const PURPOSE: &str = "cursor";
 
 impl Pages {
@@ -92,7 +96,7 @@ impl Pages {
             Some(cursor) => self.start(cursor.as_str(), listing)?,
         };
         match self.ready.get(start / self.size) {
-            Some(ready) if start.is_multiple_of(self.size) => match ready.get() {
+            Some(ready) if start.is_multiple_of(self.size) && self.is_shared(start) => match ready.get() {
                 Some(page) => Ok(page.clone()),
                 None => {
                     let page = self.write(start, listing)?;
@@ -101,6 +105,11 @@ impl Pages {
             },
             _ => self.write(start, listing),
         }
+    }
+
+    /// Whether the page is the same for all who see this list: it has no cursor, or one for everybody.
+    fn is_shared(&self, start: usize) -> bool {
+        self.public || start.saturating_add(self.size) >= self.lines.len()
     }
 
     fn write(&self, start: usize, listing: &Listing<'_>) -> Result<Raw, Error> {
@@ -122,7 +131,7 @@ impl Pages {
 
     /// Behind the key that the cursor holds; where it stood, if there is no such key any more.
     fn start(&self, cursor: &str, listing: &Listing<'_>) -> Result<usize, Error> {
-        let text = listing.open(cursor);
+        let text = listing.open(cursor, self.public);
         let place = text.as_deref().and_then(|text| {
             let (end, last) =
                 text.strip_prefix(listing.list.member())?.strip_prefix('\n')?.split_once('\n')?;
@@ -157,17 +166,27 @@ impl Listing<'_> {
         }
         out.push(b']');
         if let Some(next) = next {
-            let cursor = self.sealer.seal(PURPOSE, next.as_bytes());
+            let cursor = self.sealer.seal(&self.purpose(public), next.as_bytes());
             result.text("nextCursor", &cursor.map_err(|error| Error::internal(error.to_string()))?);
         }
         result.freshness(Freshness { ttl: self.ttl, public });
         result.finish(self.identity, None)
     }
 
-    /// What `cursor` holds, if it is one of ours.
-    pub(crate) fn open(&self, cursor: &str) -> Option<String> {
-        let opened = params::text(cursor).and_then(|cursor| self.sealer.open(PURPOSE, &cursor).ok())?;
+    /// What `cursor` holds, if it is one of ours, and for this caller unless the list is public.
+    pub(crate) fn open(&self, cursor: &str, public: bool) -> Option<String> {
+        let cursor = params::text(cursor)?;
+        let opened = self.sealer.open(&self.purpose(public), &cursor).ok()?;
         String::from_utf8(opened).ok()
+    }
+
+    /// 2026-07-28, caching §Cache Scope Field: caches "MAY store and serve the cached response to any user" if it is public, so its
+    /// cursor is for any user.
+    fn purpose(&self, public: bool) -> Cow<'static, str> {
+        match public {
+            true => Cow::Borrowed(PURPOSE),
+            false => Cow::Owned(format!("{PURPOSE} for {}", self.caller)),
+        }
     }
 }
 

@@ -15,12 +15,13 @@ pub struct TransportConnector {
     opening: ConnectOptions,
     revisions: RevisionCache,
     handshakes: u32,
+    login_help: Option<Arc<str>>,
 }
 
 impl TransportConnector {
     /// The server at `target`. Of `opening`, what a client can be asked and who it is are set for each connection.
     pub fn new(target: Target, opening: ConnectOptions) -> Self {
-        Self { target, opening, revisions: RevisionCache::default(), handshakes: 1 }
+        Self { target, opening, revisions: RevisionCache::default(), handshakes: 1, login_help: None }
     }
 
     /// Connects up to `handshakes` times to a server that goes away before its handshake is over, such as a program that ends; then the
@@ -28,6 +29,13 @@ impl TransportConnector {
     #[must_use]
     pub fn handshakes(mut self, handshakes: u32) -> Self {
         self.handshakes = handshakes;
+        self
+    }
+
+    /// Sets what errors say is to be done where only a login helps.
+    #[must_use]
+    pub fn login_help(mut self, help: Option<Arc<str>>) -> Self {
+        self.login_help = help;
         self
     }
 
@@ -47,7 +55,7 @@ impl Connector for TransportConnector {
         &self,
         client: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>> {
-        let Self { target, mut opening, revisions, handshakes } = self.clone();
+        let Self { target, mut opening, revisions, handshakes, login_help } = self.clone();
         opening.capabilities = client.capabilities;
         opening.legacy_first = client.legacy_first;
         if let Some(info) = client.info {
@@ -65,10 +73,19 @@ impl Connector for TransportConnector {
                         sleep(AGAIN.after(attempt - 1)).await;
                         attempt += 1;
                     }
-                    Err(error) => return Err(ConnectError::new(error.to_string())),
+                    Err(error) => {
+                        return Err(ConnectError::new(with_help(error, login_help.as_deref()).to_string()));
+                    }
                 }
             }
         })
+    }
+}
+
+fn with_help(error: client::ConnectError, login_help: Option<&str>) -> client::ConnectError {
+    match login_help {
+        Some(help) => error.with_login_help(help),
+        None => error,
     }
 }
 

@@ -71,6 +71,14 @@ impl<T: Clone> TokenCache<T> {
         }
     }
 
+    /// Forgets a token.
+    pub(crate) fn remove(&self, hash: &TokenHash) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if table.entries.remove(hash).is_some() {
+            table.order.retain(|known| known != hash);
+        }
+    }
+
     /// The number of tokens.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -96,5 +104,7 @@ mod tests {
         assert_eq!((cache.get(&hash(1), now), cache.get(&hash(2), now)), (None, Some(2)));
         assert_eq!(cache.get(&hash(4), now + Duration::from_secs(60)), None);
         assert_eq!(cache.get(&TokenHash::of("4", "other"), now), None);
+        cache.remove(&hash(4));
+        assert_eq!((cache.get(&hash(4), now), cache.len()), (None, 2));
     }
 }

@@ -54,6 +54,10 @@ macro_rules! configured_verifier {
                 self.verifier().verify(&Presented { credential, head: None, resource })
             }
 
+            fn issuer_of(&self, _: &Credential) -> Option<&str> {
+                Some(&self.config.issuer)
+            }
+
             fn authorization_servers(&self) -> Vec<String> {
                 vec![self.config.issuer.clone()]
             }

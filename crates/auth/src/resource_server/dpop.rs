@@ -1,13 +1,10 @@
 //! Proofs of possession (RFC 9449, "DPoP"): a token that is bound to a key is of use to its holder alone.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyport_metrics::Counter;
+use anyport_metrics::Metrics;
 use anyport_seal::Sealer;
+use anyport_service::Principal;
 use anyport_transport::http::{CredentialError, DpopSupport, Scheme};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::request::Parts;
@@ -18,13 +15,20 @@ use jsonwebtoken::{
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
-use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    algorithm::Algorithm, binding::Binding, cache::TokenHash, claims::Moment, jws::UnverifiedToken,
-    key_set::algorithms_of, limits::VerifierLimits, presented::Presented, refusal::invalid,
+    algorithm::Algorithm,
+    binding::Binding,
+    cache::TokenHash,
+    claims::Moment,
+    jws::UnverifiedToken,
+    key_set::algorithms_of,
+    limits::VerifierLimits,
+    presented::Presented,
+    refusal::invalid,
     refusal::unavailable,
+    used_proofs::{Refusal, UsedProofs},
 };
 
 /// Which tokens must be bound to a key.
@@ -55,15 +59,7 @@ pub(super) struct ProofChecker {
     /// Seals the nonces that proofs must have, if they must.
     nonces: Option<Sealer>,
     limits: VerifierLimits,
-    seen: Mutex<Seen>,
-    refusals: Counter,
-}
-
-/// The proofs of the last minutes.
-#[derive(Default)]
-struct Seen {
-    proofs: HashSet<TokenHash>,
-    order: VecDeque<(Instant, TokenHash)>,
+    used: UsedProofs,
 }
 
 #[derive(Deserialize)]
@@ -81,18 +77,19 @@ impl ProofChecker {
         policy: DpopPolicy,
         nonces: Option<Sealer>,
         limits: VerifierLimits,
-        refusals: Counter,
+        metrics: &Metrics,
     ) -> Self {
-        Self { policy, nonces, limits, seen: Mutex::default(), refusals }
+        Self { policy, nonces, limits, used: UsedProofs::new(limits, metrics) }
     }
 
     /// The algorithms by which proofs may be signed.
     pub(super) const ALGORITHMS: &[&str] =
         &["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 
-    /// Checks that the caller holds what its token is bound to.
+    /// Checks that `caller` holds what its token is bound to.
     pub(super) fn check(
         &self,
+        caller: &Principal,
         binding: &Binding,
         presented: &Presented<'_>,
         now: &Moment,
@@ -115,7 +112,10 @@ impl ProofChecker {
                     "the token is not bound to a key (cnf.jkt): present it with the scheme Bearer",
                 ));
             }
-            (Scheme::Dpop, Some(thumbprint)) => self.check_proof(thumbprint, presented, head, now)?,
+            (Scheme::Dpop, Some(thumbprint)) => {
+                let proof = self.check_proof(thumbprint, presented, head, now)?;
+                self.remember(proof, caller, now)?;
+            }
         }
         match &binding.certificate {
             Some(thumbprint) if presented.certificate() != Some(thumbprint) => Err(invalid(
@@ -125,14 +125,14 @@ impl ProofChecker {
         }
     }
 
-    /// RFC 9449, section 4.3, in its order; the `jti` is remembered only when all else is right.
+    /// RFC 9449, section 4.3, in its order. Returns what is remembered of the proof, since all but its `jti` is right.
     fn check_proof(
         &self,
         thumbprint: &str,
         presented: &Presented<'_>,
         head: &Parts,
         now: &Moment,
-    ) -> Result<(), CredentialError> {
+    ) -> Result<TokenHash, CredentialError> {
         let mut headers = head.headers.get_all("dpop").iter();
         let (Some(proof), None) = (headers.next(), headers.next()) else {
             return Err(wrong("the request must have one header DPoP"));
@@ -154,7 +154,7 @@ impl ProofChecker {
         if key != thumbprint {
             return Err(wrong("the proof is by another key than the token is bound to (cnf.jkt)"));
         }
-        self.remember(TokenHash::of(&claims.jti, thumbprint), now)
+        Ok(TokenHash::of(&claims.jti, thumbprint))
     }
 
     fn check_nonce(&self, nonce: Option<&str>, now: &Moment) -> Result<(), CredentialError> {
@@ -185,25 +185,12 @@ impl ProofChecker {
         self.limits.dpop_proof_age.saturating_sub(now.leeway).max(now.leeway)
     }
 
-    fn remember(&self, proof: TokenHash, now: &Moment) -> Result<(), CredentialError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { proofs, order } = &mut *seen;
-        while let Some((_, old)) = order.pop_front_if(|(until, _)| *until < now.instant) {
-            proofs.remove(&old);
-        }
-        if proofs.contains(&proof) {
-            return Err(wrong("the proof was used before (jti)"));
-        }
-        if proofs.len() >= self.limits.max_dpop_proofs {
-            self.refusals.increment();
-            return Err(unavailable(
-                "too many proofs are remembered (max_dpop_proofs)",
-                Duration::from_secs(10),
-            ));
-        }
-        proofs.insert(proof);
-        order.push_back((now.instant + self.past(now) + now.leeway, proof));
-        Ok(())
+    fn remember(&self, proof: TokenHash, caller: &Principal, now: &Moment) -> Result<(), CredentialError> {
+        let until = now.instant + self.past(now) + now.leeway;
+        self.used.note(proof, caller, now.instant, until).map_err(|refusal| match refusal {
+            Refusal::Used => wrong("the proof was used before (jti)"),
+            Refusal::Full(error) => error,
+        })
     }
 }
 

@@ -51,7 +51,7 @@ impl Fuzzed {
         if let Some(proof) = proof {
             head.headers.insert("dpop", proof);
         }
-        let credential = Credential { scheme, token: token.into() };
+        let credential = Credential::new(scheme, token);
         match self.verifiers.verify(&credential, &head, RESOURCE) {
             Verification::Ready(result) => Some(result),
             Verification::Pending(_) => None,

@@ -31,9 +31,6 @@ pub(super) struct VerificationKey {
     is_current: AtomicBool,
 }
 
-/// How many keys are tried for a token that does not name its key.
-const MAX_TRIED: usize = 8;
-
 impl KeySet {
     /// Reads a key set. Keys that do not verify signatures, or not by a known algorithm, are left out: an issuer may have others.
     ///
@@ -65,7 +62,7 @@ impl KeySet {
         let fits = move |key: &&Arc<VerificationKey>| {
             key.algorithms.contains(&algorithm) && id.is_none_or(|id| key.id.as_deref() == Some(id))
         };
-        self.keys.iter().filter(fits).take(MAX_TRIED)
+        self.keys.iter().filter(fits)
     }
 
     /// This set after `older`: the keys that are in both stay what they were, so that tokens which they have verified stay

@@ -1,6 +1,8 @@
 //! Where the keys of an issuer come from, and how long they are used.
 
 use std::{
+    collections::VecDeque,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -8,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyport_metrics::Counter;
+use anyport_metrics::{Counter, Metrics};
 use anyport_service::Clock;
 use anyport_transport::{client::http::Endpoint, http::CredentialError};
 use serde::Deserialize;
@@ -18,10 +20,11 @@ use tokio::{
 };
 
 use super::{
-    claims::Moment, key_set::KeySet, limits::VerifierLimits, refusal::invalid, refusal::unavailable,
-    remote::fetcher,
+    cache::TokenHash, claims::Moment, key_set::KeySet, limits::VerifierLimits, refusal::invalid,
+    refusal::unavailable, remote::fetcher,
 };
 use crate::{
+    client_address::network,
     discover::document,
     error::Error,
     fetch::{Fetcher, successful},
@@ -59,6 +62,7 @@ pub(super) struct KeySource {
     place: KeyPlace,
     limits: VerifierLimits,
     fetches: Counter,
+    refusals: Counter,
     clock: Clock,
     /// When [`KeySource::keys`] must be asked again even for tokens that were verified, in milliseconds of `clock`.
     due: AtomicU64,
@@ -70,10 +74,32 @@ struct State {
     set: Option<Fetched>,
     /// When the last attempt failed, if none has succeeded since.
     failed: Option<Instant>,
-    /// When an unknown key last caused a fetch.
-    sought: Option<Instant>,
+    /// The fetches that unknown keys have caused lately.
+    sought: VecDeque<Sought>,
     /// Ends when the present fetch does.
     running: Option<watch::Receiver<()>>,
+}
+
+/// A fetch that an unknown key has caused.
+struct Sought {
+    at: Instant,
+    by: Seeker,
+}
+
+/// For what an unknown key is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seeker {
+    /// The id of the key, as a hash.
+    id: TokenHash,
+    /// The network of the client.
+    network: IpAddr,
+}
+
+impl Seeker {
+    /// For a token with the key `id`, which a client of `address` presents.
+    pub(super) fn new(id: Option<&str>, address: Option<IpAddr>) -> Self {
+        Self { id: TokenHash::of(id.unwrap_or_default(), ""), network: network(address) }
+    }
 }
 
 struct Fetched {
@@ -105,10 +131,12 @@ impl Fetching {
 const RETRY: Duration = Duration::from_secs(5);
 
 impl KeySource {
-    pub(super) fn new(place: KeyPlace, limits: VerifierLimits, fetches: Counter) -> Self {
+    pub(super) fn new(place: KeyPlace, limits: VerifierLimits, metrics: &Metrics) -> Self {
+        let fetches = metrics.counter("anyport_key_set_fetches", "Fetches of key sets that verify tokens.");
+        let refusals = metrics.refusals("max_key_refetches");
         let due = if matches!(place, KeyPlace::Given(_)) { u64::MAX } else { 0 };
         let (clock, due) = (Clock::new(), AtomicU64::new(due));
-        Self { place, limits, fetches, clock, due, state: Mutex::default() }
+        Self { place, limits, fetches, refusals, clock, due, state: Mutex::default() }
     }
 
     /// Whether the keys that have verified a token may be gone by now, so that [`KeySource::keys`] must be asked.
@@ -152,12 +180,14 @@ impl KeySource {
     }
 
     /// What to do about a token, made at `iat` by its own word, whose key is not in the set: wait for the set to be fetched again.
-    /// That happens once in `key_refetch_interval`, however many tokens there are.
+    /// That happens once in `key_refetch_interval` for each key and each client, and `max_key_refetches` times for all: a client that
+    /// makes keys up does not keep others from having a new one fetched.
     ///
     /// # Errors
     /// [`CredentialError::Invalid`], or [`CredentialError::Unavailable`] if the key may be newer than the set.
     pub(super) fn seek(
         self: &Arc<Self>,
+        seeker: Seeker,
         iat: Option<f64>,
         now: &Moment,
     ) -> Result<Fetching, CredentialError> {
@@ -165,26 +195,25 @@ impl KeySource {
             return Err(unknown_key());
         }
         let mut state = self.lock();
-        let interval = self.limits.key_refetch_interval;
-        let since = state.sought.map(|at| now.instant.saturating_duration_since(at));
-        match since {
-            Some(since) if since < interval && state.running().is_none() => {
+        match state.may_seek_in(seeker, &self.limits, now.instant) {
+            Some(wait) if state.running().is_none() => {
+                if wait.is_of_all {
+                    self.refusals.increment();
+                }
                 // The set is known to have been whole when the token was made, unless the token is younger than it.
                 let fetched = state.set.as_ref().map(|set| seconds(set.wall));
                 let is_younger =
                     iat.zip(fetched).is_some_and(|(iat, at)| iat + now.leeway.as_secs_f64() >= at);
                 match is_younger || state.failed.is_some() {
-                    true => Err(unavailable(
-                        "the key of the token is not known yet",
-                        interval.saturating_sub(since),
-                    )),
+                    true => Err(unavailable("the key of the token is not known yet", wait.time)),
                     false => Err(unknown_key()),
                 }
             }
-            _ => {
-                let fetching = self.start(&mut state);
-                state.sought = Some(now.instant);
-                Ok(fetching)
+            waits => {
+                if waits.is_none() {
+                    state.sought.push_back(Sought { at: now.instant, by: seeker });
+                }
+                Ok(self.start(&mut state))
             }
         }
     }
@@ -276,7 +305,28 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The part of its life after which a set is fetched again.
 const REFRESH_AT: f32 = 0.9;
 
+/// How long an unknown key is not looked for.
+struct SeekPause {
+    time: Duration,
+    /// Whether that is since the limit of all clients was reached.
+    is_of_all: bool,
+}
+
 impl State {
+    /// The time until an unknown key may cause a fetch for `seeker`; `None` if it may now.
+    fn may_seek_in(&mut self, seeker: Seeker, limits: &VerifierLimits, now: Instant) -> Option<SeekPause> {
+        let interval = limits.key_refetch_interval;
+        let age = |sought: &Sought| now.saturating_duration_since(sought.at);
+        while self.sought.pop_front_if(|oldest| age(oldest) >= interval).is_some() {}
+        let is_same = |sought: &&Sought| sought.by.id == seeker.id || sought.by.network == seeker.network;
+        let pause = |sought: &Sought, is_of_all| SeekPause { time: interval - age(sought), is_of_all };
+        if let Some(last) = self.sought.iter().rfind(is_same) {
+            return Some(pause(last, false));
+        }
+        let is_full = self.sought.len() >= limits.max_key_refetches;
+        self.sought.front().filter(|_| is_full).map(|oldest| pause(oldest, true))
+    }
+
     fn running(&self) -> Option<watch::Receiver<()>> {
         // A task that panicked has dropped its side without a result.
         self.running.clone().filter(|running| running.has_changed().is_ok())

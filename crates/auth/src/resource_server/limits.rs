@@ -34,13 +34,27 @@ anyport_protocol::limits! {
         #[default(10 minutes)]
         #[limit(Seconds "key_set_max_age", note = " of a key set", beyond = "it is fetched again")]
         pub key_set_max_age: Duration,
-        /// The time between two fetches that an unknown key causes, and between two attempts to fetch.
+        /// The time between two fetches that one unknown key, or one client with unknown keys, causes, and between two attempts to fetch.
         #[default(30 s)]
         #[limit(
-            Seconds "key_refetch_interval", note = " between two fetches for keys that are unknown",
+            Seconds "key_refetch_interval", note = " between two fetches for one unknown key, and between two for unknown keys of one client",
             beyond = "401 `invalid_token`, or 503 for a token that is younger than the last fetch"
         )]
         pub key_refetch_interval: Duration,
+        /// The number of fetches that unknown keys cause within `key_refetch_interval`.
+        #[default(8)]
+        #[limit(
+            Count "max_key_refetches", note = " fetches for keys that are unknown within `key_refetch_interval`, for each issuer",
+            beyond = "401 `invalid_token`, or 503 for a token that is younger than the last fetch"
+        )]
+        pub max_key_refetches: usize,
+        /// The number of keys that are tried for a token that does not name its key.
+        #[default(16)]
+        #[limit(
+            Count "max_keys_tried", note = " that are tried for a token that does not name its key (`kid`)",
+            beyond = "401 `invalid_token`"
+        )]
+        pub max_keys_tried: usize,
         /// How long a key set is used if it cannot be fetched again.
         #[default(1 hour)]
         #[limit(Seconds "key_set_stale", note = " of a key set that cannot be fetched again", beyond = "503")]
@@ -73,6 +87,13 @@ anyport_protocol::limits! {
             beyond = "503 with `Retry-After`"
         )]
         pub max_introspections: usize,
+        /// The number of tokens of one client within a minute that an authorization server does not accept.
+        #[default(60)]
+        #[limit(
+            Count "max_refused_introspections", note = " tokens within a minute that one client presents and the authorization server refuses",
+            beyond = "503 with `Retry-After` for its tokens that are not known yet, until the minute is over"
+        )]
+        pub max_refused_introspections: usize,
         /// How long the identifier of a DPoP proof is remembered.
         #[default(5 minutes)]
         #[limit(
@@ -87,6 +108,13 @@ anyport_protocol::limits! {
             beyond = "503 with `Retry-After`, until older ones are forgotten"
         )]
         pub max_dpop_proofs: usize,
+        /// The number of DPoP proofs of one caller that are remembered.
+        #[default(20_000)]
+        #[limit(
+            Count "max_dpop_proofs_per_caller", note = " DPoP proofs of one caller whose `jti` is remembered",
+            beyond = "503 with `Retry-After` for this caller, until older ones are forgotten"
+        )]
+        pub max_dpop_proofs_per_caller: usize,
         /// How far the clock of a caller or an authorization server may be off.
         #[default(60 s)]
         #[limit(Seconds "clock_leeway", note = " between clocks", at_least = 0, beyond = "401 `invalid_token`")]

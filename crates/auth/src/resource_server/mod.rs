@@ -5,7 +5,8 @@
 //! can read, [`ApiKeys`] for keys of our own. [`Verifiers`] chooses one of several for each token, by the token's form and issuer.
 //!
 //! # Layout
-//! - What is believed of a token: `jws` (its form), `claims`, `scopes`, `binding` (`cnf`), `dpop` (proofs).
+//! - What is believed of a token: `jws` (its form), `claims`, `scopes`, `binding` (`cnf`), `dpop` (proofs), `used_proofs` (which must not be used
+//!   twice).
 //! - Whose signature it is: [`Algorithm`], `key_set`, `key_source` (fetching, rotation).
 //! - What is remembered: `cache`. What the verifiers of one issuer have in common: `policy`, `configured`.
 //! - What says something else than what a caller may do: `signed_token`.
@@ -36,6 +37,7 @@ mod shared_secret;
 mod signed_token;
 #[cfg(test)]
 pub(crate) mod tests;
+mod used_proofs;
 mod verifiers;
 
 pub use self::{

@@ -12,7 +12,7 @@ use super::{
     claims::Claims,
     error::ConfigError,
     jws::UnverifiedToken,
-    key_source::{KeyPlace, KeySource, Keys, NamedBy, RemoteKeys},
+    key_source::{KeyPlace, KeySource, Keys, NamedBy, RemoteKeys, Seeker},
     limits::VerifierLimits,
     policy::TokenPolicy,
     refusal::invalid,
@@ -65,11 +65,9 @@ impl SignedTokens {
             named_by,
             endpoint: config.endpoint.cloned().unwrap_or(own),
         }));
-        let fetches =
-            config.metrics.counter("anyport_key_set_fetches", "Fetches of key sets that verify tokens.");
         let policy =
             TokenPolicy { limits: config.limits, clock: config.clock.clone(), ..TokenPolicy::default() };
-        let keys = Arc::new(KeySource::new(place, config.limits, fetches));
+        let keys = Arc::new(KeySource::new(place, config.limits, config.metrics));
         Ok(Self { issuer: config.issuer.to_owned(), types: config.types, keys, policy })
     }
 
@@ -117,7 +115,8 @@ impl SignedTokens {
                     continue;
                 }
             };
-            if keys.find(id, algorithm).any(|key| token.is_signed_by(&key.key)) {
+            let tried = keys.find(id, algorithm).take(self.policy.limits.max_keys_tried);
+            if tried.into_iter().any(|key| token.is_signed_by(&key.key)) {
                 return Ok(());
             }
             if id.is_some() && keys.find(id, algorithm).next().is_some() {
@@ -126,7 +125,7 @@ impl SignedTokens {
             if was_sought {
                 break;
             }
-            self.keys.seek(claims.iat, &now)?.done().await;
+            self.keys.seek(Seeker::new(id, None), claims.iat, &now)?.done().await;
             was_sought = true;
         }
         Err(self.keys.still_unknown())

@@ -1,9 +1,20 @@
+use std::fmt;
+
 use anyport_transport::http::{Credential, CredentialVerifier, DpopSupport, Verification};
 use http::request::Parts;
+use tokio::time::Instant;
 
 use super::{
-    api_keys::ApiKeys, api_keys::is_api_key, error::ConfigError, introspection::Introspection,
-    jws::claimed_issuer, jwt::Jwt, refusal::invalid, shared_secret::SharedSecretJwt,
+    api_keys::ApiKeys,
+    api_keys::is_api_key,
+    cache::{TokenCache, TokenHash},
+    error::ConfigError,
+    introspection::Introspection,
+    jws::claimed_issuer,
+    jwt::Jwt,
+    limits::VerifierLimits,
+    refusal::invalid,
+    shared_secret::SharedSecretJwt,
 };
 use crate::authorization_server::IssuedTokens;
 
@@ -19,7 +30,22 @@ pub struct Verifiers {
     introspection: Option<Introspection>,
     api_keys: Option<ApiKeys>,
     issued: Option<IssuedTokens>,
+    known: KnownChoices,
 }
+
+/// Which verifier a token has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    ApiKeys,
+    Issued,
+    /// The one of this number.
+    Jwt(usize),
+    SharedSecret,
+    Introspection,
+}
+
+/// The choices for tokens that were verified: to read the issuer of a token costs more than all else of a cached one.
+struct KnownChoices(TokenCache<Choice>);
 
 impl Verifiers {
     /// None yet: every token is refused.
@@ -95,29 +121,47 @@ impl Verifiers {
         }
     }
 
-    /// The verifier of signed tokens that claim this issuer.
-    fn of_issuer(&self, issuer: Option<&str>) -> Option<&dyn CredentialVerifier> {
-        if let Some(jwt) = self.jwts.iter().find(|jwt| Some(jwt.issuer()) == issuer) {
-            return Some(jwt);
+    /// Which verifier has the signed tokens that claim this issuer.
+    fn of_issuer(&self, issuer: Option<&str>) -> Option<Choice> {
+        if let Some(number) = self.jwts.iter().position(|jwt| Some(jwt.issuer()) == issuer) {
+            return Some(Choice::Jwt(number));
         }
-        if let Some(secret) = self.shared_secret.as_ref().filter(|secret| secret.issuer_of_tokens() == issuer)
-        {
-            return Some(secret);
+        if self.shared_secret.as_ref().is_some_and(|secret| secret.issuer_of_tokens() == issuer) {
+            return Some(Choice::SharedSecret);
         }
         let introspection = self.introspection.as_ref();
-        introspection.filter(|one| Some(one.issuer()) == issuer).map(|one| one as &dyn CredentialVerifier)
+        introspection.filter(|one| Some(one.issuer()) == issuer).map(|_| Choice::Introspection)
     }
 
-    fn choose(&self, token: &str) -> Option<&dyn CredentialVerifier> {
+    /// Which verifier a token has, by its form and the issuer that it claims.
+    fn choose(&self, token: &str) -> Option<Choice> {
         if is_api_key(token) {
-            return self.api_keys.as_ref().map(|keys| keys as &dyn CredentialVerifier);
+            return Some(Choice::ApiKeys);
         }
         if IssuedTokens::is_one(token) {
-            return self.issued.as_ref().map(|issued| issued as &dyn CredentialVerifier);
+            return Some(Choice::Issued);
         }
         match claimed_issuer(token) {
             Some(issuer) => self.of_issuer(issuer.as_deref()),
-            None => self.introspection.as_ref().map(|one| one as &dyn CredentialVerifier),
+            None => Some(Choice::Introspection),
+        }
+    }
+
+    /// The same from memory, if the token was verified before.
+    fn chosen(&self, token: &str) -> Option<Choice> {
+        self.known.0.get(&TokenHash::of(token, ""), Instant::now()).or_else(|| self.choose(token))
+    }
+
+    fn verifier(&self, choice: Choice) -> Option<&dyn CredentialVerifier> {
+        fn verifier<V: CredentialVerifier>(one: Option<&V>) -> Option<&dyn CredentialVerifier> {
+            one.map(|one| one as &dyn CredentialVerifier)
+        }
+        match choice {
+            Choice::ApiKeys => verifier(self.api_keys.as_ref()),
+            Choice::Issued => verifier(self.issued.as_ref()),
+            Choice::Jwt(number) => verifier(self.jwts.get(number)),
+            Choice::SharedSecret => verifier(self.shared_secret.as_ref()),
+            Choice::Introspection => verifier(self.introspection.as_ref()),
         }
     }
 
@@ -129,33 +173,27 @@ impl Verifiers {
 
 impl CredentialVerifier for Verifiers {
     fn verify(&self, credential: &Credential, head: &Parts, resource: &str) -> Verification {
-        match self.choose(&credential.token) {
-            Some(verifier) => verifier.verify(credential, head, resource),
-            None => unknown(),
+        let (hash, now) = (TokenHash::of(&credential.token, ""), Instant::now());
+        let known = self.known.0.get(&hash, now);
+        let Some(choice) = known.or_else(|| self.choose(&credential.token)) else { return unknown() };
+        let Some(verifier) = self.verifier(choice) else { return unknown() };
+        let verification = verifier.verify(credential, head, resource);
+        if known.is_none() && matches!(verification, Verification::Ready(Ok(_))) {
+            let VerifierLimits { token_cache, max_cached_tokens, .. } = VerifierLimits::default();
+            self.known.0.insert(hash, choice, now + token_cache, max_cached_tokens);
         }
+        verification
     }
 
     fn verify_again(&self, credential: &Credential, resource: &str) -> Verification {
-        match self.choose(&credential.token) {
+        match self.chosen(&credential.token).and_then(|choice| self.verifier(choice)) {
             Some(verifier) => verifier.verify_again(credential, resource),
             None => unknown(),
         }
     }
 
     fn issuer_of(&self, credential: &Credential) -> Option<&str> {
-        let token = &credential.token;
-        if is_api_key(token) {
-            return None;
-        }
-        let introspection = || self.introspection.as_ref().map(Introspection::issuer);
-        match claimed_issuer(token) {
-            Some(issuer) => {
-                let jwt = self.jwts.iter().map(Jwt::issuer).find(|known| Some(*known) == issuer.as_deref());
-                // A secret that both sides know is no authorization server.
-                jwt.or_else(|| introspection().filter(|known| Some(*known) == issuer.as_deref()))
-            }
-            None => introspection(),
-        }
+        self.verifier(self.chosen(&credential.token)?)?.issuer_of(credential)
     }
 
     fn authorization_servers(&self) -> Vec<String> {
@@ -163,9 +201,10 @@ impl CredentialVerifier for Verifiers {
         issued.chain(self.all().flat_map(CredentialVerifier::authorization_servers)).collect()
     }
 
-    /// [`DpopSupport::Required`] only if no verifier takes other tokens: API keys and tokens of a shared secret are never bound.
+    /// [`DpopSupport::Required`] only if no verifier takes other tokens: API keys, tokens of a shared secret and tokens of our own
+    /// authorization server are never bound.
     fn dpop_support(&self) -> DpopSupport {
-        let has_bearers = self.api_keys.is_some() || self.shared_secret.is_some();
+        let has_bearers = self.api_keys.is_some() || self.shared_secret.is_some() || self.issued.is_some();
         let of_each = || self.all().map(CredentialVerifier::dpop_support);
         match of_each().max().unwrap_or_default() {
             DpopSupport::Required if has_bearers || of_each().any(|one| one != DpopSupport::Required) => {
@@ -177,6 +216,18 @@ impl CredentialVerifier for Verifiers {
 
     fn dpop_algorithms(&self) -> &[&str] {
         self.all().next().map_or(&[], CredentialVerifier::dpop_algorithms)
+    }
+}
+
+impl Default for KnownChoices {
+    fn default() -> Self {
+        Self(TokenCache::new())
+    }
+}
+
+impl fmt::Debug for KnownChoices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KnownChoices")
     }
 }
 

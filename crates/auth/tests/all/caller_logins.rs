@@ -28,7 +28,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::Servers;
+use crate::support::{Servers, Time};
 
 const URL: &str = "https://mcp.example.com";
 const PASSWORD: &str = "correct horse battery";
@@ -54,6 +54,8 @@ struct Gateway {
 struct Stored {
     store: Arc<dyn Store>,
     vault: Vault,
+    /// The time of sign-ins.
+    time: Time,
 }
 
 impl Stored {
@@ -62,7 +64,7 @@ impl Stored {
         for name in ["ada", "bob"] {
             LocalUserRecords::new(store.clone()).add(name, &Secret::new(PASSWORD), None).await.unwrap();
         }
-        Self { store, vault: Vault::in_memory().unwrap() }
+        Self { store, vault: Vault::in_memory().unwrap(), time: Time::new() }
     }
 
     async fn gateway(&self, servers: &Servers, limits: CallerLoginLimits) -> Gateway {
@@ -80,11 +82,13 @@ impl Stored {
         let logins = CallerLogins::new(URL, sealer, limits, &metrics);
         let client = ClientOptions { redirect_uri: Some(logins.redirect_uri()), ..ClientOptions::default() };
         let options = SignInOptions { client, ..SignInOptions::default() };
-        let (far, vault) = (servers.endpoint(), self.vault.clone());
+        let (far, vault, clock) = (servers.endpoint(), self.vault.clone(), self.time.clock());
         logins.add(LoginServer {
             name: "far".into(),
             title: "Far <b>".into(),
-            sign_in: Arc::new(move |account| SignIn::new(&far, account, vault.clone(), options.clone())),
+            sign_in: Arc::new(move |account| {
+                Ok(SignIn::new(&far, account, vault.clone(), options.clone())?.clock(clock.clone()))
+            }),
         });
         let routes = server.routes().into_iter().chain(connect_routes(&logins, &server));
         let config = Config::default().public_url(Some(public_url)).routes(routes.collect::<Vec<_>>());
@@ -298,15 +302,14 @@ async fn a_restart_in_the_middle_keeps_the_page_and_ends_the_login() {
 #[tokio::test]
 async fn a_caller_is_asked_anew_when_the_server_takes_the_login_back() {
     let (servers, stored) = (Servers::start().await, Stored::new().await);
-    servers.known(|known| known.life = 0);
     let gateway = stored.gateway(&servers, CallerLoginLimits::default()).await;
     let (page, mut browser) = (gateway.page(&gateway.ada), Browser::default());
     let back = browser.come_back(&gateway, &page, "ada").await;
     assert_eq!(browser.get(&gateway, &back).await.status(), 200);
     servers.known(|known| known.refresh.clear());
+    stored.time.advance(3600);
     let login = gateway.login(&gateway.ada);
     assert!(!login.is_signed_in().await && login.needs_login());
-    servers.known(|known| known.life = 3600);
     let back = browser.come_back(&gateway, &page, "ada").await;
     assert_eq!(browser.get(&gateway, &back).await.status(), 200);
     assert!(login.is_signed_in().await, "the login that was there uses the new one");

@@ -37,6 +37,19 @@ async fn a_short_token_is_renewed_in_its_last_fifth() {
     }
 }
 
+#[tokio::test]
+async fn a_token_of_no_life_is_renewed_when_it_is_refused() {
+    let (servers, vault, time) = (Servers::start().await, Vault::in_memory().unwrap(), Time::new());
+    servers.known(|known| known.life = 0);
+    let sign_in = servers.sign_in(&vault, &time).user_agent(Browser);
+    for _ in 0..5 {
+        assert_eq!((ask(&sign_in).await, sign_in.state()), (200, SignInState::SignedIn));
+    }
+    assert_eq!(servers.known(|known| known.refreshes), 0);
+    servers.known(|known| known.access.clear());
+    assert_eq!((ask(&sign_in).await, servers.known(|known| known.refreshes)), (200, 1));
+}
+
 /// Lines that were pasted.
 struct Pasted(Mutex<Vec<&'static str>>);
 

@@ -4,11 +4,13 @@ mod arguments;
 mod banner;
 mod probe;
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use anyport::layer::Layer as _;
+use anyport_auth::DEFAULT_ACCOUNT;
 use anyport_protocol::Revision;
+use anyport_service::Service;
 use anyport_transport::{
     client::{self, ConnectOptions},
     http::FurtherEndpoints,
@@ -23,9 +25,10 @@ use self::{
 use crate::{
     listen::{self, Limits, Transport},
     logging,
+    login_help::LoginHelp,
     program::{self, Missing},
     sign_in::with_login,
-    target::{Server, Surroundings, Target},
+    target::{Server, Surroundings, Target, login_command_of},
     upstream_factory::{self, UpstreamFactory, UpstreamOptions},
     upstream_limits::CallDeadlines,
 };
@@ -50,6 +53,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
     let limits = &factory.limits;
     let deadlines = CallDeadlines { first_byte: None, silent: arguments.server.call_timeout(), max: None };
+    let login_help = login_help(arguments, target);
     let bridge = factory.bridge(UpstreamOptions {
         name: &target.name,
         server: &target.server,
@@ -63,19 +67,18 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         handshakes: 1,
         idle_stop: None,
         entry: None,
+        login_help: login_help.as_ref().map(LoginHelp::text),
         is_of_caller: false,
     });
     let upstream = bridge.upstream().clone();
     let (closed, ended) = (upstream.clone(), upstream);
-    let serving = anyport::serve::serve_service(upstream_factory::layered(
-        factory.timeout(&bridge, deadlines).layer(bridge),
-        limits,
-        &factory.metrics,
-    ))
-    // Ends the listen streams, which have no end of their own.
-    .on_stopping(move |_| closed.close())
-    // What was started for us ends with us.
-    .on_stopped(async move || ended.shut_down().await);
+    let service: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge));
+    let service = LoginHelp::around(login_help, service);
+    let serving = anyport::serve::serve_service(upstream_factory::layered(service, limits, &factory.metrics))
+        // Ends the listen streams, which have no end of their own.
+        .on_stopping(move |_| closed.close())
+        // What was started for us ends with us.
+        .on_stopped(async move || ended.shut_down().await);
     // A client on standard input calls at once.
     let is_probed = is_listening(arguments)
         && !matches!(target.server, Server::Command { .. })
@@ -112,6 +115,21 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         }
     })
     .await
+}
+
+/// What clients are told to do where only a login at the server helps; `None` if no login does.
+fn login_help(arguments: &Arguments, target: &Target) -> Option<LoginHelp> {
+    let command = login_command_of(target)?;
+    if arguments.listen.is_shared() {
+        return Some(LoginHelp::for_others(&target.name));
+    }
+    let is_used = arguments.server.account.is_some() || !is_listening(arguments);
+    Some(match is_used {
+        true => LoginHelp::new(&format!("sign in: {command}; then call again")),
+        false => LoginHelp::new(&format!(
+            "sign in: {command}; and start the bridge with --account {DEFAULT_ACCOUNT}"
+        )),
+    })
 }
 
 /// Whether clients reach the bridge in other ways than by standard input.

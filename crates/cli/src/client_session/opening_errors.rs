@@ -59,7 +59,7 @@ fn user_error(
         UserError::new(Exit::Unreachable, words(error, server), help)
     };
     match error {
-        ConnectError::Unauthorized { at, challenge } => {
+        ConnectError::Unauthorized { at, challenge, .. } => {
             access::unauthorized(at, None, challenge.as_deref(), (credential, login))
         }
         ConnectError::Forbidden { challenge, .. } => {

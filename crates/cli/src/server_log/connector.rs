@@ -45,6 +45,11 @@ impl LoggedConnector {
 }
 
 impl LoggedConnector {
+    /// Sets what errors say is to be done where only a login helps.
+    pub(crate) fn login_help(self, help: Option<Arc<str>>) -> Self {
+        Self { inner: self.inner.login_help(help), ..self }
+    }
+
     /// Sets how often a server is connected that goes away before its handshake is over.
     pub(crate) fn handshakes(self, handshakes: u32) -> Self {
         Self { inner: self.inner.handshakes(handshakes), ..self }

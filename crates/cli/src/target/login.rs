@@ -11,7 +11,7 @@ use anyport_config::{
     gateway::{self, AuthConfig, PkceSupport, ResourceParameter, UpstreamAuth, UpstreamConfig},
 };
 
-use super::{redact::SecretValue, upstream_fault::UpstreamFault};
+use super::{Target, redact::SecretValue, server::Server, upstream_fault::UpstreamFault};
 use crate::{
     render::safe,
     secret_source::{InvalidSecretSource, SecretSource},
@@ -29,6 +29,18 @@ pub(crate) struct LoginSettings {
 /// The command that signs in to the server `name` of `file`, which says more of the login than a URL does.
 pub(crate) fn login_command(file: &Path, name: &str) -> String {
     format!("anyport login {}", safe::word(&format!("{}#{name}", file.display())))
+}
+
+/// The command that signs in to the server of `target`; `None` if it is none of HTTP, or is sent a credential of another kind.
+pub(crate) fn login_command_of(target: &Target) -> Option<String> {
+    let Server::Http { headers, .. } = &target.server else { return None };
+    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+        return None;
+    }
+    Some(match &target.found {
+        Some(file) => login_command(file, &target.name),
+        None => format!("anyport login {}", safe::word(&target.server.to_string())),
+    })
 }
 
 /// The keys whose values are places of secrets.

@@ -29,7 +29,9 @@ pub(crate) use anyport_config::Surroundings;
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::{env_file_fault, resolved},
-    login::{LoginSettings, check_users, exchange, exchange_issuer, login_command, of_callers},
+    login::{
+        LoginSettings, check_users, exchange, exchange_issuer, login_command, login_command_of, of_callers,
+    },
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{COVER, HiddenTokens, HiddenWhileUsed, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},

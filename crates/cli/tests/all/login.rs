@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::support::{
     Ended, Program, anyport, folder,
     http::{Answer, Server},
-    modern,
+    initialize, legacy, modern,
     scripted::{self, Asked, Scripted},
     to_the_end, until,
 };
@@ -596,6 +596,61 @@ fn write_file(guarded: &Guarded, keys: &str) {
 
 const CLIENT: &str =
     "auth = \"client_credentials\"\nclient_id = \"client-1\"\nclient_secret = \"file:secret\"";
+
+#[track_caller]
+fn says(answer: &Value, help: &str) {
+    let error = &answer["error"];
+    assert!(error["message"].as_str().is_some_and(|message| message.contains(help)), "{help}: {answer}");
+    assert_eq!((&error["code"], &error["data"]["reason"]), (&json!(-32603), &json!("upstream_down")));
+}
+
+#[test]
+fn clients_of_a_bridge_or_gateway_learn_the_command_that_signs_in() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    let start = |arguments: &[&str]| Program::start(guarded.command(arguments));
+    let look = |name: &str| json!({"name": name, "arguments": {}});
+    let command = format!("sign in: anyport login {url}; then call again");
+    says(&start(&["bridge", "--stdio", &url]).call(&modern(1, "tools/call", look("look"))), &command);
+    says(&start(&["bridge", "--stdio", &url]).call(&initialize(1, "2025-11-25")), &command);
+    for (keys, help) in [
+        ("auth = \"oauth\"", "sign in: anyport login "),
+        ("", "give it a token with `bearer`, or `auth = \"oauth\"` and sign in: anyport login "),
+    ] {
+        write_file(&guarded, keys);
+        let mut gateway = start(&["serve", "--stdio"]);
+        let answer = gateway.call(&modern(1, "tools/call", look("guarded_look")));
+        says(&answer, help);
+        says(&answer, "anyport.toml#guarded");
+        let mut gateway = start(&["serve", "--stdio"]);
+        assert!(gateway.call(&initialize(1, "2025-06-18"))["result"].is_object());
+        gateway.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        says(&gateway.call(&legacy(2, "tools/call", look("guarded_look"))), help);
+    }
+    // What the file is called is nothing for callers from elsewhere.
+    let mut gateway = start(&["serve", "--port", "0", "--allow-host", "mcp.example.com"]);
+    let answer = gateway.server().post(&modern(1, "tools/call", look("guarded_look")), &[]).json();
+    says(&answer, "whoever runs this server signs in to guarded");
+    assert!(!answer.to_string().contains("anyport.toml"), "{answer}");
+}
+
+/// A session that has begun is told as well.
+#[test]
+fn a_client_learns_the_command_when_the_login_is_taken_back_meanwhile() {
+    let guarded = Guarded::start();
+    let url = guarded.server.url();
+    assert_eq!(guarded.log_in(&[]).code, Some(0));
+    let mut bridge = Program::start(guarded.command(&["bridge", "--stdio", &url]));
+    let look = || modern(1, "tools/call", json!({"name": "look", "arguments": {}}));
+    assert!(bridge.call(&look())["result"].is_object());
+    guarded.known(|known| {
+        known.access.clear();
+        known.refresh.clear();
+    });
+    let refused = bridge.call(&look());
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("sign in: anyport login {url}")), "{refused}");
+}
 
 #[test]
 fn a_client_of_a_file_needs_no_user() {

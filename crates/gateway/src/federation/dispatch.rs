@@ -58,12 +58,12 @@ fn list(endpoint: &Arc<Endpoint>, kind: ListKind, request: &Request, context: &C
     let view = endpoint.view(context);
     let cursor = request.params.member("cursor").filter(|cursor| !cursor.is_null());
     if view.is_settled(kind) {
-        return Reply::ready(view.page(kind, cursor.as_ref(), &endpoint.meta));
+        return Reply::ready(endpoint.page(&view, kind, cursor.as_ref(), context.principal()));
     }
-    let endpoint = endpoint.clone();
+    let (endpoint, principal) = (endpoint.clone(), context.principal().clone());
     Reply::future(async move {
         view.first(kind, endpoint.shared.limits.first_list_wait).await;
-        view.page(kind, cursor.as_ref(), &endpoint.meta).into()
+        endpoint.page(&view, kind, cursor.as_ref(), &principal).into()
     })
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use anyport_protocol::{Error, Raw, Revision, json::Splice, meta::key::SERVER_INFO};
-use anyport_service::Context;
+use anyport_service::{Context, Principal};
 use bytestring::ByteString;
 
 use super::{
+    cursor::Cursors,
     list_kind::ListKind,
     member::MemberEntry,
     naming::NameKind,
@@ -29,6 +30,8 @@ pub(super) struct Endpoint {
     /// Whether other tools stand before its own, so that clients receive another list of these.
     pub(super) is_searched: bool,
     pub(super) revisions: Arc<[Revision]>,
+    /// The name of the virtual server; `None` for the whole federation.
+    virtual_server: Option<String>,
     views: Views,
 }
 
@@ -51,7 +54,23 @@ impl Endpoint {
     ) -> Self {
         let meta = Splice::new().with(SERVER_INFO, &identity).finish();
         let views = Views::new(shared.clone(), selection.clone());
-        Self { shared, selection, identity, meta, instructions, is_searched, revisions, views }
+        let virtual_server = None;
+        Self {
+            shared,
+            selection,
+            identity,
+            meta,
+            instructions,
+            is_searched,
+            revisions,
+            virtual_server,
+            views,
+        }
+    }
+
+    /// The same as the endpoint of the virtual server `name`, or of the whole federation.
+    pub(super) fn of_virtual_server(self, name: Option<String>) -> Self {
+        Self { virtual_server: name, ..self }
     }
 
     /// The same members, introduced as `identity` with `instructions`.
@@ -62,7 +81,9 @@ impl Endpoint {
         is_searched: bool,
     ) -> Self {
         let (shared, selection) = (self.shared.clone(), self.selection.clone());
-        Self::new(shared, selection, identity, instructions, is_searched, self.revisions.clone())
+        let revisions = self.revisions.clone();
+        Self::new(shared, selection, identity, instructions, is_searched, revisions)
+            .of_virtual_server(self.virtual_server.clone())
     }
 
     /// Whether clients cannot tell it from `other`, which has the same members.
@@ -78,6 +99,21 @@ impl Endpoint {
         self.views.of(context)
     }
 
+    /// A page of a list of `view` for `principal`.
+    ///
+    /// # Errors
+    /// -32602 for a cursor that this list did not give to this caller.
+    pub(super) fn page(
+        &self,
+        view: &View,
+        kind: ListKind,
+        cursor: Option<&Raw>,
+        principal: &Principal,
+    ) -> Result<Raw, Error> {
+        let cursors = Cursors::new(&self.shared.sealer, self.virtual_server.as_deref(), principal);
+        view.page(kind, cursor, &self.meta, &cursors)
+    }
+
     /// The only member, if everything passes as it is.
     pub(super) fn sole(&self) -> Option<Arc<MemberEntry>> {
         let is_plain = self.instructions.is_none() && self.selection.is_all();
@@ -86,7 +122,8 @@ impl Endpoint {
 
     /// Where the name of a tool or prompt leads, as far as the lists are known.
     ///
-    /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item.
+    /// A name with the prefix of a member whose list is not known leads there: its server says whether it has such an item. Where
+    /// some items need scopes of their own, only the list says which one it is.
     ///
     /// # Errors
     /// If the tool or prompt is held back.
@@ -105,6 +142,7 @@ impl Endpoint {
         let open = view.unknown(list).into_iter().filter(|member| !member.core.is_strict());
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
+            let own = Some(own).filter(|own| member.naming.may_be_unlisted(kind, own))?;
             Some(Target { member, own: own.into(), listed: None })
         }))
     }

@@ -11,7 +11,8 @@ use bytestring::ByteString;
 use foldhash::fast::RandomState;
 
 use super::{
-    cursor, definition,
+    cursor::Cursors,
+    definition,
     held::HeldItem,
     list_kind::ListKind,
     member::MemberEntry,
@@ -34,7 +35,8 @@ pub(super) struct Merged {
     pub(super) collisions: Vec<Collision>,
     /// The smallest `ttlMs` of the members.
     ttl: Duration,
-    /// Pages that begin at multiples of the page size, fresh and stale; the whole list is the first of pages without end.
+    /// Pages that begin at multiples of the page size, fresh and stale, without their cursors; the whole list is the first of pages
+    /// without end.
     pages: Vec<[OnceLock<Raw>; 2]>,
     whole: [OnceLock<Raw>; 2],
     size: usize,
@@ -58,6 +60,7 @@ pub(super) struct PageContext<'a> {
     /// `_meta` of the result.
     pub(super) meta: &'a Raw,
     pub(super) is_stale: bool,
+    pub(super) cursors: &'a Cursors<'a>,
 }
 
 /// A member, and its list, if it is known.
@@ -165,17 +168,21 @@ impl Merged {
     pub(super) fn page(&self, cursor: Option<&Raw>, context: &PageContext<'_>) -> Result<Raw, Error> {
         let start = match cursor {
             None => 0,
-            Some(cursor) => cursor::start(cursor, context.kind, &self.lines).ok_or_else(|| {
+            Some(cursor) => context.cursors.start(cursor, context.kind, &self.lines).ok_or_else(|| {
                 Error::invalid_params("invalid cursor: it is none of this list; list again from the start")
             })?,
         };
+        let write = || self.write(start, self.size, context);
         let ready = self.pages.get(start / self.size).filter(|_| start.is_multiple_of(self.size));
-        Ok(match ready {
-            Some(ready) => ready[usize::from(context.is_stale)]
-                .get_or_init(|| self.write(start, self.size, context))
-                .clone(),
-            None => self.write(start, self.size, context),
-        })
+        let page = match ready {
+            Some(ready) => ready[usize::from(context.is_stale)].get_or_init(write).clone(),
+            None => write(),
+        };
+        let end = start.saturating_add(self.size);
+        match self.lines.get(..end).and_then(<[_]>::last).filter(|_| end < self.lines.len()) {
+            Some((last, _)) => Ok(with_cursor(&page, &context.cursors.after(context.kind, end, last)?)),
+            None => Ok(page),
+        }
     }
 
     /// The whole list on one page.
@@ -201,11 +208,6 @@ impl Merged {
             out.extend_from_slice(line.as_str().as_bytes());
         }
         out.extend_from_slice(b"]");
-        if let Some((last, _)) = lines.last().filter(|_| end < self.lines.len()) {
-            out.extend_from_slice(b",\"nextCursor\":");
-            let next = Raw::string(&cursor::after(context.kind, end, last));
-            out.extend_from_slice(next.as_str().as_bytes());
-        }
         let ttl = if context.is_stale { 0 } else { self.ttl.as_millis() };
         out.extend_from_slice(format!(",\"ttlMs\":{ttl},\"cacheScope\":\"private\",\"_meta\":").as_bytes());
         out.extend_from_slice(context.meta.as_str().as_bytes());
@@ -218,6 +220,18 @@ impl Route {
     fn new(member: &Arc<MemberEntry>, own: ByteString, text: &Raw) -> Self {
         Self { member: member.clone(), own, text: text.clone() }
     }
+}
+
+/// The result `page` with a cursor, which each caller has of its own.
+fn with_cursor(page: &Raw, cursor: &str) -> Raw {
+    let cursor = Raw::string(cursor);
+    let members = page.as_str().strip_prefix('{').unwrap_or_default();
+    let mut out = Vec::with_capacity(cursor.as_str().len() + members.len() + 16);
+    out.extend_from_slice(b"{\"nextCursor\":");
+    out.extend_from_slice(cursor.as_str().as_bytes());
+    out.push(b',');
+    out.extend_from_slice(members.as_bytes());
+    Raw::trusted(out)
 }
 
 fn items_of<'a>(member: &'a MemberEntry, list: Option<&'a MemberList>) -> Items<'a> {

@@ -110,9 +110,19 @@ impl Naming {
 
     /// What is different about an item.
     pub(super) fn item(&self, kind: NameKind, own: &str) -> Option<&ItemOverride> {
+        self.items(kind).get(own)
+    }
+
+    /// Whether an item may be used before the member's list says that there is one: it is configured, or no other item needs scopes
+    /// of its own. Some servers take a name that is similar (`Delete`) for the one that needs them (`delete`).
+    pub(super) fn may_be_unlisted(&self, kind: NameKind, own: &str) -> bool {
+        self.items(kind).contains_key(own) || self.items(kind).values().all(|item| item.required.is_empty())
+    }
+
+    fn items(&self, kind: NameKind) -> &BTreeMap<String, ItemOverride> {
         match kind {
-            NameKind::Tool => self.tools.get(own),
-            NameKind::Prompt => self.prompts.get(own),
+            NameKind::Tool => &self.tools,
+            NameKind::Prompt => &self.prompts,
         }
     }
 
@@ -151,11 +161,8 @@ impl Naming {
 
     /// What the member calls the item that clients would see as `name`, if that can be told without the list.
     pub(super) fn own_name(&self, kind: NameKind, member: &str, name: &str) -> Option<String> {
-        let items = match kind {
-            NameKind::Tool => &self.tools,
-            NameKind::Prompt => &self.prompts,
-        };
-        let renamed = items.iter().find(|(_, item)| item.is_called(name)).map(|(own, _)| own.as_str());
+        let renamed =
+            self.items(kind).iter().find(|(_, item)| item.is_called(name)).map(|(own, _)| own.as_str());
         let prefix = self.prefix.as_deref().unwrap_or(member);
         let own = renamed.or_else(|| match prefix {
             // Any member without a prefix could have it.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     catalog::{Catalog, CatalogHold, CatalogKey},
+    cursor::Cursors,
     list_kind::ListKind,
     member::MemberEntry,
     member_list::MemberList,
@@ -192,11 +193,17 @@ impl View {
     /// A page of a list as it is known; the whole list for a legacy session, since clients exist that request no second page.
     ///
     /// # Errors
-    /// -32602 for a cursor that this list did not give out.
-    pub(super) fn page(&self, kind: ListKind, cursor: Option<&Raw>, meta: &Raw) -> Result<Raw, Error> {
+    /// -32602 for a cursor that this list did not give to this caller.
+    pub(super) fn page(
+        &self,
+        kind: ListKind,
+        cursor: Option<&Raw>,
+        meta: &Raw,
+        cursors: &Cursors<'_>,
+    ) -> Result<Raw, Error> {
         let merged = self.current(kind, true).0;
         let is_stale = self.members().iter().any(|(_, catalog)| !catalog.is_fresh(kind));
-        let context = PageContext { kind, meta, is_stale };
+        let context = PageContext { kind, meta, is_stale, cursors };
         match cursor {
             None if !self.key.is_stateless() => Ok(merged.whole(&context)),
             cursor => merged.page(cursor, &context),

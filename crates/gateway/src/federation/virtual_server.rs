@@ -57,5 +57,6 @@ impl VirtualServer {
         let instructions = self.instructions.or_else(|| federation.instructions.clone());
         let (shared, revisions) = (federation.shared.clone(), federation.revisions.clone());
         Endpoint::new(shared, Arc::new(self.selection), identity, instructions, self.is_searched, revisions)
+            .of_virtual_server(Some(self.name))
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use anyport_protocol::{Error, Raw, types};
+use anyport_service::Principal;
 
 use crate::{
     Context, List,
@@ -66,7 +67,11 @@ pub(super) fn line(item: &Item<TemplateEntry>, mut resource: types::Resource) ->
     Ok(Some((resource.uri.into(), written)))
 }
 
-pub(super) fn listing(server: &Served, ttl: std::time::Duration) -> Listing<'_> {
+pub(super) fn listing<'a>(
+    server: &'a Served,
+    ttl: std::time::Duration,
+    caller: &'a Principal,
+) -> Listing<'a> {
     let size = server.core.about.page_size;
     Listing {
         list: List::Resources,
@@ -74,5 +79,6 @@ pub(super) fn listing(server: &Served, ttl: std::time::Duration) -> Listing<'_> 
         ttl,
         sealer: server.env.scope.sealer(),
         identity: &server.env.identity,
+        caller,
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn list(
     let registry = server.core.registry.load();
     let templates = &registry.templates;
     if !templates.items().values().any(|item| item.entry().lister().is_some()) {
-        let listing = listing(server, server.core.about.ttls.resources);
+        let listing = listing(server, server.core.about.ttls.resources, service.principal());
         return Ok(Reply::ready(Ok(registry.resources.page(params.raw(), service.principal(), &listing)?)));
     }
     let fixed = registry.resources.pages(service.principal(), server.core.about.page_size);
@@ -43,7 +43,7 @@ pub(crate) fn list(
     let handling: HandlerFuture<Result<Page, Error>> = Box::pin(walk.page(fixed, listings));
     Ok(ask::run(context, handling, None, move |context, page| {
         let server = Served::of(context);
-        let listing = listing(&server, server.core.about.ttls.listed);
+        let listing = listing(&server, server.core.about.ttls.listed, context.principal());
         // 2026-07-28, caching §Choosing a Cache Scope: private is for "filtered list results that vary per user", and
         // whether these do, only the functions know. All pages come from here, so they have one scope.
         let page = page.and_then(|page| match page {

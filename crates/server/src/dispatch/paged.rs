@@ -91,13 +91,13 @@ impl PagedListing {
     }
 
     fn listing(&self) -> Listing<'_> {
-        listing(&self.server, self.server.core.about.ttls.listed)
+        listing(&self.server, self.server.core.about.ttls.listed, self.context.principal())
     }
 
     /// Where in the templates the page begins; `None` if it begins in front of them.
     fn begins(&self) -> Result<Option<ListPosition>, Error> {
         let Some(cursor) = self.params.member("cursor") else { return Ok(None) };
-        let text = self.listing().open(cursor.as_str()).ok_or_else(no_cursor)?;
+        let text = self.listing().open(cursor.as_str(), false).ok_or_else(no_cursor)?;
         let Some((template, cursor)) = ListPosition::read(&text) else { return Ok(None) };
         let place = self.templates.iter().position(|item| *item.key == *template);
         let template = place.ok_or_else(no_cursor)?;

@@ -52,8 +52,9 @@ fn list<E>(
 ) -> Result<Reply, Error> {
     let size = server.core.about.page_size;
     let (sealer, identity) = (server.env.scope.sealer(), &server.env.identity);
-    let listing = Listing { list, size, ttl, sealer, identity };
+    let caller = context.principal();
+    let listing = Listing { list, size, ttl, sealer, identity, caller };
     let registry = server.core.registry.load();
-    let page = catalog(&registry).page(request.params.raw(), context.principal(), &listing)?;
+    let page = catalog(&registry).page(request.params.raw(), caller, &listing)?;
     Ok(Reply::ready(Ok(page)))
 }

@@ -12,6 +12,7 @@ use anyport_server::{
     Argument, Completion, CompletionRequest, Context, List, NoArguments, Prompt, Resource, Server, Template,
     Tool, Values,
 };
+use anyport_service::Principal;
 use serde_json::{Value, json};
 
 fn full() -> Server {
@@ -166,6 +167,27 @@ async fn a_cursor_survives_a_restart_and_a_change_of_the_list() {
     assert_eq!(names(&after(Some(2)).await), ["tool4", "tool5", "tool6"], "itself is gone: where it stood");
     let other = numbered(7, Key::from_bytes([8; 32]), None);
     assert_eq!(error(&other, Method::ToolsList, cursor.clone(), modern()).await.code, -32602);
+}
+
+/// Invariant: A cursor is for the caller and the endpoint that it was given to.
+#[tokio::test]
+async fn a_cursor_of_a_list_with_rules_is_for_its_caller() {
+    let rule = |caller: &Principal| caller.is_authenticated();
+    let tool =
+        |n: usize| Tool::new(format!("tool{n}")).visible_to(rule).run_raw(async |_: Raw, _: Context| ());
+    let builder = Server::builder("ruled", "1").page_size(3).state_key(Key::from_bytes([7; 32]));
+    let server = (0..7).fold(builder, |builder, n| builder.tool(tool(n))).build().unwrap();
+    let caller = |name: &'static str| anyport_service::Context::new(Principal::named(name), Revision::NEWEST);
+    let first = result(&server, Method::ToolsList, json!({}), caller("ann")).await;
+    let cursor = json!({"cursor": first["nextCursor"]});
+    // They see the same list.
+    let of_bob = result(&server, Method::ToolsList, json!({}), caller("bob")).await;
+    assert_eq!(names(&of_bob), names(&first));
+    for (name, cursor) in [("ann", &cursor), ("bob", &json!({"cursor": of_bob["nextCursor"]}))] {
+        let page = result(&server, Method::ToolsList, cursor.clone(), caller(name)).await;
+        assert_eq!(names(&page), ["tool3", "tool4", "tool5"]);
+    }
+    assert_eq!(error(&server, Method::ToolsList, cursor, caller("bob")).await.code, -32602);
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
+#[cfg(feature = "client-http")]
+use std::borrow::Cow;
 use std::{fmt, path::PathBuf, time::Duration};
 
 use anyport_protocol::{Error, Revision, failure::Failure};
 
 use super::CloseReason;
+#[cfg(feature = "client-http")]
+use super::http::Fault;
 
 /// Why there is no connection, and what to do.
 #[derive(thiserror::Error)]
@@ -68,15 +72,17 @@ pub enum ConnectError {
     /// The server is not reached over HTTP.
     #[cfg(feature = "client-http")]
     #[error(transparent)]
-    Http(#[from] super::http::Fault),
+    Http(#[from] Fault),
     /// The server wants to know who is calling (HTTP status 401).
     #[cfg(feature = "client-http")]
-    #[error("{at} wants to know who is calling (HTTP status 401); give a token in the header Authorization")]
+    #[error("{at} wants to know who is calling (HTTP status 401); {help}")]
     Unauthorized {
         /// The URL.
         at: String,
         /// What it says of how to get a token: the header `WWW-Authenticate`.
         challenge: Option<String>,
+        /// What to do, for a person. A program that knows a better way says that.
+        help: Cow<'static, str>,
     },
     /// The server does not let the caller in (HTTP status 403).
     #[cfg(feature = "client-http")]
@@ -102,6 +108,33 @@ pub enum ConnectError {
     /// Another fault of a transport, in words that say what to do.
     #[error("{0}")]
     Transport(String),
+}
+
+#[cfg(feature = "client-http")]
+impl ConnectError {
+    /// A server at `at` that wants to know who is calling (HTTP status 401).
+    pub(super) fn unauthorized(at: String, challenge: Option<String>) -> Self {
+        Self::Unauthorized { at, challenge, help: "give a token in the header Authorization".into() }
+    }
+}
+
+impl ConnectError {
+    /// The same error with `help`, which says what to do where only a login helps.
+    #[must_use]
+    pub fn with_login_help(self, help: &str) -> Self {
+        let _ = help;
+        match self {
+            #[cfg(feature = "client-http")]
+            Self::Unauthorized { at, challenge, .. } => {
+                Self::Unauthorized { at, challenge, help: help.to_owned().into() }
+            }
+            #[cfg(feature = "client-http")]
+            Self::Http(Fault::SignIn { at, why, is_temporary: false }) => {
+                Self::Http(Fault::SignIn { at, why: format!("{why}; {help}"), is_temporary: false })
+            }
+            other => other,
+        }
+    }
 }
 
 /// The same text as `Display`: people read it when `main` returns the error.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     body::Response,
     config::{Authentication, Token},
+    connect_info::ConnectInfo,
     credential::{Credential, CredentialError, CredentialVerifier, DpopSupport, Scheme, Verification},
     resource::Refusal,
     response,
@@ -31,7 +32,11 @@ pub(super) struct Caller {
 /// Authenticates the caller of a request, and checks the scopes that every request to the endpoint needs.
 ///
 /// 2026-07-28, authorization §Token Handling: "Invalid or expired tokens MUST receive a HTTP 401 response."
-pub(super) async fn authenticate(state: &Arc<State>, parts: &Parts) -> Result<Caller, Refused> {
+pub(super) async fn authenticate(
+    state: &Arc<State>,
+    parts: &Parts,
+    info: ConnectInfo,
+) -> Result<Caller, Refused> {
     let known = match &state.config.authentication {
         Authentication::Anonymous => Ok(Principal::anonymous().into()),
         Authentication::Application => {
@@ -47,7 +52,7 @@ pub(super) async fn authenticate(state: &Arc<State>, parts: &Parts) -> Result<Ca
             Some(credential) => holder(tokens, &credential).map(Authorization::from),
             None => Err(Refused::NoCredential(SEND_TOKEN)),
         },
-        Authentication::Verified(verifier) => return verified(state, parts, verifier).await,
+        Authentication::Verified(verifier) => return verified(state, parts, info, verifier).await,
     };
     admit(state, parts, known?, None)
 }
@@ -66,6 +71,7 @@ fn holder(tokens: &[Token], credential: &Credential) -> Result<Principal, Refuse
 async fn verified(
     state: &Arc<State>,
     parts: &Parts,
+    info: ConnectInfo,
     verifier: &Arc<dyn CredentialVerifier>,
 ) -> Result<Caller, Refused> {
     let presented = credential(parts, verifier.dpop_support() != DpopSupport::Refused)?;
@@ -73,6 +79,7 @@ async fn verified(
     if !is_token68(credential.token.as_bytes()) {
         return Err(Refused::not_a_token(credential.scheme));
     }
+    let credential = credential.from(info.peer());
     let verified = match verifier.verify(&credential, parts, &state.resource.identifier) {
         Verification::Ready(verified) => verified,
         Verification::Pending(verified) => verified.await,
@@ -127,7 +134,7 @@ fn credential(parts: &Parts, accepts_dpop: bool) -> Result<Option<Credential>, R
         return Ok(None);
     }
     let token = ByteString::try_from(token).map_err(|_| Refused::not_a_token(scheme))?;
-    Ok(Some(Credential { scheme, token }))
+    Ok(Some(Credential::new(scheme, token)))
 }
 
 /// What follows the name of the scheme, if the header begins with it.

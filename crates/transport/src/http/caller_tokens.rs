@@ -172,7 +172,7 @@ mod tests {
     ) -> ScopedPrincipal {
         let authorization = Authorization::scoped(Principal::subject_of(ISSUER, subject), ["a"])
             .until(Instant::now() + Duration::from_secs(seconds));
-        let credential = Credential { scheme: Scheme::Bearer, token: token.into() };
+        let credential = Credential::new(Scheme::Bearer, token);
         tokens.note(&Of(issuer), &authorization, &credential);
         authorization.scoped_principal()
     }

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_service::Authorization;
 use bytestring::ByteString;
@@ -11,6 +11,21 @@ pub struct Credential {
     pub scheme: Scheme,
     /// The token, as it was sent.
     pub token: ByteString,
+    /// The address of the client that presents it, if it is known: verifiers limit by it what they ask others.
+    pub client: Option<IpAddr>,
+}
+
+impl Credential {
+    /// A credential whose client has no known address.
+    pub fn new(scheme: Scheme, token: impl Into<ByteString>) -> Self {
+        Self { scheme, token: token.into(), client: None }
+    }
+
+    /// The client has the address `client`.
+    #[must_use]
+    pub fn from(self, client: Option<IpAddr>) -> Self {
+        Self { client, ..self }
+    }
 }
 
 /// The scheme of an `Authorization` header.

@@ -94,7 +94,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
         parts.extensions.insert(path.clone());
     }
     let caller = if is_protected(state, &target, &parts) {
-        match authenticate(state, &parts).await {
+        match authenticate(state, &parts, info).await {
             Ok(caller) => caller,
             Err(refused) => return refuse(state, &target, refused),
         }

@@ -70,6 +70,8 @@ impl Between {
     /// The tool that says the given text again.
     pub(in crate::bench) fn echo(self) -> Tool {
         match self {
+            // FastMCP gives the tools of a single server no prefix.
+            Self::FastMcpGateway(1) => Tool::Echo,
             Self::Gateway(_) | Self::FastMcpGateway(_) => Tool::PrefixedEcho,
             Self::ContextForge => Tool::DashedEcho,
             _ => Tool::Echo,

@@ -1,5 +1,7 @@
-//! Tokens that an authorization server is asked about: [`Introspection`] is how, `verifier` does it.
+//! Tokens that an authorization server is asked about: [`Introspection`] is how, `verifier` does it, for clients that are none of the
+//! `refused_clients`.
 
+mod refused_clients;
 mod verifier;
 
 use std::{

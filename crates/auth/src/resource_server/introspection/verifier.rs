@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -12,7 +13,12 @@ use anyport_transport::{
 };
 use form_urlencoded::Serializer;
 use serde::Deserialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
+
+use super::refused_clients::RefusedClients;
 
 use crate::{
     client_auth::{AuthMethod, ClientIdentity},
@@ -51,7 +57,10 @@ pub(super) struct Config {
 pub(super) struct Verifier {
     config: Config,
     fetcher: Fetcher,
-    cache: TokenCache<Answer>,
+    cache: TokenCache<Introspected>,
+    /// The refusals, apart: many of them push no accepted token out.
+    refused: TokenCache<CredentialError>,
+    refused_clients: RefusedClients,
     /// The tokens that are asked about at present: whoever has one of them waits for the same answer.
     running: Mutex<HashMap<TokenHash, watch::Receiver<Option<Answer>>>>,
     places: Arc<Semaphore>,
@@ -84,11 +93,12 @@ impl Verifier {
     pub(super) fn new(config: Config) -> Self {
         install();
         let Config { metrics, policy: TokenPolicy { limits, .. }, .. } = &config;
-        let refusals = metrics.refusals("max_dpop_proofs");
-        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, refusals);
+        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, metrics);
         Self {
             fetcher: fetcher(&config.endpoint, limits),
             cache: TokenCache::new(),
+            refused: TokenCache::new(),
+            refused_clients: RefusedClients::new(limits.max_refused_introspections, metrics),
             running: Mutex::default(),
             places: Arc::new(Semaphore::new(limits.max_introspections)),
             proofs,
@@ -106,9 +116,12 @@ impl Verifier {
             return Verification::Ready(Err(invalid("the token is longer than is read (max_token)")));
         }
         let hash = TokenHash::of(presented.token(), presented.resource);
-        let is_again = presented.head.is_none();
-        if !is_again && let Some(answer) = self.cache.get(&hash, policy.now().instant) {
+        let (is_again, now) = (presented.head.is_none(), policy.now().instant);
+        if !is_again && let Some(answer) = self.known(&hash, now) {
             return Verification::Ready(self.prove(&answer, presented));
+        }
+        if !is_again && let Err(error) = self.refused_clients.check(presented.credential.client, now) {
+            return Verification::Ready(Err(error));
         }
         let mut answer = match self.ask(hash, presented) {
             Ok(answer) => answer,
@@ -120,6 +133,12 @@ impl Verifier {
             let lost = || Err(unavailable("the introspection endpoint was not asked", RETRY));
             verifier.prove(&answer.unwrap_or_else(lost), &kept.presented())
         }))
+    }
+
+    /// What is known of a token.
+    fn known(&self, hash: &TokenHash, now: Instant) -> Option<Answer> {
+        let accepted = self.cache.get(hash, now).map(Ok);
+        accepted.or_else(|| self.refused.get(hash, now).map(Err))
     }
 
     /// The answer to a request about the token: of one that is under way, or of a new one. It belongs to no caller.
@@ -141,25 +160,31 @@ impl Verifier {
         let (verifier, kept) = (self.clone(), presented.keep());
         tokio::spawn(async move {
             let answer = verifier.introspect(&kept.presented()).await;
-            verifier.settle(hash, &answer);
+            verifier.settle(hash, &answer, kept.presented().credential.client);
             sender.send_replace(Some(answer));
             drop(place);
         });
         Ok(receiver)
     }
 
-    fn settle(&self, hash: TokenHash, answer: &Answer) {
+    fn settle(&self, hash: TokenHash, answer: &Answer, client: Option<IpAddr>) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
         let TokenPolicy { limits, .. } = &self.config.policy;
-        let now = self.config.policy.now().instant;
+        let (now, most) = (self.config.policy.now().instant, limits.max_cached_tokens);
         let until = now + limits.introspection_cache;
-        let until = match answer {
+        match answer {
             // Soon it may be known.
-            Err(CredentialError::Unavailable { .. }) => return,
-            Err(_) => until,
-            Ok(known) => known.authorization.expires().map_or(until, |end| end.min(until)),
-        };
-        self.cache.insert(hash, answer.clone(), until, limits.max_cached_tokens);
+            Err(CredentialError::Unavailable { .. }) => {}
+            Err(error) => {
+                self.refused_clients.count(client, now);
+                self.cache.remove(&hash);
+                self.refused.insert(hash, error.clone(), until, most);
+            }
+            Ok(known) => {
+                let until = known.authorization.expires().map_or(until, |end| end.min(until));
+                self.cache.insert(hash, known.clone(), until, most);
+            }
+        }
     }
 
     async fn introspect(&self, presented: &Presented<'_>) -> Answer {
@@ -224,7 +249,8 @@ impl Verifier {
 
     fn prove(&self, answer: &Answer, presented: &Presented<'_>) -> Result<Authorization, CredentialError> {
         let Introspected { authorization, binding } = answer.as_ref().map_err(Clone::clone)?;
-        self.proofs.check(binding, presented, &self.config.policy.now())?;
+        let now = self.config.policy.now();
+        self.proofs.check(authorization.principal(), binding, presented, &now)?;
         Ok(authorization.clone())
     }
 }

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
-use anyport_metrics::Metrics;
+use anyport_metrics::{Counter, Metrics};
 use anyport_seal::Sealer;
 use anyport_service::Authorization;
 use anyport_transport::http::{CredentialError, Verification};
@@ -16,7 +16,7 @@ use crate::{
         dpop::{DpopPolicy, ProofChecker},
         jws::UnverifiedToken,
         key_set::{KeySet, VerificationKey},
-        key_source::{Fetching, KeyPlace, KeySource, Keys},
+        key_source::{Fetching, KeyPlace, KeySource, Keys, Seeker},
         policy::TokenPolicy,
         presented::Presented,
         refusal::invalid,
@@ -43,6 +43,7 @@ pub(super) struct Verifier {
     keys: Arc<KeySource>,
     cache: TokenCache<Verified>,
     proofs: ProofChecker,
+    refusals: Counter,
 }
 
 /// A token that was verified.
@@ -67,11 +68,10 @@ impl Verifier {
     pub(super) fn new(config: Config) -> Self {
         install();
         let Config { metrics, policy: TokenPolicy { limits, .. }, .. } = &config;
-        let fetches = metrics.counter("anyport_key_set_fetches", "Fetches of key sets that verify tokens.");
-        let keys = KeySource::new(config.place.clone(), *limits, fetches);
-        let refusals = metrics.refusals("max_dpop_proofs");
-        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, refusals);
-        Self { keys: Arc::new(keys), cache: TokenCache::new(), proofs, config }
+        let keys = KeySource::new(config.place.clone(), *limits, metrics);
+        let proofs = ProofChecker::new(config.dpop, config.nonces.clone(), *limits, metrics);
+        let refusals = metrics.refusals("max_keys_tried");
+        Self { keys: Arc::new(keys), cache: TokenCache::new(), proofs, refusals, config }
     }
 
     pub(super) fn verify(self: &Arc<Self>, presented: &Presented<'_>) -> Verification {
@@ -110,7 +110,7 @@ impl Verifier {
             Err(error) => return Step::Done(Err(error)),
         };
         let Some(key) = self.signer(&token, &keys) else {
-            return match self.unsigned(&token, &keys, &claims, was_sought, &now) {
+            return match self.unsigned(&token, &keys, &claims, presented, was_sought, &now) {
                 Ok(fetching) => Step::Wait(fetching, true),
                 Err(error) => Step::Done(Err(error)),
             };
@@ -152,7 +152,9 @@ impl Verifier {
     /// The key that has signed the token.
     fn signer<'a>(&self, token: &UnverifiedToken<'_>, keys: &'a KeySet) -> Option<&'a Arc<VerificationKey>> {
         let algorithm = Algorithm::of(token.header.alg)?;
-        keys.find(token.header.kid.as_deref(), algorithm).find(|key| token.is_signed_by(&key.key))
+        let tried =
+            keys.find(token.header.kid.as_deref(), algorithm).take(self.config.policy.limits.max_keys_tried);
+        tried.into_iter().find(|key| token.is_signed_by(&key.key))
     }
 
     /// What to do about a token that no known key has signed. A key that is known under the token's `kid` is not sought again.
@@ -161,17 +163,24 @@ impl Verifier {
         token: &UnverifiedToken<'_>,
         keys: &KeySet,
         claims: &Claims,
+        presented: &Presented<'_>,
         was_sought: bool,
         now: &Moment,
     ) -> Result<Fetching, CredentialError> {
         let id = token.header.kid.as_deref();
-        let is_known = |algorithm| id.is_some() && keys.find(id, algorithm).next().is_some();
-        if Algorithm::of(token.header.alg).is_some_and(is_known) {
+        let fitting = Algorithm::of(token.header.alg).map_or(0, |algorithm| keys.find(id, algorithm).count());
+        if fitting > self.config.policy.limits.max_keys_tried {
+            self.refusals.increment();
+            return Err(invalid(
+                "the token does not name its key (kid), and its issuer has more keys than are tried (max_keys_tried)",
+            ));
+        }
+        if id.is_some() && fitting > 0 {
             return Err(invalid("the token's signature is wrong"));
         }
         match was_sought {
             true => Err(self.keys.still_unknown()),
-            false => self.keys.seek(claims.iat, now),
+            false => self.keys.seek(Seeker::new(id, presented.credential.client), claims.iat, now),
         }
     }
 
@@ -208,7 +217,7 @@ impl Verifier {
         presented: &Presented<'_>,
         now: &Moment,
     ) -> Result<Authorization, CredentialError> {
-        self.proofs.check(&verified.binding, presented, now)?;
+        self.proofs.check(verified.authorization.principal(), &verified.binding, presented, now)?;
         Ok(verified.authorization.clone())
     }
 }

@@ -57,7 +57,7 @@ async fn the_metadata_of_the_issuer_names_the_keys() {
     retry_after(present_late(&verifier, &key.sign(&claims(json!({ "iss": issuer })))).await);
 }
 
-/// Invariant: However many tokens name unknown keys, their issuer is asked for its keys once in 30 s.
+/// Invariant: However many tokens of a client name unknown keys, their issuer is asked for its keys once in 30 s.
 /// Limit: key_refetch_interval.
 #[tokio::test]
 async fn a_flood_of_unknown_keys_makes_one_fetch_in_half_a_minute() {
@@ -75,6 +75,41 @@ async fn a_flood_of_unknown_keys_makes_one_fetch_in_half_a_minute() {
         advance(Duration::from_secs(31)).await;
     }
     present(&verifier, &key.sign(&claims(old))).unwrap();
+}
+
+/// Invariant: A client with made-up keys does not keep others from using a new one.
+/// Limit: max_key_refetches.
+#[tokio::test]
+async fn a_new_key_is_fetched_although_others_name_unknown_ones() {
+    let (server, key, metrics) = (Server::start().await, TestKey::new("1"), Metrics::new());
+    server.publish(&[&key]);
+    let verifier = verifier(&server).limits(VerifierLimits::default().max_key_refetches(3)).metrics(&metrics);
+    let from = async |token: &str, address: &str| {
+        let credential = bearer(token).from(address.parse().ok());
+        result(verifier.verify(&credential, &head(), RESOURCE)).await
+    };
+    let old = json!({ "iat": now() - 300 });
+    let made_up = |id: String| TestKey::new("x").sign_with(json!({ "kid": id }), &claims(old.clone()));
+    from(&key.sign(&claims(old.clone())), "192.0.2.1").await.unwrap();
+    for number in 0..20 {
+        refusal(from(&made_up(number.to_string()), "192.0.2.1").await);
+    }
+    assert_eq!(server.requests("/keys"), 2);
+    let next = TestKey::new("2");
+    server.publish(&[&key, &next]);
+    from(&next.sign(&claims(json!({}))), "192.0.2.2").await.expect("its client has not looked for any key");
+    // One key is sought once, whoever has it; and all together so many.
+    for address in ["192.0.2.3", "192.0.2.4"] {
+        refusal(from(&made_up("0".into()), address).await);
+    }
+    assert_eq!(server.requests("/keys"), 3);
+    for number in 5..9 {
+        refusal(from(&made_up(format!("n{number}")), &format!("192.0.2.{number}")).await);
+    }
+    assert_eq!((server.requests("/keys"), metrics.refusals("max_key_refetches").value()), (4, 3));
+    advance(Duration::from_secs(31)).await;
+    refusal(from(&made_up("again".into()), "192.0.2.1").await);
+    assert_eq!(server.requests("/keys"), 5);
 }
 
 #[tokio::test]

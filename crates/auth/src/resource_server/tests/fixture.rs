@@ -82,7 +82,7 @@ pub(crate) fn head() -> Parts {
 }
 
 pub(crate) fn bearer(token: &str) -> Credential {
-    Credential { scheme: Scheme::Bearer, token: token.into() }
+    Credential::new(Scheme::Bearer, token)
 }
 
 /// The result of what needs nothing to be fetched.

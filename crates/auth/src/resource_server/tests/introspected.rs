@@ -142,6 +142,36 @@ async fn so_many_tokens_are_asked_about_at_once() {
     refusal(result(first).await);
 }
 
+/// Invariant: A client whose tokens are made up has its authorization server asked about so many of them alone.
+/// Limit: max_refused_introspections.
+#[tokio::test]
+async fn a_client_with_made_up_tokens_is_soon_asked_about_no_more_of_them() {
+    let (server, metrics) = (Server::start().await, Metrics::new());
+    tell(&server, "known", json!({}));
+    tell(&server, "good", json!({}));
+    let limits = VerifierLimits::default().max_refused_introspections(3).max_cached_tokens(3);
+    let verifier = verifier(&server).limits(limits).metrics(&metrics);
+    let from = async |token: &str, address: &str| {
+        let credential = bearer(token).from(address.parse().ok());
+        result(verifier.verify(&credential, &head(), RESOURCE)).await
+    };
+    from("known", "192.0.2.1").await.unwrap();
+    for number in 0..3 {
+        refusal(from(&format!("made-up-{number}"), "192.0.2.1").await);
+    }
+    for number in 3..20 {
+        assert!(
+            retry_after(from(&format!("made-up-{number}"), "192.0.2.1").await) <= Duration::from_secs(60)
+        );
+    }
+    assert_eq!(server.requests("/introspect"), 4);
+    assert_eq!(metrics.refusals("max_refused_introspections").value(), 17);
+    from("known", "192.0.2.1").await.expect("what is known is not asked about");
+    from("good", "192.0.2.2").await.expect("another client");
+    advance(Duration::from_secs(61)).await;
+    from("good", "192.0.2.1").await.unwrap();
+}
+
 #[tokio::test]
 async fn tokens_without_a_known_form_are_introspected_and_signed_ones_of_others_are_not() {
     let server = Server::start().await;

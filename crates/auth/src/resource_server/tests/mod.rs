@@ -1,6 +1,7 @@
 //! Verifiers meet good tokens and those of attackers.
 
 mod api_keys;
+mod choice;
 mod fetched;
 pub(crate) mod fixture;
 mod introspected;

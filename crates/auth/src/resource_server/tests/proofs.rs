@@ -75,7 +75,7 @@ fn thumbprint(key: &TestKey) -> String {
 }
 
 fn dpop(token: &str) -> Credential {
-    Credential { scheme: Scheme::Dpop, token: token.into() }
+    Credential::new(Scheme::Dpop, token)
 }
 
 fn with_proofs(proofs: &[&str]) -> Parts {
@@ -226,6 +226,32 @@ async fn bad_proofs_are_not_remembered_and_good_ones_up_to_a_limit() {
     assert_eq!(metrics.refusals("max_dpop_proofs").value(), 1);
     tokio::time::advance(Duration::from_secs(301)).await;
     bound.present(&[&bound.proof(&json!({}))]).unwrap();
+}
+
+/// Limit: max_dpop_proofs_per_caller.
+/// Invariant: A caller that presents too many DPoP proofs is refused alone.
+#[tokio::test(start_paused = true)]
+async fn a_caller_fills_its_own_share_of_the_proofs_whatever_keys_it_has() {
+    let (metrics, issuer) = (Metrics::new(), TestKey::new("1"));
+    let limits = VerifierLimits::default().max_dpop_proofs(10).max_dpop_proofs_per_caller(3);
+    let verifier = Jwt::keys(ISSUER, &key_set(&[&issuer])).unwrap().limits(limits).metrics(&metrics);
+    let mut bound = Bound { verifier, client: TestKey::new("client"), token: String::new() };
+    let mut present = |subject: &str| {
+        bound.client = TestKey::new("client");
+        let cnf = json!({ "jkt": thumbprint(&bound.client) });
+        bound.token = issuer.sign(&claims(json!({ "sub": subject, "cnf": cnf })));
+        bound.present(&[&bound.proof(&json!({}))])
+    };
+    for _ in 0..3 {
+        present("attacker").unwrap();
+    }
+    for _ in 0..20 {
+        retry_after(present("attacker"));
+    }
+    assert_eq!(metrics.refusals("max_dpop_proofs_per_caller").value(), 20);
+    present("other").unwrap();
+    tokio::time::advance(Duration::from_secs(301)).await;
+    present("attacker").unwrap();
 }
 
 #[test]

@@ -169,6 +169,23 @@ fn a_token_without_a_key_id_is_verified_by_the_key_that_fits() {
     present(&verifier, &second.sign_with(json!({ "kid": null }), &claims(json!({})))).unwrap();
 }
 
+/// Limit: max_keys_tried.
+#[test]
+fn a_token_without_a_key_id_is_compared_with_so_many_keys() {
+    let keys: Vec<TestKey> = (0..5).map(|number| TestKey::new(&number.to_string())).collect();
+    let set = key_set(&keys.iter().collect::<Vec<_>>());
+    let metrics = anyport_metrics::Metrics::new();
+    let limited = |most| {
+        let limits = VerifierLimits::default().max_keys_tried(most);
+        Jwt::keys(ISSUER, &set).unwrap().limits(limits).metrics(&metrics)
+    };
+    let token = keys[4].sign_with(json!({ "kid": null }), &claims(json!({})));
+    present(&limited(5), &token).unwrap();
+    assert!(refusal(present(&limited(4), &token)).contains("max_keys_tried"));
+    assert_eq!(metrics.refusals("max_keys_tried").value(), 1);
+    present(&limited(4), &keys[4].sign(&claims(json!({})))).expect("it names its key");
+}
+
 #[test]
 fn an_algorithm_that_is_not_allowed_is_refused_although_the_key_fits() {
     let key = TestKey::new("1");

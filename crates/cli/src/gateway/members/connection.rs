@@ -72,6 +72,7 @@ impl UpstreamSettings {
             is_logged: true,
             handshakes: HANDSHAKES,
             idle_stop,
+            login_help: None,
             is_of_caller: entry.is_none(),
             entry,
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyport::layer::Layer as _;
 use anyport_adapters::LegacyClientLayer;
 use anyport_auth::{ExchangeOptions, SignIn, TokenExchange};
-use anyport_config::gateway::{AuthConfig, GatewaySettings, UpstreamConfig};
+use anyport_config::gateway::{AuthConfig, GatewaySettings, UpstreamAuth, UpstreamConfig};
 use anyport_gateway::{
     Bridge, CallerBridges, CallerPart,
     federation::{Member, PinMode, Pins, ResultLimit},
@@ -27,9 +27,10 @@ use super::{
 use crate::gateway::direct::DirectConnections;
 use crate::{
     gateway::file::GatewayFile,
+    login_help::LoginHelp,
     program::{self, Missing},
     serve::Arguments,
-    target::{self, UpstreamFault},
+    target::{self, UpstreamFault, login_command},
     traffic::ObservedService,
     upstream_factory::UpstreamFactory,
     upstream_limits::{BulkheadOptions, CallDeadlines},
@@ -61,6 +62,33 @@ pub(super) struct UpstreamMember {
 pub(super) struct Unusable {
     pub(super) fault: UpstreamFault,
     pub(super) since: Timestamp,
+}
+
+/// What clients are told to do where only a login at the server helps; `None` if it has a credential of another kind.
+fn login_help(
+    (name, config): (&str, &UpstreamConfig),
+    server: &target::Server,
+    file: &GatewayFile,
+    arguments: &Arguments,
+) -> Option<LoginHelp> {
+    let target::Server::Http { headers, .. } = server else { return None };
+    let has_token = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION));
+    let is_signed_in = match config.auth {
+        Some(UpstreamAuth::Oauth) => true,
+        None if !has_token && !file.config.is_of_client => false,
+        _ => return None,
+    };
+    // What the file of this program says is nothing for callers from elsewhere.
+    if arguments.listen.is_shared() {
+        return Some(LoginHelp::for_others(name));
+    }
+    let command = login_command(&file.path, name);
+    Some(match is_signed_in {
+        true => LoginHelp::new(&format!("sign in: {command}; then call again")),
+        false => LoginHelp::new(&format!(
+            "give it a token with `bearer`, or `auth = \"oauth\"` and sign in: {command}"
+        )),
+    })
 }
 
 /// The header in which clients authenticate.
@@ -102,6 +130,8 @@ impl UpstreamMember {
             options.target = client::Target::Http(sign_in.endpoint());
         }
         let access = access((name, config), &options.target, file, arguments, factory)?;
+        let login_help = login_help((name, config), &server, file, arguments);
+        options.login_help = login_help.as_ref().map(LoginHelp::text);
         let bridge = factory.bridge(options);
         let pin = pin_mode(&file.config.gateway, config);
         if pin == Some(PinMode::Strict) && !factory.has_store() {
@@ -111,6 +141,7 @@ impl UpstreamMember {
         }
         // A call that hangs is ended. The time in the queue does not count.
         let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
+        let timed = LoginHelp::around(login_help, timed);
         let of_callers = settings.of_callers((name, config), (&server, access.as_ref()), &timed, factory);
         // A server that hangs takes its own places only.
         let bulkhead = factory.bulkhead(name, BulkheadOptions::of(config));

@@ -1,6 +1,6 @@
 use super::*;
 use anyport_protocol::param_header::ParamHeaders;
-use anyport_service::Event;
+use anyport_service::{Authorization, Event, Principal};
 use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
@@ -159,4 +159,20 @@ async fn a_virtual_server_offers_its_selection_alone() {
     // Both use the same lists of the members.
     assert_eq!(tools(&federation).await.len(), 3);
     assert_eq!(a.requests(Method::ToolsList).len(), 1);
+}
+
+/// Invariant: A call needs the scopes of its tool, whether the tool is listed yet or not.
+#[tokio::test(start_paused = true)]
+async fn a_name_like_that_of_a_tool_with_scopes_is_not_called_before_it_is_listed() {
+    let fake = Fake::new(&["delete", "read"]).slow(seconds(3));
+    let naming = Naming::default().tool("delete", ItemOverride::default().require("admin"));
+    let federation = federation([member("a", &fake).naming(naming)]);
+    let caller = || Context::authorized(Authorization::scoped(Principal::named("ann"), ["read"]), MODERN);
+    let call = async |name: &str| federation.call(tool(name, json!({})), caller()).outcome().await;
+    for (name, code) in [("a_delete", 40300), ("a_Delete", -32602), ("a_delete ", -32602)] {
+        let Outcome::Error(refused) = call(name).await else { panic!("{name} was called") };
+        assert_eq!(refused.code, code, "{name}");
+    }
+    assert!(matches!(call("a_read").await, Outcome::Result(_)), "it is listed by now");
+    assert_eq!(fake.requests(Method::ToolsCall).len(), 1);
 }

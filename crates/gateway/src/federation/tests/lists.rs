@@ -116,6 +116,27 @@ async fn modern_clients_get_pages_and_legacy_sessions_the_whole_list() {
     assert_eq!(error(&federation, elsewhere).await.code, -32602);
 }
 
+/// Invariant: A cursor is for the caller and the endpoint that it was given to.
+#[tokio::test(start_paused = true)]
+async fn a_cursor_leads_on_for_its_caller_at_its_endpoint_alone() {
+    let fake = Fake::new(&["t0", "t1", "t2", "t3"]);
+    let federation = limited([member("a", &fake)], FederationLimits::default().page_size(2));
+    let (dev, ops) = (VirtualServer::new("dev").include("a_t*"), VirtualServer::new("ops").include("a_t*"));
+    let (dev, ops) = (federation.virtual_server(dev), federation.virtual_server(ops));
+    let list = async |endpoint: &Federation, caller: &str, params| {
+        let context = Context::new(Principal::subject_of("https://issuer.example", caller), MODERN);
+        endpoint.call(request(Method::ToolsList, params), context).outcome().await
+    };
+    let Outcome::Result(first) = list(&dev, "alice", json!({})).await else { panic!("no list") };
+    let cursor = json!({ "cursor": first.decode::<Value>().unwrap()["nextCursor"] });
+    let Outcome::Result(next) = list(&dev, "alice", cursor.clone()).await else { panic!("no page") };
+    assert_eq!(of_list(&next.decode().unwrap()), ["a_t2", "a_t3"]);
+    for (endpoint, caller) in [(&dev, "bob"), (&ops, "alice"), (&federation, "alice")] {
+        let Outcome::Error(refused) = list(endpoint, caller, cursor.clone()).await else { panic!("a page") };
+        assert_eq!(refused.code, -32602);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn resources_have_the_alias_of_their_member_and_https_uris_untouched() {
     let (a, b) = (Fake::new(&[]), Fake::new(&[]));

@@ -240,7 +240,7 @@ impl OwnRequest {
     fn refused(&self, refusal: Refusal) -> ConnectError {
         let at = shown(&self.shared.line.url);
         match refusal.status {
-            StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },
+            StatusCode::UNAUTHORIZED => ConnectError::unauthorized(at, refusal.challenge),
             StatusCode::FORBIDDEN => {
                 let words = refusal.words();
                 ConnectError::Forbidden { at, words, challenge: refusal.challenge }

@@ -109,7 +109,7 @@ impl Upgraded<'_> {
         let reading = Reading::new(opening, opening.limits.bytes, &self.0.http.url);
         let refusal = Refusal::of(response, &reading).await;
         match refusal.status {
-            StatusCode::UNAUTHORIZED => ConnectError::Unauthorized { at, challenge: refusal.challenge },
+            StatusCode::UNAUTHORIZED => ConnectError::unauthorized(at, refusal.challenge),
             StatusCode::FORBIDDEN => {
                 let words = refusal.words();
                 ConnectError::Forbidden { at, words, challenge: refusal.challenge }

@@ -114,7 +114,7 @@ async fn who_must_say_who_they_are_are_told_so() {
             .to_owned()
     };
     let error = open(at(answering(refuses).await), &opening(None)).await.unwrap_err();
-    let ConnectError::Unauthorized { at, challenge } = error else { panic!("{error}") };
+    let ConnectError::Unauthorized { at, challenge, .. } = error else { panic!("{error}") };
     assert!(at.starts_with("ws://"), "{at}");
     assert_eq!(challenge.as_deref(), Some("Bearer realm=\"x\""));
 }
