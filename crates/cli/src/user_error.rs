@@ -20,6 +20,8 @@ pub(crate) struct UserError {
     pub(crate) is_of_server: bool,
     /// What the server refused, where it does not let the caller in.
     pub(crate) denial: Option<Denial>,
+    /// The keys that lead to it in the file of a gateway, if it is there.
+    pub(crate) keys: Vec<String>,
 }
 
 /// A request that the server refused because of who calls.
@@ -47,7 +49,17 @@ impl UserError {
     /// Something ends the program in this way.
     pub(crate) fn new(exit: Exit, problem: impl Into<String>, help: impl Into<String>) -> Self {
         let (problem, help) = (problem.into(), help.into());
-        Self { problem, help, exit, answer: None, is_of_server: false, denial: None }
+        Self { problem, help, exit, answer: None, is_of_server: false, denial: None, keys: Vec::new() }
+    }
+}
+
+/// `error`, with the keys that lead to it in the file of a gateway.
+pub(crate) fn at(keys: &[&str], error: Error) -> Error {
+    match error.downcast::<UserError>() {
+        Ok(error) => {
+            Error::new(UserError { keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..error })
+        }
+        Err(error) => error,
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::{
+    client_login::ClientLogin,
     gateway::model::UpstreamConfig,
     references::{from_braces, from_dollar, from_dollar_env, from_source},
     server::{Endpoint, ServerConfig},
@@ -172,7 +173,8 @@ impl Reader<'_> {
         };
         let flag = |key| self.entry.get(key).and_then(Value::as_bool);
         let disabled = flag("disabled") == Some(true) || flag("enabled") == Some(false);
-        Ok(ServerConfig { endpoint, disabled })
+        let login = ClientLogin::of(self.entry, |text| self.dialect.read(text))?.map(Box::new);
+        Ok(ServerConfig { endpoint, disabled, login })
     }
 
     /// `type`, or `transportType` of older versions of Cline.

@@ -4,6 +4,7 @@
 //!
 //! - [`variables`](Surroundings): the environment, and what `${...}` in a file means.
 //! - [`server`](ServerConfig): a server as a file describes it, in one vocabulary for all clients.
+//! - [`ClientLogin`]: what an entry says of the login to its server.
 //! - `clients/`: one file per client, with its paths, its keys, and where its format is documented.
 //! - [`inputs()`]: what VS Code asks its user for.
 //! - `locations`: the files that may list servers, the nearest first.
@@ -18,6 +19,7 @@
 //! The crate starts no server and opens no connection.
 
 mod backup;
+mod client_login;
 mod clients;
 mod document;
 mod entry;
@@ -36,6 +38,7 @@ mod store;
 mod trust;
 mod variables;
 
+pub use client_login::ClientLogin;
 pub use clients::{CLIENTS, GATEWAY, McpClient, NotWritable, Scope, client};
 pub use document::Language;
 pub use error::{ConfigError, MAX_FILE_BYTES};

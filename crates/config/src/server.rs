@@ -1,6 +1,9 @@
 use indexmap::IndexMap;
 
-use crate::references::{Part, parts};
+use crate::{
+    client_login::ClientLogin,
+    references::{Part, parts},
+};
 
 /// A server as a configuration describes it.
 ///
@@ -12,6 +15,8 @@ pub struct ServerConfig {
     pub endpoint: Endpoint,
     /// Whether its client does not use it.
     pub disabled: bool,
+    /// What the entry of a client says of the login to it.
+    pub login: Option<Box<ClientLogin>>,
 }
 
 /// How a configured server is reached.
@@ -43,7 +48,7 @@ pub enum Endpoint {
 
 impl From<Endpoint> for ServerConfig {
     fn from(endpoint: Endpoint) -> Self {
-        Self { endpoint, disabled: false }
+        Self { endpoint, disabled: false, login: None }
     }
 }
 
@@ -91,7 +96,7 @@ impl ServerConfig {
                 sse: *sse,
             },
         };
-        Ok(Self { endpoint, disabled: self.disabled })
+        Ok(Self { endpoint, disabled: self.disabled, login: self.login.clone() })
     }
 }
 

@@ -7,10 +7,10 @@ macro_rules! configured_verifier {
         impl $configured {
             policy_setters!();
 
-            /// Sets which tokens must be bound to a key of the caller (RFC 9449). Default: none must.
+            /// Sets what becomes of tokens that are bound to a key of the caller (RFC 9449). Default: they are accepted.
             #[must_use]
-            pub fn dpop(self, policy: DpopPolicy) -> Self {
-                self.with(|config| config.dpop = policy)
+            pub fn dpop(self, support: DpopSupport) -> Self {
+                self.with(|config| config.dpop = support)
             }
 
             /// Has proofs contain a nonce of this server's (RFC 9449, section 9). Processes with the same key accept each other's.
@@ -63,7 +63,7 @@ macro_rules! configured_verifier {
             }
 
             fn dpop_support(&self) -> DpopSupport {
-                self.config.dpop.into()
+                self.config.dpop
             }
 
             fn dpop_algorithms(&self) -> &[&str] {

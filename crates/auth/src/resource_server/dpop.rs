@@ -31,31 +31,9 @@ use super::{
     used_proofs::{Refusal, UsedProofs},
 };
 
-/// Which tokens must be bound to a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DpopPolicy {
-    /// Tokens may be bound, and a bound one is proven or refused.
-    #[default]
-    Accepted,
-    /// As before, and challenges tell clients of it, so that they bind their tokens.
-    Offered,
-    /// Every token must be bound.
-    Required,
-}
-
-impl From<DpopPolicy> for DpopSupport {
-    fn from(policy: DpopPolicy) -> Self {
-        match policy {
-            DpopPolicy::Accepted => Self::Accepted,
-            DpopPolicy::Offered => Self::Offered,
-            DpopPolicy::Required => Self::Required,
-        }
-    }
-}
-
 /// Checks what tokens are bound to, and remembers the proofs that it has seen.
 pub(super) struct ProofChecker {
-    policy: DpopPolicy,
+    support: DpopSupport,
     /// Seals the nonces that proofs must have, if they must.
     nonces: Option<Sealer>,
     limits: VerifierLimits,
@@ -74,12 +52,12 @@ struct ProofClaims {
 
 impl ProofChecker {
     pub(super) fn new(
-        policy: DpopPolicy,
+        support: DpopSupport,
         nonces: Option<Sealer>,
         limits: VerifierLimits,
         metrics: &Metrics,
     ) -> Self {
-        Self { policy, nonces, limits, used: UsedProofs::new(limits, metrics) }
+        Self { support, nonces, limits, used: UsedProofs::new(limits, metrics) }
     }
 
     /// The algorithms by which proofs may be signed.
@@ -96,7 +74,7 @@ impl ProofChecker {
     ) -> Result<(), CredentialError> {
         let Some(head) = presented.head else { return Ok(()) };
         match (presented.credential.scheme, &binding.key) {
-            (Scheme::Bearer, None) if self.policy == DpopPolicy::Required => {
+            (Scheme::Bearer, None) if self.support == DpopSupport::Required => {
                 return Err(invalid("the token is not bound to a key (cnf.jkt), and must be"));
             }
             (Scheme::Bearer, None) => {}

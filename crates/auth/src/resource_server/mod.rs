@@ -40,10 +40,11 @@ pub(crate) mod tests;
 mod used_proofs;
 mod verifiers;
 
+pub use anyport_transport::http::DpopSupport;
+
 pub use self::{
     algorithm::Algorithm,
     api_keys::{API_KEY_USES, API_KEYS, ApiKey, ApiKeyRecords, ApiKeys, CreateError},
-    dpop::DpopPolicy,
     error::ConfigError,
     introspection::Introspection,
     jwt::Jwt,

@@ -115,6 +115,20 @@ impl GatewayFile {
         UserError::usage(place + &problem, "correct the file")
     }
 
+    /// `error`, with its place if it is in this file.
+    pub(crate) fn located(&self, error: anyhow::Error) -> anyhow::Error {
+        let error = match error.downcast::<UserError>() {
+            Ok(error) => error,
+            Err(error) => return error,
+        };
+        let keys: Vec<&str> = error.keys.iter().map(String::as_str).collect();
+        // What is no file, such as a pipe, gives its text only once.
+        let is_readable = !keys.is_empty() && self.path.is_file();
+        let place = is_readable.then(|| gateway::place(&self.path, &keys)).flatten();
+        let place = place.map_or_else(String::new, |place| place.to_string());
+        anyhow::Error::new(UserError { problem: place + &error.problem, keys: Vec::new(), ..error })
+    }
+
     /// The same file with the variables of now: those of the `.env` may have changed.
     ///
     /// # Errors

@@ -64,6 +64,7 @@ use crate::{
     listen::{self, Addresses, Limits, Transport},
     logging,
     serve::Arguments,
+    target,
     upstream_factory::UpstreamFactory,
     user_error::UserError,
 };
@@ -79,6 +80,9 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
         );
         return Err(UserError::usage(problem, "name another file, or folders of documents"));
     }
+    if file.config.is_of_client {
+        target::warn_of_unused_keys(&file.path, &Surroundings::here().cwd, None);
+    }
     file.ask_for_inputs(None)?;
     arguments.listen.adopt(&file.config, file.folder())?;
     arguments.listen.check_required_scopes(&file.config)?;
@@ -89,6 +93,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
     let factory = Arc::new(UpstreamFactory::new(&arguments.listen, limits)?);
     let file = Arc::new(file);
+    let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
     members.start().await?;
@@ -156,8 +161,9 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         }
         logging::notice(Banner { file: &file, members: &members, arguments, address, path, terminal });
     });
+    let located = |error| file_of_start.located(error);
     tokio::select! {
-        served = served => served,
+        served = served => served.map_err(located),
         // It never ends by itself.
         never = running.follow((hangup, restarts), arguments) => match never {},
     }

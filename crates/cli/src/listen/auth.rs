@@ -6,7 +6,7 @@ use anyhow::Result;
 use anyport_auth::{
     authorization_server::{AuthorizationServer, IssuedTokens},
     resource_server::{
-        Algorithm, ApiKeys, ConfigError, DpopPolicy, Introspection, Jwt, SharedSecretJwt, VerifierLimits,
+        Algorithm, ApiKeys, ConfigError, DpopSupport, Introspection, Jwt, SharedSecretJwt, VerifierLimits,
         Verifiers,
     },
 };
@@ -18,7 +18,7 @@ use anyport_transport::http::ProtectedResource;
 
 use crate::{
     secret_source::{InvalidSecretSource, SecretSource},
-    user_error::UserError,
+    user_error::{self, UserError},
 };
 
 /// What verifiers share.
@@ -42,26 +42,33 @@ pub(super) fn verifiers(
 ) -> Result<Verifiers> {
     let mut verifiers = Verifiers::new();
     for (name, issuer) in &config.issuers {
-        let wrong = |error: ConfigError| wrong(&format!("the issuer {name}"), &error);
+        let keys = ["auth", "issuers", name];
+        let wrong = |error: ConfigError| wrong(&format!("the issuer {name}"), &error, &keys);
         verifiers = match &issuer.introspection {
             Some(introspection) => {
-                let verifier = introspecting(issuer, introspection, shared)?;
+                let of_secret = [&keys[..], &["introspection", "client_secret"]].concat();
+                let verifier = introspecting(issuer, introspection, shared);
+                let verifier = verifier.map_err(|error| user_error::at(&of_secret, error))?;
                 verifiers.introspection(verifier.map_err(wrong)?).map_err(wrong)?
             }
             None => verifiers.jwt(jwt(issuer, shared)?.map_err(wrong)?).map_err(wrong)?,
         };
     }
     if let Some(secret) = &config.secret {
-        let wrong = |error: ConfigError| wrong(&format!("the secret of {}", secret_place(secret)), &error);
-        let verifier = shared_secret(secret, shared)?.map_err(wrong)?;
+        let keys = ["auth", "secret"];
+        let what = format!("the secret of {}", secret_place(secret));
+        let wrong = |error: ConfigError| wrong(&what, &error, &keys);
+        let verifier = shared_secret(secret, shared);
+        let verifier = verifier.map_err(|error| user_error::at(&keys, error))?.map_err(wrong)?;
         verifiers = verifiers.shared_secret(verifier).map_err(wrong)?;
     }
     if config.keys {
         let keys = ApiKeys::new((shared.store)()?).limits(shared.limits);
-        verifiers = verifiers.api_keys(keys).map_err(|error| wrong("the API keys", &error))?;
+        verifiers =
+            verifiers.api_keys(keys).map_err(|error| wrong("the API keys", &error, &["auth", "keys"]))?;
     }
     if let Some(server) = server {
-        let wrong = |error: ConfigError| wrong("the authorization server", &error);
+        let wrong = |error: ConfigError| wrong("the authorization server", &error, &["auth"]);
         verifiers = verifiers.issued(IssuedTokens::of(server)).map_err(wrong)?;
     }
     Ok(verifiers)
@@ -156,11 +163,11 @@ fn shared_secret(config: &SecretConfig, shared: &Shared<'_>) -> Result<Result<Sh
     }))
 }
 
-fn dpop(config: DpopUse) -> DpopPolicy {
+fn dpop(config: DpopUse) -> DpopSupport {
     match config {
-        DpopUse::Accepted => DpopPolicy::Accepted,
-        DpopUse::Offered => DpopPolicy::Offered,
-        DpopUse::Required => DpopPolicy::Required,
+        DpopUse::Accepted => DpopSupport::Accepted,
+        DpopUse::Offered => DpopSupport::Offered,
+        DpopUse::Required => DpopSupport::Required,
     }
 }
 
@@ -183,8 +190,8 @@ fn secret_place(secret: &SecretConfig) -> String {
     SecretSource::from_str(&secret.from).map_or_else(|_| "[auth]".to_owned(), |source| source.to_string())
 }
 
-fn wrong(what: &str, error: &ConfigError) -> anyhow::Error {
-    UserError::usage(format!("{what}: {error}"), "see docs/protecting.md")
+fn wrong(what: &str, error: &ConfigError, keys: &[&str]) -> anyhow::Error {
+    user_error::at(keys, UserError::usage(format!("{what}: {error}"), "see docs/protecting.md"))
 }
 
 #[cfg(test)]

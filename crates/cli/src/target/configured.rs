@@ -5,7 +5,7 @@ use std::path::Path;
 use anyport_config::{ConfigError, ConfigFile, Endpoint, ServerConfig, Surroundings, Unexpanded, expand};
 use indexmap::IndexMap;
 
-use super::{redact::SecretValue, server::Server};
+use super::{login, redact::SecretValue, server::Server};
 
 /// Returns how to reach the server `name` of a file, or `None` if there is no such server; `workspace` is the folder that the file
 /// belongs to.
@@ -20,6 +20,17 @@ pub(super) fn server(
         Err(error) => return Some(Err(error)),
     };
     Some(resolved(&config, surroundings, workspace).map_err(|reason| file.wrong(name, reason)))
+}
+
+/// Warns of what a client's file says of the login to its servers, or to the server `only`, and nothing here uses.
+pub(crate) fn warn_of_unused_keys(path: &Path, cwd: &Path, only: Option<&str>) {
+    let Ok(file) = ConfigFile::read(path, cwd) else { return };
+    for name in file.names().filter(|name| only.is_none_or(|only| only == *name)) {
+        let Some(Ok(ServerConfig { login: Some(login), .. })) = file.server(name) else { continue };
+        for unused in &login.unused {
+            tracing::warn!("of the server {name} in {}, this is not used: {unused}", path.display());
+        }
+    }
 }
 
 /// How to reach a configured server, with every variable expanded.
@@ -67,7 +78,14 @@ pub(super) fn resolved_with(
         }
         Endpoint::Url { url, headers, .. } => {
             let headers = headers.into_iter().map(secret).collect();
-            Server::url(&url, headers).map_err(|error| format!("its `url`: {error}"))
+            let mut server = Server::url(&url, headers).map_err(|error| format!("its `url`: {error}"))?;
+            if let Server::Http { login, .. } = &mut server
+                && config.login.is_some()
+            {
+                let of_client = login::of_upstream(&config.clone().into(), surroundings);
+                *login = of_client.map_err(|fault| fault.reason)?.map(Box::new);
+            }
+            Ok(server)
         }
     }
 }
@@ -168,6 +186,24 @@ mod tests {
     fn gemini_calls_its_url_otherwise() {
         let file = file(r#"{"mcpServers": {"g": {"httpUrl": "https://g.example/mcp"}}}"#);
         assert_eq!(server(&file, "g").unwrap(), http("https://g.example/mcp", &[]));
+    }
+
+    #[test]
+    fn logins_of_clients_are_those_of_the_server() {
+        let text = |login: &str| {
+            format!(r#"{{"mcpServers": {{"a": {{"url": "https://a.example/mcp", {login}}}}}}}"#)
+        };
+        let of = |login: &str| match server(&file(&text(login)), "a").unwrap() {
+            Server::Http { login, .. } => login,
+            other => panic!("{other:?}"),
+        };
+        let login = of(r#""oauth": {"clientId": "c", "clientSecret": "${TOKEN}", "scopes": ["a", "b"]}"#);
+        let options = login.unwrap().options;
+        let client = options.client.given.unwrap();
+        assert_eq!((&*client.id, client.secret.unwrap().expose()), ("c", "t0p"));
+        assert_eq!(options.scopes, Some(anyport_auth::Scopes::parse("a b")));
+        assert_eq!(of(r#""headers": {"Authorization": "Bearer x"}, "oauth": {"clientId": "c"}"#), None);
+        assert_eq!(of(r#""oauth": false"#), None);
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl Configured {
     fn ask(self, surroundings: &Surroundings) -> Result<Server, anyhow::Error> {
         let wrong = |error: ConfigError| UserError::usage(error.to_string(), error.help());
         let Self { name, server, path, workspace } = self;
+        configured::warn_of_unused_keys(&path, &surroundings.cwd, Some(&name));
         let error = match server {
             Ok(server) => return Ok(server),
             Err(error) => error,

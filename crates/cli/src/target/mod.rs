@@ -28,7 +28,7 @@ pub(crate) use anyport_config::Surroundings;
 
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
-    configured::{env_file_fault, resolved},
+    configured::{env_file_fault, resolved, warn_of_unused_keys},
     login::{
         LoginSettings, check_users, exchange, exchange_issuer, login_command, login_command_of, of_callers,
     },

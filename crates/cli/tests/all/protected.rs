@@ -256,6 +256,17 @@ fn faults_of_the_section_are_shown_at_their_place() {
             4,
             "is no scope",
         ),
+        (
+            "[upstreams.x]\nurl = \"https://x.example\"\n[auth]\nsecret = { from = \"env:NOWHERE_AT_ALL\" }\n",
+            4,
+            "NOWHERE_AT_ALL",
+        ),
+        (
+            "[upstreams.x]\nurl = \"https://x.example\"\n[auth.issuers.a]\nissuer = \"https://a.example\"\naudiences = [\"x\"]\n\
+             introspection = { url = \"https://a.example/i\", client_id = \"c\", client_secret = \"env:NOWHERE_AT_ALL\" }\n",
+            6,
+            "NOWHERE_AT_ALL",
+        ),
     ] {
         let (code, said) = checked(text);
         assert!(code != Some(0) && said.contains(words), "{text} {said}");

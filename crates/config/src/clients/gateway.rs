@@ -10,6 +10,7 @@ use super::{
     values::{NotWritable, Values},
 };
 use crate::{
+    client_login::ClientLogin,
     document::Language,
     references::{Syntax, only_variable},
     server::{Endpoint, ServerConfig},
@@ -61,6 +62,26 @@ fn entry(_: &str, server: &ServerConfig, values: &mut Values<'_>) -> Result<Map<
             }
             if !headers.is_empty() {
                 entry.insert("headers".into(), values.map(&headers)?.into());
+            }
+            // Beside a token there is no login.
+            let login = server.login.as_ref().filter(|_| {
+                !entry.contains_key("bearer")
+                    && !headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"))
+            });
+            if let Some(login) = login {
+                entry.insert("auth".into(), "oauth".into());
+                let ClientLogin { client_id, client_secret, scope, redirect_uri, unused: _ } = &**login;
+                let keys = [
+                    ("client_id", client_id),
+                    ("client_secret", client_secret),
+                    ("scope", scope),
+                    ("redirect_uri", redirect_uri),
+                ];
+                for (key, text) in keys {
+                    if let Some(text) = text {
+                        entry.insert(key.into(), text.as_str().into());
+                    }
+                }
             }
         }
     }

@@ -6,7 +6,10 @@ use super::{
     forwarded, login,
     model::{ProgramLimits, Start, UpstreamAuth, UpstreamConfig, Words},
 };
-use crate::server::{Endpoint, ServerConfig};
+use crate::{
+    client_login::ClientLogin,
+    server::{Endpoint, ServerConfig},
+};
 
 /// Why `headers` and `bearer` are refused beside the URL of a Unix socket.
 pub const NO_HEADERS: &str = "it is for HTTP and WebSockets: nothing on a Unix socket has headers";
@@ -28,7 +31,7 @@ impl UpstreamConfig {
             (Some(command), None) => self.program(command)?,
             (None, Some(url)) => self.remote(url)?,
         };
-        Ok(ServerConfig { endpoint, disabled: self.disabled })
+        Ok(ServerConfig { endpoint, disabled: self.disabled, login: None })
     }
 
     /// Whether connections that were opened for `self` can serve `other`, too: only names and selections are different.
@@ -135,6 +138,7 @@ impl From<ServerConfig> for UpstreamConfig {
     /// The upstream of an entry in a client's file.
     fn from(server: ServerConfig) -> Self {
         let disabled = server.disabled;
+        let login = server.login.map(|login| *login);
         match server.endpoint {
             Endpoint::Command { program, args, env, env_file, cwd } => Self {
                 command: Some(Words::Program(program)),
@@ -146,7 +150,23 @@ impl From<ServerConfig> for UpstreamConfig {
                 ..Self::default()
             },
             Endpoint::Url { url, headers, sse: _ } => {
-                Self { url: Some(url), headers, disabled, env: IndexMap::new(), ..Self::default() }
+                // A server that is given a token gets no other one, and one that is not reached over HTTP none at all.
+                let has_token = headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+                let login = login.filter(|_| !has_token && url.starts_with("http"));
+                let auth = login.as_ref().map(|_| UpstreamAuth::Oauth);
+                let ClientLogin { client_id, client_secret, scope, redirect_uri, unused: _ } =
+                    login.unwrap_or_default();
+                Self {
+                    url: Some(url),
+                    headers,
+                    disabled,
+                    auth,
+                    client_id,
+                    client_secret,
+                    scope,
+                    redirect_uri,
+                    ..Self::default()
+                }
             }
         }
     }

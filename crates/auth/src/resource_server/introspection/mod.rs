@@ -22,7 +22,7 @@ use http::request::Parts;
 use self::verifier::{Config, Verifier};
 use super::{
     configured::configured_verifier,
-    dpop::{DpopPolicy, ProofChecker},
+    dpop::ProofChecker,
     error::ConfigError,
     limits::VerifierLimits,
     policy::{TokenPolicy, policy_setters},
@@ -77,7 +77,7 @@ impl Introspection {
             method: AuthMethod::Basic,
             endpoint,
             policy: TokenPolicy::default(),
-            dpop: DpopPolicy::default(),
+            dpop: DpopSupport::Accepted,
             nonces: None,
             metrics: Metrics::new(),
         };

@@ -9,7 +9,7 @@ use anyport_seal::Sealer;
 use anyport_service::Authorization;
 use anyport_transport::{
     client::http::Endpoint,
-    http::{CredentialError, Verification},
+    http::{CredentialError, DpopSupport, Verification},
 };
 use form_urlencoded::Serializer;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ use crate::{
         binding::Binding,
         cache::{TokenCache, TokenHash},
         claims::{Claims, Subject},
-        dpop::{DpopPolicy, ProofChecker},
+        dpop::ProofChecker,
         policy::TokenPolicy,
         presented::Presented,
         refusal::{RETRY, invalid, unavailable},
@@ -48,7 +48,7 @@ pub(super) struct Config {
     pub(super) method: AuthMethod,
     pub(super) endpoint: Endpoint,
     pub(super) policy: TokenPolicy,
-    pub(super) dpop: DpopPolicy,
+    pub(super) dpop: DpopSupport,
     pub(super) nonces: Option<Sealer>,
     pub(super) metrics: Metrics,
 }

@@ -21,7 +21,7 @@ use self::verifier::{Config, Verifier, media_type};
 use super::{
     algorithm::Algorithm,
     configured::configured_verifier,
-    dpop::{DpopPolicy, ProofChecker},
+    dpop::ProofChecker,
     error::ConfigError,
     key_set::KeySet,
     key_source::{KeyPlace, NamedBy, RemoteKeys},
@@ -106,7 +106,7 @@ impl Jwt {
             types: ["at+jwt", "jwt"].map(str::to_owned).into(),
             is_untyped_allowed: true,
             policy: TokenPolicy::default(),
-            dpop: DpopPolicy::default(),
+            dpop: DpopSupport::Accepted,
             nonces: None,
             metrics: Metrics::new(),
         };

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use anyport_metrics::{Counter, Metrics};
 use anyport_seal::Sealer;
 use anyport_service::Authorization;
-use anyport_transport::http::{CredentialError, Verification};
+use anyport_transport::http::{CredentialError, DpopSupport, Verification};
 use tokio::time::Instant;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         binding::Binding,
         cache::{TokenCache, TokenHash},
         claims::{Claims, Moment},
-        dpop::{DpopPolicy, ProofChecker},
+        dpop::ProofChecker,
         jws::UnverifiedToken,
         key_set::{KeySet, VerificationKey},
         key_source::{Fetching, KeyPlace, KeySource, Keys, Seeker},
@@ -32,7 +32,7 @@ pub(super) struct Config {
     pub(super) types: BTreeSet<String>,
     pub(super) is_untyped_allowed: bool,
     pub(super) policy: TokenPolicy,
-    pub(super) dpop: DpopPolicy,
+    pub(super) dpop: DpopSupport,
     pub(super) nonces: Option<Sealer>,
     pub(super) metrics: Metrics,
 }

@@ -14,9 +14,7 @@ use crate::{
         AuthorizationServer, AuthorizationServerLimits, AuthorizationServerSettings, BUCKETS, IssuedTokens,
         LocalUsers, Resources,
     },
-    resource_server::{
-        API_KEY_USES, API_KEYS, ApiKeys, DpopPolicy, Introspection, Jwt, SharedSecretJwt, Verifiers,
-    },
+    resource_server::{API_KEY_USES, API_KEYS, ApiKeys, Introspection, Jwt, SharedSecretJwt, Verifiers},
 };
 
 const INTROSPECTED: &str = "https://opaque.example";
@@ -68,7 +66,7 @@ fn each_token_is_of_the_issuer_that_has_given_it() {
 fn bound_tokens_are_required_only_where_all_tokens_can_be_bound() {
     let key = TestKey::new("1");
     let bound = || {
-        let jwt = Jwt::keys(ISSUER, &key_set(&[&key])).unwrap().dpop(DpopPolicy::Required);
+        let jwt = Jwt::keys(ISSUER, &key_set(&[&key])).unwrap().dpop(DpopSupport::Required);
         Verifiers::new().jwt(jwt).unwrap()
     };
     assert_eq!(bound().dpop_support(), DpopSupport::Required);

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::fixture::{
     ISSUER, RESOURCE, TestKey, bearer, claims, head, key_set, now, present, ready, refusal, retry_after,
 };
-use crate::resource_server::{DpopPolicy, Jwt, VerifierLimits};
+use crate::resource_server::{Jwt, VerifierLimits};
 
 type Verified = Result<Authorization, CredentialError>;
 
@@ -111,7 +111,7 @@ fn a_bound_token_is_refused_as_bearer_and_an_unbound_one_as_dpop() {
     let unbound = issuer.sign(&claims(json!({})));
     let as_dpop = ready(verifier.verify(&dpop(&unbound), &with_proofs(&[&proof]), RESOURCE));
     assert!(refusal(as_dpop).contains("not bound"));
-    let strict = Jwt::keys(ISSUER, &key_set(&[&issuer])).unwrap().dpop(DpopPolicy::Required);
+    let strict = Jwt::keys(ISSUER, &key_set(&[&issuer])).unwrap().dpop(DpopSupport::Required);
     assert!(
         strict.dpop_support() == DpopSupport::Required
             && refusal(present(&strict, &unbound)).contains("must be")

@@ -95,7 +95,8 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
     let config = &file.config;
-    listen::check_auth(&config.auth, config.gateway.public_url.as_deref())?;
+    let auth = listen::check_auth(&config.auth, config.gateway.public_url.as_deref());
+    auth.map_err(|error| file.located(error))?;
     listen::check_tls(&config.gateway, file.folder())?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
