@@ -50,6 +50,7 @@ mod parked;
 mod per_user;
 mod pins;
 mod plain;
+mod policies;
 mod protected;
 mod rmcp;
 mod secrets;
