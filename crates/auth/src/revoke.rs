@@ -34,11 +34,13 @@ async fn revoke_one(
     (token, kind): (&Secret, &str),
     now: SystemTime,
 ) -> Result<(), Error> {
-    let mut form = Serializer::new(String::new());
-    form.append_pair("token", token.expose()).append_pair("token_type_hint", kind);
-    let issuer = &credential.authorization_server.issuer;
-    let authorization = credential.client.identity().authenticate(&mut form, issuer, now)?;
-    let post = Post { body: Body::Form(form.finish()), authorization, proof: None };
+    let post = {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token.expose()).append_pair("token_type_hint", kind);
+        let issuer = &credential.authorization_server.issuer;
+        let authorization = credential.client.identity().authenticate(&mut form, issuer, now)?;
+        Post { body: Body::Form(form.finish()), authorization, proof: None }
+    };
     let answer = fetcher.post(endpoint, post).await?;
     match OAuthError::of(&answer) {
         // It has forgotten the client, and its tokens with it.

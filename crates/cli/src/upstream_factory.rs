@@ -13,7 +13,10 @@ use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
     stack,
 };
-use anyport_auth::{ClientIssuers, DEFAULT_ACCOUNT, SignIn, SignInOptions, Vault};
+use anyport_auth::{
+    CallerLogins, ClientIssuers, ClientOptions, Credential, DEFAULT_ACCOUNT, LoginServer, Secret, SignIn,
+    SignInOptions, Vault,
+};
 use anyport_config::gateway::UpstreamConfig;
 use anyport_gateway::{
     Bridge, CatalogRecord,
@@ -40,7 +43,7 @@ use crate::{
     server_id::{entry_id, server_id},
     server_log::{LoggedConnector, ServerLogs},
     sign_in, state_dir, store,
-    target::{LoginSettings, Server, Surroundings},
+    target::{HiddenWhileUsed, LoginSettings, Server, Surroundings},
     traffic::Traffic,
     upstream_limits::{BulkheadOptions, CallDeadlines, Places},
     user_error::UserError,
@@ -58,6 +61,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) traffic: Traffic,
     /// The tokens of callers, for upstreams that exchange them.
     pub(crate) caller_tokens: CallerTokens,
+    /// The logins of callers at upstreams; `None` if there is no URL for their pages.
+    pub(crate) caller_logins: Option<CallerLogins>,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -120,6 +125,9 @@ impl UpstreamFactory {
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
         let (guard, state) = (Arc::default(), folder);
         let caller_tokens = CallerTokens::new(limits.http.max_caller_tokens, &metrics);
+        let caller_logins = arguments
+            .base_url()
+            .map(|url| CallerLogins::new(&url, Sealer::new(&key), limits.caller_login, &metrics));
         Ok(Self {
             limits,
             metrics,
@@ -127,6 +135,7 @@ impl UpstreamFactory {
             logs,
             traffic,
             caller_tokens,
+            caller_logins,
             supported,
             key,
             store,
@@ -181,6 +190,43 @@ impl UpstreamFactory {
         let sign_in = sign_in::of_server(endpoint, account, vault, options, surroundings);
         let sign_in = sign_in.map_err(|error| sign_in::failed(endpoint.url(), &error))?;
         Ok(sign_in.metrics(&self.metrics))
+    }
+
+    /// Lets callers sign in at the server `name` at `endpoint`, which people call `title`, by `options`.
+    ///
+    /// # Errors
+    /// When there is no place for logins, or no URL for their pages.
+    pub(crate) fn logins_of_callers(
+        &self,
+        (name, title): (&str, &str),
+        endpoint: &Endpoint,
+        options: SignInOptions,
+        surroundings: &Surroundings,
+    ) -> Result<CallerLogins> {
+        let vault = self.vault()?;
+        let logins = self.caller_logins.clone().ok_or_else(|| {
+            let help = "set public_url of [gateway]";
+            UserError::usage("callers sign in by pages of this gateway, whose URL is not known", help)
+        })?;
+        let mut limits = self.limits.sign_in;
+        limits.login_timeout = self.limits.caller_login.lifetime;
+        let client = ClientOptions { redirect_uri: Some(logins.redirect_uri()), ..options.client.clone() };
+        let options = SignInOptions { client, limits, ..options };
+        let (endpoint, surroundings, metrics) =
+            (endpoint.clone(), surroundings.clone(), self.metrics.clone());
+        logins.add(LoginServer {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            sign_in: Arc::new(move |account| {
+                let vault = vault.clone();
+                let sign_in = sign_in::of_server(&endpoint, account, vault, options.clone(), &surroundings)?;
+                let hidden = HiddenWhileUsed::default();
+                let hide =
+                    move |credential: &Credential| hidden.hide(credential.secrets().map(Secret::expose));
+                Ok(sign_in.observed(hide).metrics(&metrics))
+            }),
+        });
+        Ok(logins)
     }
 
     /// Where logins of users are kept.

@@ -1,6 +1,10 @@
 use std::{
     fmt,
-    sync::Arc,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -8,7 +12,11 @@ use anyport_service::{Principal, sync::Lock};
 use anyport_transport::client::http::{Authorizer as _, Endpoint};
 use tokio::{sync::Notify, time::timeout};
 
-use super::{account::account, link::Link, registry::CallerLogins};
+use super::{
+    account::account,
+    link::Link,
+    registry::{CallerLogins, UsedLogin},
+};
 use crate::{
     error::Error,
     sign_in::{SignIn, SignInState},
@@ -28,6 +36,8 @@ struct Inner {
     page: Lock<Option<(String, SystemTime)>>,
     /// Completes when somebody has signed in.
     changes: Arc<Notify>,
+    /// The calls that wait for the login.
+    waiting: AtomicUsize,
 }
 
 /// How often the store is looked at for a login that another process has brought to its end.
@@ -42,19 +52,27 @@ impl CallerLogin {
     /// When the server is none at which callers sign in, or its URL is no place for a token.
     pub fn new(logins: &CallerLogins, name: &str, principal: &Principal) -> Result<Self, Error> {
         let server = logins.server(name).ok_or_else(|| Error::NeedsLogin(name.to_owned()))?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             sign_in: (server.sign_in)(&account(name, principal))?,
             changes: logins.changes(name, principal),
             logins: logins.clone(),
             server: name.to_owned(),
             principal: principal.clone(),
             page: Lock::default(),
-        })))
+            waiting: AtomicUsize::new(0),
+        });
+        logins.know(&(inner.clone() as Arc<dyn UsedLogin>));
+        Ok(Self(inner))
     }
 
     /// The endpoint of the server with the token of the caller.
     pub fn endpoint(&self) -> Endpoint {
         self.0.sign_in.endpoint()
+    }
+
+    /// Whether the caller has a token that needs no renewal, as is known without waiting.
+    pub fn is_ready(&self) -> bool {
+        self.0.is_signed_in() && self.0.sign_in.prepare().is_none()
     }
 
     /// Whether the caller has signed in, as far as is known. A token that ends soon is renewed first.
@@ -75,15 +93,16 @@ impl CallerLogin {
     }
 
     async fn looked(&self) -> bool {
-        if let Err(error) = self.0.sign_in.reload().await {
-            tracing::warn!(%error, "the stored login of a caller cannot be read");
-        }
+        self.0.reload().await;
         matches!(self.0.sign_in.state(), SignInState::SignedIn)
     }
 
     /// Waits until the caller has signed in, for `connect_wait`. Returns whether that is so.
     pub async fn signed_in(&self) -> bool {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        let waits = Waits(&self.0.waiting);
         let signed_in = timeout(self.0.logins.limits().wait, self.wait(LOOK)).await.is_ok();
+        drop(waits);
         if !signed_in {
             self.0.logins.refusals().wait.increment();
         }
@@ -125,6 +144,41 @@ impl CallerLogin {
         let url = logins.url(&link.seal(logins.sealer())?);
         *page = Some((url.clone(), now + life / 2));
         Ok(url)
+    }
+}
+
+impl UsedLogin for Inner {
+    fn is_at(&self, name: &str) -> bool {
+        self.server == name
+    }
+
+    fn is_of(&self, principal: &Principal) -> bool {
+        self.principal == *principal
+    }
+
+    fn is_signed_in(&self) -> bool {
+        matches!(self.sign_in.state(), SignInState::SignedIn)
+    }
+
+    fn reload(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if let Err(error) = self.sign_in.reload().await {
+                tracing::warn!(%error, "the stored login of a caller cannot be read");
+            }
+        })
+    }
+
+    fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// A call that waits, and may be given up meanwhile.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`CallerLogins`]: the servers, and the pages below `/connect`, at which users sign in.
 //! - [`CallerLogin`]: the login of one caller at one server.
 //! - `link`: what the address of such a page says; `attempts`: the logins that are under way.
+//! - `pages`: the pages of a login; `own_logins`: the page at which a user ends logins; `refusals`: what pages do not take.
 //! - [`CallerLoginLimits`].
 
 mod account;
@@ -10,7 +11,9 @@ mod attempts;
 mod limits;
 mod link;
 mod login;
+mod own_logins;
 mod pages;
+mod refusals;
 mod registry;
 
 pub use self::{
@@ -18,5 +21,5 @@ pub use self::{
     limits::CallerLoginLimits,
     login::CallerLogin,
     pages::connect_routes,
-    registry::{CONNECT, CONNECT_CALLBACK, CallerLogins, LoginServer},
+    registry::{CONNECT, CONNECT_CALLBACK, CallerCounts, CallerLogins, LoginServer},
 };

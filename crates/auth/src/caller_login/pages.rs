@@ -16,11 +16,13 @@ use super::{
     account::account,
     attempts::{Attempt, NotTaken},
     link::Link,
+    own_logins::OwnLogins,
+    refusals::{Answer, parameters, refusal, unavailable},
     registry::{CONNECT, CONNECT_CALLBACK, CallerLogins, LoginServer},
 };
 use crate::{
     authorization_server::{
-        AuthorizationServer, Browser, Parameters,
+        AuthorizationServer, Browser,
         page::{Form, Page, refused_browser},
     },
     error::Error,
@@ -47,13 +49,12 @@ pub fn connect_routes(logins: &CallerLogins, server: &AuthorizationServer) -> Ve
         route(Method::GET, CONNECT_CALLBACK, |pages, request| {
             Box::pin(async move { pages.finish(&request).await.unwrap_or_else(|page| page) })
         }),
+        OwnLogins::end_route(logins, server),
     ]
 }
 
 /// How a login ends.
 type Ended = oneshot::Receiver<Result<(), Error>>;
-
-type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 struct Pages {
     logins: CallerLogins,
@@ -74,18 +75,20 @@ impl Pages {
     /// The page with the button.
     async fn show(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Response<Bytes>> {
         let parameters = parameters(request.uri().query().unwrap_or_default().as_bytes())?;
-        let id = parameters.get("id").unwrap_or_default();
+        let Some(id) = parameters.get("id") else {
+            let own = OwnLogins { logins: self.logins.clone(), server: self.server.clone() };
+            return own.show(request.headers()).await;
+        };
         let opened = self.open(request.headers(), id).await?;
         let token = opened.browser.form_token(&purpose(id));
         let text = format!(
             "You have called {} by way of this server. Sign in there once, and your calls go on with your own account.",
             opened.server.title
         );
-        let form = Form::post(&self.logins.path()).hidden("id", id).hidden("token", token.expose()).button(
-            "do",
-            "continue",
-            &format!("Continue to {}", opened.server.title),
-        );
+        let form = Form::post(&self.logins.path(CONNECT))
+            .hidden("id", id)
+            .hidden("token", token.expose())
+            .button("do", "continue", &format!("Continue to {}", opened.server.title));
         let page = Page::new(&format!("Connect {}", opened.server.title)).paragraph(&text);
         let warning = "Did somebody send you this address? Then close the page: nothing has happened yet.";
         let mut response = page.paragraph(warning).form(form).respond();
@@ -153,6 +156,7 @@ impl Pages {
         };
         outcome.map_err(|error| failed(&server, &error))?;
         self.logins.changes(&attempt.server, &attempt.principal).notify_waiters();
+        tracing::info!(server = server.name, principal = %attempt.principal, "a caller has signed in");
         let text = "The call that waited for this goes on. You can close this page.";
         Ok(Page::new(&format!("{} is connected", server.title)).paragraph(text).respond())
     }
@@ -252,18 +256,6 @@ impl UserAgent for Relay {
 
 fn purpose(id: &str) -> String {
     format!("connect {id}")
-}
-
-fn parameters(text: &[u8]) -> Result<Parameters, Response<Bytes>> {
-    Parameters::parse(text).map_err(|error| refusal(StatusCode::BAD_REQUEST, &error.to_string()))
-}
-
-fn refusal(status: StatusCode, text: &str) -> Response<Bytes> {
-    Page::new("Nothing was connected").alert(text).status(status).respond()
-}
-
-fn unavailable() -> Response<Bytes> {
-    refusal(StatusCode::SERVICE_UNAVAILABLE, "This cannot be done at the moment: try again later.")
 }
 
 /// What others have said is not shown, since it may be what they want the user to read.

@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    pin::Pin,
     sync::{Arc, Weak},
     time::SystemTime,
 };
@@ -28,6 +29,8 @@ struct Inner {
     attempts: Attempts,
     /// Those who wait for a login, by the server and the principal.
     waiting: Lock<HashMap<(String, Principal), Weak<Notify>>>,
+    /// The logins of callers that are in use.
+    known: Lock<Vec<Weak<dyn UsedLogin>>>,
     refusals: Refusals,
 }
 
@@ -49,6 +52,41 @@ pub struct LoginServer {
     pub sign_in: Arc<MakeSignIn>,
 }
 
+/// The callers of one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallerCounts {
+    /// Those that have signed in.
+    pub signed_in: usize,
+    /// Those that have not, or whose login is over.
+    pub signed_out: usize,
+    /// The calls that wait for a login.
+    pub waiting: usize,
+}
+
+impl CallerCounts {
+    fn and(self, login: &Arc<dyn UsedLogin>) -> Self {
+        let is_signed_in = login.is_signed_in();
+        Self {
+            signed_in: self.signed_in + usize::from(is_signed_in),
+            signed_out: self.signed_out + usize::from(!is_signed_in),
+            waiting: self.waiting + login.waiting(),
+        }
+    }
+}
+
+/// A login that is in use.
+pub(super) trait UsedLogin: Send + Sync {
+    /// Whether it is one at the server `name`.
+    fn is_at(&self, name: &str) -> bool;
+    /// Whether it is one of `principal`.
+    fn is_of(&self, principal: &Principal) -> bool;
+    fn is_signed_in(&self) -> bool;
+    /// Reads the store again.
+    fn reload(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// The calls that wait for it.
+    fn waiting(&self) -> usize;
+}
+
 /// Makes the sign-in of an account.
 type MakeSignIn = dyn Fn(&str) -> Result<SignIn, Error> + Send + Sync;
 
@@ -68,6 +106,7 @@ impl CallerLogins {
             servers: Lock::default(),
             attempts: Attempts::default(),
             waiting: Lock::default(),
+            known: Lock::default(),
             refusals,
         }))
     }
@@ -75,6 +114,24 @@ impl CallerLogins {
     /// Lets callers sign in at `server` from now on.
     pub fn add(&self, server: LoginServer) {
         self.0.servers.lock().insert(server.name.clone(), server);
+    }
+
+    /// Lets callers sign in only at those of the servers that `is_wanted` names.
+    pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
+        self.0.servers.lock().retain(|name, _| is_wanted(name));
+    }
+
+    /// The callers of the server `name` as far as they have called since the start.
+    pub fn callers(&self, name: &str) -> CallerCounts {
+        let mut known = self.0.known.lock();
+        known.retain(|login| login.strong_count() > 0);
+        let logins = known.iter().filter_map(Weak::upgrade).filter(|login| login.is_at(name));
+        logins.fold(CallerCounts::default(), |counts, login| counts.and(&login))
+    }
+
+    /// Counts `login` for as long as it is in use.
+    pub(super) fn know(&self, login: &Arc<dyn UsedLogin>) {
+        self.0.known.lock().push(Arc::downgrade(login));
     }
 
     /// Where browsers bring the answers of the servers' authorization servers.
@@ -97,15 +154,30 @@ impl CallerLogins {
         format!("{}{CONNECT}?id={id}", self.0.public_url)
     }
 
-    /// The path of the page as browsers see it.
-    pub(super) fn path(&self) -> String {
+    /// The path of a page as browsers see it.
+    pub(super) fn path(&self, page: &str) -> String {
         let after_scheme = self.0.public_url.split_once("://").map_or("", |(_, rest)| rest);
         let prefix = after_scheme.find('/').map_or("", |at| &after_scheme[at..]);
-        format!("{prefix}{CONNECT}")
+        format!("{prefix}{page}")
     }
 
     pub(super) fn server(&self, name: &str) -> Option<LoginServer> {
         self.0.servers.lock().get(name).cloned()
+    }
+
+    /// The servers, by their names.
+    pub(super) fn servers(&self) -> Vec<LoginServer> {
+        let mut servers: Vec<_> = self.0.servers.lock().values().cloned().collect();
+        servers.sort_by(|one, other| one.name.cmp(&other.name));
+        servers
+    }
+
+    /// Has the logins of `principal` at the server `name` that are in use read the store again.
+    pub(super) async fn reload(&self, name: &str, principal: &Principal) {
+        let known: Vec<_> = self.0.known.lock().iter().filter_map(Weak::upgrade).collect();
+        for login in known.iter().filter(|login| login.is_at(name) && login.is_of(principal)) {
+            login.reload().await;
+        }
     }
 
     pub(super) fn sealer(&self) -> &Sealer {
@@ -148,3 +220,5 @@ impl fmt::Debug for CallerLogins {
 pub const CONNECT: &str = "/connect";
 /// The path to which the browser comes back from the server's authorization server.
 pub const CONNECT_CALLBACK: &str = "/connect/callback";
+/// The path at which a user ends a login.
+pub(super) const CONNECT_END: &str = "/connect/end";

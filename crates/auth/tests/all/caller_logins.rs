@@ -275,7 +275,7 @@ async fn a_link_that_is_passed_on_and_an_answer_of_another_browser_are_refused()
     assert_eq!(ada.get(&gateway, &back).await.status(), 200, "and they did not end it");
     let replayed = ada.get(&gateway, &back).await;
     assert!(replayed.status() == 403 && replayed.body().contains("is over"), "{replayed:?}");
-    for wrong in ["/connect", "/connect?id=x", "/connect/callback?state=x&code=c", "/connect/callback"] {
+    for wrong in ["/connect?id=x", "/connect/callback?state=x&code=c", "/connect/callback"] {
         assert_eq!(ada.get(&gateway, wrong).await.status(), 403, "{wrong}");
     }
     assert_eq!(ada.get(&gateway, "/connect?id=a&id=b").await.status(), 400);
@@ -359,4 +359,38 @@ async fn the_calls_of_a_caller_have_the_token_of_its_login() {
         login.endpoint().ask(request).await.unwrap().status
     };
     assert_eq!((ask(&ada).await, ask(&bob).await), (200, 401));
+}
+
+#[tokio::test]
+async fn a_user_sees_its_logins_and_ends_them() {
+    let (servers, stored) = (Servers::start().await, Stored::new().await);
+    let gateway = stored.gateway(&servers, CallerLoginLimits::default()).await;
+    let mut browser = Browser::default();
+    let none = browser.open(&gateway, "/connect", "ada").await;
+    assert!(none.status() == 200 && none.body().contains("at no server"), "{none:?}");
+    for (name, principal) in [("ada", &gateway.ada), ("bob", &gateway.bob)] {
+        let (page, mut browser) = (gateway.page(principal), Browser::default());
+        let back = browser.come_back(&gateway, &page, name).await;
+        assert_eq!(browser.get(&gateway, &back).await.status(), 200);
+    }
+    let (ada, bob) = (gateway.login(&gateway.ada), gateway.login(&gateway.bob));
+    assert!(ada.is_signed_in().await && bob.is_signed_in().await);
+    let counts = gateway.logins.callers("far");
+    assert_eq!((counts.signed_in, counts.signed_out, counts.waiting), (2, 0, 0));
+    let own = browser.get(&gateway, "/connect").await;
+    let form = [("server", "far"), ("token", &*hidden(&own, "token"))];
+    // Not without the token of the form, nor from another browser.
+    assert_eq!(browser.post(&gateway, "/connect/end", &form[..1]).await.status(), 403);
+    let mut other = Browser::default();
+    other.open(&gateway, "/connect", "bob").await;
+    assert_eq!(other.post(&gateway, "/connect/end", &form).await.status(), 403);
+    assert!(ada.is_signed_in().await);
+    let ended = browser.post(&gateway, "/connect/end", &form).await;
+    assert!(ended.status() == 200 && ended.body().contains("has ended"), "{ended:?}");
+    assert!(!ada.is_ready() && !ada.is_signed_in().await && bob.is_signed_in().await);
+    let counts = gateway.logins.callers("far");
+    assert_eq!((counts.signed_in, counts.signed_out), (1, 1));
+    assert!(browser.get(&gateway, "/connect").await.body().contains("at no server"));
+    gateway.logins.retain(|_| false);
+    assert_eq!(other.post(&gateway, "/connect/end", &form).await.status(), 403);
 }

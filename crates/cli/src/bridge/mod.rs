@@ -101,6 +101,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         caller_tokens: None,
         observer: None,
         authorization_server: None,
+        caller_logins: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (terminal, mut probe) = (std::io::stderr().is_terminal(), probe);

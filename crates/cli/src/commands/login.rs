@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
-use anyport_auth::{Callback, Credential, DEFAULT_ACCOUNT, SignInOptions, Vault};
+use anyport_auth::{Callback, Credential, DEFAULT_ACCOUNT, SignInOptions, Vault, is_caller_account};
 use anyport_transport::client::http::{Endpoint, Fault};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -250,7 +250,14 @@ pub(crate) fn accounts(arguments: &AccountsArguments) -> Result<ExitCode> {
     place.run(async || {
         let failed = |error| sign_in::failed("any server", &error);
         let mut all = match &vault {
-            Some(vault) => vault.list().await.map_err(failed)?,
+            Some(vault) => vault
+                .list()
+                .await
+                .map_err(failed)?
+                .into_iter()
+                // Those of the callers of gateways are theirs.
+                .filter(|credential| !is_caller_account(&credential.account))
+                .collect(),
             None => Vec::new(),
         };
         all.sort_by(|one, other| (&one.server, &one.account).cmp(&(&other.server, &other.account)));

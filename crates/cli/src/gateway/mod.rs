@@ -109,7 +109,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     };
     let client_headers = ClientHeaderNames::default();
     client_headers.set(members.forwarded_headers());
-    factory.caller_tokens.set_issuers(members.exchanged_issuers());
+    members.announce_callers(&factory);
     let running =
         Arc::new(Running::new(file, members, federation, served, factories, client_headers.clone()));
     let (closing, stopped) = (running.clone(), running.clone());
@@ -139,6 +139,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         caller_tokens: Some(factory.caller_tokens.clone()),
         observer: Some(Arc::new(factory.traffic.clone())),
         authorization_server,
+        caller_logins: factory.caller_logins.clone(),
     };
     let (restart, restarts) = mpsc::channel(1);
     #[cfg(unix)]

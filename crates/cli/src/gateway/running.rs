@@ -102,7 +102,7 @@ impl Running {
     pub(super) async fn replace(&self, file: Arc<GatewayFile>, members: Arc<Members>) -> Result<()> {
         let gone = self.federation.set_members(members.all()).map_err(anyhow::Error::new)?;
         self.client_headers.set(members.forwarded_headers());
-        self.factories.now().caller_tokens.set_issuers(members.exchanged_issuers());
+        members.announce_callers(&self.factories.now());
         members.start().await?;
         let (_, old) = std::mem::replace(&mut *self.now.lock(), (file, members.clone()));
         self.retire(old.without(&members), gone);

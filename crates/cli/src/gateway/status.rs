@@ -84,8 +84,22 @@ pub(crate) struct UpstreamStatus {
     /// The login by which it is reached, if it is reached by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) login: Option<Login>,
+    /// Its callers, if each signs in there with a login of its own, as far as they have called since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) callers: Option<CallersStatus>,
     /// The revision that it was found to speak.
     pub(crate) revision: Option<String>,
+}
+
+/// The callers of a server at which each signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CallersStatus {
+    /// Those that have signed in.
+    pub(crate) signed_in: usize,
+    /// Those that have not, or whose login is over.
+    pub(crate) signed_out: usize,
+    /// The calls that wait for a login.
+    pub(crate) waiting: usize,
 }
 
 /// How long the last calls of a server took, in milliseconds.

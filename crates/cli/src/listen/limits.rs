@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
 use anyport_auth::{
-    SignInLimits, authorization_server::AuthorizationServerLimits, identity_provider::ProviderLimits,
-    resource_server::VerifierLimits,
+    CallerLoginLimits, SignInLimits, authorization_server::AuthorizationServerLimits,
+    identity_provider::ProviderLimits, resource_server::VerifierLimits,
 };
 use anyport_gateway::federation::FederationLimits;
 use anyport_knowledge::{
@@ -50,6 +50,8 @@ pub(crate) struct Limits {
     pub(crate) cache: CacheLimits,
     pub(crate) rotation: Rotation,
     pub(crate) sign_in: SignInLimits,
+    /// The limits of the logins of callers at upstreams.
+    pub(crate) caller_login: CallerLoginLimits,
     pub(crate) documents: DocumentLimits,
     pub(crate) server: ServerLimits,
 }
@@ -196,6 +198,7 @@ impl Limits {
         section("cache and logs", self.cache.limits_mut());
         section("cache and logs", self.rotation.limits_mut());
         section("logins", self.sign_in.limits_mut());
+        section("logins", self.caller_login.limits_mut());
         section("documents", self.documents.limits_mut());
         section("server", self.server.limits_mut());
         section("federation", self.federation.limits_mut());

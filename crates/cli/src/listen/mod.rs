@@ -23,7 +23,7 @@ use anyport::{
     ServeError,
     serve::{ListenAddr, Serve},
 };
-use anyport_auth::authorization_server::AuthorizationServer;
+use anyport_auth::{CallerLogins, authorization_server::AuthorizationServer, connect_routes};
 use anyport_config::gateway::AuthConfig;
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
@@ -33,7 +33,7 @@ use anyport_transport::{
     BufferedBytes, ClientObserver,
     http::{
         self, Authentication, CallerTokens, ClientHeaderNames, Compat, FurtherEndpoints, ProtectedResource,
-        SettingNames, Token,
+        Route, SettingNames, Token,
     },
     stdio, unix,
 };
@@ -90,6 +90,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) observer: Option<Arc<dyn ClientObserver>>,
     /// The authorization server of the clients, if it is this program.
     pub(crate) authorization_server: Option<AuthorizationServer>,
+    /// The logins of callers at servers, whose pages are shown by that authorization server.
+    pub(crate) caller_logins: Option<CallerLogins>,
 }
 
 /// Serves on every transport that `arguments` name. `announce` receives the address of HTTP and the path of the Unix
@@ -107,6 +109,7 @@ pub(crate) async fn serve(
         caller_tokens,
         observer,
         authorization_server,
+        caller_logins,
     }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
@@ -115,7 +118,7 @@ pub(crate) async fn serve(
         let address = SocketAddr::new(arguments.host, arguments.port);
         let server = authorization_server.as_ref();
         let config = http_config(arguments, supported.clone(), (limits, metrics), server)?;
-        let config = config.further_endpoints(further);
+        let config = config.further_endpoints(further).routes(routes(server, caller_logins.as_ref()));
         let config =
             config.client_headers(client_headers).caller_tokens(caller_tokens).observer(observer.clone());
         serving = serving.http_with(address, config);
@@ -259,8 +262,14 @@ fn http_config(
         .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))
         .compat(Compat::new(arguments.compat.iter().copied()))
         .rest(true)
-        .routes(server.map(AuthorizationServer::routes).unwrap_or_default())
         .limits(limits))
+}
+
+/// The pages at which users sign in, here and at the servers behind a gateway.
+fn routes(server: Option<&AuthorizationServer>, logins: Option<&CallerLogins>) -> Vec<Route> {
+    let Some(server) = server else { return Vec::new() };
+    let connect = logins.map(|logins| connect_routes(logins, server)).unwrap_or_default();
+    server.routes().into_iter().chain(connect).collect()
 }
 
 /// The path of the Unix socket. The folder of one that was not chosen is made.

@@ -69,6 +69,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         caller_tokens: None,
         observer: None,
         authorization_server: None,
+        caller_logins: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());

@@ -81,20 +81,65 @@ pub(super) fn of_upstream(
 ) -> Result<Option<LoginSettings>, UpstreamFault> {
     let Some(auth) = config.auth else { return Ok(None) };
     let grant = match auth {
-        // The last one is not the gateway's own: it is that of each caller.
-        UpstreamAuth::None | UpstreamAuth::Bearer | UpstreamAuth::TokenExchange => return Ok(None),
+        // The last two are not the gateway's own: they are those of each caller.
+        UpstreamAuth::None | UpstreamAuth::Bearer | UpstreamAuth::TokenExchange | UpstreamAuth::PerUser => {
+            return Ok(None);
+        }
         UpstreamAuth::Oauth => LoginGrant::AuthorizationCode,
         UpstreamAuth::ClientCredentials => LoginGrant::ClientCredentials,
         UpstreamAuth::WorkloadIdentity => {
             LoginGrant::WorkloadIdentity { assertion: config.assertion.clone().unwrap_or_default() }
         }
     };
+    let options = options(config, grant, surroundings)?;
+    Ok(Some(LoginSettings { options, account: config.account.clone() }))
+}
+
+/// How each caller signs in at an upstream; `None` if none does.
+///
+/// # Errors
+/// What has no value, and that callers are not users of this gateway by `auth`.
+pub(crate) fn of_callers(
+    config: &UpstreamConfig,
+    auth: Option<&AuthConfig>,
+    surroundings: &Surroundings,
+) -> Result<Option<SignInOptions>, UpstreamFault> {
+    if config.auth != Some(UpstreamAuth::PerUser) {
+        return Ok(None);
+    }
+    check_users(auth)?;
+    options(config, LoginGrant::AuthorizationCode, surroundings).map(Some)
+}
+
+/// Checks that callers can show by a browser who they are.
+///
+/// 2026-07-28, client/elicitation §Phishing: "The MCP Server **MUST** verify the identity of the user who opens the URL before accepting
+/// information."
+///
+/// # Errors
+/// If this gateway signs nobody in.
+pub(crate) fn check_users(auth: Option<&AuthConfig>) -> Result<(), UpstreamFault> {
+    match auth.is_some_and(AuthConfig::has_authorization_server) {
+        true => Ok(()),
+        false => Err(UpstreamFault::new(
+            ["auth"],
+            "with `per_user`, each caller signs in to this gateway before it signs in at the server, so that nobody connects the account \
+             of somebody else: add [auth.builtin] or [auth.proxy]",
+        )),
+    }
+}
+
+fn options(
+    config: &UpstreamConfig,
+    grant: LoginGrant,
+    surroundings: &Surroundings,
+) -> Result<SignInOptions, UpstreamFault> {
     let client = ClientOptions {
         given: client(config, surroundings)?,
         metadata_url: config.client_metadata_url.clone(),
         redirect_uri: config.redirect_uri.clone(),
     };
-    let options = SignInOptions {
+    Ok(SignInOptions {
         grant,
         client,
         issuer: config.issuer.clone(),
@@ -103,8 +148,7 @@ pub(super) fn of_upstream(
         assumes_pkce: config.pkce == Some(PkceSupport::Assume),
         authorize_parameters: config.authorize_params.clone().into_iter().collect(),
         ..SignInOptions::default()
-    };
-    Ok(Some(LoginSettings { options, account: config.account.clone() }))
+    })
 }
 
 /// The client that is registered, with its secrets.

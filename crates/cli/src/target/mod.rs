@@ -29,9 +29,11 @@ pub(crate) use anyport_config::Surroundings;
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::{env_file_fault, resolved, warn_of_unused_keys},
-    login::{LoginSettings, exchange, exchange_issuer, login_command, login_command_of},
+    login::{
+        LoginSettings, check_users, exchange, exchange_issuer, login_command, login_command_of, of_callers,
+    },
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
-    redact::{COVER, HiddenTokens, SecretValue, redact_json, redacted},
+    redact::{COVER, HiddenTokens, HiddenWhileUsed, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},
     upstream::{check_upstream, of_upstream, runs_commands},
     upstream_fault::UpstreamFault,

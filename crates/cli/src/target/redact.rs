@@ -55,6 +55,23 @@ impl HiddenTokens {
     }
 }
 
+/// Hides secrets for as long as this is there: the callers of a gateway come and go.
+#[derive(Default)]
+pub(crate) struct HiddenWhileUsed(HiddenTokens);
+
+impl HiddenWhileUsed {
+    /// Hides `secrets` from now on.
+    pub(crate) fn hide<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) {
+        self.0.hide(secrets);
+    }
+}
+
+impl Drop for HiddenWhileUsed {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(COVER)

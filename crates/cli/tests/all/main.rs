@@ -47,6 +47,7 @@ mod logs;
 #[cfg(unix)]
 mod named_upstreams;
 mod parked;
+mod per_user;
 mod pins;
 mod plain;
 mod policies;

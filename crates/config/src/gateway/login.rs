@@ -68,6 +68,16 @@ pub(super) fn check(config: &UpstreamConfig, url: &str) -> Result<(), (&'static 
     match auth {
         UpstreamAuth::None | UpstreamAuth::Bearer => Ok(()),
         UpstreamAuth::TokenExchange => check_exchange(config),
+        UpstreamAuth::PerUser => {
+            refuse(config, &["assertion"], "it is for `auth = \"workload_identity\"`")?;
+            refuse(config, &["account"], "with `per_user`, each caller has a login of its own")?;
+            refuse(
+                config,
+                &["redirect_uri"],
+                "with `per_user`, it is `/connect/callback` below the public URL",
+            )?;
+            refuse_authorization(config)
+        }
         UpstreamAuth::Oauth => refuse(config, &["assertion"], "it is for `auth = \"workload_identity\"`"),
         UpstreamAuth::ClientCredentials => {
             refuse(config, OF_USERS, "it is for logins of users, and `client_credentials` has none")?;
@@ -94,18 +104,21 @@ fn check_exchange(config: &UpstreamConfig) -> Result<(), (&'static str, String)>
     demand("client_id", config.client_id.is_some(), "`token_exchange` needs the id of a client")?;
     let proof = config.client_secret.is_some() || config.client_key.is_some();
     demand("client_secret", proof, "`token_exchange` needs this, or a `client_key`")?;
-    if config.forward_headers.values().any(|under| under.eq_ignore_ascii_case("authorization")) {
-        return Err((
-            "forward_headers",
-            "the upstream is sent the exchanged token in Authorization".to_owned(),
-        ));
-    }
+    refuse_authorization(config)?;
     if config.exchange == Some(ExchangeProtocol::OnBehalfOf) {
         let names_server = "`on_behalf_of` needs the scopes of the server, such as `api://ID/.default`";
         demand("scope", config.scope.is_some(), names_server)?;
         refuse(config, &["audience", "resource"], "with `on_behalf_of` the scopes name the server")?;
     }
     Ok(())
+}
+
+/// Refuses a token that callers would bring beside the one that is got for them.
+fn refuse_authorization(config: &UpstreamConfig) -> Result<(), (&'static str, String)> {
+    match config.forward_headers.values().any(|under| under.eq_ignore_ascii_case("authorization")) {
+        true => Err(("forward_headers", "the token of `auth` is sent in Authorization".to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// The keys of logins with a browser.

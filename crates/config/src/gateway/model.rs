@@ -118,7 +118,8 @@ pub struct UpstreamConfig {
     /// The place of the bearer token: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
     pub bearer: Option<String>,
     /// How the gateway gets its token: `none` and `bearer` say that it gets none, or the one of `bearer`; `oauth` is the login of
-    /// `anyport login`; `client_credentials` and `workload_identity` need no user; `token_exchange` exchanges the token of each caller.
+    /// `anyport login`; `client_credentials` and `workload_identity` need no user; `token_exchange` exchanges the token of each caller; with
+    /// `per_user`, each caller signs in at the server.
     /// Default: `bearer` where that is given, else `none`.
     pub auth: Option<UpstreamAuth>,
     /// The login that `auth = "oauth"` uses: the name that `anyport login --account` gave it. Default: the one without a name.
@@ -364,6 +365,8 @@ pub enum UpstreamAuth {
     Bearer,
     /// In exchange for the token of each caller, at the authorization server that gave it (RFC 8693).
     TokenExchange,
+    /// By the login of each caller, who signs in with a browser. It needs `[auth.builtin]` or `[auth.proxy]`.
+    PerUser,
 }
 
 /// How an authorization server is asked to exchange a token.

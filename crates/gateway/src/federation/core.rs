@@ -18,6 +18,9 @@ use super::{health::Health, latency::RecentCalls, list_kind::ListKind, member_li
 /// Says whether a member was ended for want of use.
 pub(super) type IsStopped = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// Says whether a page of a list is the gateway's own, and none of the server's.
+pub(super) type IsOwnPage = Arc<dyn Fn(&Raw) -> bool + Send + Sync>;
+
 /// The part of a member that outlives a change of its naming: its service, and what is known of it.
 pub(super) struct MemberCore {
     pub(super) name: Arc<str>,
@@ -35,6 +38,7 @@ pub(super) struct MemberCore {
     pub(super) in_flight: AtomicU64,
     pub(super) recent_calls: RecentCalls,
     is_stopped: Option<IsStopped>,
+    is_own_page: Option<IsOwnPage>,
     /// The lists that are in use, by the numbers of their kinds.
     lists: [Lock<Vec<Weak<MemberList>>>; 4],
 }
@@ -58,8 +62,19 @@ impl MemberCore {
             in_flight: AtomicU64::new(0),
             recent_calls: RecentCalls::default(),
             is_stopped,
+            is_own_page: None,
             lists: Default::default(),
         }
+    }
+
+    /// Sets which pages of lists are the gateway's own.
+    pub(super) fn own_pages(self, is_own_page: Option<IsOwnPage>) -> Self {
+        Self { is_own_page, ..self }
+    }
+
+    /// Whether a page of a list is the gateway's own, in place of one of the server's.
+    pub(super) fn is_own_page(&self, page: &Raw) -> bool {
+        self.is_own_page.as_ref().is_some_and(|is_own_page| is_own_page(page))
     }
 
     /// Whether it was ended for want of use.

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use anyport_protocol::Raw;
 use anyport_service::Service;
 use anyport_upstream::KnownServer;
 use tokio::sync::watch;
@@ -10,7 +11,7 @@ use crate::caller_part::CallerPart;
 
 use super::{
     catalog::{CatalogTable, ListScope},
-    core::{IsStopped, MemberCore},
+    core::{IsOwnPage, IsStopped, MemberCore},
     error::FederationError,
     large_result::{OnLargeResult, ResultLimit},
     naming::Naming,
@@ -31,6 +32,7 @@ pub struct Member {
     connections: Option<watch::Receiver<KnownServer>>,
     pins: Option<Pins>,
     is_stopped: Option<IsStopped>,
+    is_own_page: Option<IsOwnPage>,
     result_limit: Option<ResultLimit>,
 }
 
@@ -48,6 +50,7 @@ impl Member {
             connections: None,
             pins: None,
             is_stopped: None,
+            is_own_page: None,
             result_limit: None,
         }
     }
@@ -86,6 +89,14 @@ impl Member {
     #[must_use]
     pub fn pins(mut self, pins: Pins) -> Self {
         self.pins = Some(pins);
+        self
+    }
+
+    /// Leaves the pages of lists out of [`pins`](Self::pins) that `is_own_page` names: its service has put them in place of those of the
+    /// server, for callers to whom that lists nothing.
+    #[must_use]
+    pub fn own_pages(mut self, is_own_page: impl Fn(&Raw) -> bool + Send + Sync + 'static) -> Self {
+        self.is_own_page = Some(Arc::new(is_own_page));
         self
     }
 
@@ -173,7 +184,8 @@ impl Members {
             let (core, catalogs) = known.unwrap_or_else(|| {
                 let Member { name, service, pins, connections, is_stopped, .. } = &member;
                 let (service, pins, connections) = (service.clone(), pins.clone(), connections.clone());
-                let core = Arc::new(MemberCore::new(name, service, pins, connections, is_stopped.clone()));
+                let core = MemberCore::new(name, service, pins, connections, is_stopped.clone());
+                let core = Arc::new(core.own_pages(member.is_own_page.clone()));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };

@@ -64,7 +64,7 @@ pub(super) async fn read_list(
     default_ttl: Duration,
     caller: Caller,
 ) -> Option<Fetched<MemberList>> {
-    let (mut entries, mut bytes, mut ttl) = (Vec::new(), 0, LONGEST_TTL);
+    let (mut entries, mut bytes, mut ttl, mut is_own) = (Vec::new(), 0, LONGEST_TTL, false);
     let mut cursors: HashSet<String> = HashSet::new();
     let mut params = Raw::EMPTY_OBJECT;
     loop {
@@ -89,6 +89,7 @@ pub(super) async fn read_list(
             _ => return None,
         };
         ttl = ttl.min(ttl_of(&page));
+        is_own |= core.is_own_page(&page);
         add(&page, kind, &core, &mut entries, &mut bytes);
         let Some(cursor) = pages::next(&page) else { break };
         if !cursors.insert(cursor.to_string()) {
@@ -106,7 +107,8 @@ pub(super) async fn read_list(
         }
         params = Splice::new().with("cursor", &cursor).finish();
     }
-    if let Some(pins) = &core.pins {
+    // What the gateway puts in place of a list says nothing of what the server offers.
+    if let Some(pins) = core.pins.as_ref().filter(|_| !is_own) {
         pins.loaded().await;
         pins.observe(kind, &caller, &entries, true);
     }
@@ -134,7 +136,7 @@ fn ttl_of(page: &Raw) -> Duration {
 
 /// Compares a page that passes as it is with the pins of its member.
 pub(super) async fn observe_page(core: Arc<MemberCore>, kind: ListKind, caller: Caller, page: Raw) {
-    let Some(pins) = &core.pins else { return };
+    let Some(pins) = core.pins.as_ref().filter(|_| !core.is_own_page(&page)) else { return };
     let mut entries = Vec::new();
     add(&page, kind, &core, &mut entries, &mut 0);
     pins.loaded().await;
@@ -144,6 +146,7 @@ pub(super) async fn observe_page(core: Arc<MemberCore>, kind: ListKind, caller: 
 /// Adds the entries of a page, such as clients can read them. One without a name or URI cannot be used, and is left out.
 fn add(page: &Raw, kind: ListKind, core: &MemberCore, entries: &mut Vec<ListEntry>, bytes: &mut usize) {
     let (member, noun) = (&*core.name, kind.noun());
+    let is_pinned = core.pins.is_some() && !core.is_own_page(page);
     let Some(list) = page.member(kind.entries()).filter(Raw::is_array) else {
         return note_unreadable(core, kind, &format!("its result has no array {}", kind.entries()));
     };
@@ -158,7 +161,7 @@ fn add(page: &Raw, kind: ListKind, core: &MemberCore, entries: &mut Vec<ListEntr
         };
         *bytes += entry.len();
         // Pins are of what the member says.
-        let hash = core.pins.is_some().then(|| Pins::hash(kind, &text));
+        let hash = is_pinned.then(|| Pins::hash(kind, &text));
         let Mended { entry: text, faults } = mended(kind, text, &key);
         if !faults.is_empty() {
             tracing::warn!(

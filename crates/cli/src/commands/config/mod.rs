@@ -107,6 +107,9 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
         if upstream.auth == Some(UpstreamAuth::TokenExchange) {
             target::exchange_issuer(upstream, Some(&config.auth)).map_err(wrong)?;
         }
+        if upstream.auth == Some(UpstreamAuth::PerUser) {
+            target::check_users(Some(&config.auth)).map_err(wrong)?;
+        }
     }
     let upstreams: Vec<&str> = used().map(|(name, _)| name.as_str()).collect();
     let knowledge: Vec<&str> = config.knowledge.keys().map(String::as_str).collect();

@@ -10,7 +10,7 @@ use super::Which;
 use crate::{
     client_session::output::{self, Output},
     exit::Exit,
-    gateway::status::{GatewayStatus, Login, ServerState, ServerStatus},
+    gateway::status::{CallersStatus, GatewayStatus, Login, ServerState, ServerStatus},
     render::{safe, table::whole},
     target::login_command,
 };
@@ -59,6 +59,7 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
         let command = login_command(file, &server.name);
         text += &(safe::line(&format!("{}: sign in with: {command}", server.name)) + "\n");
     }
+    servers.iter().filter_map(callers).for_each(|line| text += &(safe::line(&line) + "\n"));
     servers.iter().for_each(|server| text += &changed(server));
     if !needs_restart.is_empty() {
         let names = needs_restart.join(", ");
@@ -102,6 +103,13 @@ fn login(server: &ServerStatus) -> Option<Login> {
 
 fn needs_login(server: &ServerStatus) -> bool {
     login(server) == Some(Login::Needed)
+}
+
+/// The callers of a server at which each signs in.
+fn callers(server: &ServerStatus) -> Option<String> {
+    let CallersStatus { signed_in, signed_out, waiting } = server.upstream.as_ref()?.callers?;
+    let waits = if waiting == 0 { String::new() } else { format!(", {waiting} calls wait for a login") };
+    Some(format!("{}: {signed_in} callers signed in, {signed_out} not{waits}", server.name))
 }
 
 /// Why a server cannot be reached, and when it is tried again.

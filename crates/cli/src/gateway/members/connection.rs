@@ -11,7 +11,7 @@ use anyport_service::Service;
 use anyport_transport::client;
 use anyport_upstream::IsolationPolicy;
 
-use super::exchange::{CallerExchange, Exchanging};
+use super::{caller_access::CallerAccess, per_user::Reached};
 use crate::{
     target::{self, SecretValue},
     upstream_factory::{UpstreamFactory, UpstreamOptions},
@@ -78,16 +78,16 @@ impl UpstreamSettings {
         })
     }
 
-    /// The bridges of callers that bring keys of their own for the server `name`, or whose tokens are exchanged for some by `exchange`;
+    /// The bridges of callers that bring keys of their own for the server `name`, or have `access` of their own;
     /// `None` if there are no such callers. `without` answers callers without a key.
     pub(super) fn of_callers(
         self,
         (name, config): (&str, &UpstreamConfig),
-        (server, exchange): (&target::Server, Option<&CallerExchange>),
+        (server, access): (&target::Server, Option<&CallerAccess>),
         without: &Arc<dyn Service>,
         factory: &Arc<UpstreamFactory>,
     ) -> Option<CallerBridges> {
-        let identity = exchange.map_or(CallerPart::Nothing, |_| CallerPart::Scopes);
+        let identity = access.map_or(CallerPart::Nothing, CallerAccess::identity);
         let distinction = CallerDistinction { headers: brought_headers(config), identity };
         if distinction == CallerDistinction::default() {
             return None;
@@ -99,7 +99,7 @@ impl UpstreamSettings {
         };
         let metrics = factory.metrics.clone();
         let (own, server, factory) = (name.to_owned(), server.clone(), factory.clone());
-        let (forwarded, exchange) = (config.forward_headers.clone(), exchange.cloned());
+        let (forwarded, access, shared) = (config.forward_headers.clone(), access.cloned(), without.clone());
         let make = move |key: &CallerKey| {
             let mut server = server.clone();
             if let target::Server::Http { headers: sent, .. }
@@ -114,16 +114,17 @@ impl UpstreamSettings {
                 }
             }
             let mut options = self.options(&own, &server, None).map_err(|error| error.to_string())?;
-            let exchanged =
-                exchange.as_ref().zip(key.caller.clone()).map(|(exchange, caller)| exchange.of(caller));
-            if let Some(exchanged) = &exchanged {
-                options.target = client::Target::Http(exchanged.endpoint());
+            let access = access.as_ref().zip(key.caller.clone());
+            let access = access.map(|(access, caller)| access.of(caller)).transpose()?;
+            if let Some(access) = &access {
+                options.target = client::Target::Http(access.endpoint());
             }
             let bridge = factory.bridge(options);
             let mut service: Arc<dyn Service> =
                 Arc::new(factory.timeout(&bridge, self.deadlines).layer(bridge.clone()));
-            if let Some(exchanged) = exchanged {
-                service = Arc::new(Exchanging::new(&own, exchanged, service));
+            if let Some(access) = access {
+                let upstream = bridge.upstream().clone();
+                service = access.before(&own, Reached { upstream, service, without: shared.clone() });
             }
             Ok(CallerBridge { upstream: bridge.upstream().clone(), service })
         };

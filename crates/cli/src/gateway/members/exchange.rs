@@ -7,7 +7,7 @@ use anyport_protocol::{Error, Raw, json::Splice, jsonrpc::Reason};
 use anyport_service::{Context, Outcome, Reply, Request, ScopedPrincipal, Service, emit};
 use anyport_transport::http::CallerTokens;
 
-use crate::target::HiddenTokens;
+use crate::target::HiddenWhileUsed;
 
 /// How the tokens of callers are exchanged for those of one server.
 #[derive(Clone)]
@@ -15,11 +15,13 @@ pub(super) struct CallerExchange {
     name: Arc<str>,
     exchange: TokenExchange,
     tokens: CallerTokens,
+    /// Whether the gateway gives tokens of its own to users of that issuer, too.
+    gives_tokens: bool,
 }
 
 impl CallerExchange {
-    pub(super) fn new(name: &str, exchange: TokenExchange, tokens: CallerTokens) -> Self {
-        Self { name: name.into(), exchange, tokens }
+    pub(super) fn new(name: &str, exchange: TokenExchange, tokens: CallerTokens, gives_tokens: bool) -> Self {
+        Self { name: name.into(), exchange, tokens, gives_tokens }
     }
 
     /// The issuer at which they are exchanged.
@@ -30,17 +32,8 @@ impl CallerExchange {
     /// The token of one caller.
     pub(super) fn of(&self, caller: ScopedPrincipal) -> ExchangedToken {
         let tokens = OfCaller { exchange: self.clone(), caller };
-        let hidden = HiddenWhileUsed(HiddenTokens::default());
-        ExchangedToken::new(&self.exchange, tokens, move |token: &Secret| hidden.0.hide([token.expose()]))
-    }
-}
-
-/// Hides the tokens of one caller for as long as they are used: callers come and go.
-struct HiddenWhileUsed(HiddenTokens);
-
-impl Drop for HiddenWhileUsed {
-    fn drop(&mut self) {
-        self.0.release();
+        let hidden = HiddenWhileUsed::default();
+        ExchangedToken::new(&self.exchange, tokens, move |token: &Secret| hidden.hide([token.expose()]))
     }
 }
 
@@ -53,7 +46,7 @@ struct OfCaller {
 impl SubjectTokens for OfCaller {
     /// A token goes to its own issuer alone.
     fn token(&self) -> Result<SubjectToken, String> {
-        let CallerExchange { name, tokens, .. } = &self.exchange;
+        let CallerExchange { name, tokens, gives_tokens, .. } = &self.exchange;
         let issuer = self.exchange.issuer();
         match tokens.of(&self.caller) {
             Some(token) if token.issuer() == issuer => {
@@ -62,6 +55,12 @@ impl SubjectTokens for OfCaller {
             Some(token) => Err(format!(
                 "{name} takes only callers with a token of {issuer}, and this caller has one of {}",
                 token.issuer()
+            )),
+            // A principal does not say by which token it has come.
+            None if self.caller.principal().issuer() == Some(issuer) && *gives_tokens => Err(format!(
+                "the caller's token cannot be exchanged for one of {name}: it is one of this gateway, which gives them to clients that sign \
+                 in here, in place of one of {issuer}; or it has ended: sign in at {issuer}, and send the request again with a token \
+                 of that issuer"
             )),
             None if self.caller.principal().issuer() == Some(issuer) => Err(format!(
                 "the caller's token has ended, or is not known here any more, so it cannot be exchanged for one of {name}: send \

@@ -1,18 +1,20 @@
 //! The servers and documents of a file, as members of the federation.
 //!
 //! - `upstream`: a server; `connection`: how it is connected, whoever calls it.
-//! - `exchange`: the tokens of callers, in exchange for their own.
+//! - `caller_access`: how callers get tokens of their own: `exchange`, in exchange for theirs; `per_user`, by a login of each.
 //! - `reached`: how servers are reached, with their secrets.
 //! - `documents`: folders of documents.
 //! - `offer`: what becomes of what they offer.
 //! - `lifecycle`: how they are started and ended.
 //! - `status`: what is known of them.
 
+mod caller_access;
 mod connection;
 mod documents;
 mod exchange;
 mod lifecycle;
 mod offer;
+mod per_user;
 mod reached;
 #[cfg(unix)]
 mod status;
@@ -213,9 +215,17 @@ impl Members {
         names.filter_map(|name| name.parse().ok()).collect()
     }
 
-    /// The issuers of the tokens of callers that are exchanged for the servers.
-    pub(super) fn exchanged_issuers(&self) -> Vec<String> {
-        self.upstreams.values().filter_map(|member| member.exchanged.clone()).collect()
+    /// Lets `factory` know from which callers the servers take tokens, and at which of them callers sign in.
+    pub(super) fn announce_callers(&self, factory: &UpstreamFactory) {
+        let access =
+            || self.upstreams.iter().filter_map(|(name, member)| Some((name, member.access.as_ref()?)));
+        let issuers = access().filter_map(|(_, access)| access.exchanged_at().map(str::to_owned));
+        factory.caller_tokens.set_issuers(issuers.collect::<Vec<_>>());
+        if let Some(logins) = &factory.caller_logins {
+            let is_named =
+                |other: &str| access().any(|(name, access)| name == other && access.per_user().is_some());
+            logins.retain(is_named);
+        }
     }
 
     /// The names of the servers.

@@ -1,5 +1,6 @@
 //! What is known of the members of a gateway, for `anyport status`.
 
+use anyport_auth::CallerCounts;
 use anyport_config::{
     Endpoint,
     gateway::{Pin, UpstreamConfig},
@@ -13,7 +14,7 @@ use anyport_transport::client::http::without_secrets;
 use anyport_upstream::UpstreamHealth;
 
 use super::{Members, upstream::UpstreamMember};
-use crate::gateway::status::{Login, ServerState, ServerStatus, Time, UpstreamStatus};
+use crate::gateway::status::{CallersStatus, Login, ServerState, ServerStatus, Time, UpstreamStatus};
 
 impl Members {
     /// The state of a server, of which the federation knows `member`.
@@ -63,8 +64,16 @@ impl UpstreamMember {
             server,
             retry_at,
             login,
+            callers: self.callers(&status.name),
             revision: info.map(|info| info.revision.as_str().to_owned()),
         });
+    }
+
+    /// The callers, if each signs in there.
+    fn callers(&self, name: &str) -> Option<CallersStatus> {
+        let logins = &self.access.as_ref()?.per_user()?.logins;
+        let CallerCounts { signed_in, signed_out, waiting } = logins.callers(name);
+        Some(CallersStatus { signed_in, signed_out, waiting })
     }
 
     /// Notes in `status` what the connections say of the server, which may be newer than the last request. Returns when it is
@@ -73,6 +82,10 @@ impl UpstreamMember {
         // Callers with keys of their own may reach it although others do not.
         if self.of_callers.as_ref().is_some_and(CallerBridges::is_connected) {
             status.state = ServerState::Up;
+            return None;
+        }
+        // That the server refuses those without a token says nothing of it.
+        if self.access.as_ref().is_some_and(|access| access.per_user().is_some()) {
             return None;
         }
         match self.bridge.upstream().health() {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use anyport::layer::Layer as _;
+use anyport_adapters::LegacyClientLayer;
 use anyport_auth::{ExchangeOptions, SignIn, TokenExchange};
-use anyport_config::gateway::{GatewaySettings, UpstreamAuth, UpstreamConfig};
+use anyport_config::gateway::{AuthConfig, GatewaySettings, UpstreamAuth, UpstreamConfig};
 use anyport_gateway::{
-    Bridge, CallerBridges,
+    Bridge, CallerBridges, CallerPart,
     federation::{Member, PinMode, Pins, ResultLimit},
 };
 use anyport_protocol::Revision;
@@ -16,9 +17,11 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{
+    caller_access::{CallerAccess, PerUser},
     connection::{UpstreamSettings, brought_headers},
     exchange::CallerExchange,
     offer::{limited, naming, pin_mode, result_limit},
+    per_user::Offer,
 };
 #[cfg(unix)]
 use crate::gateway::direct::DirectConnections;
@@ -42,8 +45,8 @@ pub(super) struct UpstreamMember {
     result_limit: Option<ResultLimit>,
     /// How it is reached, with its secrets; or why it is not.
     pub(super) server: Result<target::Server, Unusable>,
-    /// The issuer at which the tokens of callers are exchanged for it, if they are.
-    pub(super) exchanged: Option<String>,
+    /// How callers get tokens of their own for it, if they do.
+    pub(super) access: Option<CallerAccess>,
     /// The login by which it is reached.
     pub(super) sign_in: Option<SignIn>,
     pub(super) bridge: Bridge,
@@ -126,7 +129,7 @@ impl UpstreamMember {
         if let Some(sign_in) = &sign_in {
             options.target = client::Target::Http(sign_in.endpoint());
         }
-        let exchange = exchange((name, config), &options.target, file, arguments, factory)?;
+        let access = access((name, config), &options.target, file, arguments, factory)?;
         let login_help = login_help((name, config), &server, file, arguments);
         options.login_help = login_help.as_ref().map(LoginHelp::text);
         let bridge = factory.bridge(options);
@@ -139,7 +142,7 @@ impl UpstreamMember {
         // A call that hangs is ended. The time in the queue does not count.
         let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
         let timed = LoginHelp::around(login_help, timed);
-        let of_callers = settings.of_callers((name, config), (&server, exchange.as_ref()), &timed, factory);
+        let of_callers = settings.of_callers((name, config), (&server, access.as_ref()), &timed, factory);
         // A server that hangs takes its own places only.
         let bulkhead = factory.bulkhead(name, BulkheadOptions::of(config));
         let service: Arc<dyn Service> = match &of_callers {
@@ -148,7 +151,7 @@ impl UpstreamMember {
         };
         let result_limit = result_limit(&file.config.gateway, Some(config));
         Ok(Self {
-            exchanged: exchange.map(|exchange| exchange.issuer().to_owned()),
+            access,
             config: config.clone(),
             pin,
             result_limit,
@@ -179,7 +182,7 @@ impl UpstreamMember {
         let said = if arguments.listen.is_shared() { Unusable::said_to_others(name) } else { why };
         let bridge = factory.unusable_bridge(name, &said, entry);
         Self {
-            exchanged: None,
+            access: None,
             config: config.clone(),
             pin: pin_mode(&file.config.gateway, config),
             result_limit: result_limit(&file.config.gateway, Some(config)),
@@ -227,7 +230,18 @@ impl UpstreamMember {
             .connections(bridge.upstream().server_info())
             .stopped_while(move || bridge.is_stopped());
         let member = limited(member, self.result_limit).lists_per_header(brought_headers(&self.config));
-        let member = if self.exchanged.is_some() { member.lists_per_scopes() } else { member };
+        let member = match self.access.as_ref().map(CallerAccess::identity) {
+            Some(CallerPart::Scopes) => member.lists_per_scopes(),
+            Some(CallerPart::Principal) => member.lists_per_principal(),
+            _ => member,
+        };
+        let member = match self.access.as_ref().and_then(CallerAccess::per_user) {
+            Some(PerUser { offer, .. }) => {
+                let offer = offer.clone();
+                member.own_pages(move |page| offer.is_own(page))
+            }
+            None => member,
+        };
         match pins.filter(|_| self.pin.is_some()) {
             Some(pins) => member.pins(pins.clone()),
             None => member,
@@ -236,7 +250,8 @@ impl UpstreamMember {
 
     /// Connects it in the background, if that is possible.
     pub(super) fn connect(&self) {
-        if self.server.is_err() {
+        // Without a caller there is no token.
+        if self.server.is_err() || self.access.is_some() {
             return;
         }
         let upstream = self.bridge.upstream().clone();
@@ -285,20 +300,34 @@ fn sign_in(
     factory.sign_in(endpoint, login, file.surroundings()).map(Some).map_err(|error| error.to_string())
 }
 
-/// How the tokens of callers are exchanged for the upstream `name`, if they are.
-fn exchange(
+/// How callers get tokens of their own for the upstream `name`, if they do.
+fn access(
     (name, config): (&str, &UpstreamConfig),
     target: &client::Target,
     file: &GatewayFile,
     arguments: &Arguments,
     factory: &UpstreamFactory,
-) -> Result<Option<CallerExchange>, UpstreamFault> {
-    let options = target::exchange(config, arguments.listen.auth().as_ref(), file.surroundings())?;
-    let (Some(options), client::Target::Http(endpoint)) = (options, target) else { return Ok(None) };
+) -> Result<Option<CallerAccess>, UpstreamFault> {
+    let client::Target::Http(endpoint) = target else { return Ok(None) };
+    let (auth, surroundings) = (arguments.listen.auth(), file.surroundings());
+    if let Some(options) = target::of_callers(config, auth.as_ref(), surroundings)? {
+        for warning in options.warnings() {
+            tracing::warn!("the upstream {name} departs from the protocol: {warning}");
+        }
+        let title = config.title.as_deref().unwrap_or(name);
+        let logins = factory.logins_of_callers((name, title), endpoint, options, surroundings);
+        let logins = logins.map_err(|error| error.to_string())?;
+        let dialogues = LegacyClientLayer::new(factory.limits.legacy_clients, &factory.metrics);
+        let (name, offer) = (name.to_owned(), Offer::new(title));
+        return Ok(Some(CallerAccess::PerUser(PerUser { name, logins, offer, dialogues })));
+    }
+    let Some(options) = target::exchange(config, auth.as_ref(), surroundings)? else { return Ok(None) };
+    let gives_tokens = auth.as_ref().is_some_and(AuthConfig::has_authorization_server);
     let options = ExchangeOptions { limits: factory.limits.sign_in, ..options };
-    let exchange =
-        TokenExchange::new(endpoint, options, &factory.metrics).map_err(|error| error.to_string())?;
-    Ok(Some(CallerExchange::new(name, exchange, factory.caller_tokens.clone())))
+    let exchange = TokenExchange::new(endpoint, options, &factory.metrics);
+    let exchange = exchange.map_err(|error| error.to_string())?;
+    let exchange = CallerExchange::new(name, exchange, factory.caller_tokens.clone(), gives_tokens);
+    Ok(Some(CallerAccess::Exchange(exchange)))
 }
 
 impl Unusable {

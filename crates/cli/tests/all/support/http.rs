@@ -161,7 +161,8 @@ impl Connection {
             if self.0.read_line(&mut line).unwrap() == 0 {
                 return None;
             }
-            if let Some(data) = line.strip_prefix("data: ") {
+            // The first event of a stream may have an id alone.
+            if let Some(data) = line.strip_prefix("data: ").filter(|data| !data.trim().is_empty()) {
                 return Some(serde_json::from_str(data).unwrap());
             }
         }

@@ -2,6 +2,7 @@
 
 // Every file of tests is a program of its own and uses a part of this.
 
+pub(crate) mod browser;
 pub(crate) mod http;
 pub(crate) mod scripted;
 #[cfg(unix)]

@@ -49,6 +49,25 @@ async fn a_changed_definition_is_reported_and_served() {
     result(&federation, tool("a_x", json!({}))).await;
 }
 
+/// What the gateway lists in place of a server says nothing of the server: whatever comes after it is seen for the first time.
+#[tokio::test(start_paused = true)]
+async fn pages_of_the_gateways_own_are_not_pinned() {
+    let fake = Fake::new(&["own"]);
+    let pins = pins("a", PinMode::Strict, None);
+    let is_own = |page: &Raw| page.as_str().contains("\"own\"") || page.as_str().contains("\"prompts\":[]");
+    let federation = federation([member("a", &fake).pins(pins).own_pages(is_own)]);
+    assert_eq!(tools(&federation).await, ["a_own"]);
+    result(&federation, tool("a_own", json!({}))).await;
+    change(&fake, json!([described("x", "good"), described("y", "good")])).await;
+    assert_eq!(tools(&federation).await, ["a_x", "a_y"], "the first list of the server is trusted");
+    change(&fake, json!([described("own", "")])).await;
+    assert_eq!(tools(&federation).await, ["a_own"]);
+    result(&federation, tool("a_own", json!({}))).await;
+    change(&fake, json!([described("x", "evil"), described("y", "good")])).await;
+    assert_eq!(tools(&federation).await, ["a_y"], "and later ones are compared with it");
+    assert_eq!(pending(&federation), [("tools", "x".into(), false)]);
+}
+
 /// Invariant: A tool whose definition has changed is not listed and cannot be called under `pin = "strict"`.
 #[tokio::test(start_paused = true)]
 async fn a_changed_definition_is_quarantined_everywhere() {
