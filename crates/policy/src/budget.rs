@@ -12,7 +12,7 @@ use anyport_protocol::limits;
 use cel::ExecutionError;
 
 limits! {
-    /// What the evaluation of one condition may cost.
+    /// What the evaluation of one condition may cost, and those for a list.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Budget {
         /// The number of steps: elements of loops and calls of functions.
@@ -27,6 +27,10 @@ limits! {
         #[default(256 KiB)]
         #[limit(Bytes "policy_argument_bytes", beyond = "the condition is undecided: rules that refuse apply")]
         pub policy_argument_bytes: usize,
+        /// The milliseconds that filtering one list for one kind of caller may take.
+        #[default(500)]
+        #[limit(Count "policy_list_milliseconds", beyond = "what was not reached is left out of the list, with a warning in the log")]
+        pub policy_list_milliseconds: u32,
     }
 }
 

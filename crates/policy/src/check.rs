@@ -1,14 +1,14 @@
 //! What is refused when an expression is parsed, and what is put into it.
 
 use cel::{
-    IdedExpr, Program,
+    IdedExpr,
     common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators},
 };
 use regex::{Regex, RegexBuilder};
 
 use crate::{
     facts::VARIABLES,
-    functions::{ELEMENTS, NAMES, Pattern, STEP},
+    functions::{ELEMENTS, NAMES, Pattern, STEP, environment},
 };
 
 /// What the names of an expression's patterns begin with. No source can write such a name.
@@ -16,6 +16,15 @@ pub(crate) const PATTERN: &str = "@pattern";
 
 /// The memory that a compiled pattern may take.
 const PATTERN_BYTES: usize = 1 << 20;
+
+/// The longest condition, in bytes, and how deep its brackets and the tree of its parts may be. The parser and the evaluation call
+/// themselves for each level, and a stack that overflows ends the process.
+const SOURCE_BYTES: usize = 4_096;
+const BRACKETS: usize = 32;
+const DEPTH: usize = 64;
+
+/// The stack on which a condition is parsed: enough for one of `SOURCE_BYTES`, whatever it says.
+const STACK_BYTES: usize = 256 << 20;
 
 /// Types, which can be named: `type(arguments.path) == string`.
 const TYPES: &[&str] =
@@ -31,25 +40,75 @@ pub struct ExpressionError {
     pub at: Option<usize>,
 }
 
+/// The operators that look at no value but booleans, which cost nothing. They decide about errors of their operands, too, so that nothing
+/// may stand between.
+const LOGICAL: &[&str] = &[
+    operators::LOGICAL_AND,
+    operators::LOGICAL_OR,
+    operators::LOGICAL_NOT,
+    operators::CONDITIONAL,
+    operators::NOT_STRICTLY_FALSE,
+];
+
 /// An expression that may be evaluated.
 pub(crate) struct Checked {
     pub(crate) program: IdedExpr,
     pub(crate) patterns: Vec<Pattern>,
 }
 
-/// Checks a program, and puts the counting of steps into it.
+/// Parses a condition, checks it, and puts the counting of steps into it.
 ///
 /// # Errors
-/// If it uses a name that does not exist, or matches a pattern that is no literal.
-pub(crate) fn check(program: &Program) -> Result<Checked, ExpressionError> {
-    let mut walk = Walk { info: program.source_info(), local: Vec::new(), patterns: Vec::new() };
+/// If it is no CEL, too long or too deep, uses a name that does not exist, or matches a pattern that is no literal.
+pub(crate) fn parse(source: &str) -> Result<Checked, ExpressionError> {
+    if source.len() > SOURCE_BYTES {
+        let message = format!("it is longer than {SOURCE_BYTES} bytes: make several rules of it");
+        return Err(ExpressionError { message, at: None });
+    }
+    if let Some(at) = too_deep(source) {
+        let message = format!("brackets stand in more than {BRACKETS} others");
+        return Err(ExpressionError { message, at: Some(at) });
+    }
+    let parsing = std::thread::Builder::new().stack_size(STACK_BYTES);
+    let parsed = std::thread::scope(|scope| {
+        let thread = parsing.spawn_scoped(scope, || parse_here(source));
+        thread.map(|thread| thread.join())
+    });
+    let fault = |message: String| Err(ExpressionError { message, at: None });
+    match parsed {
+        Ok(Ok(checked)) => checked,
+        Ok(Err(_)) => fault("the parser cannot read it".to_owned()),
+        Err(error) => fault(format!("no thread can be started to parse it: {error}")),
+    }
+}
+
+/// Where brackets first stand in too many others. Those in texts count as well.
+fn too_deep(source: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    source.char_indices().find_map(|(at, character)| {
+        match character {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        (depth > BRACKETS).then_some(at)
+    })
+}
+
+fn parse_here(source: &str) -> Result<Checked, ExpressionError> {
+    let program = environment().compile(source).map_err(|errors| {
+        let first = errors.errors.first();
+        let message = first.map_or_else(|| errors.to_string(), |error| error.msg.clone());
+        ExpressionError { message, at: first.and_then(|error| offset(source, error.pos)) }
+    })?;
+    let mut walk = Walk { info: program.source_info(), local: Vec::new(), depth: 0, patterns: Vec::new() };
     let mut expression = program.expression().clone();
     walk.visit(&mut expression)?;
     Ok(Checked { program: expression, patterns: walk.patterns })
 }
 
 /// The number of bytes before a place, given as its line and column, from 1.
-pub(crate) fn offset(source: &str, (line, column): (isize, isize)) -> Option<usize> {
+fn offset(source: &str, (line, column): (isize, isize)) -> Option<usize> {
     let (line, column) =
         (usize::try_from(line).ok()?.checked_sub(1)?, usize::try_from(column).ok()?.saturating_sub(1));
     let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
@@ -60,11 +119,24 @@ struct Walk<'a> {
     info: &'a SourceInfo,
     /// The variables of the loops around.
     local: Vec<String>,
+    /// The number of parts around.
+    depth: usize,
     patterns: Vec<Pattern>,
 }
 
 impl Walk<'_> {
     fn visit(&mut self, expression: &mut IdedExpr) -> Result<(), ExpressionError> {
+        if self.depth == DEPTH {
+            let message = format!("it has parts in more than {DEPTH} others: make several rules of it");
+            return Err(self.error(expression.id, message));
+        }
+        self.depth += 1;
+        let visited = self.visit_part(expression);
+        self.depth -= 1;
+        visited
+    }
+
+    fn visit_part(&mut self, expression: &mut IdedExpr) -> Result<(), ExpressionError> {
         let id = expression.id;
         match &mut expression.expr {
             Expr::Unspecified => Err(self.error(id, "an expression is missing".to_owned())),
@@ -76,7 +148,14 @@ impl Walk<'_> {
                 }
                 self.visit(&mut select.operand)
             }
-            Expr::List(list) => list.elements.iter_mut().try_for_each(|element| self.visit(element)),
+            Expr::List(list) => list.elements.iter_mut().try_for_each(|element| {
+                self.visit(element)?;
+                // A loop may collect large values.
+                if !self.local.is_empty() {
+                    count(STEP, element);
+                }
+                Ok(())
+            }),
             Expr::Map(map) => map.entries.iter_mut().try_for_each(|entry| self.entry(&mut entry.expr)),
             Expr::Struct(record) => Err(self.error(id, format!("there is no type {:?}", record.type_name))),
             Expr::Call(call) => self.call(id, call),
@@ -117,10 +196,9 @@ impl Walk<'_> {
         }
         call.target.iter_mut().try_for_each(|target| self.visit(target))?;
         call.args.iter_mut().try_for_each(|argument| self.visit(argument))?;
-        // Text can only grow by `+`, which is no step where a loop collects its results: its elements are counted.
+        // What a loop collects is counted where it is made: the evaluation is fast for this very shape.
         let collects = matches!(call.args.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name.starts_with('@'));
-        if (is_function && call.func_name != operators::IN) || (call.func_name == operators::ADD && !collects)
-        {
+        if !collects && !LOGICAL.contains(&&*call.func_name) {
             let counted = call.target.as_deref_mut().or(call.args.first_mut());
             counted.into_iter().for_each(|argument| count(STEP, argument));
         }

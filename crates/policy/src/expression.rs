@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use cel::{
-    Context, Env, ExecutionError, IdedExpr, Value,
+    Context, ExecutionError, IdedExpr, Value,
     common::{types::CelBool, value::CowVal},
     context::VariableResolver,
 };
@@ -10,7 +8,7 @@ use crate::{
     Budget,
     budget::{self, Spent},
     check::{self, Checked, ExpressionError},
-    functions::{Pattern, environment},
+    functions::{NAMES, Pattern, environment},
     values::Variables,
 };
 
@@ -51,13 +49,7 @@ impl Expression {
     /// # Errors
     /// If it is not written in CEL, uses a name that does not exist, or matches a pattern that is no literal.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
-        let environment: Arc<Env> = environment();
-        let program = environment.compile(source).map_err(|errors| {
-            let first = errors.errors.first();
-            let message = first.map_or_else(|| errors.to_string(), |error| error.msg.clone());
-            ExpressionError { message, at: first.and_then(|error| check::offset(source, error.pos)) }
-        })?;
-        let Checked { program, patterns } = check::check(&program)?;
+        let Checked { program, patterns } = check::parse(source)?;
         Ok(Self { source: source.into(), program, patterns })
     }
 
@@ -92,8 +84,35 @@ impl Expression {
             Err(error) => Err(match spent {
                 Some(Spent::Steps) => EvaluationError::TooManySteps,
                 Some(Spent::Time) => EvaluationError::TooLong,
-                None => EvaluationError::Failed(without_values(&error)),
+                None => EvaluationError::Failed(self.without_values(&error)),
             }),
+        }
+    }
+}
+
+impl Expression {
+    /// The text of an error, without the values that some of them hold: these may be secrets of a call.
+    fn without_values(&self, error: &ExecutionError) -> String {
+        match error {
+            // A key may be the value of an argument, by which another one is indexed.
+            ExecutionError::NoSuchKey(key) if self.source.contains(key.as_str()) => {
+                format!("there is no {key:?} (ask with has(...) first)")
+            }
+            ExecutionError::NoSuchKey(_) => "a member is not there (ask with `in` first)".to_owned(),
+            ExecutionError::NoSuchOverload(_) => error.to_string(),
+            ExecutionError::FunctionError { function, message } if NAMES.contains(&&**function) => {
+                match function.as_str() {
+                    "inNetwork" => format!("{function}: {message}"),
+                    _ => format!("{function}: it cannot take this value"),
+                }
+            }
+            ExecutionError::UndeclaredReference(name) => format!("there is no {name:?}"),
+            ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+                "division by zero".to_owned()
+            }
+            ExecutionError::Overflow(..) => "a number is too large".to_owned(),
+            ExecutionError::IndexOutOfBounds(_) => "a list has no such index".to_owned(),
+            _ => "values of types that do not fit".to_owned(),
         }
     }
 }
@@ -110,22 +129,6 @@ impl VariableResolver for Names<'_, '_> {
             Some(number) => Some(CowVal::Borrowed(self.patterns.get(number.parse::<usize>().ok()?)?)),
             None => self.variables.resolve(name),
         }
-    }
-}
-
-/// The text of an error, without the values that some of them hold: these may be secrets of a call.
-fn without_values(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::NoSuchKey(key) => format!("there is no {key:?} (ask with has(...) first)"),
-        ExecutionError::NoSuchOverload(_) | ExecutionError::UnexpectedType { .. } => error.to_string(),
-        ExecutionError::FunctionError { function, message } => format!("{function}: {message}"),
-        ExecutionError::UndeclaredReference(name) => format!("there is no {name:?}"),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
-            "division by zero".to_owned()
-        }
-        ExecutionError::Overflow(..) => "a number is too large".to_owned(),
-        ExecutionError::IndexOutOfBounds(_) => "a list has no such index".to_owned(),
-        _ => "values of types that do not fit".to_owned(),
     }
 }
 

@@ -42,6 +42,18 @@ impl Policy {
         self
     }
 
+    /// What evaluations may cost.
+    pub fn limits(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The rules of both policies, within the budget of this one: what either refuses is refused.
+    #[must_use]
+    pub fn joined(mut self, other: Self) -> Self {
+        self.rules.extend(other.rules);
+        self
+    }
+
     /// Whether it has no rules, so that everything is allowed.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
@@ -79,16 +91,20 @@ impl Policy {
     }
 
     /// Whether an item is in the lists of a caller: one that every call of his would be refused is not. `facts` have no
-    /// arguments; an item is listed if these decide.
-    pub fn is_listed(&self, facts: &Facts<'_>) -> bool {
+    /// arguments; an item is listed if these decide. `report` is told each rule that cannot be decided for another reason.
+    pub fn is_listed<'p>(&'p self, facts: &Facts<'_>, mut report: impl FnMut(Report<'p>)) -> bool {
         let variables = Variables::of(facts, self.budget.policy_argument_bytes);
         let mut allow = Allowed::default();
         for rule in self.rules.iter().filter(|rule| !rule.is_audited()) {
             let held = rule.holds(&variables, &self.budget);
             let may_be = matches!(held, Err(EvaluationError::ArgumentsUnknown));
+            let applies = rule.applies(&held);
+            if let Some(why) = held.err().filter(|_| !may_be) {
+                report(Report { rule, undecided: Some(why) });
+            }
             match rule.effect() {
-                Effect::Allow => allow.note(may_be || rule.applies(&held)),
-                Effect::Deny | Effect::Hide if !may_be && rule.applies(&held) => return false,
+                Effect::Allow => allow.note(may_be || applies),
+                Effect::Deny | Effect::Hide if !may_be && applies => return false,
                 _ => {}
             }
         }
@@ -191,7 +207,7 @@ mod tests {
     }
 
     fn is_listed(policy: &Policy, name: &str) -> bool {
-        policy.is_listed(&facts(&Authorization::unlimited(Principal::local()), name, None))
+        policy.is_listed(&facts(&Authorization::unlimited(Principal::local()), name, None), |_| {})
     }
 
     #[test]

@@ -84,7 +84,10 @@ impl<'a> Variables<'a> {
     }
 
     fn annotations(&self) -> &dyn Val {
-        &**self.annotations.get_or_init(|| annotations(self.facts.annotations))
+        &**self.annotations.get_or_init(|| {
+            let hints = if matches!(self.facts.item, Item::Tool { .. }) { TOOL_HINTS } else { READING_HINTS };
+            annotations(self.facts.annotations, hints)
+        })
     }
 
     fn principal(&self) -> &Record<'a, 6> {
@@ -248,17 +251,18 @@ impl<const N: usize> Indexer for Record<'_, N> {
 /// The scopes of a caller, as [`Authorization::allows`] has them: a caller without limits has every scope.
 #[derive(Clone, Debug)]
 struct Permissions<'a> {
-    /// `None`: every scope.
-    scopes: Option<Vec<CelString<'a>>>,
+    caller: &'a Authorization,
+    /// Those that were granted by name, once they are gone through: most conditions ask for one alone.
+    named: OnceLock<Vec<CelString<'a>>>,
 }
 
 impl<'a> Permissions<'a> {
     fn of(caller: &'a Authorization) -> Self {
-        Self { scopes: caller.scopes().map(|scopes| scopes.map(CelString::from).collect()) }
+        Self { caller, named: OnceLock::new() }
     }
 
     fn named(&self) -> &[CelString<'a>] {
-        self.scopes.as_deref().unwrap_or_default()
+        self.named.get_or_init(|| self.caller.scopes().into_iter().flatten().map(CelString::from).collect())
     }
 }
 
@@ -296,12 +300,7 @@ impl Val for Permissions<'_> {
 
 impl Container for Permissions<'_> {
     fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
-        let scope = value.downcast_ref::<CelString<'_>>().map(CelString::inner);
-        Ok(match (&self.scopes, scope) {
-            (None, Some(_)) => true,
-            (Some(scopes), Some(scope)) => scopes.iter().any(|granted| granted.inner() == scope),
-            (_, None) => false,
-        })
+        Ok(value.downcast_ref::<CelString<'_>>().is_some_and(|scope| self.caller.allows(scope.inner())))
     }
 }
 
@@ -329,18 +328,20 @@ impl<'b, 'v, 'a: 'v> CelIterator<'b, 'v> for Scopes<'b, 'a> {
     }
 }
 
-/// The annotations of an item, with the hints that it does not give as the specification has them: 2026-07-28, schema
-/// §ToolAnnotations: `readOnlyHint` "Default: false", `destructiveHint` "Default: true", `idempotentHint` "Default: false",
-/// `openWorldHint` "Default: true".
-fn annotations(written: Option<&Raw>) -> Box<dyn Val> {
+/// The hints of a tool that does not give them: 2026-07-28, schema §ToolAnnotations: `readOnlyHint` "Default: false",
+/// `destructiveHint` "Default: true", `idempotentHint` "Default: false", `openWorldHint` "Default: true".
+const TOOL_HINTS: [(&str, bool); 4] =
+    [("readOnlyHint", false), ("destructiveHint", true), ("idempotentHint", false), ("openWorldHint", true)];
+
+/// Those of prompts and resources, which are only read, so that a rule about tools that change something does not hold for them.
+const READING_HINTS: [(&str, bool); 4] =
+    [("readOnlyHint", true), ("destructiveHint", false), ("idempotentHint", true), ("openWorldHint", false)];
+
+/// The annotations of an item, with the hints that it does not give.
+fn annotations(written: Option<&Raw>, hints: [(&str, bool); 4]) -> Box<dyn Val> {
     let written = written.and_then(|raw| raw.decode::<serde_json::Map<String, serde_json::Value>>().ok());
     let mut all = written.unwrap_or_default();
-    for (hint, default) in [
-        ("readOnlyHint", false),
-        ("destructiveHint", true),
-        ("idempotentHint", false),
-        ("openWorldHint", true),
-    ] {
+    for (hint, default) in hints {
         all.entry(hint).or_insert(default.into());
     }
     of_json(all.into())

@@ -99,8 +99,14 @@ impl Running {
         }
         factory.logs.retain(&members.upstream_names());
         let (served, config) = (&self.served, file.config.clone());
+        let is_policy_new = config.policy != old_file.config.policy || !applied.is_empty();
+        if is_policy_new {
+            // No call is to find a new server without its rules, or one that goes without those that it had.
+            let both = file.policy(factory.limits.policy)?.joined(old_file.policy(factory.limits.policy)?);
+            self.set_policy(both, &factory.limits);
+        }
         self.replace(file, members).await?;
-        if config.policy != old_file.config.policy || !applied.is_empty() {
+        if is_policy_new {
             self.set_policy(policy, &factory.limits);
         }
         if !applied.is_empty() {

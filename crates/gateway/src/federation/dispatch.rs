@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use anyport_protocol::{Error, Method, Raw, json::Members as Object, jsonrpc::Reason};
+use anyport_protocol::{Error, Method, jsonrpc::Reason};
 use anyport_service::{Context, Outcome, Reply, Request, emit};
 use bytestring::ByteString;
 
 use super::{
+    completion::Completed,
     discover,
-    edits::text_of,
     endpoint::{Endpoint, Target},
     extensions,
     forward::Forward,
@@ -101,25 +101,14 @@ impl Destination {
         match request.known() {
             Some(Method::ToolsCall) => name(NameKind::Tool),
             Some(Method::PromptsGet) => name(NameKind::Prompt),
-            Some(Method::Complete) => Self::completed(request),
+            Some(Method::Complete) => Ok(match Completed::of(request)? {
+                Completed::Prompt(name) => Self::Name(NameKind::Prompt, name),
+                Completed::Template(template) => Self::Template(template),
+            }),
             _ => match request.name() {
                 Some(uri) => Ok(Self::Resource(uri)),
                 None => Err(Error::invalid_params("\"uri\" must be a string")),
             },
-        }
-    }
-
-    /// The prompt or resource template whose argument a request completes.
-    fn completed(request: &Request) -> Result<Self, Error> {
-        let reference = request.params.member("ref").unwrap_or(Raw::EMPTY_OBJECT);
-        let text = |key| {
-            let text = Object::find(reference.as_str(), key).and_then(text_of);
-            text.map(|text| ByteString::from(text.into_owned()))
-        };
-        match (text("uri"), text("name")) {
-            (Some(uri), _) => Ok(Self::Template(uri)),
-            (None, Some(name)) => Ok(Self::Name(NameKind::Prompt, name)),
-            (None, None) => Err(Error::invalid_params("\"ref\" must name a prompt or a resource template")),
         }
     }
 
@@ -186,6 +175,19 @@ impl Destination {
         !naming.keeps_names() && naming.own_name(*kind, &member.core.name, name).is_some()
     }
 
+    /// The refusal of what is held back: as if it were not there, for a caller that may not know of it.
+    fn refused(&self, endpoint: &Endpoint, view: &View, context: &Context, held: Error) -> Error {
+        let Some(policy) = endpoint.shared.enforcement() else { return held };
+        let (Self::Name(_, name) | Self::Resource(name) | Self::Template(name)) = self;
+        let is_hidden = self.lists().iter().any(|list| {
+            view.merged(*list)
+                .held
+                .get(name)
+                .is_some_and(|item| policy.hides(*list, (name, item.own()), &item.member.core.name, context))
+        });
+        if is_hidden { self.unknown() } else { held }
+    }
+
     /// The refusal of what no member has.
     fn unknown(&self) -> Error {
         match self {
@@ -209,7 +211,7 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
             return forward(endpoint, target, request, context);
         }
         Ok(_) => {}
-        Err(held) => return Reply::error(held),
+        Err(held) => return Reply::error(destination.refused(endpoint, &view, &context, held)),
     }
     let lists = destination.lists();
     if lists.iter().all(|list| view.is_settled(*list)) {
@@ -217,7 +219,7 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
         return match destination.target(endpoint, &view) {
             Ok(Some(target)) => forward(endpoint, target, request, context),
             Ok(None) => Reply::error(destination.not_found(&view)),
-            Err(held) => Reply::error(held),
+            Err(held) => Reply::error(destination.refused(endpoint, &view, &context, held)),
         };
     }
     let endpoint = endpoint.clone();
@@ -231,7 +233,7 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
         match destination.target(&endpoint, &view) {
             Ok(Some(target)) => emitter.relay(forward(&endpoint, target, request, context)).await,
             Ok(None) => Outcome::Error(destination.not_found(&view)),
-            Err(held) => Outcome::Error(held),
+            Err(held) => Outcome::Error(destination.refused(&endpoint, &view, &context, held)),
         }
     })
 }

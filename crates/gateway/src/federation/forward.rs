@@ -19,6 +19,7 @@ use anyport_service::{
 use bytestring::ByteString;
 
 use super::{
+    completion::Completed,
     content, definition,
     edits::Edits,
     endpoint::{Endpoint, Target},
@@ -165,7 +166,7 @@ impl Forward {
         let (params, own) = (&request.params, || Raw::string(&self.target.own));
         if self.method == Method::Complete {
             let reference = params.member("ref").unwrap_or(Raw::EMPTY_OBJECT);
-            let key = if reference.member("uri").is_some() { "uri" } else { "name" };
+            let key = Completed::of(request).map_or("name", |completed| completed.key());
             let mut edits = Edits::of(&reference);
             edits.set(edits.text(), key, &own());
             return params.with_value("ref", &edits.finish()).unwrap_or_else(|| params.clone());

@@ -34,6 +34,11 @@ impl HeldItem {
         Some(Self { member: member.clone(), own: own.clone(), why })
     }
 
+    /// What its member calls it.
+    pub(super) fn own(&self) -> &str {
+        &self.own
+    }
+
     /// The refusal of a request for it, which is counted.
     pub(super) fn refusal(&self, kind: ListKind) -> Error {
         let (upstream, own) = (&*self.member.core.name, &*self.own);

@@ -151,8 +151,8 @@ impl Merged {
     }
 
     /// The same list with those entries alone that `keep` keeps, for a page: it leads nowhere.
-    pub(super) fn filtered(&self, keep: impl Fn(&str, &Route) -> bool) -> Self {
-        let is_kept = |name: &ByteString| self.routes.get(name).is_some_and(|route| keep(name, route));
+    pub(super) fn filtered(&self, mut keep: impl FnMut(&str, &Route) -> bool) -> Self {
+        let mut is_kept = |name: &ByteString| self.routes.get(name).is_some_and(|route| keep(name, route));
         let lines: Vec<_> = self.lines.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
         let pages = lines.len().div_ceil(self.size).max(1);
         let pages = (0..pages).map(|_| Default::default()).collect();

@@ -11,7 +11,7 @@
 //! - [`Pins`]: what a member was first seen to offer, and what becomes of definitions that differ.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `endpoint`: where names and URIs lead; `served_endpoint`: an endpoint that can be replaced; `dispatch`: which methods are
-//!   answered; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
+//!   answered; `completion`: what is completed; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
 //!   [`MemberStatus`], with `latency`; `retired`: [`RetiredMember`].
 //! - `policy`: who may use which item, and sees it in lists.
 //! - [`ResultLimit`]: results of tools that are too large.
@@ -21,6 +21,7 @@
 mod builder;
 mod cached;
 mod catalog;
+mod completion;
 mod content;
 mod core;
 mod cursor;

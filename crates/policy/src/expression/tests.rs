@@ -147,6 +147,52 @@ fn an_evaluation_ends_when_its_budget_is_spent() {
     assert_eq!(holds("size(arguments) == 2", &facts, small), Err(EvaluationError::ArgumentsTooLarge));
 }
 
+/// Limit: `policy_steps`, `policy_milliseconds`.
+#[test]
+fn comparisons_and_collected_values_cost_as_well() {
+    let caller = ada();
+    let items: Vec<String> = (0..9_000).map(|number| format!("{number:06}")).collect();
+    let arguments = Raw::from(serde_json::json!({ "items": items }));
+    let facts = Facts { arguments: Some(&arguments), ..facts(&caller) };
+    for source in [
+        "arguments.items.all(item, item in arguments.items)",
+        "arguments.items.all(item, arguments.items == arguments.items)",
+        "arguments.items.map(item, arguments.items).size() == 0",
+        "arguments.items.all(item, [arguments.items, arguments.items].size() == 2)",
+    ] {
+        let spent = holds(source, &facts, Budget::default().policy_steps(usize::MAX));
+        assert_eq!(spent, Err(EvaluationError::TooLong), "{source}");
+    }
+}
+
+/// Invariant: no condition overflows the stack.
+#[test]
+fn what_is_too_long_or_too_deep_is_refused() {
+    let fault = |source: &str| Expression::parse(source).map(|_| ()).unwrap_err().message;
+    let nested = |depth: usize| format!("{}true{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(fault(&nested(33)).contains("brackets stand in more than 32 others"));
+    assert!(Expression::parse(&nested(32)).is_ok());
+    assert!(fault(&"a".repeat(5_000)).contains("longer than 4096 bytes"));
+    let ternaries = format!("{}true", "true ? true : ".repeat(280));
+    for source in
+        ["!".repeat(4_000) + "true", "-".repeat(4_000) + "1 == 1", ["1"; 2_000].join("+") + " > 1", ternaries]
+    {
+        // What is not refused can be evaluated.
+        if let Ok(expression) = Expression::parse(&source) {
+            let local = Authorization::unlimited(Principal::local());
+            let _ = expression.holds(&Variables::of(&facts(&local), 0), &Budget::default());
+        }
+    }
+    let many: Vec<String> = (0..100).map(|number| format!("tool.name == 't{number}'")).collect();
+    assert!(Expression::parse(&many.join(" || ")).is_ok(), "a chain is no depth");
+}
+
+#[test]
+fn a_key_that_an_argument_gives_is_not_shown() {
+    let failed = with_arguments("arguments.all[arguments.token] == 1", r#"{"token":"hunter2","all":{}}"#);
+    assert!(!failed.unwrap_err().to_string().contains("hunter2"));
+}
+
 #[test]
 fn faults_of_an_expression_are_found_when_it_is_parsed() {
     let fault = |source| Expression::parse(source).map(|_| ()).unwrap_err();

@@ -11,7 +11,9 @@ use super::{
     Enforcement,
     confirmation::{self, Confirm},
 };
-use crate::federation::{dispatch, endpoint::Endpoint, forward::Forward, naming::NameKind};
+use crate::federation::{
+    completion::Completed, dispatch, endpoint::Endpoint, forward::Forward, naming::NameKind,
+};
 
 impl Enforcement {
     /// Calls an item of a member, as far as the policy allows that.
@@ -22,13 +24,14 @@ impl Enforcement {
         request: Request,
         context: Context,
     ) -> Reply {
-        let (name, arguments) = (exposed_name(&forward, &request), forward.arguments(&request));
+        let kind = kind(&forward, &request);
+        let (name, arguments) = (exposed_name(&forward, kind), forward.arguments(&request));
         let annotations = forward.target.listed.as_ref().and_then(|listed| listed.member("annotations"));
         let facts = Facts {
             caller: context.authorization(),
             method: forward.method.as_str(),
             upstream: &forward.target.member.core.name,
-            item: item(&forward, &request, &name),
+            item: item(kind, &name, &forward.target.own),
             annotations: annotations.as_ref(),
             arguments: Some(&arguments),
             client: context.client_info(),
@@ -58,33 +61,34 @@ impl Enforcement {
     }
 }
 
-/// The name or URI under which clients see the item, whatever name the request has: an item can have several.
-fn exposed_name(forward: &Forward, request: &Request) -> String {
-    let target = &forward.target;
-    let kind = match forward.method {
-        Method::ToolsCall => NameKind::Tool,
-        Method::PromptsGet => NameKind::Prompt,
-        Method::Complete if !completes_template(request) => NameKind::Prompt,
-        _ => return target.member.alias.exposed(&target.own),
-    };
-    match &target.name {
-        Some(name) => name.to_string(),
-        None => target.member.naming.name(kind, &target.member.core.name, &target.own),
-    }
-}
-
-fn item<'a>(forward: &'a Forward, request: &Request, name: &'a str) -> Item<'a> {
-    let own = &*forward.target.own;
+/// Whether an item is a tool or a prompt; `None`: a resource or a template.
+fn kind(forward: &Forward, request: &Request) -> Option<NameKind> {
     match forward.method {
-        Method::ToolsCall => Item::Tool { name, own_name: own },
-        Method::PromptsGet => Item::Prompt { name, own_name: own },
-        Method::Complete if !completes_template(request) => Item::Prompt { name, own_name: own },
-        _ => Item::Resource { uri: name, own_uri: own },
+        Method::ToolsCall => Some(NameKind::Tool),
+        Method::PromptsGet => Some(NameKind::Prompt),
+        Method::Complete => {
+            matches!(Completed::of(request), Ok(Completed::Prompt(_))).then_some(NameKind::Prompt)
+        }
+        _ => None,
     }
 }
 
-fn completes_template(request: &Request) -> bool {
-    request.params.member("ref").is_some_and(|reference| reference.member("uri").is_some())
+/// The name or URI under which clients see the item, whatever name the request has: an item can have several.
+fn exposed_name(forward: &Forward, kind: Option<NameKind>) -> String {
+    let target = &forward.target;
+    match (kind, &target.name) {
+        (Some(_), Some(name)) => name.to_string(),
+        (Some(kind), None) => target.member.naming.name(kind, &target.member.core.name, &target.own),
+        (None, _) => target.member.alias.exposed(&target.own),
+    }
+}
+
+fn item<'a>(kind: Option<NameKind>, name: &'a str, own: &'a str) -> Item<'a> {
+    match kind {
+        Some(NameKind::Tool) => Item::Tool { name, own_name: own },
+        Some(NameKind::Prompt) => Item::Prompt { name, own_name: own },
+        None => Item::Resource { uri: name, own_uri: own },
+    }
 }
 
 /// The refusal of a call by a rule; `None`: because no rule allows it.

@@ -32,6 +32,14 @@ struct Rounds {
     timeout: Duration,
 }
 
+/// The state that a request brings.
+enum Brought {
+    None,
+    /// One of a member, from before there was a rule.
+    Other(String),
+    Ours(Round),
+}
+
 /// What is remembered from round to round.
 #[derive(Serialize, Deserialize)]
 struct Round {
@@ -46,8 +54,10 @@ const PURPOSE: &str = "confirmation of a call";
 /// The key of the question among the input requests.
 const KEY: &str = "confirm";
 
-/// The number of characters of the arguments that the question shows.
-const SHOWN: usize = 1_000;
+/// What a question shows: the number of arguments, and of characters of a name, a URI, and a value.
+const ARGUMENTS: usize = 20;
+const NAME: usize = 200;
+const VALUE: usize = 200;
 
 impl Confirm {
     /// Asks, for at most `timeout`, whether the item `name` is to be called with `arguments`. `reason`: why that is asked.
@@ -96,22 +106,28 @@ impl Confirm {
 
     /// The call, once it is confirmed; else what is answered.
     fn confirmed(&self, request: Request, context: &Context) -> Result<Request, Outcome> {
-        let Round { is_confirmed, state } = self.rounds.of(&request, context)?;
-        let answers = request.params.member("inputResponses").filter(|_| !is_confirmed);
+        let state = match self.rounds.of(&request, context)? {
+            // Answers count only to the question that this state was sent with: a request can bring any.
+            Brought::None => return Err(self.ask(context, None)?),
+            Brought::Other(state) => return Err(self.ask(context, Some(state))?),
+            Brought::Ours(Round { is_confirmed: true, state }) => {
+                return Ok(for_member(request, false, state.as_deref()));
+            }
+            Brought::Ours(Round { is_confirmed: false, state }) => state,
+        };
+        let answers = request.params.member("inputResponses");
         let answer = answers.as_ref().and_then(|answers| answers.member(KEY));
         let action = answer.and_then(|answer| answer.member("action")).and_then(|action| action.as_string());
         match action.as_deref() {
-            _ if is_confirmed => {}
-            Some("accept") => {}
+            Some("accept") => Ok(for_member(request, true, state.as_deref())),
             // 2026-07-28, patterns/mrtr §Server Requirements: where answers are missing, a server "SHOULD respond with a new
             // `InputRequiredResult`".
-            None => return Err(self.ask(context, state)?),
+            None => Err(self.ask(context, state)?),
             Some(_) => {
                 let declined = Error::internal("the user did not confirm the call");
-                return Err(declined.with_reason(Reason::Declined).into());
+                Err(declined.with_reason(Reason::Declined).into())
             }
         }
-        Ok(for_member(request, !is_confirmed, state.as_deref()))
     }
 }
 
@@ -131,16 +147,16 @@ impl Rounds {
     ///
     /// # Errors
     /// -32602 for a state of another caller, of other arguments, or of long ago.
-    fn of(&self, request: &Request, context: &Context) -> Result<Round, Error> {
+    fn of(&self, request: &Request, context: &Context) -> Result<Brought, Error> {
         let Some(token) = request.params.member("requestState").and_then(|state| state.as_string()) else {
-            return Ok(Round { is_confirmed: false, state: None });
+            return Ok(Brought::None);
         };
         let (sealer, owner) = (&self.endpoint.shared.sealer, context.principal().to_string());
         match RequestState::<Round>::open(sealer, PURPOSE, &token, &owner, &self.request) {
             Ok(opened) if opened.expires <= now() => Err(refused(StateRefused::Expired)),
-            Ok(opened) => Ok(opened.payload),
-            // That of a member, from before there was a rule: it is kept for when the user has confirmed.
-            Err(StateRefused::Tampered) => Ok(Round { is_confirmed: false, state: Some(token.to_string()) }),
+            Ok(opened) => Ok(Brought::Ours(opened.payload)),
+            // It is kept for when the user has confirmed.
+            Err(StateRefused::Tampered) => Ok(Brought::Other(token.to_string())),
             Err(why) => Err(refused(why)),
         }
     }
@@ -216,13 +232,48 @@ fn now() -> u64 {
 
 /// What the user is asked.
 fn question(method: Method, name: &str, server: &str, arguments: &Raw, reason: Option<&str>) -> String {
-    let text = arguments.as_str();
-    let shown: String = text.chars().take(SHOWN).collect();
-    let rest = if shown.len() < text.len() { " (and more)" } else { "" };
+    let (name, server) = (shown(name, NAME), shown(server, NAME));
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     match method {
         Method::ResourcesRead => format!("{server}: may the resource {name} be read?{reason}"),
         Method::PromptsGet => format!("{server}: may the prompt {name} be used?{reason}"),
-        _ => format!("{server}: may the tool {name} be called with {shown}{rest}?{reason}"),
+        _ => format!("{server}: may the tool {name} be called with {}?{reason}", shown_arguments(arguments)),
     }
+}
+
+/// The arguments, each cut by itself: a long one hides no other.
+fn shown_arguments(arguments: &Raw) -> String {
+    let all: Vec<String> = arguments
+        .members()
+        .map(|member| format!("{}: {}", shown(&member.key(), NAME), shown(member.value, VALUE)))
+        .collect();
+    let rest = match all.len().checked_sub(ARGUMENTS) {
+        Some(rest) if rest > 0 => format!(", and {rest} more"),
+        _ => String::new(),
+    };
+    format!("{{{}{rest}}}", all[..all.len().min(ARGUMENTS)].join(", "))
+}
+
+/// `text` on one line, without characters that change how the rest is shown, and cut after `most` of them.
+fn shown(text: &str, most: usize) -> String {
+    let plain = text.chars().take(most).map(|character| {
+        let is_plain = character == ' '
+            || !(character.is_control() || character.is_whitespace() || is_format(character));
+        if is_plain { character.to_string() } else { character.escape_unicode().to_string() }
+    });
+    let plain: String = plain.collect();
+    match text.chars().count().checked_sub(most) {
+        Some(rest) if rest > 0 => format!("{plain}… ({rest} characters more)"),
+        _ => plain,
+    }
+}
+
+/// Whether a character has no shape of its own, or turns the direction of others (Unicode, general category Cf and its like).
+fn is_format(character: char) -> bool {
+    matches!(
+        u32::from(character),
+        0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x202A..=0x202E
+            | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
+            | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF
+    )
 }

@@ -40,6 +40,7 @@ struct Counters {
     steps: Counter,
     time: Counter,
     arguments: Counter,
+    list: Counter,
 }
 
 impl Enforcement {
@@ -86,7 +87,8 @@ impl Enforcement {
         match report.rule.is_audited() {
             true => {
                 self.counters.audited.increment();
-                tracing::info!(rule, effect, %principal, method, upstream, item, "a rule in audit mode applies");
+                // Who audits a rule wants to read of it, whatever the level of the log is.
+                tracing::warn!(rule, effect, %principal, method, upstream, item, "a rule in audit mode applies");
             }
             false if report.rule.effect() != Effect::Allow => {
                 tracing::info!(rule, effect, %principal, method, upstream, item, "a rule applies");
@@ -114,6 +116,7 @@ impl Counters {
             steps: metrics.refusals("policy_steps"),
             time: metrics.refusals("policy_milliseconds"),
             arguments: metrics.refusals("policy_argument_bytes"),
+            list: metrics.refusals("policy_list_milliseconds"),
         }
     }
 

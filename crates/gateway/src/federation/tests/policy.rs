@@ -174,7 +174,7 @@ async fn a_modern_client_confirms_a_call_by_its_retry() {
     let question = required(&federation, tool("a_drop", arguments.clone()), modern()).await;
     let asked = &question["inputRequests"]["confirm"];
     assert_eq!(asked["method"], "elicitation/create");
-    let message = r#"a: may the tool a_drop be called with {"table":"users"}? (it cannot be undone)"#;
+    let message = r#"a: may the tool a_drop be called with {table: "users"}? (it cannot be undone)"#;
     assert_eq!(asked["params"]["message"], message);
     assert!(a.requests(Method::ToolsCall).is_empty());
     let state = &question["requestState"];
@@ -196,6 +196,85 @@ async fn a_modern_client_confirms_a_call_by_its_retry() {
     assert_eq!(ended(&federation, answer("accept"), eve).await.unwrap_err().code, -32602);
     assert_eq!(a.requests(Method::ToolsCall).len(), 1);
     assert_eq!(count(&metrics, "anyport_policy_asked"), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_no_question_of_ours_confirms_nothing() {
+    let (a, b) = (Fake::new(&["drop", "ask"]), Fake::new(&[]));
+    let (federation, _) = governed(&a, &b, []);
+    let none = json!({});
+    let of_member =
+        required(&federation, tool("a_ask", none.clone()), modern()).await["requestState"].clone();
+    federation.set_policy(Policy::new([asking()]), LegacyClientLimits::default());
+    let responses = json!({"confirm": {"action": "accept", "content": {}}});
+    let first = json!({"name": "a_drop", "arguments": {}, "inputResponses": responses});
+    let asked = required(&federation, request(Method::ToolsCall, first), modern()).await;
+    assert!(asked["inputRequests"]["confirm"].is_object(), "{asked}");
+    // Nor one to a question of the member, from before there was a rule.
+    let before = a.requests(Method::ToolsCall).len();
+    let asked =
+        required(&federation, answered("a_ask", &none, &of_member, "confirm", "accept"), modern()).await;
+    assert!(asked["inputRequests"]["confirm"].is_object(), "{asked}");
+    assert_eq!(a.requests(Method::ToolsCall).len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_shows_every_argument_on_one_line() {
+    let (a, b) = (Fake::new(&["drop"]), Fake::new(&[]));
+    let (federation, _) = governed(&a, &b, [asking()]);
+    let arguments = json!({"note": format!("x\n\u{202e}{}", "y".repeat(1_000)), "table": "users"});
+    let question = required(&federation, tool("a_drop", arguments), modern()).await;
+    let message = question["inputRequests"]["confirm"]["params"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(r#"table: "users""#) && message.contains("characters more)"), "{message}");
+    assert!(!message.contains('\n') && !message.contains('\u{202e}') && message.len() < 1_000, "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_rules_what_no_list_has_is_not_called() {
+    let (a, b) = (Fake::new(&["read"]).slow(seconds(1)), Fake::new(&[]));
+    let (federation, _) = governed(&a, &b, [rule("none", "tool.own_name == 'secret'", Effect::Deny)]);
+    let refused = error(&federation, tool("a_Secret", json!({}))).await;
+    assert_eq!((refused.code, a.requests(Method::ToolsCall).len()), (-32602, 0));
+    assert!(ended(&federation, tool("a_read", json!({})), modern()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completion_names_one_thing() {
+    let (a, b) = (Fake::new(&[]), Fake::new(&[]));
+    a.set("prompts", json!([{"name": "secret"}]));
+    let (federation, _) = governed(&a, &b, [rule("none", "prompt.own_name == 'secret'", Effect::Deny)]);
+    for reference in [
+        json!({"type": "ref/prompt", "name": "a_secret"}),
+        json!({"type": "ref/prompt", "name": "a_secret", "uri": "a+file:///x"}),
+        json!({"type": "ref/prompt", "name": "a_secret", "uri": null}),
+        json!({"type": "ref/resource", "name": "secret", "uri": "a+file:///x"}),
+    ] {
+        let params = json!({"ref": reference, "argument": {"name": "x", "value": ""}});
+        assert!(
+            ended(&federation, request(Method::Complete, params), modern()).await.is_err(),
+            "{reference}"
+        );
+    }
+    assert!(a.requests(Method::Complete).is_empty());
+}
+
+/// Limit: `policy_list_milliseconds`.
+#[tokio::test(start_paused = true)]
+async fn filtering_a_list_ends_in_time() {
+    let names: Vec<String> = (0..2_000).map(|number| format!("t{number}")).collect();
+    let a = Fake::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let metrics = Metrics::new();
+    let builder = Federation::builder("gateway", "1").metrics(&metrics);
+    let federation = builder.member(member("a", &a)).build().unwrap();
+    let slow = rule(
+        "slow",
+        "[1, 2, 3, 4, 5, 6, 7, 8, 9].map(a, [1, 2, 3, 4, 5, 6].map(b, a * b)).size() == 0",
+        Effect::Hide,
+    );
+    let budget = anyport_policy::Budget::default().policy_list_milliseconds(1);
+    federation.set_policy(Policy::new([slow]).budget(budget), LegacyClientLimits::default());
+    assert!(tools(&federation).await.len() < 2_000);
+    assert!(metrics.render().contains("anyport_limit_refusals_total{limit=\"policy_list_milliseconds\"} 1"));
 }
 
 #[tokio::test(start_paused = true)]
