@@ -75,6 +75,7 @@ PROXY = """
 scopes = ["notes:read", "notes:write"]
 [auth.proxy]
 provider = "oidc"
+everyone = true
 issuer = "{provider.issuer}"
 client_id = "gateway"
 client_secret = "env:PROVIDER_SECRET"

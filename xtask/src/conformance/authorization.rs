@@ -82,7 +82,7 @@ impl AuthorizationServer {
                 servers.push(Server::start(&mut command, provider, &folder.join("provider.log"))?);
                 write!(
                     text,
-                    "[auth.proxy]\nprovider = \"oidc\"\nissuer = \"http://127.0.0.1:{provider}\"\n\
+                    "[auth.proxy]\neveryone = true\nprovider = \"oidc\"\nissuer = \"http://127.0.0.1:{provider}\"\n\
                      client_id = \"gateway\"\nclient_secret = \"env:{VARIABLE}\"\n"
                 )?;
             }

@@ -88,10 +88,12 @@ impl AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
-    /// The requested scopes that `user` may grant; `None` if scopes are requested and the user may grant none of them.
-    pub(crate) fn grantable(&self, user: &User) -> Option<Vec<String>> {
+    /// The requested scopes that `user` may grant, which are the user's own and those that every request needs; `None` if scopes are
+    /// requested and the user may grant none of them.
+    pub(crate) fn grantable(&self, user: &User, required: &[String]) -> Option<Vec<String>> {
         let Some(own) = &user.scopes else { return Some(self.scopes.clone()) };
-        let scopes: Vec<String> = self.scopes.iter().filter(|scope| own.contains(scope)).cloned().collect();
+        let may = |scope: &&String| own.contains(scope) || required.contains(scope);
+        let scopes: Vec<String> = self.scopes.iter().filter(may).cloned().collect();
         (self.scopes.is_empty() || !scopes.is_empty()).then_some(scopes)
     }
 }
@@ -118,7 +120,9 @@ pub(crate) fn resource(named: Option<&str>, known: &[String]) -> Result<String, 
     match named {
         // Some clients write the URL with a slash at its end.
         Some(named) => {
-            let is = |own: &&String| own.trim_end_matches('/') == named.trim_end_matches('/');
+            let named = with_small_origin(named);
+            let is =
+                |own: &&String| with_small_origin(own).trim_end_matches('/') == named.trim_end_matches('/');
             known.iter().find(is).map_or_else(|| error(unknown), |own| Ok(own.clone()))
         }
         None => match known {
@@ -128,34 +132,54 @@ pub(crate) fn resource(named: Option<&str>, known: &[String]) -> Result<String, 
     }
 }
 
+/// `url` with its scheme and host in small letters. RFC 3986 §6.2.2.1: "the scheme and host are case-insensitive and therefore should be
+/// normalized to lowercase."
+fn with_small_origin(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    format!("{}{}", url[..end].to_ascii_lowercase(), &url[end..])
+}
+
 /// The scopes of a request that are given.
 ///
 /// RFC 6749 §3.3: "The authorization server MAY fully or partially ignore the scope requested by the client, based on the
 /// authorization server policy or the resource owner's instructions."
 fn scopes(requested: Option<&str>, known: &Known<'_>) -> Result<Vec<String>, RequestError> {
     let Some(requested) = requested else { return Ok(known.default_scopes.to_vec()) };
+    let mut requested = requested_scopes(requested)?;
+    // It asks for a refresh token, which every client gets.
+    requested.retain(|scope| scope != OFFLINE_ACCESS);
+    if requested.is_empty() {
+        return Ok(known.default_scopes.to_vec());
+    }
+    let is_given = |scope: &String| known.scopes.is_empty() || known.scopes.contains(scope);
+    let scopes: Vec<String> = requested.into_iter().filter(is_given).collect();
+    match scopes.is_empty() {
+        false => Ok(scopes),
+        true => Err(RequestError { code: "invalid_scope", description: "none of the scopes is given here" }),
+    }
+}
+
+/// The scopes of a list, each once.
+///
+/// # Errors
+/// `invalid_scope` if one has characters that no scope has, or there are too many.
+pub(crate) fn requested_scopes(list: &str) -> Result<Vec<String>, RequestError> {
     let error = |description| Err(RequestError { code: "invalid_scope", description });
     let mut scopes: Vec<String> = Vec::new();
-    for scope in requested.split(' ').filter(|scope| !scope.is_empty()) {
+    for scope in list.split(' ').filter(|scope| !scope.is_empty()) {
         if !anyport_service::is_scope(scope) {
             return error("a scope has characters that no scope has");
         }
-        // It asks for a refresh token, which every client gets.
-        let is_given = known.scopes.is_empty() || known.scopes.iter().any(|given| given == scope);
-        if scope != OFFLINE_ACCESS && is_given && !scopes.iter().any(|known| known == scope) {
-            scopes.push(scope.to_owned());
+        if scopes.iter().any(|known| known == scope) {
+            continue;
         }
-    }
-    if scopes.len() > SCOPES {
-        return error("there are more scopes than a request may have");
-    }
-    match scopes.is_empty() {
-        false => Ok(scopes),
-        true if requested.split(' ').all(|scope| scope.is_empty() || scope == OFFLINE_ACCESS) => {
-            Ok(known.default_scopes.to_vec())
+        if scopes.len() == SCOPES {
+            return error("there are more scopes than a request may have");
         }
-        true => error("none of the scopes is given here"),
+        scopes.push(scope.to_owned());
     }
+    Ok(scopes)
 }
 
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -233,12 +257,17 @@ mod tests {
             read(&format!("{GOOD}&resource={resource}"), &two).map(|request| request.resource)
         };
         assert_eq!(of("https://s.example/s/x/mcp").as_deref(), Ok(two[1]));
-        assert_eq!(of("https://s.example/mcp/").as_deref(), Ok(two[0]));
+        for same in ["https://s.example/mcp/", "HTTPS://S.Example/mcp", "https://S.EXAMPLE/mcp/"] {
+            assert_eq!(of(same).as_deref(), Ok(two[0]), "{same}");
+        }
         for other in [
             "https://s.example",
             "https://s.example/MCP",
             "https://s.example/mcp%23x",
             "http://s.example/mcp",
+            "HTTPS://S.EXAMPLE/MCP",
+            "https://s.example:443/mcp",
+            "https://S.EXAMPLE@s.example/mcp",
         ] {
             assert_eq!(of(other), Err("invalid_target"), "{other}");
         }

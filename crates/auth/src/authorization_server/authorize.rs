@@ -5,7 +5,7 @@ use http::{Request, Response, StatusCode};
 
 use super::{
     authorization_request::{AuthorizationRequest, Known, RequestError, answer_url, query},
-    client::{Client, document::DocumentError, redirect_uri},
+    client::{Client, ClientKind, document::DocumentError, redirect_uri},
     consent,
     interaction::{InteractionError, Purpose, Step},
     login,
@@ -13,6 +13,7 @@ use super::{
     parameters::Parameters,
     response::redirect,
     server::{ClientError, Inner},
+    sign_out,
 };
 
 /// Answers a request of a client: with the page on which the user consents.
@@ -40,11 +41,40 @@ pub(super) async fn authorize(server: &Inner, request: &Request<Bytes>) -> Respo
     let ids = (client.id.clone(), redirect_uri.clone());
     match AuthorizationRequest::read(&parameters, ids, &known) {
         Ok(asked) => ask(server, request, &client, asked).await,
-        Err(RequestError { code, description }) => {
-            let error = [("error", code), ("error_description", description)];
-            redirect(&answer_url(&redirect_uri, server.issuer(), parameters.get("state"), &error))
+        Err(error) => {
+            let RequestError { code, description } = error;
+            let answer = [("error", code), ("error_description", description)];
+            let url = answer_url(&redirect_uri, server.issuer(), parameters.get("state"), &answer);
+            match client.kind {
+                ClientKind::Configured => redirect(&url),
+                ClientKind::Registered | ClientKind::Document => {
+                    untrusted(&client, (&redirect_uri, &url), description)
+                }
+            }
         }
     }
+}
+
+/// A page on what is wrong with a request whose redirect URI has nobody's trust: anybody can register one, and a link to this host would
+/// lead anywhere without a word. The user decides whether to go on.
+///
+/// 2026-07-28, security-considerations §Open Redirection: "Authorization servers **SHOULD** only automatically redirect the user agent
+/// if it trusts the redirection URI. If the URI is not trusted, the authorization server MAY inform the user and rely on the user to
+/// make the correct decision." RFC 9700 §4.11.2 has the attack.
+fn untrusted(client: &Client, (redirect_uri, answer): (&str, &str), why: &str) -> Response<Bytes> {
+    let host = redirect_uri::shown_host(redirect_uri);
+    let mut terms = consent::client_terms(client);
+    terms.push(("It continues at", host.clone()));
+    Page::new("This connection cannot be made")
+        .alert(&format!("The application has asked for something that cannot be: {why}."))
+        .terms(terms)
+        .paragraph(
+            "If you have just started this connection yourself, you can go back to the application, which then learns what \
+             is wrong. Otherwise close this page: nothing has happened.",
+        )
+        .link(&format!("Go on to {host}"), answer)
+        .status(StatusCode::BAD_REQUEST)
+        .respond()
 }
 
 /// Asks the user, or goes on to the login if the consent is remembered.
@@ -75,7 +105,15 @@ async fn ask(
     };
     let mut response = match is_remembered {
         true => login::begin(server, current, user).await,
-        false => consent::page(server, client, &asked, &current.token).respond(),
+        false => {
+            // A provider asks for the account anew.
+            let signed_in =
+                user.filter(|_| server.users.provider().is_none()).map(|user| consent::SignedIn {
+                    name: user.name,
+                    sign_out: sign_out::form(server, &browser, request.uri().query()),
+                });
+            consent::page(server, client, &asked, (&current.token, signed_in)).respond()
+        }
     };
     browser.remember(response.headers_mut());
     response

@@ -169,6 +169,17 @@ impl Sessions {
         }
         Ok(())
     }
+
+    /// Ends the session of the browser that has sent `headers`, and has it forget the cookie by those of the `response`.
+    pub(super) async fn end(&self, headers: &HeaderMap, response: &mut HeaderMap) -> Result<(), ServerError> {
+        if let Some(session) = self.cookies.value(headers, SESSION) {
+            self.records.remove(&hash(session.expose())).await?;
+        }
+        if let Some(cookie) = self.cookies.set(SESSION, &Secret::new(""), Some(0)) {
+            response.append(header::SET_COOKIE, cookie);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -28,16 +28,13 @@ const DECISION: &str = "decision";
 ///
 /// security_best_practices §Confused Deputy Problem: the consent page **MUST** "Clearly identify the requesting MCP client by name",
 /// "Display the specific third-party API scopes being requested", "Show the registered `redirect_uri` where tokens will be sent".
-pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest, token: &Secret) -> Page {
-    let name = client.name.as_deref().unwrap_or("An application without a name");
-    let mut terms = vec![match client.kind {
-        ClientKind::Configured => ("Application", name.to_owned()),
-        _ => ("Application (as it calls itself; this is not verified)", name.to_owned()),
-    }];
-    if client.kind == ClientKind::Document {
-        let host = Url::parse(&client.id).ok().and_then(|url| url.host_str().map(str::to_owned));
-        terms.push(("Published by", host.unwrap_or_default()));
-    }
+pub(super) fn page(
+    server: &Inner,
+    client: &Client,
+    asked: &AuthorizationRequest,
+    (token, signed_in): (&Secret, Option<SignedIn>),
+) -> Page {
+    let mut terms = client_terms(client);
     terms.push(("Access is handed to", redirect_uri::shown_host(&asked.redirect_uri)));
     terms.push(("Server", asked.resource.clone()));
     let scopes = match asked.scopes.is_empty() {
@@ -45,6 +42,9 @@ pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest
         false => asked.scopes.join(", "),
     };
     terms.push(("It may use", scopes));
+    if let Some(SignedIn { name, .. }) = &signed_in {
+        terms.push(("You are signed in as", name.clone()));
+    }
     if let Some(provider) = server.users.provider() {
         terms.push(("You then sign in with", provider.to_owned()));
     }
@@ -59,12 +59,38 @@ pub(super) fn page(server: &Inner, client: &Client, asked: &AuthorizationRequest
              have just started this connection yourself.",
         );
     }
-    page.form(
+    let page = page.form(
         Form::post(&server.path(CONSENT))
             .hidden(TOKEN, token.expose())
             .button(DECISION, ALLOW, "Allow")
             .button(DECISION, "deny", "Deny"),
-    )
+    );
+    match signed_in {
+        Some(SignedIn { sign_out, .. }) => page.form(sign_out.button("do", "sign-out", "Not you? Sign out")),
+        None => page,
+    }
+}
+
+/// The account that a consent is given with, if the user is not asked for one after it.
+pub(super) struct SignedIn {
+    /// Its name.
+    pub(super) name: String,
+    /// The form that signs it out, and begins the authorization again.
+    pub(super) sign_out: Form,
+}
+
+/// What a page says of a client.
+pub(super) fn client_terms(client: &Client) -> Vec<(&'static str, String)> {
+    let name = client.name.as_deref().unwrap_or("An application without a name");
+    let mut terms = vec![match client.kind {
+        ClientKind::Configured => ("Application", name.to_owned()),
+        _ => ("Application (as it calls itself; this is not verified)", name.to_owned()),
+    }];
+    if client.kind == ClientKind::Document {
+        let host = Url::parse(&client.id).ok().and_then(|url| url.host_str().map(str::to_owned));
+        terms.push(("Published by", host.unwrap_or_default()));
+    }
+    terms
 }
 
 const ALLOW: &str = "allow";

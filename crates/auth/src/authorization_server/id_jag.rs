@@ -47,12 +47,15 @@ pub struct TrustedIdentityProvider {
 }
 
 /// What an assertion says, after it was verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Assertion {
     pub(crate) user: User,
     pub(crate) resource: String,
-    /// The scopes, if it limits them.
-    pub(crate) scopes: Option<Vec<String>>,
+    /// The scopes, if it limits them, with spaces between.
+    pub(crate) scopes: Option<String>,
+    /// What makes it one, and until when: its issuer's word, as it is used up.
+    id: String,
+    expires: f64,
 }
 
 /// Why an assertion gives no token.
@@ -110,7 +113,7 @@ impl TrustedIdentityProviders {
     }
 
     /// Verifies an assertion that the client `client_id`, which has proven itself, presents to the authorization server `issuer`.
-    /// `accepts` says of the assertion's resource whether it is one of ours. An assertion is accepted once.
+    /// `accepts` says of the assertion's resource whether it is one of ours. The assertion is good once: [`use_once`](Self::use_once).
     ///
     /// # Errors
     /// [`AssertionError`].
@@ -129,11 +132,6 @@ impl TrustedIdentityProviders {
             return Err(invalid("its resource is no endpoint of this server"));
         }
         self.check_life(&claims)?;
-        self.use_once(trusted.issuer(), &claims).await?;
-        let scopes = claims
-            .scope
-            .as_ref()
-            .map(|scopes| scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect());
         let user = User {
             issuer: trusted.issuer().to_owned(),
             name: claims.sub.clone(),
@@ -141,7 +139,8 @@ impl TrustedIdentityProviders {
             login: None,
             scopes: None,
         };
-        Ok(Assertion { user, resource: claims.resource, scopes })
+        let (resource, scopes, expires) = (claims.resource, claims.scope, claims.exp);
+        Ok(Assertion { user, resource, scopes, id: claims.jti, expires })
     }
 
     fn check_life(&self, claims: &Claims) -> Result<(), AssertionError> {
@@ -152,18 +151,23 @@ impl TrustedIdentityProviders {
         }
     }
 
+    /// Uses an assertion up, when everything else about its request has been checked.
+    ///
     /// RFC 7523, section 3: "The authorization server MAY ensure that JWTs are not replayed by maintaining the set of used "jti"
     /// values for the length of time for which the JWT would be considered valid based on the applicable "exp" instant."
-    async fn use_once(&self, issuer: &str, claims: &Claims) -> Result<(), AssertionError> {
+    ///
+    /// # Errors
+    /// If it was used already, or that cannot be known.
+    pub(crate) async fn use_once(&self, assertion: &Assertion) -> Result<(), AssertionError> {
         let mut hash = Sha256::new();
-        for part in [issuer, &claims.jti] {
+        for part in [&assertion.user.issuer, &assertion.id] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
         let key = Key::new(&USED_ASSERTIONS, HEXLOWER.encode(&hash.finalize()));
         let now = self.clock.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let rest = Duration::try_from_secs_f64(
-            (claims.exp - now.as_secs_f64()).clamp(0.0, MAX_LIFE.as_secs_f64() * 2.0),
+            (assertion.expires - now.as_secs_f64()).clamp(0.0, MAX_LIFE.as_secs_f64() * 2.0),
         );
         let life = rest.unwrap_or(MAX_LIFE) + self.limits.clock_leeway * 2;
         match self
@@ -277,7 +281,10 @@ mod tests {
         }
 
         async fn present(&self, assertion: &Secret) -> Result<Assertion, AssertionError> {
-            self.trusted.verify(assertion, (OURS, "c"), |resource| resource == RESOURCE).await
+            let verified =
+                self.trusted.verify(assertion, (OURS, "c"), |resource| resource == RESOURCE).await?;
+            self.trusted.use_once(&verified).await?;
+            Ok(verified)
         }
     }
 
@@ -285,10 +292,10 @@ mod tests {
     async fn an_assertion_says_who_the_user_is_and_for_which_resource() {
         let enterprise = Enterprise::new().await;
         let good = enterprise.assertion(json!({ "typ": "oauth-id-jag+jwt" }), &json!({}));
-        let Assertion { user, resource, scopes } = enterprise.present(&good).await.unwrap();
+        let Assertion { user, resource, scopes, .. } = enterprise.present(&good).await.unwrap();
         assert_eq!((user.issuer.as_str(), user.subject.as_str()), ("https://acme.idp.example", "U019488227"));
         assert_eq!(resource, RESOURCE);
-        assert_eq!(scopes.unwrap(), ["read", "write"]);
+        assert_eq!(scopes.unwrap(), "read write");
         let typed = json!({ "typ": "application/OAUTH-ID-JAG+JWT" });
         let one = json!({ "aud": [OURS], "scope": null });
         let other = enterprise.assertion(typed, &one);

@@ -22,6 +22,13 @@ limits! {
             beyond = "400 `invalid_grant`: the user signs in again"
         )]
         pub refresh_token: Duration,
+        /// The longest life of a grant, however often its refresh token is replaced.
+        #[default("90 days" = DAY * 90)]
+        #[limit(
+            Seconds "grant_life", note = " of all that a user has granted to a client at one sign-in",
+            beyond = "400 `invalid_grant`: the user signs in again"
+        )]
+        pub grant_life: Duration,
         /// How long the refresh token that was replaced is answered with the same tokens again.
         #[default(30 s)]
         #[limit(
@@ -134,13 +141,20 @@ limits! {
             beyond = "it is removed, and must register again"
         )]
         pub registration_idle: Duration,
-        /// The number of attempts to sign in as one local user in a minute.
+        /// The number of attempts to sign in as one local user from one address in a minute.
         #[default(5)]
         #[limit(
-            Count "login_attempts", note = " a minute to sign in as one local user, of a process",
+            Count "login_attempts", note = " a minute to sign in as one local user from one address",
             beyond = "429: the password is not looked at"
         )]
         pub login_attempts: usize,
+        /// The number of attempts to sign in as one local user in a minute, from all addresses together.
+        #[default(50)]
+        #[limit(
+            Count "login_attempts_of_user", note = " a minute to sign in as one local user, from all addresses together",
+            beyond = "429: the password is not looked at"
+        )]
+        pub login_attempts_of_user: usize,
         /// The number of passwords that are checked at once.
         #[default(2)]
         #[limit(Count "max_password_checks", note = " passwords at once", beyond = "further ones wait 5 s, then 503")]
@@ -158,6 +172,7 @@ pub(crate) struct Refusals {
     pub(crate) access_token: Counter,
     pub(crate) refresh_token: Counter,
     pub(crate) refresh_retry: Counter,
+    pub(crate) grant_life: Counter,
     pub(crate) max_interactions: Counter,
     pub(crate) max_client_document: Counter,
     pub(crate) client_document_timeout: Counter,
@@ -167,7 +182,6 @@ pub(crate) struct Refusals {
     pub(crate) max_redirect_uris: Counter,
     pub(crate) registrations_per_hour: Counter,
     pub(crate) max_registrations: Counter,
-    pub(crate) login_attempts: Counter,
     pub(crate) max_password_checks: Counter,
 }
 
@@ -177,6 +191,7 @@ impl Refusals {
             authorization_code: metrics.refusals("authorization_code"),
             access_token: metrics.refusals("access_token"),
             refresh_token: metrics.refusals("refresh_token"),
+            grant_life: metrics.refusals("grant_life"),
             refresh_retry: metrics.refusals("refresh_retry"),
             max_interactions: metrics.refusals("max_interactions"),
             max_client_document: metrics.refusals("max_client_document"),
@@ -187,7 +202,6 @@ impl Refusals {
             max_redirect_uris: metrics.refusals("max_redirect_uris"),
             registrations_per_hour: metrics.refusals("registrations_per_hour"),
             max_registrations: metrics.refusals("max_registrations"),
-            login_attempts: metrics.refusals("login_attempts"),
             max_password_checks: metrics.refusals("max_password_checks"),
         }
     }

@@ -1,5 +1,6 @@
 //! The login of the user, after the consent, and what follows from it.
 
+use anyport_transport::http::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
@@ -17,7 +18,8 @@ use super::{
 
 /// Begins the login of an interaction. `user` is signed in to the browser already.
 pub(super) async fn begin(server: &Inner, current: Current, user: Option<User>) -> Response<Bytes> {
-    let mut interaction = Interaction { token: current.token.clone(), data: current.data.clone(), user };
+    let (token, data) = (current.token.clone(), current.data.clone());
+    let mut interaction = Interaction { token, data, user, address: None };
     let next = server.users.begin(&mut interaction).await;
     proceed(server, current, interaction, next).await
 }
@@ -78,7 +80,9 @@ async fn resumed(server: &Inner, request: &Request<Bytes>) -> Result<Response<By
     let token = parameters.get(route.parameter);
     let current = server.interactions.take(Step::Login, browser.as_ref(), token).await?;
     let user = server.signed_in(headers).await?;
-    let mut interaction = Interaction { token: current.token.clone(), data: current.data.clone(), user };
+    let address = request.extensions().get::<ConnectInfo>().and_then(|info| info.client());
+    let (token, data) = (current.token.clone(), current.data.clone());
+    let mut interaction = Interaction { token, data, user, address };
     let next = server.users.resume(&mut interaction, &parameters).await;
     Ok(proceed(server, current, interaction, next).await)
 }
@@ -145,7 +149,7 @@ async fn grant(
     let answer = |parameters: &[(&str, &str)]| {
         redirect(&answer_url(&asked.redirect_uri, server.issuer(), asked.state.as_deref(), parameters))
     };
-    let Some(scopes) = asked.grantable(user) else {
+    let Some(scopes) = asked.grantable(user, &server.settings.required_scopes) else {
         let why = "the user may grant none of these scopes";
         return Ok(answer(&[("error", "access_denied"), ("error_description", why)]));
     };

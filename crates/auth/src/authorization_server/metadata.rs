@@ -20,6 +20,13 @@ pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer
 /// The kind of assertions that are accepted.
 const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 
+/// The grant types of the token endpoint.
+pub(super) fn grant_types(server: &Inner) -> Vec<&'static str> {
+    let mut types = vec!["authorization_code", "refresh_token"];
+    types.extend(server.settings.trusted_identity_providers.is_some().then_some(JWT_BEARER));
+    types
+}
+
 /// The metadata. There is no document of OpenID Connect: no ID tokens are issued.
 pub(super) fn metadata(server: &Inner) -> Value {
     let issuer = server.issuer();
@@ -35,7 +42,7 @@ pub(super) fn metadata(server: &Inner) -> Value {
         "revocation_endpoint_auth_methods_supported": methods,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": grant_types(server),
         // Clients go no further without it.
         "code_challenge_methods_supported": ["S256"],
         "client_id_metadata_document_supported": true,
@@ -43,7 +50,6 @@ pub(super) fn metadata(server: &Inner) -> Value {
         "authorization_response_iss_parameter_supported": true,
     });
     if server.settings.trusted_identity_providers.is_some() {
-        metadata["grant_types_supported"] = json!(["authorization_code", "refresh_token", JWT_BEARER]);
         // draft-ietf-oauth-identity-assertion-authz-grant §7.2.
         metadata["authorization_grant_profiles_supported"] = json!([ID_JAG_PROFILE]);
     }

@@ -8,7 +8,7 @@
 //! # Layout
 //! - What is read and written: `parameters`, `authorization_request`, `metadata`, [`page`], `response`, `token_text`.
 //! - What is kept: `grant` (codes and tokens, one record for each grant), `client`, `interaction`, `browser`, `consents`.
-//! - The endpoints: `authorize`, `consent`, `login`, `token_endpoint`; `routes` is their table.
+//! - The endpoints: `authorize`, `consent`, `login`, `sign_out`, `token_endpoint`; `routes` is their table.
 //! - Who the user is: `user`, `local_users`; the users of an identity provider: [`ProviderUsers`]; `id_jag`.
 //! - [`AuthorizationServer`] puts them together, with [`AuthorizationServerSettings`] and [`AuthorizationServerLimits`].
 
@@ -34,12 +34,14 @@ mod response;
 mod routes;
 mod server;
 mod settings;
+mod sign_out;
 #[cfg(test)]
 mod tests;
 mod time;
 mod token_endpoint;
 mod token_text;
 mod user;
+mod visible_text;
 
 use anyport_store::Bucket;
 
@@ -55,7 +57,7 @@ pub use self::{
     interaction::INTERACTIONS,
     issued_tokens::IssuedTokens,
     limits::AuthorizationServerLimits,
-    local_users::{LOCAL_USERS, LocalUser, LocalUserError, LocalUserRecords, LocalUsers},
+    local_users::{LOCAL_USERS, LOGIN_ATTEMPTS, LocalUser, LocalUserError, LocalUserRecords, LocalUsers},
     parameters::{InvalidParameters, Parameters},
     provider_users::{PROVIDER_CALLBACK, ProviderUsers},
     server::{AuthorizationServer, SetupError},
@@ -64,13 +66,14 @@ pub use self::{
 };
 
 /// The buckets with which the store of an authorization server is opened.
-pub static BUCKETS: [&Bucket; 9] = [
+pub static BUCKETS: [&Bucket; 10] = [
     &OAUTH_GRANTS,
     &REGISTERED_CLIENTS,
     &INTERACTIONS,
     &BROWSER_SESSIONS,
     &REMEMBERED_CONSENTS,
     &LOCAL_USERS,
+    &LOGIN_ATTEMPTS,
     &PROVIDER_LOGINS,
     &PROVIDER_REFRESH_LEASES,
     &USED_ASSERTIONS,

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
+use super::visible_text::is_visible;
+
 /// A page. What is added to it is text, never markup.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -56,6 +58,12 @@ impl Page {
     #[must_use]
     pub fn form(self, form: Form) -> Self {
         self.html(&format!("{}</form>\n", form.html))
+    }
+
+    /// Adds a link. The page it leads to does not learn where it was.
+    #[must_use]
+    pub fn link(self, text: &str, url: &str) -> Self {
+        self.html(&format!("<p><a rel=\"noreferrer\" href=\"{}\">{}</a></p>\n", escaped(url), escaped(text)))
     }
 
     fn html(mut self, html: &str) -> Self {
@@ -136,6 +144,15 @@ impl Form {
     }
 }
 
+/// The page in place of one that a request does not reach: see [`Route::refusals`](anyport_transport::http::Route::refusals).
+pub(crate) fn refused_browser(status: StatusCode, words: &str) -> Response<Bytes> {
+    Page::new("This page cannot be shown")
+        .alert(&format!("{words}."))
+        .paragraph("Start again where you came from.")
+        .status(status)
+        .respond()
+}
+
 /// What is the same on every page.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -166,8 +183,7 @@ fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // Marks that change the direction of text (Unicode Standard Annex 9), and what is not shown at all.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            sign if !is_visible(sign) => {}
             sign if sign.is_control() => escaped.push(' '),
             sign => escaped.push(sign),
         }

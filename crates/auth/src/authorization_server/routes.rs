@@ -11,9 +11,10 @@ use super::{
     client::registration::RegistrationError,
     consent, login,
     metadata::{AUTHORIZE, REGISTER, REVOKE, TOKEN, WELL_KNOWN, metadata},
+    page::refused_browser,
     response::{error_response, json_response},
     server::{AuthorizationServer, Inner},
-    token_endpoint,
+    sign_out, token_endpoint,
 };
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + Send + 'a>>;
@@ -35,13 +36,19 @@ impl AuthorizationServer {
                 Box::pin(token_endpoint::revoke(server, request))
             })
             .any_origin(),
-            self.route(Method::GET, AUTHORIZE, |server, request| {
+            self.page(Method::GET, AUTHORIZE, |server, request| {
                 Box::pin(authorize::authorize(server, request))
             }),
-            self.route(Method::POST, consent::CONSENT, |server, request| {
+            self.page(Method::POST, consent::CONSENT, |server, request| {
                 Box::pin(consent::decide(server, request))
             }),
-            self.route(login.method, login.path, |server, request| Box::pin(login::resume(server, request))),
+            self.page(Method::GET, sign_out::SIGN_OUT, |server, request| {
+                Box::pin(sign_out::page(server, request))
+            }),
+            self.page(Method::POST, sign_out::SIGN_OUT, |server, request| {
+                Box::pin(sign_out::sign_out(server, request))
+            }),
+            self.page(login.method, login.path, |server, request| Box::pin(login::resume(server, request))),
         ];
         if inserted != WELL_KNOWN {
             routes.push(
@@ -56,6 +63,7 @@ impl AuthorizationServer {
         routes
     }
 
+    /// A route for clients, whose errors are those of OAuth.
     fn route(
         &self,
         method: Method,
@@ -67,8 +75,23 @@ impl AuthorizationServer {
             let (server, answer) = (server.clone(), answer.clone());
             async move { answer(&server, &request).await }
         });
-        route.open()
+        route.open().refusals(refused_client)
     }
+
+    /// A route for browsers, whose errors are pages.
+    fn page(
+        &self,
+        method: Method,
+        path: &str,
+        answer: impl for<'a> Fn(&'a Inner, &'a Request<Bytes>) -> Answer<'a> + Send + Sync + 'static,
+    ) -> Route {
+        self.route(method, path, answer).refusals(refused_browser)
+    }
+}
+
+/// RFC 6749 §5.2: `invalid_request`: "The request is missing a required parameter, [...] or is otherwise malformed."
+fn refused_client(status: StatusCode, words: &str) -> Response<Bytes> {
+    error_response(status, "invalid_request", words)
 }
 
 async fn document(server: &Inner) -> Response<Bytes> {
@@ -80,8 +103,9 @@ async fn document(server: &Inner) -> Response<Bytes> {
 
 /// Answers a client that registers itself (RFC 7591 §3.2).
 async fn register(server: &Inner, request: &Request<Bytes>) -> Response<Bytes> {
-    let peer = request.extensions().get::<ConnectInfo>().and_then(|info| info.peer());
-    let error = match server.registrations.register(request.body(), peer).await {
+    let address = request.extensions().get::<ConnectInfo>().and_then(|info| info.client());
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let error = match server.registrations.register(content_type, request.body(), address).await {
         Ok(answer) => return json_response(StatusCode::CREATED, &answer),
         Err(error) => error,
     };
@@ -90,11 +114,12 @@ async fn register(server: &Inner, request: &Request<Bytes>) -> Response<Bytes> {
         RegistrationError::RedirectUri(_) => {
             error_response(StatusCode::BAD_REQUEST, "invalid_redirect_uri", &words)
         }
-        RegistrationError::Metadata(_) => {
-            error_response(StatusCode::BAD_REQUEST, "invalid_client_metadata", &words)
+        RegistrationError::Metadata(_) => error_response(StatusCode::BAD_REQUEST, INVALID_METADATA, &words),
+        RegistrationError::ContentType => {
+            error_response(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_METADATA, &words)
         }
         RegistrationError::TooLarge(_) => {
-            error_response(StatusCode::PAYLOAD_TOO_LARGE, "invalid_client_metadata", &words)
+            error_response(StatusCode::PAYLOAD_TOO_LARGE, INVALID_METADATA, &words)
         }
         RegistrationError::TooMany { retry_after } => {
             let response = error_response(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", &words);
@@ -113,6 +138,8 @@ async fn register(server: &Inner, request: &Request<Bytes>) -> Response<Bytes> {
     }
 }
 
+/// RFC 7591 §3.2.2: "The value of one of the client metadata fields is invalid and the server has rejected this request."
+const INVALID_METADATA: &str = "invalid_client_metadata";
 /// The seconds after which there may be room for a client again.
 const FULL_RETRY: u64 = 3600;
 /// The seconds after which our own trouble may be over.

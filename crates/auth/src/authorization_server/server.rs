@@ -172,6 +172,17 @@ impl Inner {
         self.registrations.find(id).await?.ok_or(ClientError::Unknown)
     }
 
+    /// The client `id` at the token endpoint. What is bound to a client with a metadata document is bound to its id, and the document says
+    /// nothing that is needed there: whether it may still be one is a matter of its host alone.
+    pub(super) async fn client_by_id(&self, id: &str) -> Result<Client, ClientError> {
+        if !is_document(id) {
+            return self.client(id).await;
+        }
+        self.documents.check(id)?;
+        let (name, redirect_uris, secret) = (None, Vec::new(), None);
+        Ok(Client { id: id.to_owned(), name, redirect_uris, secret, kind: ClientKind::Document })
+    }
+
     /// The user who is signed in to the browser of a request, if the login is still good.
     pub(super) async fn signed_in(&self, headers: &HeaderMap) -> Result<Option<User>, ServerError> {
         let Some(user) = self.sessions.user(headers).await? else { return Ok(None) };

@@ -13,6 +13,7 @@ pub struct AuthorizationServerSettings {
     pub(super) resources: Resources,
     pub(super) scopes: Vec<String>,
     pub(super) default_scopes: Vec<String>,
+    pub(super) required_scopes: Vec<String>,
     pub(super) clients: Vec<ConfiguredClient>,
     pub(super) client_hosts: Vec<String>,
     pub(super) redirect_schemes: Vec<String>,
@@ -65,6 +66,7 @@ impl AuthorizationServerSettings {
             resources,
             scopes: Vec::new(),
             default_scopes: Vec::new(),
+            required_scopes: Vec::new(),
             clients: Vec::new(),
             client_hosts: Vec::new(),
             redirect_schemes: Vec::new(),
@@ -89,6 +91,13 @@ impl AuthorizationServerSettings {
     #[must_use]
     pub fn default_scopes(mut self, scopes: impl IntoIterator<Item = String>) -> Self {
         self.default_scopes = scopes.into_iter().collect();
+        self
+    }
+
+    /// Sets the scopes that every request needs: also users who may grant only some scopes may grant these. Default: none.
+    #[must_use]
+    pub fn required_scopes(mut self, scopes: impl IntoIterator<Item = String>) -> Self {
+        self.required_scopes = scopes.into_iter().collect();
         self
     }
 

@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use serde_json::json;
 
 use super::{
-    authorization_request::resource,
-    client::{Client, ClientKind, document::is_document},
+    authorization_request::{requested_scopes, resource},
+    client::Client,
     error::ServerError,
-    grant::{GrantError, Issued, Redemption},
-    id_jag::{Assertion, AssertionError},
-    metadata::JWT_BEARER,
+    grant::{GrantError, Issued, Redemption, RefreshRequest},
+    id_jag::AssertionError,
+    metadata::{JWT_BEARER, grant_types},
     parameters::Parameters,
     response::{error_response, json_response},
     server::{ClientError, Inner},
@@ -79,13 +79,17 @@ impl From<AssertionError> for TokenError {
     }
 }
 
-impl From<GrantError> for TokenError {
-    fn from(error: GrantError) -> Self {
-        match error {
-            GrantError::Invalid(why) => Self::new("invalid_grant", why),
-            GrantError::Scope => Self::new("invalid_scope", error.to_string()),
-            GrantError::Failed(error) => error.into(),
+/// What a client gets of a grant. One whose code or token was used again ends, also at the identity provider's.
+async fn given(server: &Inner, issued: Result<Issued, GrantError>) -> Result<Issued, TokenError> {
+    match issued {
+        Ok(issued) => Ok(issued),
+        Err(GrantError::Invalid(why)) => Err(TokenError::new("invalid_grant", why)),
+        Err(GrantError::Scope(why)) => Err(TokenError::new("invalid_scope", why)),
+        Err(GrantError::Reused { grant, why, words }) => {
+            server.end(&grant, why).await?;
+            Err(TokenError::new("invalid_grant", words))
         }
+        Err(GrantError::Failed(error)) => Err(error.into()),
     }
 }
 
@@ -105,7 +109,7 @@ async fn issued(server: &Inner, request: &Request<Bytes>) -> Result<Issued, Toke
         Some("refresh_token") => refresh(server, &client, &parameters).await,
         Some(JWT_BEARER) => exchange(server, &client, &parameters).await,
         Some(_) => {
-            let why = "the grant types are authorization_code and refresh_token";
+            let why = format!("the grant types are {}", grant_types(server).join(", "));
             Err(TokenError::new("unsupported_grant_type", why))
         }
         None => Err(missing("grant_type")),
@@ -151,14 +155,7 @@ pub(super) async fn authenticated(
         (None, Some(id), secret) => (id.to_owned(), secret.map(Secret::new)),
         (None, None, _) => return Err(TokenError::client("the parameter client_id is missing", false)),
     };
-    // What is bound to such a client is bound to its id; its document says nothing that a token request needs.
-    let known = match is_document(&id) {
-        true => {
-            Ok(Client { id, name: None, redirect_uris: Vec::new(), secret: None, kind: ClientKind::Document })
-        }
-        false => server.client(&id).await,
-    };
-    match known {
+    match server.client_by_id(&id).await {
         Ok(client) if client.is_proven_by(secret.as_ref()) => Ok(client),
         Err(ClientError::Failed(error)) => Err(error.into()),
         // RFC 6749 §5.2: "invalid_client".
@@ -178,8 +175,10 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, TokenError> {
     let decoded = STANDARD.decode(encoded.trim()).map_err(|_| wrong())?;
     let decoded = String::from_utf8(decoded).map_err(|_| wrong())?;
     let (id, secret) = decoded.split_once(':').ok_or_else(wrong)?;
+    // RFC 6749 §2.3.1: "The client identifier is encoded using the "application/x-www-form-urlencoded" encoding algorithm". What such
+    // an encoding never has is not taken for the end of a value.
     let plain = |text: &str| {
-        let pair = format!("x={text}");
+        let pair = format!("x={text}").replace('&', "%26");
         form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
     };
     Ok(Some((plain(id).ok_or_else(wrong)?, Secret::new(plain(secret).ok_or_else(wrong)?))))
@@ -195,7 +194,7 @@ async fn redeem(server: &Inner, client: &Client, parameters: &Parameters) -> Res
         redirect_uri: parameters.get("redirect_uri"),
         verifier: &Secret::new(verifier),
     };
-    Ok(server.grants.redeem(redemption).await?)
+    given(server, server.grants.redeem(redemption).await).await
 }
 
 async fn refresh(server: &Inner, client: &Client, parameters: &Parameters) -> Result<Issued, TokenError> {
@@ -220,7 +219,13 @@ async fn refresh(server: &Inner, client: &Client, parameters: &Parameters) -> Re
         scopes.map(str::to_owned).collect::<Vec<_>>()
     });
     let scopes = scopes.filter(|scopes| !scopes.is_empty());
-    Ok(server.grants.refresh(&token, &client.id, scopes.as_deref()).await?)
+    let request = RefreshRequest {
+        token: &token,
+        client_id: &client.id,
+        scopes: scopes.as_deref(),
+        given: &server.settings.scopes,
+    };
+    given(server, server.grants.refresh(request).await).await
 }
 
 /// Gives an access token for an identity assertion of a provider that is trusted (RFC 7523 §2.1). There is no refresh token: the provider
@@ -240,32 +245,39 @@ async fn exchange(server: &Inner, client: &Client, parameters: &Parameters) -> R
     let known = server.settings.resources.now();
     let is_ours = |named: &str| resource(Some(named), &known).is_ok();
     let us = (server.issuer(), client.id.as_str());
-    let Assertion { user, resource: granted, scopes } = trusted.verify(&assertion, us, is_ours).await?;
-    let granted =
-        resource(Some(&granted), &known).map_err(|error| TokenError::new(error.code, error.description))?;
+    let assertion = trusted.verify(&assertion, us, is_ours).await?;
+    let granted = resource(Some(&assertion.resource), &known);
+    let granted = granted.map_err(|error| TokenError::new(error.code, error.description))?;
     check_resource(server, parameters, Some(&granted))?;
-    let scopes = assertion_scopes(server, parameters, scopes);
-    Ok(server.grants.issue_direct(&client.id, &granted, scopes, user).await?)
+    let scopes = assertion_scopes(server, parameters, assertion.scopes.as_deref())?;
+    // Last: an assertion that a request has used up for nothing could not be presented again.
+    trusted.use_once(&assertion).await?;
+    Ok(server.grants.issue_direct(&client.id, &granted, scopes, assertion.user).await?)
 }
 
-/// The scopes of an access token for an assertion: those that the assertion, the request and the configuration have in common. What
-/// does not limit them is left out.
-fn assertion_scopes(server: &Inner, parameters: &Parameters, asserted: Option<Vec<String>>) -> Vec<String> {
-    let split = |scopes: &str| -> Vec<String> {
-        scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+/// The scopes of an access token for an assertion: those that the assertion, the request and the configuration have in common. Without
+/// scopes in the assertion, the provider has not said what the user may have it do, and it is the default scopes at most.
+fn assertion_scopes(
+    server: &Inner,
+    parameters: &Parameters,
+    asserted: Option<&str>,
+) -> Result<Vec<String>, TokenError> {
+    let read = |code, scopes: &str| {
+        requested_scopes(scopes).map_err(|error| TokenError::new(code, error.description))
     };
-    let requested = parameters.get("scope").map(split);
+    let requested = parameters.get("scope").map(|scopes| read("invalid_scope", scopes)).transpose()?;
+    // RFC 7523 §3.1: what is wrong with the assertion is `invalid_grant`.
+    let asserted = asserted.map(|scopes| read("invalid_grant", scopes)).transpose()?;
     let known = &server.settings.scopes;
     let is_known = |scope: &String| known.is_empty() || known.contains(scope);
-    let scopes = match (asserted, requested) {
-        (Some(asserted), Some(requested)) => {
-            asserted.into_iter().filter(|scope| requested.contains(scope)).collect()
-        }
-        (Some(scopes), None) => scopes,
-        // The provider has not said what the user may have it do.
-        (None, _) => server.settings.default_scopes.clone(),
-    };
-    scopes.into_iter().filter(is_known).collect()
+    let is_requested = |scope: &String| requested.as_ref().is_none_or(|requested| requested.contains(scope));
+    let most = asserted.unwrap_or_else(|| server.settings.default_scopes.clone());
+    let scopes: Vec<String> =
+        most.into_iter().filter(|scope| is_known(scope) && is_requested(scope)).collect();
+    match scopes.is_empty() && requested.is_some_and(|requested| !requested.is_empty()) {
+        true => Err(TokenError::new("invalid_scope", "the assertion gives none of these scopes")),
+        false => Ok(scopes),
+    }
 }
 
 /// RFC 8707 §2.2: a token request may name the resource again. It is the one that was granted.

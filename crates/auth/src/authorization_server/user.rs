@@ -1,6 +1,6 @@
 //! Who the user of an authorization is: the boundary between the authorization server and what authenticates users.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, net::IpAddr, pin::Pin};
 
 use anyport_service::Principal;
 use serde::{Deserialize, Serialize};
@@ -86,13 +86,15 @@ pub struct LoginRoute {
 /// A login that has begun.
 #[derive(Debug)]
 pub struct Interaction {
-    /// What names the interaction in the next request of the browser: once, for ten minutes, and for this browser alone. It goes
+    /// What names the interaction in the next request of the browser: once, as long as the limit `interaction` says, and for this browser alone. It goes
     /// into the form, or into `state`.
     pub token: Secret,
     /// What the authentication keeps until the next step, sealed.
     pub data: Value,
     /// The user who is signed in to this browser already, if there is one.
     pub user: Option<User>,
+    /// The address that the request to go on came from, if it is known: that of the client behind trusted proxies.
+    pub address: Option<IpAddr>,
 }
 
 /// What happens next.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     authorization_server::{
         AuthorizationServer, Browser,
-        page::{Form, Page},
+        page::{Form, Page, refused_browser},
     },
     error::Error,
     sign_in::SignInState,
@@ -33,7 +33,7 @@ impl OwnLogins {
             let own = Self { logins: logins.clone(), server: server.clone() };
             Box::pin(async move { own.end(&request).await.unwrap_or_else(|page| page) })
         };
-        Route::new(Method::POST, CONNECT_END, answer).open()
+        Route::new(Method::POST, CONNECT_END, answer).open().refusals(refused_browser)
     }
 
     /// The page.

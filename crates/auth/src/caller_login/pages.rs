@@ -23,7 +23,7 @@ use super::{
 use crate::{
     authorization_server::{
         AuthorizationServer, Browser,
-        page::{Form, Page},
+        page::{Form, Page, refused_browser},
     },
     error::Error,
     user_agent::UserAgent,
@@ -35,7 +35,9 @@ pub fn connect_routes(logins: &CallerLogins, server: &AuthorizationServer) -> Ve
         Arc::new(Pages { logins: logins.clone(), server: server.clone(), under_way: Lock::default() });
     let route = |method, path, answer: fn(Arc<Pages>, Request<Bytes>) -> Answer| {
         let pages = pages.clone();
-        Route::new(method, path, move |request| answer(pages.clone(), request)).open()
+        Route::new(method, path, move |request| answer(pages.clone(), request))
+            .open()
+            .refusals(refused_browser)
     };
     vec![
         route(Method::GET, CONNECT, |pages, request| {

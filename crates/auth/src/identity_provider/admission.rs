@@ -1,6 +1,6 @@
 //! Who of the provider's users may sign in.
 
-use super::{kind::DomainClaim, options::ProviderOptions};
+use super::{kind::DomainClaim, options::ProviderOptions, user::SignedInUser};
 
 /// Who may sign in.
 #[derive(Clone, Debug)]
@@ -8,14 +8,19 @@ pub(super) struct Admission {
     subjects: Vec<String>,
     /// In small letters.
     domains: Vec<String>,
+    /// The tenants of Entra, where the issuer is that of several. In small letters.
+    tenants: Vec<String>,
     pub(super) domain_claim: DomainClaim,
 }
 
 impl Admission {
     pub(super) fn new(options: &ProviderOptions) -> Self {
+        let in_small_letters =
+            |all: &[String]| all.iter().map(|one| one.to_ascii_lowercase()).collect::<Vec<_>>();
         Self {
             subjects: options.allowed_subjects.clone(),
-            domains: options.allowed_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
+            domains: in_small_letters(&options.allowed_domains),
+            tenants: in_small_letters(&options.tenants),
             domain_claim: options.kind.domain_claim(),
         }
     }
@@ -25,19 +30,18 @@ impl Admission {
         !self.domains.is_empty() && self.domain_claim == DomainClaim::VerifiedEmail
     }
 
-    /// Whether a user who has signed in before still may, as far as that is known without the provider: users who may for their
-    /// domain are asked for it at the next sign-in.
-    pub(super) fn still_admits(&self, subject: &str) -> bool {
-        !self.domains.is_empty() || self.admits(subject, None)
+    /// Whether a user may sign in, and may still be signed in: for the tenant, and for the subject or the domain.
+    pub(super) fn admits(&self, user: &SignedInUser) -> bool {
+        let is_open = self.subjects.is_empty() && self.domains.is_empty();
+        let has_subject = || self.subjects.contains(&user.subject);
+        let domain = user.domain.as_deref().map(str::to_ascii_lowercase);
+        let has_domain = || domain.is_some_and(|domain| self.domains.contains(&domain));
+        self.has_tenant(&user.issuer) && (is_open || has_subject() || has_domain())
     }
 
-    /// Whether a user may sign in, of whom the provider has verified that `domain` is the user's.
-    pub(super) fn admits(&self, subject: &str, domain: Option<&str>) -> bool {
-        let is_of_domain = || {
-            let domain = domain.map(str::to_ascii_lowercase);
-            domain.is_some_and(|domain| self.domains.contains(&domain))
-        };
-        let is_open = self.subjects.is_empty() && self.domains.is_empty();
-        is_open || self.subjects.iter().any(|allowed| allowed == subject) || is_of_domain()
+    /// Whether `issuer` is that of a tenant that is named, `https://login.microsoftonline.com/TENANT/v2.0`, if any are.
+    fn has_tenant(&self, issuer: &str) -> bool {
+        let is_named = |segment: &str| self.tenants.iter().any(|tenant| segment.eq_ignore_ascii_case(tenant));
+        self.tenants.is_empty() || issuer.split('/').any(is_named)
     }
 }

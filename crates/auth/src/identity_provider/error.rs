@@ -31,6 +31,12 @@ pub enum ProviderConfigError {
          `everyone = true`"
     )]
     Everybody(&'static str),
+    /// Everybody on the internet may have an account there.
+    #[error(
+        "{0} may be a provider where everybody can get an account: say who may sign in with `allowed_subjects` or \
+         `allowed_domains`, or set `everyone = true` if all who have an account there may"
+    )]
+    MaybeEverybody(String),
     /// Both a list of users and everyone.
     #[error("`everyone` and a list of those who may sign in contradict each other: keep one of them")]
     EveryoneAndList,

@@ -25,6 +25,8 @@ pub(super) enum Users {
     Everybody,
     /// Its owner decides who has an account.
     OfOwner,
+    /// One or the other: there are public ones among them.
+    Unknown,
 }
 
 /// What of a user's claims says whose domain the user is of.
@@ -101,7 +103,8 @@ impl ProviderKind {
     pub(super) const fn users(self) -> Users {
         match self {
             Self::GitHub | Self::Google => Users::Everybody,
-            Self::Entra | Self::Okta | Self::OpenId => Users::OfOwner,
+            Self::Entra | Self::Okta => Users::OfOwner,
+            Self::OpenId => Users::Unknown,
         }
     }
 

@@ -50,6 +50,9 @@ struct Login {
     client: String,
     issuer: String,
     subject: String,
+    /// The user's domain, if the provider has verified it at the sign-in.
+    #[serde(default)]
+    domain: Option<String>,
     access_token: Secret,
     refresh_token: Option<Secret>,
     /// When the provider is asked again, in seconds since 1970; `None` if it cannot be asked without the user.
@@ -58,6 +61,14 @@ struct Login {
     written: u64,
     /// Whether the provider has taken the login back.
     has_ended: bool,
+}
+
+impl Login {
+    /// Who has signed in.
+    fn user(&self) -> SignedInUser {
+        let Self { issuer, subject, domain, .. } = self.clone();
+        SignedInUser { issuer, subject, domain, name: None }
+    }
 }
 
 const FORMAT: u8 = 1;
@@ -104,6 +115,7 @@ impl ProviderLogins {
             client: self.0.provider.client(),
             issuer: user.issuer.clone(),
             subject: user.subject.clone(),
+            domain: user.domain.clone(),
             check: self.0.next_check(&tokens, tokens.refresh_token.is_some(), now),
             access_token: tokens.access_token,
             refresh_token: tokens.refresh_token,
@@ -138,7 +150,7 @@ impl ProviderLogins {
         if login.has_ended || login.client != self.0.provider.client() {
             return ProviderLoginStatus::Ended;
         }
-        if !self.0.provider.still_admits(&login.subject) {
+        if !self.0.provider.still_admits(&login.user()) {
             tracing::info!(issuer = login.issuer, "a user who signed in before may not any more");
             return ProviderLoginStatus::Ended;
         }

@@ -40,6 +40,9 @@ pub struct ProviderOptions {
 /// The places of Entra that stand for several tenants.
 const SEVERAL_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
 
+/// The tenant of Entra to which the personal accounts of Microsoft belong.
+const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
 /// The parameters that make the request what it is.
 const OWN_PARAMETERS: [&str; 10] = [
     "response_type",
@@ -99,7 +102,7 @@ impl ProviderOptions {
             return Err(ProviderConfigError::Parameter(name.clone()));
         }
         self.check_tenants(&url)?;
-        self.check_users()
+        self.check_users(&url)
     }
 
     /// The issuer in the metadata of several tenants is a template, so no token is of that issuer: the tenants whose tokens are
@@ -124,15 +127,30 @@ impl ProviderOptions {
         self.kind == ProviderKind::Entra && SEVERAL_TENANTS.contains(&first.to_ascii_lowercase().as_str())
     }
 
-    fn check_users(&self) -> Result<(), ProviderConfigError> {
+    /// Whether a tenant that is let in is the one of personal accounts.
+    fn has_personal_accounts(&self, issuer: &Url) -> bool {
+        let of_issuer = issuer.path_segments().into_iter().flatten();
+        let mut tenants = of_issuer.chain(self.tenants.iter().map(String::as_str));
+        self.kind == ProviderKind::Entra
+            && tenants.any(|tenant| tenant.eq_ignore_ascii_case(PERSONAL_ACCOUNTS))
+    }
+
+    fn check_users(&self, issuer: &Url) -> Result<(), ProviderConfigError> {
         let has_list = !self.allowed_subjects.is_empty() || !self.allowed_domains.is_empty();
         let name = self.kind.title().unwrap_or(self.kind.name());
         if !self.allowed_domains.is_empty() && self.kind.domain_claim() == DomainClaim::None {
             return Err(ProviderConfigError::NoDomains(name));
         }
-        match (self.everyone, has_list, self.kind.users()) {
+        let users = match self.has_personal_accounts(issuer) {
+            true => Users::Everybody,
+            false => self.kind.users(),
+        };
+        match (self.everyone, has_list, users) {
             (true, true, _) => Err(ProviderConfigError::EveryoneAndList),
             (false, false, Users::Everybody) => Err(ProviderConfigError::Everybody(name)),
+            (false, false, Users::Unknown) => {
+                Err(ProviderConfigError::MaybeEverybody(issuer.host_str().unwrap_or_default().to_owned()))
+            }
             _ => Ok(()),
         }
     }

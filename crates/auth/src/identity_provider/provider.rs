@@ -109,9 +109,9 @@ impl IdentityProvider {
         format!("{} {}", self.issuer, self.options.client_id)
     }
 
-    /// Whether a user who has signed in before still may.
-    pub(super) fn still_admits(&self, subject: &str) -> bool {
-        self.admission.still_admits(subject)
+    /// Whether a user who has signed in before still may, as far as that is known without asking.
+    pub(super) fn still_admits(&self, user: &SignedInUser) -> bool {
+        self.admission.admits(user)
     }
 
     /// Its name for users.
@@ -160,7 +160,7 @@ impl IdentityProvider {
         };
         let tokens = self.ask(&endpoints.server, grant).await?;
         let user = self.user(&endpoints, &tokens, &pending.nonce).await?;
-        match self.admission.admits(&user.subject, user.domain.as_deref()) {
+        match self.admission.admits(&user) {
             true => Ok((user, tokens)),
             false => Err(SignInError::NotAdmitted { issuer: user.issuer, subject: user.subject }),
         }

@@ -162,6 +162,9 @@ fn auth_differs(config: &GatewayConfig, arguments: &Arguments) -> Vec<&'static s
     if !arguments.listen.has_public_url_of(config) {
         differs.push("public_url");
     }
+    if !arguments.listen.has_trusted_proxies_of(config) {
+        differs.push("trusted_proxies");
+    }
     if !arguments.listen.has_tls_of(config) {
         differs.push("tls_cert");
     }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use anyport_config::gateway::{AuthConfig, GatewayConfig, first_required};
 use anyport_protocol::Revision;
-use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient};
+use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient, TrustedProxy};
 use clap::ValueEnum;
 
 use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits, tls::TlsArguments};
@@ -88,6 +88,9 @@ pub(crate) struct Arguments {
     /// The URL that the file says.
     #[arg(skip)]
     file_url: Option<String>,
+    /// The reverse proxies that the file says.
+    #[arg(skip)]
+    trusted_proxies: Vec<String>,
     /// Allow anonymous calls, even from other machines.
     #[arg(long, help_heading = "Access")]
     pub(crate) dangerously_allow_anonymous: bool,
@@ -280,6 +283,16 @@ impl Arguments {
         self.file_url == config.gateway.public_url
     }
 
+    /// Whether the reverse proxies of a file are those that are served.
+    pub(crate) fn has_trusted_proxies_of(&self, config: &GatewayConfig) -> bool {
+        self.trusted_proxies == config.gateway.trusted_proxies
+    }
+
+    /// The reverse proxies whose word on the address of a client counts. The file has been checked.
+    pub(crate) fn trusted_proxies(&self) -> Vec<TrustedProxy> {
+        self.trusted_proxies.iter().filter_map(|proxy| proxy.parse().ok()).collect()
+    }
+
     /// Whether only clients with a certificate can connect over HTTP.
     pub(crate) fn demands_client_certificates(&self) -> bool {
         self.tls.demand_client_certificates()
@@ -295,13 +308,14 @@ impl Arguments {
         if self.tls.are_given() { "https" } else { "http" }
     }
 
-    /// Takes over what the file of a gateway, in `folder`, says of its callers, its URL and TLS.
+    /// Takes over what the file of a gateway, in `folder`, says of its callers, its URL, its proxies and TLS.
     ///
     /// # Errors
     /// If options contradict the file.
     pub(crate) fn adopt(&mut self, config: &GatewayConfig, folder: &Path) -> Result<()> {
         self.tls.adopt(&config.gateway, folder);
         self.file_url.clone_from(&config.gateway.public_url);
+        self.trusted_proxies.clone_from(&config.gateway.trusted_proxies);
         if self.public_url.is_none()
             && let Some(url) = &config.gateway.public_url
         {

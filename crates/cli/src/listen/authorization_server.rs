@@ -126,6 +126,7 @@ impl Setup<'_> {
         let mut settings = AuthorizationServerSettings::new(self.public_url.clone(), resources)
             .scopes(scopes)
             .default_scopes(default_scopes.clone())
+            .required_scopes(require.clone())
             .client_hosts(client_hosts)
             .redirect_schemes(redirect_schemes)
             .registers(registration)

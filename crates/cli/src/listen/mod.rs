@@ -258,6 +258,7 @@ fn http_config(
         })
         .sse(arguments.speaks(Transport::Sse))
         .public_prefix(prefix.unwrap_or_default())
+        .trusted_proxies(arguments.trusted_proxies())
         .websocket(arguments.speaks(Transport::Websocket).then_some(websocket))
         .compat(Compat::new(arguments.compat.iter().copied()))
         .rest(true)

@@ -45,6 +45,7 @@ fn faults_of_the_sections_say_what_to_do() {
         (proxy("provider = \"google\"\neveryone = true\nallowed_domains = [\"a.example\"]"), "contradict"),
         (proxy("provider = \"github\"\nallowed_domains = [\"a.example\"]"), "use `allowed_subjects`"),
         (proxy("provider = \"oidc\""), "needs an `issuer`"),
+        (proxy("provider = \"oidc\"\nissuer = \"https://gitlab.com\""), "`everyone = true`"),
         (proxy("provider = \"oidc\"\nissuer = \"http://login.example\""), "must begin with https://"),
         (proxy("provider = \"saml\""), "provider"),
         (entra("common", ""), "name the tenants"),
@@ -56,10 +57,25 @@ fn faults_of_the_sections_say_what_to_do() {
             "must begin with https://",
         ),
         (format!("{PUBLIC}[auth.server]\nscopes = [\"a\"]\n"), "there is no authorization server"),
+        (
+            format!("{PUBLIC}[auth]\nrequire = [\"mcp\"]\n[auth.builtin]\n[auth.server]\nscopes = [\"a\"]\n"),
+            "no client could ever have it",
+        ),
+        (
+            format!(
+                "{PUBLIC}[auth.builtin]\n[auth.server]\nscopes = [\"a\"]\n[servers.x]\n\
+                 require = [\"b\"]\n"
+            ),
+            "no client could ever have it",
+        ),
         (format!("{PUBLIC}[auth.builtin]\n[auth.server.clients.a]\nname = \"A\"\n"), "redirect URI"),
         (
             format!("{PUBLIC}[auth.builtin]\n[auth.trusted_idps.a]\nissuer = \"http://a.example\"\n"),
             "must begin with https://",
+        ),
+        (
+            format!("{PUBLIC}trusted_proxies = [\"proxy.example\"]\n[auth.builtin]\n"),
+            "is no address and no network",
         ),
     ] {
         let (code, said) = checked(&format!("{text}\n[knowledge.book]\ndocs = [\".\"]\n"));
@@ -119,7 +135,7 @@ fn consent_page(server: &Server) -> String {
 /// Invariant: A gateway with users of its own, or of a provider, is the authorization server that its metadata name.
 #[test]
 fn clients_find_the_gateway_as_their_authorization_server() {
-    let proxy = "[auth.proxy]\nprovider = \"oidc\"\nissuer = \"https://login.example\"\nclient_id = \"c\"\n\
+    let proxy = "[auth.proxy]\neveryone = true\nprovider = \"oidc\"\nissuer = \"https://login.example\"\nclient_id = \"c\"\n\
                  client_secret = \"env:PROVIDER_SECRET\"\n";
     for (text, provider) in [("[auth.builtin]\n", None), (proxy, Some("login.example"))] {
         let (_home, _program, server) = started(text);
@@ -144,6 +160,22 @@ fn clients_find_the_gateway_as_their_authorization_server() {
             None => server.ask("GET", "/oauth/callback", &[], ""),
         };
         assert_eq!(callback.status, if provider.is_some() { 403 } else { 404 });
+    }
+}
+
+/// Behind a reverse proxy, the limits of an address are those of the client's, if the file names the proxy.
+#[test]
+fn limits_of_an_address_are_those_of_the_client_behind_a_trusted_proxy() {
+    for (trusted, second) in [("trusted_proxies = [\"127.0.0.0/8\"]\n", 201), ("", 429)] {
+        let text = format!("{trusted}[auth.builtin]\n[limits]\nregistrations_per_hour = 1\n");
+        let (_home, _program, server) = started(&text);
+        let register = |number: u32| {
+            let metadata = json!({"redirect_uris": [format!("https://client.example/{number}")]});
+            let address = format!("198.51.100.{number}");
+            let headers = [("Content-Type", "application/json"), ("X-Forwarded-For", address.as_str())];
+            server.ask("POST", "/register", &headers, &metadata.to_string()).status
+        };
+        assert_eq!((register(1), register(2)), (201, second), "{trusted}");
     }
 }
 

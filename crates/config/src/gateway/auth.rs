@@ -113,6 +113,13 @@ impl AuthConfig {
         self.builtin.is_some() || self.proxy.is_some()
     }
 
+    /// Whether a caller can have `scope`: of our own authorization server, if it alone gives tokens, or of others.
+    pub(super) fn can_give(&self, scope: &String) -> bool {
+        let has_others = !self.issuers.is_empty() || self.secret.is_some() || self.keys;
+        let given = self.server.as_ref().map(|server| &server.scopes).filter(|scopes| !scopes.is_empty());
+        !self.has_authorization_server() || has_others || given.is_none_or(|given| given.contains(scope))
+    }
+
     /// Checks what its keys say together.
     ///
     /// # Errors

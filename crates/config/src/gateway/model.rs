@@ -2,9 +2,10 @@
 //!
 //! The first paragraph of each comment is the description in the published JSON Schema.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -50,6 +51,9 @@ pub struct GatewaySettings {
     pub tls_key: Option<String>,
     /// The file of the issuers of clients' certificates, in PEM. Clients without such a certificate cannot connect.
     pub tls_client_ca: Option<String>,
+    /// The reverse proxies before the gateway, by their addresses or networks (`10.0.0.0/8`): what they write into `X-Forwarded-For`
+    /// or `Forwarded` is the address of a client, by which limits count. Default: none, so that what requests say is not believed.
+    pub trusted_proxies: Vec<String>,
     /// What models are told before the instructions of the upstreams.
     pub instructions: Option<String>,
     /// Whether clients see three tools that search, describe and call the others, in place of them.
@@ -63,6 +67,20 @@ pub struct GatewaySettings {
 }
 
 impl GatewaySettings {
+    /// Checks that the trusted proxies are addresses or networks. The error is the key, and what is wrong.
+    pub(super) fn check_trusted_proxies(&self) -> Result<(), (&'static str, String)> {
+        let is_one = |text: &&String| text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+        match self.trusted_proxies.iter().find(|text| !is_one(text)) {
+            None => Ok(()),
+            Some(other) => Err((
+                "trusted_proxies",
+                format!(
+                    "{other:?} is no address and no network: write it as `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`"
+                ),
+            )),
+        }
+    }
+
     /// Checks that the files of TLS go together. The error is the key, and what is wrong.
     pub(super) fn check_tls(&self) -> Result<(), (&'static str, String)> {
         match (&self.tls_cert, &self.tls_key, &self.tls_client_ca) {

@@ -119,8 +119,8 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         fault(place(&keys), reason, Vec::new()).showing(FaultPlace::without_values)
     })?;
-    let tls = config.gateway.check_tls();
-    tls.map_err(|(key, reason)| fault(place(&["gateway", key]), reason, Vec::new()))?;
+    let own = config.gateway.check_tls().and_then(|()| config.gateway.check_trusted_proxies());
+    own.map_err(|(key, reason)| fault(place(&["gateway", key]), reason, Vec::new()))?;
     for (own, knowledge) in &config.knowledge {
         check_name(own).map_err(|reason| fault(place(&["knowledge", own]), reason, Vec::new()))?;
         if knowledge.docs.is_empty() {

@@ -34,5 +34,13 @@ pub(super) fn check_required(config: &GatewayConfig) -> Result<(), (Vec<String>,
         let owned = || path.iter().map(|key| (*key).to_owned()).collect();
         check_scopes(scopes).map_err(|reason| (owned(), reason))?;
     }
+    let of_auth = (vec!["auth", "require"], &*config.auth.require);
+    for (path, scopes) in iter::once(of_auth).chain(all(config)) {
+        if let Some(scope) = scopes.iter().find(|scope| !config.auth.can_give(scope)) {
+            let reason =
+                format!("{scope:?} is not among `scopes` of [auth.server], so no client could ever have it");
+            return Err((path.iter().map(|key| (*key).to_owned()).collect(), reason));
+        }
+    }
     Ok(())
 }

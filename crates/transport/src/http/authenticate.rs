@@ -79,7 +79,7 @@ async fn verified(
     if !is_token68(credential.token.as_bytes()) {
         return Err(Refused::not_a_token(credential.scheme));
     }
-    let credential = credential.from(info.peer());
+    let credential = credential.from(info.client());
     let verified = match verifier.verify(&credential, parts, &state.resource.identifier) {
         Verification::Ready(verified) => verified,
         Verification::Pending(verified) => verified.await,

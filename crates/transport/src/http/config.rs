@@ -3,13 +3,14 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration}
 use anyport_protocol::{Limits as MessageLimits, Revision, limits, settings};
 use anyport_service::{ClientHeaders, Principal, sync::Lock};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
     allowance::{AllowedHost, AllowedOrigin},
     caller_tokens::CallerTokens,
+    client_address::TrustedProxy,
     compat::Compat,
     credential::CredentialVerifier,
     further::FurtherEndpoints,
@@ -81,6 +82,12 @@ settings! {
         #[default("empty" = String::new())]
         #[set(into)]
         pub public_prefix: String,
+        /// The reverse proxies whose word on the address of a client counts: what they write into `X-Forwarded-For` or `Forwarded`
+        /// (RFC 7239). They must write one of them into every request. Limits of one address are those of
+        /// [`ConnectInfo::client`](super::ConnectInfo::client).
+        #[default("none" = Vec::new())]
+        #[set(into)]
+        pub trusted_proxies: Vec<TrustedProxy>,
         /// The headers of requests that calls take along in their context, for servers behind this one. Calls by WebSocket and
         /// HTTP+SSE have none: their headers are those of a connection.
         #[default("none" = None)]
@@ -405,8 +412,12 @@ pub struct Route {
     pub(super) path: String,
     pub(super) open: bool,
     pub(super) any_origin: bool,
+    pub(super) refusals: Option<RefusalWriter>,
     pub(super) answer: Arc<Answer>,
 }
+
+/// Writes the response to a request that is refused before a [`Route`] sees it: of the status, and of what is wrong in words.
+pub type RefusalWriter = fn(StatusCode, &str) -> http::Response<Bytes>;
 
 type Answer =
     dyn Fn(http::Request<Bytes>) -> Pin<Box<dyn Future<Output = http::Response<Bytes>> + Send>> + Send + Sync;
@@ -426,7 +437,7 @@ impl Route {
             let answer: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(answer(request));
             answer
         });
-        Self { method, path: path.into(), open: false, any_origin: false, answer }
+        Self { method, path: path.into(), open: false, any_origin: false, refusals: None, answer }
     }
 
     /// Whether it answers this request.
@@ -438,6 +449,15 @@ impl Route {
     #[must_use]
     pub fn open(mut self) -> Self {
         self.open = true;
+        self
+    }
+
+    /// Has `write` write the responses to requests that are refused before they come here: for a host or an origin that is not
+    /// allowed, a method that the path does not have, or a body that is too large. Default: as errors of JSON-RPC. The first route of
+    /// a path decides.
+    #[must_use]
+    pub fn refusals(mut self, write: RefusalWriter) -> Self {
+        self.refusals = Some(write);
         self
     }
 

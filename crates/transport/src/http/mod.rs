@@ -40,6 +40,7 @@ pub mod axum;
 mod body;
 mod caller_tokens;
 mod challenge;
+mod client_address;
 mod compat;
 mod config;
 mod connect_info;
@@ -78,9 +79,11 @@ mod version;
 pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};
 pub use body::Body;
 pub use caller_tokens::{CallerToken, CallerTokens};
+pub use client_address::{InvalidTrustedProxy, TrustedProxy};
 pub use compat::{Compat, KnownClient, UnknownClient};
 pub use config::{
-    Authentication, Authenticator, ClientHeaderNames, Config, Limits, Route, SettingNames, Token,
+    Authentication, Authenticator, ClientHeaderNames, Config, Limits, RefusalWriter, Route, SettingNames,
+    Token,
 };
 pub use connect_info::ConnectInfo;
 pub use credential::{

@@ -21,7 +21,8 @@ use super::{
     access,
     authenticate::{Caller, INSUFFICIENT_SCOPE, Refused, authenticate},
     body::{Body, Response},
-    config::Route,
+    client_address::client_address,
+    config::{Config, RefusalWriter, Route},
     connect_info::ConnectInfo,
     credential::Scheme,
     credential_watch::CredentialWatch,
@@ -44,21 +45,39 @@ pub(super) async fn answer<B: Received>(
     info: ConnectInfo,
 ) -> Response {
     let state = state.at(request.uri().path());
+    let write = refusals(&state, request.uri().path());
+    let response = checked(&state, request, info).await;
+    match write {
+        Some(write) => response::written_by(write, response),
+        None => response,
+    }
+}
+
+/// How the route of a path writes refusals, if it has a form of its own for them.
+fn refusals(state: &State, path: &str) -> Option<RefusalWriter> {
+    if path == state.config.path {
+        return None;
+    }
+    state.config.routes.iter().find(|route| route.path == path)?.refusals
+}
+
+/// Checks a request, and answers it.
+async fn checked<B: Received>(state: &Arc<State>, request: Request<B>, info: ConnectInfo) -> Response {
     let (parts, body) = request.into_parts();
     if let Err(refused) = check_framing(&parts.headers) {
         return refused;
     }
-    if let Some(metadata) = metadata(&state, &parts) {
+    if let Some(metadata) = metadata(state, &parts) {
         return metadata;
     }
-    let is_public = is_public(&state, &parts);
+    let is_public = is_public(state, &parts);
     let passed = match access::pass(&parts, &state.config, info, is_public) {
         Ok(passed) => passed,
         Err(refused) => return refused,
     };
     let mut response = match access::preflight(&parts, &passed) {
         Some(response) => response,
-        None => dispatch(&state, parts, body, info).await,
+        None => dispatch(state, parts, body, info).await,
     };
     access::share(&mut response, &passed);
     response
@@ -82,6 +101,7 @@ fn is_public(state: &State, parts: &Parts) -> bool {
 }
 
 async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, info: ConnectInfo) -> Response {
+    let info = with_client(&state.config, &parts, info);
     let target = Target::of(parts.uri.path(), &state.config);
     let Some(target) = target else {
         let message = format!("nothing is served here; the MCP endpoint is {}", state.config.path);
@@ -103,6 +123,16 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
         Caller { authorization: Principal::anonymous().into(), credential: None }
     };
     answer_caller(state, target, parts, body, caller).await
+}
+
+/// `info` with the address of the client, where proxies are trusted that say it.
+fn with_client(config: &Config, parts: &Parts, info: ConnectInfo) -> ConnectInfo {
+    match info.peer() {
+        Some(peer) if !config.trusted_proxies.is_empty() => {
+            info.with_client(client_address(&parts.headers, peer, &config.trusted_proxies))
+        }
+        _ => info,
+    }
 }
 
 /// Whether requests to `target` must be authenticated. Routes of the program's own say so themselves.

@@ -73,7 +73,8 @@ pub(super) struct Unread {
 impl Unread {
     /// What its sender is told; `null_id` where the answer must have an id.
     pub(super) fn response(&self, null_id: bool) -> Response {
-        let mut response = response::json(self.status, refusal(None, &self.error, null_id).text);
+        let response = response::json(self.status, refusal(None, &self.error, null_id).text);
+        let mut response = response::with_words(response, &self.error);
         if self.close {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -6,7 +6,10 @@ use anyport_protocol::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::body::{Body, Response};
+use super::{
+    body::{Body, Response},
+    config::RefusalWriter,
+};
 use crate::dialogue::{EncodedResponse, ErrorFacts, MessageText, refusal};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -29,7 +32,29 @@ pub(super) fn json(status: StatusCode, text: impl Into<MessageText>) -> Response
 
 /// A JSON-RPC error without an id: nothing that could be answered was read.
 pub(super) fn error(status: StatusCode, error: &Error) -> Response {
-    json(status, refusal(None, error, false).text)
+    with_words(json(status, refusal(None, error, false).text), error)
+}
+
+/// What is wrong with a request that was refused, in the extensions of its response: a route may have a form of its own for it.
+#[derive(Clone, Debug)]
+struct Words(String);
+
+/// `response` with what `error` says.
+pub(super) fn with_words(mut response: Response, error: &Error) -> Response {
+    response.extensions_mut().insert(Words(error.message.to_string()));
+    response
+}
+
+/// `response` in the form of a route, if it is a refusal. Headers that are not about its body stay.
+pub(super) fn written_by(write: RefusalWriter, mut response: Response) -> Response {
+    let Some(Words(words)) = response.extensions_mut().remove() else { return response };
+    let mut written = write(response.status(), &words).map(Body::full);
+    for (name, value) in response.headers() {
+        if !written.headers().contains_key(name) {
+            written.headers_mut().append(name, value.clone());
+        }
+    }
+    written
 }
 
 /// An answer to a modern request. Its status follows from what went wrong.

@@ -126,7 +126,7 @@ impl Documents {
     }
 
     /// Draft §3: such an id is an `https` URL with a path, and without dots in it, a fragment, a user or a password.
-    fn check(&self, id: &str) -> Result<Url, DocumentError> {
+    pub(crate) fn check(&self, id: &str) -> Result<Url, DocumentError> {
         let url = Url::parse(id).map_err(|_| DocumentError::Url)?;
         let is_https = url.scheme() == "https" || self.settings.allows_private;
         // What a parser would write in another way has dots, a user, tabs, or a host that reads like another one.

@@ -4,7 +4,10 @@ pub(crate) mod document;
 pub(crate) mod redirect_uri;
 pub(crate) mod registration;
 
-use crate::{authorization_server::token_text::has_hash, secret::Secret};
+use crate::{
+    authorization_server::{token_text::has_hash, visible_text::on_one_line},
+    secret::Secret,
+};
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +62,8 @@ impl Client {
     }
 }
 
-/// The name of a client as it is kept: at most 100 characters.
+/// The name of a client as it is kept: what can be seen of it, and at most 100 characters.
 fn shortened(name: &str) -> Option<String> {
-    let name: String = name.trim().chars().take(100).collect();
+    let name: String = on_one_line(name).chars().take(100).collect();
     (!name.is_empty()).then_some(name)
 }

@@ -9,6 +9,7 @@ use std::{
 
 use anyport_service::sync::Lock;
 use anyport_store::{Bucket, Clock, Collection, Error as StoreError, Store};
+use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -21,7 +22,7 @@ use crate::{
         time::seconds_since_1970,
         token_text::{hash, random_id, random_text},
     },
-    secret::Secret,
+    client_address::network,
 };
 
 /// The clients that have registered themselves, by id. Of secrets only hashes are stored.
@@ -60,6 +61,10 @@ pub(crate) enum RegistrationError {
     /// 400 `invalid_client_metadata`.
     #[error("{0}")]
     Metadata(String),
+    /// 415 `invalid_client_metadata`. RFC 7591 §3.1: "a content type of "application/json"". A page of another site cannot send that
+    /// without asking first.
+    #[error("a registration is sent as application/json")]
+    ContentType,
     /// 413 `invalid_client_metadata`.
     #[error("the registration is larger than {0} bytes (max_registration)")]
     TooLarge(usize),
@@ -162,20 +167,23 @@ impl Registrations {
         self.limits.registration_idle + Duration::from_secs(NOTE_EVERY)
     }
 
-    /// Registers a client from the address `peer`. Returns the answer.
+    /// Registers a client from `address`. Returns the answer.
     ///
     /// Public clients that say the same, up to the port on the user's machine, share one id: it says nothing about anyone, and
     /// clients that register at each start would fill the store.
     pub(crate) async fn register(
         &self,
+        content_type: Option<&HeaderValue>,
         body: &[u8],
-        peer: Option<IpAddr>,
+        address: Option<IpAddr>,
     ) -> Result<Value, RegistrationError> {
+        if !is_json(content_type) {
+            return Err(RegistrationError::ContentType);
+        }
         if body.len() > self.limits.max_registration {
             self.refusals.max_registration.increment();
             return Err(RegistrationError::TooLarge(self.limits.max_registration));
         }
-        self.count_address(peer)?;
         let metadata: ClientMetadata = serde_json::from_slice(body).map_err(|error| {
             RegistrationError::Metadata(format!("it is no JSON object with client metadata: {error}"))
         })?;
@@ -191,7 +199,16 @@ impl Registrations {
             None => shared_id(name.as_deref(), &registered),
             Some(_) => format!("{PREFIX}{}", random_id()?),
         };
-        let issued_at = self.store(&id, name.clone(), registered, secret.as_ref()).await?;
+        let now = seconds_since_1970(&self.clock);
+        let hashed = secret.as_ref().map(|secret| hash(secret.expose()));
+        let record = Registered {
+            name: name.clone(),
+            redirect_uris: registered,
+            secret: hashed,
+            registered: now,
+            used: now,
+        };
+        let issued_at = self.store(&id, &record, address).await?;
         let mut answer = json!({
             "client_id": id,
             "client_id_issued_at": issued_at,
@@ -210,30 +227,28 @@ impl Registrations {
         Ok(answer)
     }
 
+    /// Stores a client that is not there yet: it alone counts. Returns when it was registered.
     async fn store(
         &self,
         id: &str,
-        name: Option<String>,
-        redirect_uris: Vec<String>,
-        secret: Option<&Secret>,
+        record: &Registered,
+        address: Option<IpAddr>,
     ) -> Result<u64, RegistrationError> {
         if let Some(known) = self.records.get(id).await? {
             self.note_use(id).await;
             return Ok(known.value.registered);
         }
         self.check_count().await?;
-        let now = seconds_since_1970(&self.clock);
-        let secret = secret.map(|secret| hash(secret.expose()));
-        let record = Registered { name, redirect_uris, secret, registered: now, used: now };
-        match self.records.insert(id, &record, Some(self.life())).await {
+        self.count_address(address)?;
+        match self.records.insert(id, record, Some(self.life())).await {
             Ok(_) => {
                 if let Some((_, count)) = &mut *self.count.lock() {
                     *count += 1;
                 }
-                Ok(now)
+                Ok(record.registered)
             }
             // The same client has registered meanwhile.
-            Err(StoreError::Conflict(_)) => Ok(now),
+            Err(StoreError::Conflict(_)) => Ok(record.registered),
             Err(error) => Err(error.into()),
         }
     }
@@ -265,9 +280,9 @@ impl Registrations {
         }
     }
 
-    /// Counts a registration from `peer`.
-    fn count_address(&self, peer: Option<IpAddr>) -> Result<(), RegistrationError> {
-        let (address, now) = (network(peer.unwrap_or(Ipv6Addr::UNSPECIFIED.into())), Instant::now());
+    /// Counts a client that is stored for `address`.
+    fn count_address(&self, address: Option<IpAddr>) -> Result<(), RegistrationError> {
+        let (address, now) = (network(address), Instant::now());
         let mut addresses = self.by_address.lock();
         if addresses.len() >= ADDRESSES {
             addresses.retain(|_, (since, _)| now.duration_since(*since) < HOUR);
@@ -360,10 +375,7 @@ fn is_id(id: &str) -> bool {
         .is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// An IPv6 user has a network of 2^64 addresses.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
-        address => address,
-    }
+fn is_json(content_type: Option<&HeaderValue>) -> bool {
+    let named = content_type.and_then(|named| named.to_str().ok()).unwrap_or_default();
+    named.split(';').next().is_some_and(|named| named.trim().eq_ignore_ascii_case("application/json"))
 }

@@ -1,13 +1,12 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyport_metrics::Metrics;
-use anyport_service::sync::Lock;
-use anyport_store::Store;
+use anyport_store::{Clock, Store};
 use anyport_transport::http::PublicUrl;
 use http::{Method, StatusCode};
-use tokio::time::Instant;
 
 use super::{
+    attempts::Attempts,
     password::Checks,
     records::{LocalUser, LocalUserRecords},
 };
@@ -29,10 +28,8 @@ pub struct LocalUsers {
     /// The path of the form as browsers see it.
     path: String,
     checks: Checks,
-    limits: AuthorizationServerLimits,
     refusals: Refusals,
-    /// How often a password of each name was tried since.
-    attempts: Lock<HashMap<String, (Instant, usize)>>,
+    attempts: Attempts,
 }
 
 const PATH: &str = "/oauth/login";
@@ -40,9 +37,6 @@ const PATH: &str = "/oauth/login";
 const TOKEN: &str = "interaction";
 const USER: &str = "username";
 const PASSWORD: &str = "password";
-const MINUTE: Duration = Duration::from_secs(60);
-/// The most names that are remembered.
-const NAMES: usize = 10_000;
 
 impl LocalUsers {
     /// The users in `store` of the authorization server at `public_url`.
@@ -52,15 +46,22 @@ impl LocalUsers {
         limits: AuthorizationServerLimits,
         metrics: &Metrics,
     ) -> Self {
+        let attempts = Attempts::new(store.clone(), limits, metrics);
         Self {
             records: LocalUserRecords::new(store),
             issuer: public_url.as_str().to_owned(),
             path: format!("{}{PATH}", public_url.path()),
             checks: Checks::new(limits.max_password_checks),
-            limits,
             refusals: Refusals::new(metrics),
-            attempts: Lock::default(),
+            attempts,
         }
+    }
+
+    /// Sets the clock by which attempts are counted. Default: the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.attempts.clock = clock;
+        self
     }
 
     fn form(&self, interaction: &Interaction, name: &str, problem: Option<&str>) -> Page {
@@ -81,9 +82,16 @@ impl LocalUsers {
     async fn check(&self, interaction: &Interaction, parameters: &Parameters) -> Next {
         let name = parameters.get(USER).unwrap_or_default();
         let again = |status, problem| Next::Page(self.form(interaction, name, Some(problem)).status(status));
-        if !self.may_try(name) {
-            let problem = "There were too many attempts for this user. Wait a minute.";
-            return again(StatusCode::TOO_MANY_REQUESTS, problem);
+        match self.attempts.may_try(name, interaction.address).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let problem = "There were too many attempts for this user. Wait a minute.";
+                return again(StatusCode::TOO_MANY_REQUESTS, problem);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an attempt to sign in cannot be counted");
+                return Next::Failed(LoginError::TemporarilyUnavailable);
+            }
         }
         let user = match self.records.find(name).await {
             Ok(user) => user,
@@ -116,27 +124,6 @@ impl LocalUsers {
             login: Some(format!("{name}/{subject}")),
             scopes: scopes.clone(),
         }
-    }
-
-    /// Counts an attempt for a user; whether or not there is one, so that nobody learns that.
-    fn may_try(&self, name: &str) -> bool {
-        let name = name.chars().take(100).collect::<String>().to_ascii_lowercase();
-        let (now, mut attempts) = (Instant::now(), self.attempts.lock());
-        if attempts.len() >= NAMES {
-            attempts.retain(|_, (since, _)| now.duration_since(*since) < MINUTE);
-        }
-        // Should that not be enough, the names that are not remembered share one count.
-        let is_beyond = attempts.len() >= NAMES && !attempts.contains_key(&name);
-        let (since, count) = attempts.entry(if is_beyond { String::new() } else { name }).or_insert((now, 0));
-        if now.duration_since(*since) >= MINUTE {
-            (*since, *count) = (now, 0);
-        }
-        *count += 1;
-        let may = *count <= self.limits.login_attempts;
-        if !may {
-            self.refusals.login_attempts.increment();
-        }
-        may
     }
 }
 

@@ -91,7 +91,30 @@ async fn an_assertion_gives_an_access_token_and_no_refresh_token() {
     let answer = enterprise.present(&enterprise.assertion(&json!({})), &fewer).await.json();
     assert_eq!(answer["scope"], "write");
     let unlimited = enterprise.assertion(&json!({ "scope": null }));
-    assert_eq!(enterprise.present(&unlimited, &[("scope", "admin")]).await.json()["scope"], "basic");
+    assert_eq!(enterprise.present(&unlimited, &[("scope", "admin basic")]).await.json()["scope"], "basic");
+}
+
+/// Invariant: An assertion is used up by the request that gets a token for it, and by no other.
+#[tokio::test]
+async fn an_assertion_of_a_request_that_is_refused_can_be_presented_again() {
+    let enterprise = Enterprise::new().await;
+    let good = enterprise.assertion(&json!({}));
+    let many: Vec<String> = (0..51).map(|number| format!("s{number}")).collect();
+    for (more, error) in [
+        (("resource", "https://other.example/mcp"), "invalid_target"),
+        (("scope", "admin"), "invalid_scope"),
+        (("scope", "a\"b"), "invalid_scope"),
+        (("scope", &*many.join(" ")), "invalid_scope"),
+    ] {
+        assert_eq!(enterprise.present(&good, &[more]).await.error(), (400, error.to_owned()), "{more:?}");
+    }
+    assert_eq!(enterprise.present(&good, &[]).await.json()["scope"], "read write");
+    assert_eq!(enterprise.present(&good, &[]).await.error(), (400, "invalid_grant".to_owned()));
+    // Its own scopes are looked at like those of a request.
+    for scope in ["a\"b", "a\tb", &many.join(" ")] {
+        let answer = enterprise.present(&enterprise.assertion(&json!({ "scope": scope })), &[]).await;
+        assert_eq!(answer.error(), (400, "invalid_grant".to_owned()), "{scope}");
+    }
 }
 
 #[tokio::test]

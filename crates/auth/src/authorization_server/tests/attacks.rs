@@ -7,6 +7,7 @@ use std::{
 
 use anyport_metrics::Metrics;
 use anyport_store::MemoryStore;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -14,8 +15,8 @@ use super::support::{Browser, ISSUER, PASSWORD, RESOURCE, Rig, WEB_CLIENT, autho
 use crate::{
     Verifier,
     authorization_server::{
-        Answer, BUCKETS, Interaction, LoginRoute, LoginStatus, Next, Parameters, Resources, User,
-        UserAuthentication,
+        Answer, BUCKETS, ConfiguredClient, Interaction, LoginRoute, LoginStatus, Next, Parameters, Resources,
+        User, UserAuthentication,
     },
 };
 
@@ -208,17 +209,50 @@ async fn a_redirect_uri_that_is_not_registered_gets_a_page_and_never_a_redirect(
     assert_eq!(Browser::default().get(&rig, &unknown).await.status(), 400);
 }
 
-#[tokio::test]
-async fn an_error_goes_to_the_client_with_state_and_issuer() {
-    let rig = Rig::new().await;
-    let client = rig.client(&[WEB_CLIENT]).await;
-    let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "");
-    for (url, error) in [
+/// Requests of a client that are wrong, with their errors.
+fn wrong_requests(client: &str) -> [(String, &'static str); 5] {
+    let url = authorize_url(client, WEB_CLIENT, &Verifier::random().unwrap(), "");
+    [
         (url.replace("S256", "plain"), "invalid_request"),
         (url.replace("response_type=code", "response_type=token"), "unsupported_response_type"),
         (format!("{url}&request_uri=https://evil.example"), "request_not_supported"),
         (url.replace("mcp.example.com%2Fmcp", "other.example%2Fmcp"), "invalid_target"),
-    ] {
+        (format!("{url}&scope=%22"), "invalid_scope"),
+    ]
+}
+
+/// Invariant: A link to the authorization server leads to no redirect URI that a client has registered by itself, unless the user has
+/// decided so on a page.
+#[tokio::test]
+async fn a_wrong_request_of_a_client_that_anybody_can_register_gets_a_page_and_never_a_redirect() {
+    let rig = Rig::new().await;
+    let client = rig.client(&[WEB_CLIENT, "http://127.0.0.1/cb"]).await;
+    for (url, error) in wrong_requests(&client) {
+        let page = Browser::default().get(&rig, &url).await;
+        assert_eq!((page.status(), page.header("location")), (StatusCode::BAD_REQUEST, ""), "{url}");
+        for shown in ["Robot", "not verified", "client.example"] {
+            assert!(page.text().contains(shown), "{shown}: {page:?}");
+        }
+        // The user may go on, and the client then learns what is wrong.
+        let link = format!("<a rel=\"noreferrer\" href=\"{WEB_CLIENT}?error={error}&amp;");
+        assert!(
+            page.text().contains(&link) && page.text().contains("&amp;state=a+state&amp;iss="),
+            "{page:?}"
+        );
+        assert!(!page.text().contains("refresh"), "no page of ours goes on by itself: {page:?}");
+    }
+    let url = authorize_url(&client, "http://127.0.0.1:7/cb", &Verifier::random().unwrap(), "&scope=%22");
+    let page = Browser::default().get(&rig, &url).await;
+    assert_eq!((page.status(), page.header("location")), (StatusCode::BAD_REQUEST, ""));
+}
+
+#[tokio::test]
+async fn an_error_goes_to_a_configured_client_with_state_and_issuer() {
+    let (id, secret) = ("team".to_owned(), None);
+    let configured = ConfiguredClient { id, name: None, redirect_uris: vec![WEB_CLIENT.into()], secret };
+    let rig = Rig::with(settings().client(configured)).await;
+    let url = authorize_url("team", WEB_CLIENT, &Verifier::random().unwrap(), "");
+    for (url, error) in wrong_requests("team") {
         let answer = Browser::default().get(&rig, &url).await;
         assert_eq!(
             (answer.status(), answer.parameter("error").as_deref()),
@@ -338,6 +372,10 @@ async fn a_client_that_is_not_proven_gets_401() {
         assert_eq!(rig.post("/token", &pairs).await.error(), refused, "{form:?}");
         assert_eq!(rig.post("/revoke", &pairs).await.error(), refused, "{form:?}");
     }
+    // What stands behind a `&` belongs to the id: "CLIENT&x:".
+    let longer = format!("Basic {}", STANDARD.encode(format!("{confidential}&x:wrong")));
+    let named = [("grant_type", "refresh_token"), ("client_id", &*confidential)];
+    assert_eq!(rig.post_as("/token", &longer, &named).await.error(), (400, "invalid_request".into()));
     let by_header = rig.post_as("/token", "Basic eDp5", &[("grant_type", "refresh_token")]).await;
     assert_eq!(by_header.error(), refused);
     assert!(by_header.header("www-authenticate").starts_with("Basic "), "{by_header:?}");
@@ -370,11 +408,42 @@ async fn requests_for_tokens_that_are_not_in_order_are_refused() {
         .header("content-type", "application/json");
     let answer = rig.send(json.body(http_body_util::Full::new("{}".into())).unwrap()).await;
     assert_eq!(answer.error(), (400, "invalid_request".into()));
-    let get = http::Request::get("/token")
-        .header("host", "mcp.example.com")
-        .body(http_body_util::Full::default())
-        .unwrap();
-    assert_eq!(rig.send(get).await.status(), 405);
+}
+
+/// Invariant: A route of the authorization server answers in the form of OAuth, or with a page, also what is refused before it.
+#[tokio::test]
+async fn what_is_refused_before_a_route_is_refused_in_its_form() {
+    let rig = Rig::new().await;
+    let request = |method: Method, path: &str, host: &str| {
+        http::Request::builder().method(method).uri(path).header("host", host)
+    };
+    let none = http_body_util::Full::default;
+    let (ours, large) = ("mcp.example.com", (64 << 20).to_string());
+    for path in ["/token", "/register", "/revoke"] {
+        let get = rig.send(request(Method::GET, path, ours).body(none()).unwrap()).await;
+        assert_eq!((get.error(), get.header("allow")), ((405, "invalid_request".into()), "POST"), "{path}");
+        assert_eq!(get.header("content-type"), "application/json");
+        let elsewhere = rig.send(request(Method::POST, path, "evil.example").body(none()).unwrap()).await;
+        assert_eq!(elsewhere.error(), (421, "invalid_request".into()), "{path}");
+        let large = request(Method::POST, path, ours).header("content-length", &large);
+        let large = rig.send(large.body(none()).unwrap()).await;
+        assert_eq!((large.error(), large.header("connection")), ((413, "invalid_request".into()), "close"));
+        assert_eq!(large.header("access-control-allow-origin"), "");
+    }
+    for path in ["/authorize", "/oauth/consent", "/oauth/login"] {
+        let put = rig.send(request(Method::PUT, path, ours).body(none()).unwrap()).await;
+        let elsewhere = rig.send(request(Method::GET, path, "evil.example").body(none()).unwrap()).await;
+        let page = request(Method::GET, path, ours).header("origin", "https://evil.example");
+        let page = rig.send(page.body(none()).unwrap()).await;
+        for (answer, status) in [(put, 405), (elsewhere, 421), (page, 403)] {
+            assert_eq!((answer.status().as_u16(), answer.header("location")), (status, ""), "{path}");
+            assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{path} {answer:?}");
+            assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"));
+        }
+    }
+    // The endpoint of MCP has its own form.
+    let mcp = rig.send(request(Method::PUT, "/mcp", ours).body(none()).unwrap()).await;
+    assert_eq!(mcp.json()["jsonrpc"], "2.0");
 }
 
 /// An identity provider, whose callback an attacker may have somebody else open.
@@ -405,6 +474,11 @@ impl UserAuthentication for Provider {
     fn status<'a>(&'a self, _: &'a str) -> Answer<'a, LoginStatus> {
         let status = *self.0.lock().unwrap();
         Box::pin(async move { status })
+    }
+
+    fn end<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        *self.0.lock().unwrap() = LoginStatus::Ended;
+        Box::pin(async {})
     }
 }
 
@@ -442,6 +516,33 @@ async fn a_callback_belongs_to_the_browser_that_has_consented() {
     let code = answer.parameter("code").unwrap();
     let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
     assert!(rig.call(&tokens.access).await.unwrap().starts_with("1 "));
+}
+
+/// Invariant: A code or a refresh token that is used again ends the login at the provider with its grant.
+#[tokio::test]
+async fn a_reuse_ends_what_is_kept_of_the_provider() {
+    for of_code in [true, false] {
+        let (rig, status) = behind_provider();
+        let client = rig.client(&[WEB_CLIENT]).await;
+        let (verifier, mut browser) = (Verifier::random().unwrap(), Browser::default());
+        let page = browser.get(&rig, &authorize_url(&client, WEB_CLIENT, &verifier, "")).await;
+        let upstream = browser.consent(&rig, &page).await;
+        let callback = format!("/oauth/callback?code=x&state={}", upstream.parameter("state").unwrap());
+        let code = browser.get(&rig, &callback).await.parameter("code").unwrap();
+        let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
+        assert_eq!(*status.lock().unwrap(), LoginStatus::Active);
+        let reused = match of_code {
+            true => rig.redeem(&client, WEB_CLIENT, &code, &verifier).await,
+            false => {
+                let newer = rig.refresh(&client, &tokens.refresh).await.tokens();
+                rig.refresh(&client, &newer.refresh).await.tokens();
+                rig.refresh(&client, &tokens.refresh).await
+            }
+        };
+        assert_eq!(reused.error(), (400, "invalid_grant".into()));
+        assert_eq!(*status.lock().unwrap(), LoginStatus::Ended);
+        assert_eq!(rig.call(&tokens.access).await, Err(StatusCode::UNAUTHORIZED));
+    }
 }
 
 #[tokio::test]

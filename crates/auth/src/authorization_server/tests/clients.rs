@@ -54,6 +54,13 @@ async fn a_registration_that_asks_for_what_is_not_given_is_refused() {
     ] {
         assert_eq!(rig.register(&metadata).await.error(), (400, code.into()), "{metadata}");
     }
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
+        let request = http::Request::post("/register").header("host", "mcp.example.com");
+        let request = request.header("content-type", content_type);
+        let metadata = json!({ "redirect_uris": [WEB_CLIENT] }).to_string();
+        let answer = rig.send(request.body(http_body_util::Full::new(metadata.into())).unwrap()).await;
+        assert_eq!(answer.error(), (415, "invalid_client_metadata".into()), "{content_type}");
+    }
     let closed = Rig::with(settings().registers(false)).await;
     assert_eq!(closed.register(&json!({ "redirect_uris": [WEB_CLIENT] })).await.status(), 404);
 }

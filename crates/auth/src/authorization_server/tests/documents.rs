@@ -96,7 +96,11 @@ async fn a_client_is_known_by_its_metadata_document() {
     // A host that is away ends no login.
     let id = host.id.clone();
     drop(host);
-    rig.again().refresh(&id, &tokens.refresh).await.tokens();
+    let later = settings().allow_private_documents();
+    let tokens = rig.again_with(later.clone()).refresh(&id, &tokens.refresh).await.tokens();
+    // One that may not have such clients any more does.
+    let elsewhere = rig.again_with(later.client_hosts(["client.example".to_owned()]));
+    assert_eq!(elsewhere.refresh(&id, &tokens.refresh).await.error(), (401, "invalid_client".into()));
 }
 
 #[tokio::test]

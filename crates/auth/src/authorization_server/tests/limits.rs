@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Request;
+use http_body_util::Full;
 use serde_json::json;
 
 use super::support::{Browser, PASSWORD, Rig, WEB_CLIENT, authorize_url, limits, settings};
@@ -39,7 +41,7 @@ async fn codes_and_tokens_end() {
 /// Limit: max_registration, max_redirect_uris, registrations_per_hour, max_registrations.
 #[tokio::test(start_paused = true)]
 async fn registrations_are_bounded() {
-    let few = limits().max_registrations(3).registrations_per_hour(6);
+    let few = limits().max_registrations(3).registrations_per_hour(2);
     let rig = Rig::with(settings().limits(few)).await;
     let large = json!({ "redirect_uris": [WEB_CLIENT], "x": "x".repeat(16 << 10) });
     assert_eq!(rig.register(&large).await.error(), (413, "invalid_client_metadata".into()));
@@ -48,23 +50,55 @@ async fn registrations_are_bounded() {
         rig.register(&json!({ "redirect_uris": many })).await.error(),
         (400, "invalid_redirect_uri".into())
     );
-    for number in 0..3 {
+    for number in [0, 1] {
         rig.client(&[&format!("https://a.example/{number}")]).await;
     }
-    let full = rig.register(&json!({ "redirect_uris": ["https://a.example/3"] })).await;
-    assert_eq!(full.error(), (503, "temporarily_unavailable".into()));
-    // One that is there needs no room.
-    rig.client(&["https://a.example/0"]).await;
-    let often = rig.register(&json!({ "redirect_uris": ["https://a.example/0"] })).await;
+    let third = json!({ "redirect_uris": ["https://a.example/2"] });
+    let often = rig.register(&third).await;
     assert_eq!(
         (often.error(), often.header("retry-after")),
         ((429, "temporarily_unavailable".into()), "3600")
     );
+    // Neither one that is there nor one that is refused needs room: they do not count.
+    rig.client(&["https://a.example/0"]).await;
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    for _ in 0..4 {
+        rig.client(&["https://a.example/0"]).await;
+        rig.register(&json!({ "redirect_uris": ["x"] })).await;
+    }
+    assert_eq!(rig.register(&third).await.status(), 201);
+    let full = rig.register(&json!({ "redirect_uris": ["https://a.example/3"] })).await;
+    assert_eq!(full.error(), (503, "temporarily_unavailable".into()));
+    rig.client(&["https://a.example/0"]).await;
     for limit in ["max_registration", "max_redirect_uris", "registrations_per_hour", "max_registrations"] {
         assert_eq!(rig.refusals(limit), 1, "{limit}");
     }
-    tokio::time::advance(Duration::from_secs(3600)).await;
-    rig.client(&["https://a.example/0"]).await;
+}
+
+/// Limit: registrations_per_hour.
+#[tokio::test]
+async fn registrations_behind_a_proxy_count_for_the_client_and_not_for_the_proxy() {
+    let one = limits().registrations_per_hour(1);
+    let mut rig = Rig::with(settings().limits(one)).await;
+    rig.trust("203.0.113.0/24");
+    let mut number = 0;
+    let mut register = async |rig: &Rig, forwarded: &str| {
+        number += 1;
+        let metadata = json!({ "redirect_uris": [format!("https://a.example/{number}")] });
+        let request = Request::post("/register").header("host", "mcp.example.com");
+        let request = request.header("content-type", "application/json").header("x-forwarded-for", forwarded);
+        rig.send(request.body(Full::new(metadata.to_string().into())).unwrap()).await.status().as_u16()
+    };
+    assert_eq!(register(&rig, "198.51.100.1").await, 201);
+    assert_eq!(register(&rig, "198.51.100.1").await, 429);
+    assert_eq!(register(&rig, "6.6.6.6, 198.51.100.1").await, 429, "what the client says of itself");
+    assert_eq!(register(&rig, "198.51.100.2").await, 201);
+    // A network of one user.
+    assert_eq!(register(&rig, "2001:db8::1").await, 201);
+    assert_eq!(register(&rig, "2001:db8::2").await, 429);
+    rig.trust("10.0.0.0/8");
+    assert_eq!(register(&rig, "198.51.100.3").await, 201, "the proxy itself");
+    assert_eq!(register(&rig, "198.51.100.4").await, 429, "who is not trusted is not believed");
 }
 
 /// Limit: max_interactions.
@@ -95,7 +129,57 @@ async fn passwords_are_tried_five_times_a_minute() {
     form = browser.password(&rig, &form, "ada", PASSWORD).await;
     assert_eq!(form.status(), 429, "the right one is not looked at, either");
     // Another user is not locked out.
-    assert_eq!(browser.password(&rig, &form, "bob", "wrong horse").await.status(), 401);
+    form = browser.password(&rig, &form, "bob", "wrong horse").await;
+    assert_eq!(form.status(), 401);
+    // Processes on one store count together.
+    form = browser.password(&rig.again(), &form, "ADA", PASSWORD).await;
+    assert_eq!(form.status(), 429);
+    rig.wait(Duration::from_secs(60));
+    assert_eq!(browser.password(&rig, &form, "ada", PASSWORD).await.status(), 303);
+}
+
+/// Limit: login_attempts_of_user.
+#[tokio::test]
+async fn attempts_at_one_address_lock_nobody_out_at_another_unless_there_are_many() {
+    let mut rig = Rig::with(settings().limits(limits().login_attempts_of_user(12))).await;
+    rig.trust("203.0.113.7");
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let mut browser = Browser::default();
+    let page = browser.get(&rig, &authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "")).await;
+    let mut form = browser.consent(&rig, &page).await;
+    let mut attempt = async |address: &str, password: &str| {
+        browser.headers.insert("x-forwarded-for", address.parse().unwrap());
+        form = browser.password(&rig, &form, "ada", password).await;
+        form.status().as_u16()
+    };
+    for status in [401, 401, 401, 401, 401, 429, 429, 429, 429] {
+        assert_eq!(attempt("198.51.100.1", "wrong horse").await, status);
+    }
+    // What was refused at one address does not count for the user.
+    for status in [401, 401, 401, 401, 401, 429] {
+        assert_eq!(attempt("198.51.100.2", "wrong horse").await, status);
+    }
+    assert_eq!(attempt("198.51.100.3", "wrong horse").await, 401);
+    assert_eq!(attempt("198.51.100.4", PASSWORD).await, 303, "ada herself");
+    assert_eq!(rig.refusals("login_attempts"), 5);
+    assert_eq!(rig.refusals("login_attempts_of_user"), 0);
+}
+
+/// Limit: login_attempts_of_user.
+#[tokio::test]
+async fn attempts_from_everywhere_together_are_bounded() {
+    let mut rig = Rig::with(settings().limits(limits().login_attempts_of_user(2))).await;
+    rig.trust("203.0.113.7");
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let mut browser = Browser::default();
+    let page = browser.get(&rig, &authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "")).await;
+    let mut form = browser.consent(&rig, &page).await;
+    for (number, status) in [401, 401, 429].into_iter().enumerate() {
+        browser.headers.insert("x-forwarded-for", format!("198.51.100.{number}").parse().unwrap());
+        form = browser.password(&rig, &form, "ada", "wrong horse").await;
+        assert_eq!(form.status(), status);
+    }
+    assert_eq!(rig.refusals("login_attempts_of_user"), 1);
 }
 
 /// Limit: interaction.
@@ -168,6 +252,21 @@ async fn a_client_that_is_not_used_is_removed_and_one_that_is_used_stays() {
     assert_eq!(rig.refresh(&idle, "apr_").await.error(), (401, "invalid_client".into()));
     let url = authorize_url(&idle, "https://idle.example/cb", &Verifier::random().unwrap(), "");
     assert_eq!(Browser::default().get(&rig, &url).await.status(), 400);
+}
+
+/// Limit: grant_life.
+#[tokio::test]
+async fn a_grant_ends_however_often_it_is_used() {
+    let rig = Rig::new().await;
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let mut tokens = rig.tokens(&client, WEB_CLIENT).await;
+    for _ in 0..8 {
+        rig.wait(Duration::from_secs(10 * 24 * 3600));
+        tokens = rig.refresh(&client, &tokens.refresh).await.tokens();
+    }
+    rig.wait(Duration::from_secs(10 * 24 * 3600));
+    assert_eq!(rig.refresh(&client, &tokens.refresh).await.error(), (400, "invalid_grant".into()));
+    assert_eq!(rig.refusals("grant_life"), 1);
 }
 
 /// Limit: refresh_retry.

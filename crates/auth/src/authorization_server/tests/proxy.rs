@@ -13,7 +13,9 @@ use serde_json::json;
 use super::support::{Answer, Browser, ISSUER, RESOURCE, Rig, Tokens, WEB_CLIENT, authorize_url, settings};
 use crate::{
     Verifier,
-    authorization_server::{BUCKETS, PROVIDER_CALLBACK, ProviderUsers},
+    authorization_server::{
+        AuthorizationServerSettings, BUCKETS, ConsentMode, PROVIDER_CALLBACK, ProviderUsers,
+    },
     identity_provider::{
         ProviderLogins,
         tests::fake::{Fake, parameters},
@@ -34,13 +36,17 @@ impl Proxy {
     }
 
     async fn before(provider: Fake) -> Self {
+        Self::with(provider, settings()).await
+    }
+
+    async fn with(provider: Fake, settings: AuthorizationServerSettings) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(&BUCKETS, &Metrics::new()));
         let sealer = anyport_seal::Sealer::new(&anyport_seal::Key::from_bytes([7; 32]));
         let life = Duration::from_secs(31 * 86_400);
         let logins = ProviderLogins::new(provider.provider.clone(), store.clone(), sealer, life);
         let users = Arc::new(ProviderUsers::new(provider.provider.clone(), logins));
         let now = Arc::new(Mutex::new(SystemTime::now()));
-        let rig = Rig::of(store, settings(), now, Metrics::new(), users);
+        let rig = Rig::of(store, settings, now, Metrics::new(), users);
         let client = rig.client(&[WEB_CLIENT]).await;
         Self { rig, provider, client, verifier: Verifier::random().unwrap() }
     }
@@ -219,6 +225,30 @@ async fn tokens_end_when_the_provider_ends_the_login() {
     assert_eq!(proxy.rig.call(&tokens.access).await, Err(StatusCode::UNAUTHORIZED));
     let ended = proxy.rig.refresh(&proxy.client, &tokens.refresh).await;
     assert_eq!(ended.error(), (400, "invalid_grant".to_owned()));
+}
+
+/// Invariant: A consent that is remembered counts for the user who gave it: another one who signs in at the provider is asked.
+#[tokio::test]
+async fn a_remembered_consent_is_the_word_of_one_user_alone() {
+    let proxy = Proxy::with(Fake::new().await, settings().consent(ConsentMode::Remember)).await;
+    let mut browser = Browser::default();
+    let page = proxy.consent(&mut browser).await;
+    proxy.give(&page, &json!({}));
+    assert!(proxy.call_back(&mut browser, &page, "&code=c").await.parameter("code").is_some());
+    browser.headers.insert("sec-fetch-site", "none".parse().unwrap());
+    // Her consent leads to the provider at once; who signs in there is somebody else.
+    for (subject, error) in [("alice", None), ("bob", Some("access_denied"))] {
+        let answer = browser.get(&proxy.rig, &proxy.url()).await;
+        assert_eq!(answer.status(), 303, "{answer:?}");
+        let page = answer.header("location").to_owned();
+        proxy.give(&page, &json!({ "sub": subject }));
+        let answer = proxy.call_back(&mut browser, &page, "&code=c").await;
+        assert_eq!(answer.parameter("error").as_deref(), error, "{subject}");
+        assert_eq!(answer.parameter("code").is_some(), error.is_none());
+    }
+    // Bob is signed in now, and is asked.
+    let asked = browser.get(&proxy.rig, &proxy.url()).await;
+    assert!(asked.text().contains("/oauth/consent"), "{asked:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use anyport_metrics::Metrics;
 use anyport_protocol::Error;
 use anyport_service::{Authorization, Context, Reply, Service};
 use anyport_store::{Clock, MemoryStore, Store};
-use anyport_transport::http::{Authentication, Config, ConnectInfo, Endpoint, PublicUrl, Route};
+use anyport_transport::http::{
+    Authentication, Config, ConnectInfo, Endpoint, PublicUrl, Route, TrustedProxy,
+};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
@@ -67,7 +69,7 @@ impl Rig {
     fn on(store: Arc<dyn Store>, settings: AuthorizationServerSettings, now: Arc<Mutex<SystemTime>>) -> Self {
         let metrics = Metrics::new();
         let limits = settings.limits;
-        let users = LocalUsers::new(store.clone(), &settings.public_url, limits, &metrics);
+        let users = LocalUsers::new(store.clone(), &settings.public_url, limits, &metrics).clock(clock(&now));
         Self::of(store, settings, now, metrics, Arc::new(users))
     }
 
@@ -82,20 +84,23 @@ impl Rig {
         let settings = settings.clock(clock(&now)).metrics(&metrics);
         let sealer = anyport_seal::Sealer::new(&anyport_seal::Key::from_bytes([7; 32]));
         let server = AuthorizationServer::new(settings.clone(), store.clone(), sealer, users).unwrap();
-        let mut routes = server.routes();
-        routes.push(Route::new(Method::GET, "/who", who));
-        let verifiers = Verifiers::new().issued(IssuedTokens::of(&server)).unwrap();
-        let config = Config::default()
-            .public_url(Some(settings.public_url.clone()))
-            .authentication(Authentication::verified_by(verifiers))
-            .routes(routes);
-        let endpoint = Endpoint::new(Nothing, config);
+        let endpoint = endpoint(&server, Vec::new());
         Self { endpoint, server, users: LocalUserRecords::new(store.clone()), metrics, store, now }
+    }
+
+    /// Has the endpoint believe these proxies.
+    pub(super) fn trust(&mut self, proxies: &str) {
+        self.endpoint = endpoint(&self.server, vec![proxies.parse().unwrap()]);
     }
 
     /// Another process on the same store, or this one after a restart.
     pub(super) fn again(&self) -> Self {
-        Self::on(self.store.clone(), settings(), self.now.clone())
+        self.again_with(settings())
+    }
+
+    /// The same after its configuration has changed.
+    pub(super) fn again_with(&self, settings: AuthorizationServerSettings) -> Self {
+        Self::on(self.store.clone(), settings, self.now.clone())
     }
 
     /// Lets time go by.
@@ -185,6 +190,18 @@ impl Rig {
         let form = [("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", token)];
         self.post("/token", &form).await
     }
+}
+
+fn endpoint(server: &AuthorizationServer, proxies: Vec<TrustedProxy>) -> Endpoint {
+    let mut routes = server.routes();
+    routes.push(Route::new(Method::GET, "/who", who));
+    let verifiers = Verifiers::new().issued(IssuedTokens::of(server)).unwrap();
+    let config = Config::default()
+        .public_url(Some(server.0.settings.public_url.clone()))
+        .authentication(Authentication::verified_by(verifiers))
+        .trusted_proxies(proxies)
+        .routes(routes);
+    Endpoint::new(Nothing, config)
 }
 
 fn clock(now: &Arc<Mutex<SystemTime>>) -> Clock {

@@ -42,10 +42,27 @@ pub(crate) fn options(kind: ProviderKind, url: &str) -> ProviderOptions {
     options
 }
 
+fn setup(url: &str, time: &Arc<Mutex<SystemTime>>) -> ProviderSetup {
+    let clock = time.clone();
+    ProviderSetup {
+        redirect_uri: REDIRECT_URI.to_owned(),
+        endpoint: Some(Endpoint::new(url).unwrap().without_proxy()),
+        clock: Clock::new(move || *clock.lock().unwrap()),
+        ..ProviderSetup::default()
+    }
+}
+
 impl Fake {
     /// An OpenID provider.
     pub(crate) async fn new() -> Self {
         Self::with(ProviderKind::OpenId, |_, _| {}).await
+    }
+
+    /// The same provider, after the options have been changed.
+    pub(crate) fn again(&self, change: impl FnOnce(&mut ProviderOptions)) -> Arc<IdentityProvider> {
+        let mut options = options(ProviderKind::OpenId, &self.server.url);
+        change(&mut options);
+        Arc::new(IdentityProvider::new(options, setup(&self.server.url, &self.time)).unwrap())
     }
 
     /// A provider of `kind`, whose options `change` changes by its URL.
@@ -56,15 +73,10 @@ impl Fake {
         let url = server.url.clone();
         let mut options = options(kind, &url);
         change(&url, &mut options);
+        let has_list = !options.allowed_subjects.is_empty() || !options.allowed_domains.is_empty();
+        options.everyone |= kind == ProviderKind::OpenId && !has_list;
         let time = Arc::new(Mutex::new(SystemTime::now()));
-        let clock = time.clone();
-        let setup = ProviderSetup {
-            redirect_uri: REDIRECT_URI.to_owned(),
-            endpoint: Some(Endpoint::new(&url).unwrap().without_proxy()),
-            clock: Clock::new(move || *clock.lock().unwrap()),
-            ..ProviderSetup::default()
-        };
-        let provider = Arc::new(IdentityProvider::new(options, setup).unwrap());
+        let provider = Arc::new(IdentityProvider::new(options, setup(&url, &time)).unwrap());
         let fake = Self { server, key, provider, time };
         fake.describe(&url, json!({}));
         fake

@@ -6,11 +6,12 @@ use anyport_metrics::Metrics;
 use anyport_store::{MemoryStore, Store};
 use serde_json::{Value, json};
 
-use super::fake::{Fake, STATE};
+use super::fake::{Fake, STATE, options};
 use crate::identity_provider::{
     PROVIDER_LOGINS, PROVIDER_REFRESH_LEASES, ProviderKind,
     ProviderLoginStatus::{Active, Ended, Unknown},
-    ProviderLogins,
+    ProviderLogins, SignedInUser,
+    admission::Admission,
 };
 
 const LIFE: Duration = Duration::from_secs(30 * 86_400);
@@ -126,6 +127,56 @@ async fn one_login_says_nothing_of_another_and_none_goes_to_another_provider() {
     other.advance(8000);
     assert_eq!(of_other.status(&ids[1]).await, Ended);
     assert!(refreshes(&other).is_empty());
+}
+
+/// Invariant: A login ends with the next change of the configuration that would not let its user in.
+#[tokio::test]
+async fn a_user_who_may_not_sign_in_any_more_is_signed_in_no_longer() {
+    let fake = Fake::with(ProviderKind::OpenId, |_, options| {
+        options.allowed_domains = vec!["example.com".to_owned()];
+        options.allowed_subjects = vec!["alice".to_owned()];
+    })
+    .await;
+    let store = store();
+    let key = anyport_seal::Key::from_bytes([7; 32]);
+    let mut ids = Vec::new();
+    for claims in [json!({}), json!({ "sub": "bob", "email": "b@Example.com", "email_verified": true })] {
+        let (user, tokens) = fake.sign_in(claims).await.unwrap();
+        ids.push(logins(&fake, &store).keep(&user, tokens).await.unwrap());
+    }
+    for (subjects, domains, statuses) in [
+        (&["alice"][..], &["example.com"][..], [Active, Active]),
+        (&[], &["EXAMPLE.com"], [Ended, Active]),
+        (&["bob"], &["other.example"], [Ended, Active]),
+        (&["alice"], &["other.example"], [Active, Ended]),
+        (&[], &["other.example"], [Ended, Ended]),
+        (&[], &[], [Active, Active]),
+    ] {
+        let of_now = fake.again(|options| {
+            options.allowed_subjects = subjects.iter().map(ToString::to_string).collect();
+            options.allowed_domains = domains.iter().map(ToString::to_string).collect();
+            options.everyone = subjects.is_empty() && domains.is_empty();
+        });
+        let of_now = ProviderLogins::new(of_now, store.clone(), anyport_seal::Sealer::new(&key), LIFE);
+        for (id, status) in ids.iter().zip(statuses) {
+            assert_eq!(of_now.status(id).await, status, "{subjects:?} {domains:?}");
+        }
+    }
+}
+
+#[test]
+fn a_user_of_a_tenant_that_is_named_no_more_may_not_sign_in() {
+    let user = |tenant: &str| SignedInUser {
+        issuer: format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+        subject: "s".to_owned(),
+        domain: None,
+        name: None,
+    };
+    let (one, other) = ("72f988bf-86f1-41af-91ab-2d7cd011db47", "00000000-86f1-41af-91ab-2d7cd011db47");
+    let mut options = options(ProviderKind::Entra, "https://login.microsoftonline.com/common/v2.0");
+    options.tenants = vec![one.to_ascii_uppercase()];
+    let admission = Admission::new(&options);
+    assert!(admission.admits(&user(one)) && !admission.admits(&user(other)));
 }
 
 /// Invariant: Of all processes and calls that meet the end of a provider's token, one renews it.

@@ -28,7 +28,18 @@ fn a_provider_where_everybody_has_an_account_needs_a_word_about_who_may_sign_in(
         options.allowed_subjects = vec!["1".into()];
     };
     assert_eq!(google(both), Err(Wrong::EveryoneAndList));
-    assert_eq!(check(ProviderKind::OpenId, "https://login.example", |_| {}), Ok(()));
+    let openid = |change: fn(&mut ProviderOptions)| check(ProviderKind::OpenId, "https://gitlab.com", change);
+    assert_eq!(openid(|_| {}), Err(Wrong::MaybeEverybody("gitlab.com".into())));
+    assert_eq!(openid(|options| options.everyone = true), Ok(()));
+    assert_eq!(openid(|options| options.allowed_domains = vec!["a.example".into()]), Ok(()));
+    let personal = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+    let everybody = Err(Wrong::Everybody("Microsoft Entra ID"));
+    assert_eq!(check(ProviderKind::Entra, personal, |_| {}), everybody);
+    let among = |options: &mut ProviderOptions| {
+        options.tenants = vec!["9188040D-6c67-4c5b-b112-36a304b66dad".into()];
+    };
+    assert_eq!(check(ProviderKind::Entra, "https://login.microsoftonline.com/common/v2.0", among), everybody);
+    assert_eq!(check(ProviderKind::Okta, "https://a.okta.com", |_| {}), Ok(()));
 }
 
 #[test]
