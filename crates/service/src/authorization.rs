@@ -1,12 +1,16 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use tokio::time::Instant;
 
 use crate::Principal;
 
-/// What a verified credential allows: whom it stands for, its scopes, and until when. Cheap to clone.
+/// What a verified credential allows: whom it stands for, its scopes, and until when; and from where it was presented. Cheap to
+/// clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorization(Kind);
+pub struct Authorization {
+    kind: Kind,
+    address: Option<IpAddr>,
+}
 
 /// Callers without scopes, who are most, cost no allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,29 +29,37 @@ struct Granted {
 impl Authorization {
     /// Allows `principal` everything, without an end: a caller of a static token, the local user.
     pub const fn unlimited(principal: Principal) -> Self {
-        Self(Kind::Unlimited(principal))
+        Self { kind: Kind::Unlimited(principal), address: None }
     }
 
     /// Allows `principal` what `scopes` stand for.
     pub fn scoped<S: Into<Box<str>>>(principal: Principal, scopes: impl IntoIterator<Item = S>) -> Self {
         let scopes = Some(scopes.into_iter().map(Into::into).collect());
-        Self(Kind::Granted(Arc::new(Granted { principal, scopes, expires: None })))
+        let kind = Kind::Granted(Arc::new(Granted { principal, scopes, expires: None }));
+        Self { kind, address: None }
+    }
+
+    /// Notes the address from which it was presented; only a transport over a network does.
+    #[must_use]
+    pub fn from_address(mut self, address: Option<IpAddr>) -> Self {
+        self.address = address;
+        self
     }
 
     /// Ends at `expires`.
     #[must_use]
     pub fn until(self, expires: Instant) -> Self {
-        let mut granted = match self.0 {
+        let mut granted = match self.kind {
             Kind::Unlimited(principal) => Arc::new(Granted { principal, scopes: None, expires: None }),
             Kind::Granted(granted) => granted,
         };
         Arc::make_mut(&mut granted).expires = Some(expires);
-        Self(Kind::Granted(granted))
+        Self { kind: Kind::Granted(granted), address: self.address }
     }
 
     /// Whom the credential stands for.
     pub fn principal(&self) -> &Principal {
-        match &self.0 {
+        match &self.kind {
             Kind::Unlimited(principal) => principal,
             Kind::Granted(granted) => &granted.principal,
         }
@@ -69,6 +81,11 @@ impl Authorization {
         self.granted()?.expires
     }
 
+    /// The address from which it was presented; `None` if that was over no network.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// The caller with its scopes, for what is apart for each of them.
     pub fn scoped_principal(&self) -> ScopedPrincipal {
         let mut scopes: Option<Vec<Box<str>>> = self.scopes().map(|scopes| scopes.map(Into::into).collect());
@@ -77,7 +94,7 @@ impl Authorization {
     }
 
     fn granted(&self) -> Option<&Granted> {
-        match &self.0 {
+        match &self.kind {
             Kind::Unlimited(_) => None,
             Kind::Granted(granted) => Some(granted),
         }

@@ -32,7 +32,6 @@ struct Call {
     client_headers: Option<ClientHeaders>,
     deadline: Option<Instant>,
     presence: Option<Presence>,
-    address: Option<IpAddr>,
     observed: Option<NonZeroU64>,
 }
 
@@ -83,7 +82,6 @@ impl Context {
             client_headers: None,
             deadline: None,
             presence: None,
-            address: None,
             observed: None,
         }))
     }
@@ -208,15 +206,6 @@ impl Context {
         self
     }
 
-    /// Sets the address of the client; only a transport over a network does.
-    #[must_use]
-    pub fn with_address(mut self, address: Option<IpAddr>) -> Self {
-        if self.0.address != address {
-            Arc::make_mut(&mut self.0).address = address;
-        }
-        self
-    }
-
     /// Sets the number under which an observer follows the call, from the message of the client to that for the server.
     #[must_use]
     pub fn with_observed_call(mut self, number: NonZeroU64) -> Self {
@@ -328,9 +317,9 @@ impl Context {
         self.0.presence.as_ref()
     }
 
-    /// The address of the client; `None` for a client that came by no network, or by a proxy that does not tell.
+    /// The address of the client; `None` for one that came by no network.
     pub fn address(&self) -> Option<IpAddr> {
-        self.0.address
+        self.0.authorization.address()
     }
 
     /// When the caller stops waiting.

@@ -120,6 +120,21 @@ fn rules_hold_in_sessions_of_every_revision() {
 }
 
 #[test]
+fn a_rule_sees_the_address_of_the_client_behind_a_trusted_proxy() {
+    let rule = "[[policy]]\nwhen = '!inNetwork(address, \"10.0.0.0/8\")'\neffect = \"deny\"\n";
+    for (settings, is_trusted) in [("[gateway]\ntrusted_proxies = [\"127.0.0.0/8\"]\n", true), ("", false)] {
+        let text = format!("{settings}[knowledge.book]\ndocs = [{:?}]\n{rule}", documents());
+        let (_home, _gateway, server) = serve_gateway(&text);
+        let is_allowed = |address: &str| {
+            let headers = [("X-Forwarded-For", address), ("Content-Type", "application/json")];
+            let answer = server.ask("POST", "/mcp/call", &headers, r#"{"method":"book_list_docs"}"#);
+            answer.json().get("result").is_some()
+        };
+        assert_eq!((is_allowed("10.1.2.3"), is_allowed("192.0.2.1")), (is_trusted, false));
+    }
+}
+
+#[test]
 fn a_user_confirms_a_call() {
     let rule = "[[policy]]\nwhen = 'tool.own_name == \"list_docs\"'\neffect = \"ask\"\n";
     let home = folder(&[("anyport.toml", &format!("[knowledge.book]\ndocs = [{:?}]\n{rule}", documents()))]);

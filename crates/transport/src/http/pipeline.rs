@@ -3,7 +3,7 @@
 //! Framing (400) → Host and Origin (400 or 421, 403) → credential (400, 401, 403, 503) → method and content type (405, 415) → size (413) → scan (400) →
 //! envelope (400) → era; what follows is the era's own.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use anyport_protocol::{
     Error, Method as McpMethod, Revision,
@@ -122,7 +122,7 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
         // Load balancers have no token, and learn nothing here.
         Caller { authorization: Principal::anonymous().into(), credential: None }
     };
-    answer_caller(state, target, parts, body, caller).await
+    answer_caller(state, target, parts, body, caller, info.client()).await
 }
 
 /// `info` with the address of the client, where proxies are trusted that say it.
@@ -158,8 +158,10 @@ async fn answer_caller<B: Received>(
     parts: Parts,
     body: B,
     caller: Caller,
+    address: Option<IpAddr>,
 ) -> Response {
     let Caller { authorization, credential } = caller;
+    let authorization = authorization.from_address(address);
     // Who has neither lacks no scope, and no stream of his ends.
     let limited = credential.is_some() || authorization.scopes().is_some();
     let limited = limited.then(|| authorization.clone());
