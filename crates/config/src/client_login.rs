@@ -13,8 +13,8 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    entry::kind,
     references::{only_variable, variables_of},
+    value_kind::kind,
 };
 
 /// What the entry of a client says of the login to a server.

@@ -12,6 +12,7 @@ use crate::{
     gateway::model::UpstreamConfig,
     references::{from_braces, from_dollar, from_dollar_env, from_source},
     server::{Endpoint, ServerConfig},
+    value_kind::kind,
 };
 
 /// In which dialect of references the texts of a file are written, beside `${NAME}` and `${env:NAME}`.
@@ -140,18 +141,6 @@ fn of_gateway(entry: &Map<String, Value>) -> Result<ServerConfig, String> {
         texts.insert("Authorization".into(), format!("Bearer {}", from_source(source)));
     }
     Ok(server)
-}
-
-/// The kind of a value, for messages.
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 struct Reader<'a> {

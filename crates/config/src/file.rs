@@ -13,10 +13,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     document::Language,
-    entry::{self, Dialect, kind},
+    entry::{self, Dialect},
     error::ConfigError,
     server::ServerConfig,
     store,
+    value_kind::kind,
 };
 
 /// The servers of a file, by name.

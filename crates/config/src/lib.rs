@@ -14,7 +14,7 @@
 //! - `store`: writes a file in one step ([`ConfigStore`]), under a lock, with a backup.
 //! - `replace`, `private`: files that are replaced as a whole, and that only their owner can read.
 //! - [`gateway`]: the file of a gateway, `anyport.toml`.
-//! - `name`: names that every client accepts.
+//! - `name`: names that every client accepts; `value_kind`: what a value is, in words.
 //!
 //! The crate starts no server and opens no connection.
 
@@ -36,6 +36,7 @@ mod replace;
 mod server;
 mod store;
 mod trust;
+mod value_kind;
 mod variables;
 
 pub use client_login::ClientLogin;

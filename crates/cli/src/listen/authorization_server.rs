@@ -18,13 +18,10 @@ use anyport_config::gateway::{
 use anyport_metrics::Metrics;
 use anyport_seal::{Key, Sealer};
 use anyport_store::{Clock, MemoryStore, Store};
-use anyport_transport::http::{FurtherEndpoints, PublicUrl};
+use anyport_transport::http::{self, FurtherEndpoints, PublicUrl};
 
 use super::{Arguments, Limits, Transport, auth};
 use crate::{secret_source::SecretSource, state_dir, store, user_error::UserError};
-
-/// The path of the endpoint that every gateway has.
-const ENDPOINT: &str = "/mcp";
 
 /// What an authorization server is made with.
 struct Setup<'a> {
@@ -77,7 +74,8 @@ pub(crate) fn authorization_server(
     let (base, further) = (base_url.trim_end_matches('/').to_owned(), further.clone());
     let resources = move || {
         let paths = further.paths().into_iter();
-        [ENDPOINT.to_owned()].into_iter().chain(paths).map(|path| format!("{base}{path}")).collect()
+        // The endpoint that every gateway has.
+        [http::Config::default().path].into_iter().chain(paths).map(|path| format!("{base}{path}")).collect()
     };
     setup.make(Resources::new(resources)).map(Some)
 }

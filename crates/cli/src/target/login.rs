@@ -1,6 +1,6 @@
 //! What a file says of the login to a server.
 
-use std::{path::Path, str::FromStr as _};
+use std::str::FromStr as _;
 
 use anyport_auth::{
     ClientOptions, ExchangeOptions, ExchangeProtocol, GivenClient, LoginGrant, Scopes, Secret, SignInLimits,
@@ -11,11 +11,8 @@ use anyport_config::{
     gateway::{self, AuthConfig, PkceSupport, ResourceParameter, UpstreamAuth, UpstreamConfig},
 };
 
-use super::{Target, redact::SecretValue, server::Server, upstream_fault::UpstreamFault};
-use crate::{
-    render::safe,
-    secret_source::{InvalidSecretSource, SecretSource},
-};
+use super::{redact::SecretValue, upstream_fault::UpstreamFault};
+use crate::secret_source::{InvalidSecretSource, SecretSource};
 
 /// What a file says of the login to a server, with its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,23 +21,6 @@ pub(crate) struct LoginSettings {
     pub(crate) options: SignInOptions,
     /// The login that is used.
     pub(crate) account: Option<String>,
-}
-
-/// The command that signs in to the server `name` of `file`, which says more of the login than a URL does.
-pub(crate) fn login_command(file: &Path, name: &str) -> String {
-    format!("anyport login {}", safe::word(&format!("{}#{name}", file.display())))
-}
-
-/// The command that signs in to the server of `target`; `None` if it is none of HTTP, or is sent a credential of another kind.
-pub(crate) fn login_command_of(target: &Target) -> Option<String> {
-    let Server::Http { headers, .. } = &target.server else { return None };
-    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
-        return None;
-    }
-    Some(match &target.found {
-        Some(file) => login_command(file, &target.name),
-        None => format!("anyport login {}", safe::word(&target.server.to_string())),
-    })
 }
 
 /// The keys whose values are places of secrets.

@@ -3,13 +3,14 @@
 //! - [`lookup`]: what a word stands for.
 //! - [`running`]: the gateways that run, and their servers; [`upstream`]: from an upstream of a gateway's file to a server.
 //! - [`configured`]: from the entry of a configuration file to a server; the files themselves are read by `anyport-config`.
-//! - [`login`]: what a file says of the login to a server.
+//! - [`login`]: what a file says of the login to a server; [`login_command`]: the command that signs in there.
 //! - [`destination`]: where a transport finds them.
 //! - [`redact`]: values that are never shown.
 
 mod configured;
 mod destination;
 mod login;
+mod login_command;
 mod lookup;
 mod redact;
 mod running;
@@ -29,9 +30,8 @@ pub(crate) use anyport_config::Surroundings;
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::{env_file_fault, resolved, warn_of_unused_keys},
-    login::{
-        LoginSettings, check_users, exchange, exchange_issuer, login_command, login_command_of, of_callers,
-    },
+    login::{LoginSettings, check_users, exchange, exchange_issuer, of_callers},
+    login_command::{login_command, login_command_of},
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
     redact::{COVER, HiddenTokens, HiddenWhileUsed, SecretValue, redact_json, redacted},
     server::{GatewayServer, Server},

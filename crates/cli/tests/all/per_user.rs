@@ -356,7 +356,7 @@ fn each_caller_signs_in_itself_and_then_its_call_goes_on() {
 #[test]
 fn who_is_refused_is_asked_again() {
     let far = Far::start();
-    let gateway = Gateway::start(&far, "");
+    let gateway = Gateway::start(&far, "pin = \"strict\"");
     let mut ada = Browser::new(&gateway.server, "ada");
     let token = browser::token(&gateway.server, &mut ada);
     gateway.tools(&token, |_| true);
@@ -371,19 +371,28 @@ fn who_is_refused_is_asked_again() {
     assert!(declined["result"]["isError"] == true && text(&declined).contains("declined"), "{declined}");
     let odd = gateway.call("far_who", &token, Some(json!({key.clone(): {"action": "perhaps"}})));
     assert_eq!(odd["error"]["code"], -32602, "{odd}");
-    // The call comes before the browser is through, and waits.
-    let answer = std::thread::scope(|scope| {
-        let client = &gateway.client;
-        let waiting =
-            scope.spawn(|| client.call("far_who", &token, Some(json!({key: {"action": "accept"}}))));
+    // The calls come before the browser is through, and wait for one login.
+    let answers = std::thread::scope(|scope| {
+        let (client, token, key) = (&gateway.client, &token, &key);
+        let call = move || client.call("far_who", token, Some(json!({key: {"action": "accept"}})));
+        let waiting = [(); 5].map(|()| scope.spawn(call));
         until(
             || status(gateway.home.path())["servers"][0]["callers"].clone(),
-            |callers| callers["waiting"] == 1,
+            |callers| callers["waiting"] == 5,
         );
         gateway.connect(&far, &url, &mut ada, "ada");
-        waiting.join().unwrap()
+        waiting.map(|call| call.join().unwrap())
     });
-    assert_eq!(text(&answer), "far-ada-2");
+    for answer in &answers {
+        assert_eq!(text(answer), "far-ada-2");
+    }
+    // The user ends the login: its tokens are taken back, and the next call asks.
+    let own = ada.get("/connect");
+    assert!(own.body.contains("You are signed in at Far."), "{own:?}");
+    let ended = ada.press(&own);
+    assert!(ended.status == 200 && ended.body.contains("taken back"), "{ended:?}");
+    assert!(far.known.lock().unwrap().revoked.iter().any(|token| token.ends_with("-ada-2")));
+    asked(&gateway.call("far_who", &token, None));
 }
 
 /// Clients that cannot be sent to a URL get it in words; those of 2025-11-25 that can are asked while the call is open.

@@ -19,7 +19,7 @@ pub(super) fn check_shape(root: &Value, section: &[&str]) -> Result<(), EditErro
         }
         if !value.is_object() && !value.is_null() {
             let key = if depth == 0 { "the root".into() } else { section[..depth].join(".") };
-            return Err(EditError::Shape { key, found: crate::entry::kind(value) });
+            return Err(EditError::Shape { key, found: crate::value_kind::kind(value) });
         }
     }
     Ok(())

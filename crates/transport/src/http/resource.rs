@@ -23,7 +23,7 @@ pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 pub(super) struct Resource {
     /// The identifier (RFC 8707); empty if the public URL is not known.
     pub(super) identifier: String,
-    /// What stands before the paths of this server for clients, if anything does.
+    /// What stands before the paths of this server for clients, if anything does and the verifier needs it.
     pub(super) public_path: Option<PublicPath>,
     /// The scopes that every request needs.
     pub(super) required: Vec<String>,
@@ -79,6 +79,8 @@ impl Resource {
         let metadata =
             metadata.map(|(url, identifier)| Metadata::of(config, (url, identifier), &servers, &dpop));
         let public_path = config.public_url.as_ref().map(PublicUrl::path).filter(|path| !path.is_empty());
+        // Proofs of possession alone name the URL of a request as its client sees it.
+        let public_path = public_path.filter(|_| dpop.support != DpopSupport::Refused);
         let public_path = public_path.map(|path| PublicPath(path.into()));
         Self { identifier: identifier.unwrap_or_default(), public_path, required, metadata, dpop }
     }

@@ -108,3 +108,44 @@ fn refusal(name: &str, error: &ExchangeError) -> Error {
     let data = Splice::new().with("upstream", &Raw::string(name)).finish();
     Error::internal(error.to_string()).with_data(data).with_reason(reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use anyport_auth::{ExchangeOptions, ExchangeProtocol, GivenClient, SignInLimits};
+    use anyport_metrics::Metrics;
+    use anyport_service::{Authorization, Principal};
+    use anyport_transport::client::http::Endpoint;
+
+    use super::*;
+
+    const ISSUER: &str = "https://login.example";
+
+    #[test]
+    fn a_caller_with_a_token_of_the_gateway_is_not_told_to_send_it_again() {
+        let metrics = Metrics::new();
+        let options = ExchangeOptions {
+            issuer: ISSUER.to_owned(),
+            client: GivenClient { id: "gateway".to_owned(), secret: Some(Secret::new("s")), key: None },
+            protocol: ExchangeProtocol::TokenExchange,
+            audience: None,
+            scopes: None,
+            omits_resource: false,
+            limits: SignInLimits::default(),
+        };
+        let server = Endpoint::new("https://far.example/mcp").unwrap();
+        let exchange = TokenExchange::new(&server, options, &metrics).unwrap();
+        let said = |gives_tokens, issuer: &str| {
+            let tokens = CallerTokens::new(1, &metrics);
+            let exchange = CallerExchange::new("far", exchange.clone(), tokens, gives_tokens);
+            let caller = Authorization::unlimited(Principal::subject_of(issuer, "ada")).scoped_principal();
+            OfCaller { exchange, caller }.token().err().unwrap()
+        };
+        assert!(said(false, ISSUER).contains("send the request again, with a new token"));
+        let of_gateway = said(true, ISSUER);
+        assert!(
+            of_gateway.contains("it is one of this gateway") && of_gateway.contains(ISSUER),
+            "{of_gateway}"
+        );
+        assert!(said(true, "https://other.example").contains("takes only callers with a token of"));
+    }
+}
