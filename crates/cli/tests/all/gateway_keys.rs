@@ -122,6 +122,19 @@ fn each_client_reaches_the_server_with_its_own_key() {
             "{answer}"
         );
     }
+    // Which key was meant is not guessed.
+    let twice = [("X-Jira-Token", "key-a"), ("X-Jira-Token", "key-b")];
+    for (wrong, says) in
+        [(&twice[..], "comes more than once"), (&[("X-Jira-Token", "schlüssel")], "visible ASCII")]
+    {
+        let refused = server.post(&modern(3, "tools/list", json!({})), wrong);
+        let message = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(
+            refused.status == 400 && message.contains("x-jira-token") && message.contains(says),
+            "{message}"
+        );
+        assert!(!message.contains("key-a"), "{message}");
+    }
     let all: String = other.asked().iter().map(|asked| asked.headers.clone()).collect();
     assert!(!all.contains("key-"), "{all}");
     gateway.kill();

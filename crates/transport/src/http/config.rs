@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use anyport_protocol::{Limits as MessageLimits, Revision, limits, settings};
+use anyport_protocol::{Error, Limits as MessageLimits, Revision, limits, settings};
 use anyport_service::{ClientHeaders, Principal, sync::Lock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -364,8 +364,25 @@ impl ClientHeaderNames {
         *self.0.lock() = names.into_iter().collect();
     }
 
-    /// The headers of these names that a request has. One that comes twice, or that is not visible ASCII, is none: which value
-    /// was meant is not guessed.
+    /// Checks the headers of these names that a request has.
+    ///
+    /// # Errors
+    /// -32600 for one that comes twice, or that is not visible ASCII: which value was meant is not guessed.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Error> {
+        let names = self.0.lock().clone();
+        for name in &*names {
+            let mut values = headers.get_all(name).iter();
+            let wrong = match (values.next(), values.next()) {
+                (_, Some(_)) => "comes more than once: send it once",
+                (Some(value), None) if value.to_str().is_err() => "has other characters than visible ASCII",
+                _ => continue,
+            };
+            return Err(Error::invalid_request(format!("the header {name}, which is passed on, {wrong}")));
+        }
+        Ok(())
+    }
+
+    /// The headers of these names that a request has.
     pub(super) fn of(&self, headers: &HeaderMap) -> Option<ClientHeaders> {
         let names = self.0.lock().clone();
         let found = names.iter().filter_map(|name| {

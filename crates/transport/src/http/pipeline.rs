@@ -122,6 +122,9 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
         // Load balancers have no token, and learn nothing here.
         Caller { authorization: Principal::anonymous().into(), credential: None }
     };
+    if let Some(Err(error)) = state.config.client_headers.as_ref().map(|names| names.check(&parts.headers)) {
+        return response::error(StatusCode::BAD_REQUEST, &error);
+    }
     answer_caller(state, target, parts, body, caller, info.client()).await
 }
 
