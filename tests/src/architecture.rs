@@ -6,7 +6,7 @@
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
-//!           auth -> transport
+//!           auth -> transport    policy
 //! ground    service -> protocol    seal -> protocol    store -> metrics    config    ranking
 //! ```
 //!
@@ -79,6 +79,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-client", Ring::Library),
     ("anyport-layers", Ring::Library),
     ("anyport-macros", Ring::Library),
+    ("anyport-policy", Ring::Library),
     ("anyport-server", Ring::Library),
     ("anyport-transport", Ring::Library),
     ("anyport-upstream", Ring::Library),
@@ -122,6 +123,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("axum", &["anyport-console", "anyport-transport"]),
     ("hyper", &["anyport-client", "anyport-transport"]),
     ("hyper-util", &["anyport-client", "anyport-transport"]),
+    ("cel", &["anyport-policy"]),
     ("chacha20poly1305", &["anyport-seal"]),
     ("governor", &["anyport-layers"]),
     ("jsonc-parser", &["anyport-config"]),

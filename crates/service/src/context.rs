@@ -1,4 +1,4 @@
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU64, sync::Arc, time::Duration};
 
 use anyport_protocol::{
     Error, Raw, Revision,
@@ -32,6 +32,7 @@ struct Call {
     client_headers: Option<ClientHeaders>,
     deadline: Option<Instant>,
     presence: Option<Presence>,
+    address: Option<IpAddr>,
     observed: Option<NonZeroU64>,
 }
 
@@ -82,6 +83,7 @@ impl Context {
             client_headers: None,
             deadline: None,
             presence: None,
+            address: None,
             observed: None,
         }))
     }
@@ -206,6 +208,15 @@ impl Context {
         self
     }
 
+    /// Sets the address of the client; only a transport over a network does.
+    #[must_use]
+    pub fn with_address(mut self, address: Option<IpAddr>) -> Self {
+        if self.0.address != address {
+            Arc::make_mut(&mut self.0).address = address;
+        }
+        self
+    }
+
     /// Sets the number under which an observer follows the call, from the message of the client to that for the server.
     #[must_use]
     pub fn with_observed_call(mut self, number: NonZeroU64) -> Self {
@@ -315,6 +326,11 @@ impl Context {
     /// Whether the client is connected to receive the response; `None` if the call is cancelled once it is not.
     pub fn presence(&self) -> Option<&Presence> {
         self.0.presence.as_ref()
+    }
+
+    /// The address of the client; `None` for a client that came by no network, or by a proxy that does not tell.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.0.address
     }
 
     /// When the caller stops waiting.

@@ -335,7 +335,8 @@ async fn a_cursor_shows_nobody_what_is_anothers() {
             };
             assert_eq!(names(wire.call("tools/list", next.clone()).await.unwrap()), [format!("of_{A}")]);
             let mut thief = client(&site, B, way, revision).await.unwrap();
-            assert_eq!(names(thief.call("tools/list", next).await.unwrap()), [format!("of_{B}")]);
+            let refusal = thief.call("tools/list", next).await.unwrap().outcome.unwrap_err();
+            assert_eq!((refusal.code, refusal.data), (-32602, json!(null)), "the cursor was not given to B");
             // What is not there for B cannot be told from what is not there.
             for (method, hidden, missing) in [
                 ("tools/call", json!({"name": format!("of_{A}")}), json!({"name": "of_callerx00"})),

@@ -8,8 +8,9 @@ use std::{
 use anyhow::Result;
 use anyport_config::{
     Surroundings,
-    gateway::{self, GatewayConfig, GatewayError},
+    gateway::{self, GatewayConfig, GatewayError, RuleConfig, RuleEffect, RuleMode},
 };
+use anyport_policy::{Budget, Effect, Expression, Mode, Policy, Rule};
 use anyport_protocol::suggest::did_you_mean;
 
 #[cfg(unix)]
@@ -163,6 +164,43 @@ impl GatewayFile {
     /// The name of the file under which definitions are pinned.
     pub(crate) fn pinned_as(&self) -> String {
         pinned_as(&self.path)
+    }
+
+    /// The policy of the file, within the budget of `limits`.
+    ///
+    /// # Errors
+    /// A condition that is wrong, with the place.
+    pub(crate) fn policy(&self, budget: Budget) -> Result<Policy> {
+        let rules = self.config.policy.iter().enumerate().map(|(number, rule)| self.rule(number, rule));
+        Ok(Policy::new(rules.collect::<Result<Vec<_>>>()?).budget(budget))
+    }
+
+    fn rule(&self, number: usize, rule: &RuleConfig) -> Result<Rule> {
+        let name = rule.name.clone().unwrap_or_else(|| format!("rule {}", number + 1));
+        let when = Expression::parse(&rule.when).map_err(|fault| {
+            let at = fault.at.map(|at| rule.when.get(..at).map_or(at, |before| before.chars().count()) + 1);
+            let at = at.map_or_else(String::new, |at| format!(" at its character {at}"));
+            let problem = format!("the condition of {name} is wrong{at}: {fault}");
+            let place = || gateway::place(&self.path, &["policy", &number.to_string(), "when"]);
+            let place = self.path.is_file().then(place).flatten();
+            let place = place.map_or_else(String::new, |place| place.to_string());
+            UserError::usage(
+                place + &problem,
+                "correct the condition: the page on policies has what it can look at",
+            )
+        })?;
+        let effect = match rule.effect {
+            RuleEffect::Allow => Effect::Allow,
+            RuleEffect::Deny => Effect::Deny,
+            RuleEffect::Hide => Effect::Hide,
+            RuleEffect::Ask => Effect::Ask,
+        };
+        let mode = match rule.mode {
+            RuleMode::Enforce => Mode::Enforce,
+            RuleMode::Audit => Mode::Audit,
+        };
+        let made = Rule::new(name, when, effect).mode(mode);
+        Ok(rule.reason.iter().fold(made, |made, reason| made.reason(reason)))
     }
 
     /// The limits of the file.

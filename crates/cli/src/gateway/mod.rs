@@ -96,6 +96,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
+    federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());
     let served = Served::new(&federation, &file.config, &arguments.name, limits, &factory.metrics);

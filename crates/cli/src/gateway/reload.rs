@@ -79,6 +79,7 @@ impl Running {
         arguments.listen.check_required_scopes(&file.config)?;
         let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
         let (before, factory) = (self.factories.now(), self.factories.under(&limits));
+        let policy = file.policy(factory.limits.policy)?;
         let (old, reached) = (self.members(), ReachedServers::all(&file).await);
         let members = Arc::new(Members::new(&file, reached, Some(&old), arguments, &factory)?);
         let mut changes = vec![members.changes(&old)];
@@ -89,6 +90,9 @@ impl Running {
         if file.config.auth != old_file.config.auth {
             changes.push("[auth] has changed".to_owned());
         }
+        if file.config.policy != old_file.config.policy {
+            changes.push("[[policy]] has changed".to_owned());
+        }
         let applied = before.limits.differing(&factory.limits);
         if !applied.is_empty() {
             changes.push(format!("[limits] has changed: {}", applied.join(", ")));
@@ -96,6 +100,9 @@ impl Running {
         factory.logs.retain(&members.upstream_names());
         let (served, config) = (&self.served, file.config.clone());
         self.replace(file, members).await?;
+        if config.policy != old_file.config.policy || !applied.is_empty() {
+            self.set_policy(policy, &factory.limits);
+        }
         if !applied.is_empty() {
             served.set_limits(&factory.limits);
         }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use anyport_gateway::federation::{Federation, RetiredMember};
+use anyport_policy::Policy;
 use anyport_service::sync::Lock;
 use anyport_transport::http::ClientHeaderNames;
 #[cfg(unix)]
@@ -16,7 +17,7 @@ use tokio::{
 #[cfg(unix)]
 use super::status::ServerStatus;
 use super::{factories::Factories, file::GatewayFile, members::Members, served::Served};
-use crate::secret_command;
+use crate::{listen::Limits, secret_command};
 
 /// A gateway that runs.
 pub(super) struct Running {
@@ -106,6 +107,11 @@ impl Running {
         let (_, old) = std::mem::replace(&mut *self.now.lock(), (file, members.clone()));
         self.retire(old.without(&members), gone);
         Ok(())
+    }
+
+    /// Enforces `policy` from now on.
+    pub(super) fn set_policy(&self, policy: Policy, limits: &Limits) {
+        self.federation.set_policy(policy, limits.legacy_clients);
     }
 
     /// The servers and their states, for `anyport status`.

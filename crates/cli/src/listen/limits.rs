@@ -16,6 +16,7 @@ use anyport_knowledge::{
     live::MAX_HELD_BYTES,
 };
 use anyport_layers::{BulkheadLimits, CacheLimits, Quota};
+use anyport_policy::Budget;
 use anyport_protocol::{limits, settings::LimitField};
 use anyport_server::Builder;
 use anyport_transport::{BufferLimits, http, unix, websocket};
@@ -38,6 +39,8 @@ pub(crate) struct Limits {
     pub(crate) park: ParkLimits,
     pub(crate) federation: FederationLimits,
     pub(crate) bulkhead: BulkheadLimits,
+    /// The cost of the conditions of a policy.
+    pub(crate) policy: Budget,
     /// The limits of verifying what callers present.
     pub(crate) verifier: VerifierLimits,
     /// The limits of the authorization server of the clients.
@@ -197,6 +200,7 @@ impl Limits {
         section("server", self.server.limits_mut());
         section("federation", self.federation.limits_mut());
         section("federation", self.bulkhead.limits_mut());
+        section("policy", self.policy.limits_mut());
     }
 
     /// The same, with what of `new` a running gateway can change: the limits of calls, of its servers and of its documents.
@@ -211,6 +215,7 @@ impl Limits {
             park: new.park,
             bulkhead: new.bulkhead,
             sign_in: new.sign_in,
+            policy: new.policy,
             documents: new.documents,
             server: new.server,
             ..self.clone()

@@ -49,6 +49,7 @@ mod named_upstreams;
 mod parked;
 mod pins;
 mod plain;
+mod policies;
 mod protected;
 mod rmcp;
 mod secrets;

@@ -7,6 +7,7 @@
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
+//! - `policy`: rules over calls.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod auth;
@@ -16,6 +17,7 @@ mod forwarded;
 mod lines;
 mod login;
 pub(crate) mod model;
+mod policy;
 mod read;
 mod required_scopes;
 mod upstream;
@@ -32,6 +34,7 @@ pub use model::{
     Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig, UpstreamAuth,
     UpstreamConfig, VirtualServerConfig, Words,
 };
+pub use policy::{RuleConfig, RuleEffect, RuleMode};
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
 pub use required_scopes::first_required;
 pub use upstream::NO_HEADERS;

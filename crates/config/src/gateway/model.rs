@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::auth::AuthConfig;
+use super::{auth::AuthConfig, policy::RuleConfig};
 
 /// A gateway: the servers behind it, and what it serves to whom.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -26,6 +26,8 @@ pub struct GatewayConfig {
     pub knowledge: IndexMap<String, KnowledgeConfig>,
     /// Who may call over HTTP.
     pub auth: AuthConfig,
+    /// Rules over calls, in any order: a refusal comes before everything else.
+    pub policy: Vec<RuleConfig>,
     /// Limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: IndexMap<String, u32>,
     /// Whether the servers are those of a client's file.

@@ -190,16 +190,26 @@ fn is_empty_table(text: &str, key: &str) -> bool {
     table.is_some_and(|table| table.is_empty())
 }
 
-/// Where the value of `keys`, or of the last of them that is there, stands in `text`.
+/// Where the value of `keys`, or of the last of them that is there, stands in `text`. Behind the key of an array of tables is the number
+/// of a table.
 fn span(text: &str, keys: &[&str]) -> Option<Range<usize>> {
     let document = Document::parse(text).ok()?;
     let mut item: &Item = document.as_item();
     let mut found = None;
-    for key in keys {
+    let mut keys = keys.iter();
+    while let Some(key) = keys.next() {
         let table = item.as_table_like()?;
         let Some((name, inner)) = table.get_key_value(key) else { break };
         found = name.span().or_else(|| inner.span()).or(found);
         item = inner;
+        if let Some(tables) = inner.as_array_of_tables() {
+            // The next key is the number of one of its tables, and the one behind it is a key of that.
+            let table = tables.get(keys.next()?.parse().ok()?)?;
+            found = table.span().or(found);
+            let Some((name, inner)) = table.get_key_value(keys.next()?) else { break };
+            found = name.span().or(found);
+            item = inner;
+        }
     }
     found
 }

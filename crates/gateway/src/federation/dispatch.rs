@@ -42,10 +42,9 @@ pub(super) fn call(served: &Arc<ServedEndpoint>, request: Request, context: Cont
     match request.known() {
         Some(Method::Discover) => discover::reply(endpoint, &context),
         Some(Method::Listen) => listen::reply(served, request, context),
-        Some(Method::ToolsCall) => named(endpoint, NameKind::Tool, request, context),
-        Some(Method::PromptsGet) => named(endpoint, NameKind::Prompt, request, context),
-        Some(Method::ResourcesRead) => read(endpoint, request, context),
-        Some(Method::Complete) => complete(endpoint, request, context),
+        Some(Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete) => {
+            item(endpoint, request, context)
+        }
         known => match known.and_then(ListKind::of) {
             Some(kind) => list(endpoint, kind, &request, &context),
             None => Reply::error(Error::method_not_found(&request.method)),
@@ -58,50 +57,25 @@ fn list(endpoint: &Arc<Endpoint>, kind: ListKind, request: &Request, context: &C
     let view = endpoint.view(context);
     let cursor = request.params.member("cursor").filter(|cursor| !cursor.is_null());
     if view.is_settled(kind) {
-        return Reply::ready(endpoint.page(&view, kind, cursor.as_ref(), context.principal()));
+        return Reply::ready(endpoint.page(&view, kind, cursor.as_ref(), context));
     }
-    let (endpoint, principal) = (endpoint.clone(), context.principal().clone());
+    let (endpoint, context) = (endpoint.clone(), context.clone());
     Reply::future(async move {
         view.first(kind, endpoint.shared.limits.first_list_wait).await;
-        endpoint.page(&view, kind, cursor.as_ref(), &principal).into()
+        endpoint.page(&view, kind, cursor.as_ref(), &context).into()
     })
 }
 
-/// Calls a tool, or gets a prompt.
-fn named(endpoint: &Arc<Endpoint>, kind: NameKind, request: Request, context: Context) -> Reply {
-    let Some(name) = request.name() else {
-        return Reply::error(Error::invalid_params("\"name\" must be a string"));
-    };
-    route(endpoint, Destination::Name(kind, name), request, context)
-}
-
-/// Reads a resource.
-fn read(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
-    match request.name() {
-        Some(uri) if is_spilled(&uri) => {
+/// Uses an item of a member: a tool, a prompt, a resource, or what completes an argument of these.
+fn item(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
+    match Destination::of(&request) {
+        Ok(Destination::Resource(uri)) if is_spilled(&uri) => {
             let owner = Owner::of(&context);
             Reply::ready(endpoint.shared.spilled.read(&uri, &owner, &endpoint.meta))
         }
-        Some(uri) => route(endpoint, Destination::Resource(uri), request, context),
-        None => Reply::error(Error::invalid_params("\"uri\" must be a string")),
+        Ok(destination) => route(endpoint, destination, request, context),
+        Err(error) => Reply::error(error),
     }
-}
-
-/// Completes an argument of a prompt, or of a resource template.
-fn complete(endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
-    let reference = request.params.member("ref").unwrap_or(Raw::EMPTY_OBJECT);
-    let text = |key| {
-        let text = Object::find(reference.as_str(), key).and_then(text_of);
-        text.map(|text| ByteString::from(text.into_owned()))
-    };
-    let destination = match (text("uri"), text("name")) {
-        (Some(uri), _) => Destination::Template(uri),
-        (None, Some(name)) => Destination::Name(NameKind::Prompt, name),
-        (None, None) => {
-            return Reply::error(Error::invalid_params("\"ref\" must name a prompt or a resource template"));
-        }
-    };
-    route(endpoint, destination, request, context)
 }
 
 /// What a request names.
@@ -115,6 +89,40 @@ enum Destination {
 }
 
 impl Destination {
+    /// What `request` names.
+    ///
+    /// # Errors
+    /// -32602 if it names nothing.
+    fn of(request: &Request) -> Result<Self, Error> {
+        let name = |kind| match request.name() {
+            Some(name) => Ok(Self::Name(kind, name)),
+            None => Err(Error::invalid_params("\"name\" must be a string")),
+        };
+        match request.known() {
+            Some(Method::ToolsCall) => name(NameKind::Tool),
+            Some(Method::PromptsGet) => name(NameKind::Prompt),
+            Some(Method::Complete) => Self::completed(request),
+            _ => match request.name() {
+                Some(uri) => Ok(Self::Resource(uri)),
+                None => Err(Error::invalid_params("\"uri\" must be a string")),
+            },
+        }
+    }
+
+    /// The prompt or resource template whose argument a request completes.
+    fn completed(request: &Request) -> Result<Self, Error> {
+        let reference = request.params.member("ref").unwrap_or(Raw::EMPTY_OBJECT);
+        let text = |key| {
+            let text = Object::find(reference.as_str(), key).and_then(text_of);
+            text.map(|text| ByteString::from(text.into_owned()))
+        };
+        match (text("uri"), text("name")) {
+            (Some(uri), _) => Ok(Self::Template(uri)),
+            (None, Some(name)) => Ok(Self::Name(NameKind::Prompt, name)),
+            (None, None) => Err(Error::invalid_params("\"ref\" must name a prompt or a resource template")),
+        }
+    }
+
     /// Where it leads, as far as the lists are known. It looks again if a list was read meanwhile: it may have looked into
     /// the list before that, and into those that are not known after it.
     ///
@@ -228,9 +236,21 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
     })
 }
 
+/// The refusal of a request as if no member had what it names.
+pub(super) fn unknown(request: &Request) -> Error {
+    match Destination::of(request) {
+        Ok(destination) => destination.unknown(),
+        Err(error) => error,
+    }
+}
+
 fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: Context) -> Reply {
-    match request.known() {
-        Some(method) => Forward { target, method }.call(endpoint, request, context),
-        None => Reply::error(Error::method_not_found(&request.method)),
+    let Some(method) = request.known() else {
+        return Reply::error(Error::method_not_found(&request.method));
+    };
+    let forward = Forward { target, method };
+    match endpoint.shared.enforcement() {
+        Some(enforcement) => enforcement.call(endpoint, forward, request, context),
+        None => forward.call(endpoint, request, context),
     }
 }

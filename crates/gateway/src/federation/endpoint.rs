@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use anyport_protocol::{Error, Raw, Revision, json::Splice, meta::key::SERVER_INFO};
-use anyport_service::{Context, Principal};
+use anyport_service::Context;
 use bytestring::ByteString;
 
 use super::{
     cursor::Cursors,
     list_kind::ListKind,
     member::MemberEntry,
+    merged::Route,
     naming::NameKind,
     pattern::Selection,
     shared::Shared,
@@ -36,10 +37,12 @@ pub(super) struct Endpoint {
 }
 
 /// The member that a request goes to, and what it calls the tool, prompt or resource.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) member: Arc<MemberEntry>,
     pub(super) own: ByteString,
-    /// The definition as the member lists it, if it is known.
+    /// The name under which a tool or prompt is listed, and its definition as the member lists it, if they are known.
+    pub(super) name: Option<ByteString>,
     pub(super) listed: Option<Raw>,
 }
 
@@ -99,7 +102,7 @@ impl Endpoint {
         self.views.of(context)
     }
 
-    /// A page of a list of `view` for `principal`.
+    /// A page of a list of `view` for the caller of `context`.
     ///
     /// # Errors
     /// -32602 for a cursor that this list did not give to this caller.
@@ -108,15 +111,17 @@ impl Endpoint {
         view: &View,
         kind: ListKind,
         cursor: Option<&Raw>,
-        principal: &Principal,
+        context: &Context,
     ) -> Result<Raw, Error> {
+        let principal = context.principal();
         let cursors = Cursors::new(&self.shared.sealer, self.virtual_server.as_deref(), principal);
-        view.page(kind, cursor, &self.meta, &cursors)
+        view.page(kind, cursor, &self.meta, &cursors, context)
     }
 
     /// The only member, if everything passes as it is.
     pub(super) fn sole(&self) -> Option<Arc<MemberEntry>> {
-        let is_plain = self.instructions.is_none() && self.selection.is_all();
+        let is_plain =
+            self.instructions.is_none() && self.selection.is_all() && self.shared.enforcement().is_none();
         self.shared.members().sole().filter(|_| is_plain).cloned()
     }
 
@@ -133,7 +138,8 @@ impl Endpoint {
             NameKind::Prompt => ListKind::Prompts,
         };
         if let Some(route) = view.route(list, name)? {
-            return Ok(Some(Target { member: route.member, own: route.own, listed: Some(route.text) }));
+            let Route { member, name, own, text } = route;
+            return Ok(Some(Target { member, own, name: Some(name), listed: Some(text) }));
         }
         if !view.offers(name) {
             return Ok(None);
@@ -143,7 +149,7 @@ impl Endpoint {
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
             let own = Some(own).filter(|own| member.naming.may_be_unlisted(kind, own))?;
-            Some(Target { member, own: own.into(), listed: None })
+            Some(Target { member, own: own.into(), name: None, listed: None })
         }))
     }
 
@@ -165,7 +171,7 @@ impl Endpoint {
                     view.route(kind, uri)?;
                 }
             }
-            return Ok(Some(Target { member, own: own.into(), listed: None }));
+            return Ok(Some(Target { member, own: own.into(), name: None, listed: None }));
         }
         let mut listed = None;
         for kind in LISTS {
@@ -173,7 +179,7 @@ impl Endpoint {
         }
         let listed = listed.or_else(|| view.template_member(uri));
         let member = listed.or_else(|| if is_web(uri) { None } else { self.keeping(view) });
-        Ok(member.map(|member| Target { member, own: uri.into(), listed: None }))
+        Ok(member.map(|member| Target { member, own: uri.into(), name: None, listed: None }))
     }
 
     /// The member whose URIs stay as they are: servers may have resources that they do not list. Of several, the first one,

@@ -30,6 +30,7 @@ use super::{
 };
 
 /// A call of one member's tool, prompt, resource or completion.
+#[derive(Clone)]
 pub(super) struct Forward {
     pub(super) target: Target,
     pub(super) method: Method,
@@ -41,11 +42,7 @@ const PURPOSE: &str = "state of a member";
 impl Forward {
     /// Calls the member for a caller of `endpoint`.
     pub(super) fn call(self, endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
-        let change = match self.method {
-            Method::ToolsCall => self.target.member.naming.item(NameKind::Tool, &self.target.own),
-            Method::PromptsGet => self.target.member.naming.item(NameKind::Prompt, &self.target.own),
-            _ => None,
-        };
+        let change = self.change();
         if let Err(error) = self.target.member.naming.check(change, context.authorization()) {
             return Reply::error(error);
         }
@@ -73,6 +70,29 @@ impl Forward {
             are_several: endpoint.shared.members().are_several(),
         };
         service.call(Request { method: request.method, params }, context).relay(relay)
+    }
+
+    /// What is different about the item for clients.
+    fn change(&self) -> Option<&ItemOverride> {
+        let kind = match self.method {
+            Method::ToolsCall => NameKind::Tool,
+            Method::PromptsGet => NameKind::Prompt,
+            _ => return None,
+        };
+        self.target.member.naming.item(kind, &self.target.own)
+    }
+
+    /// The arguments that the member receives.
+    pub(super) fn arguments(&self, request: &Request) -> Raw {
+        let own = match self.method {
+            Method::ToolsCall | Method::PromptsGet => request.params.member("arguments"),
+            _ => None,
+        };
+        let own = own.unwrap_or(Raw::EMPTY_OBJECT);
+        match self.change().filter(|change| !change.arguments.is_empty() && own.is_object()) {
+            Some(change) => with_fixed(&own, change),
+            None => own,
+        }
     }
 
     /// The context of the call. The headers of a caller are those of the arguments that it sees, so they are compared with

@@ -196,7 +196,16 @@ impl Listener {
     /// Whether its client may use the resource of an update.
     fn offers(&self, update: &Notification) -> bool {
         let uri = update.params.member("uri").and_then(|uri| uri.decode::<String>().ok());
-        uri.is_some_and(|uri| self.view.offers(&uri))
+        uri.is_some_and(|uri| self.view.offers(&uri) && self.may_read(&uri))
+    }
+
+    /// Whether the policy of now lets its client read a resource.
+    fn may_read(&self, uri: &str) -> bool {
+        let Some(policy) = self.endpoint.shared.enforcement() else { return true };
+        match self.endpoint.resource(&self.view, uri) {
+            Ok(Some(target)) => policy.may_read(&target.member, &target.own, &self.context),
+            _ => false,
+        }
     }
 
     /// Follows the endpoint of now, if it was replaced. A list is due if it is another one for clients.

@@ -48,6 +48,8 @@ pub(super) struct Merged {
 #[derive(Clone)]
 pub(super) struct Route {
     pub(super) member: Arc<MemberEntry>,
+    /// The name, URI or template under which clients see it, of which the key of the table may be another one.
+    pub(super) name: ByteString,
     /// What the member calls it.
     pub(super) own: ByteString,
     /// How the member lists it.
@@ -88,19 +90,22 @@ impl Merged {
             lists.iter().map(|(member, list)| items_of(member, list.as_deref())).collect();
         let Names { items: names, aliases, collisions } = names::assign(kind, &items);
         let mut merged = Self { collisions, ..Self::default() };
-        let named = lists.iter().zip(names).enumerate().flat_map(|(number, ((member, list), names))| {
+        let named = lists.iter().zip(&names).enumerate().flat_map(|(number, ((member, list), names))| {
             let entries = list.iter().flat_map(|list| &list.entries);
             entries.zip(names).map(move |(entry, name)| (number, member, entry, name))
         });
         for (_, member, entry, name) in named {
-            let Some(name) = name.filter(|name| selection.has(name)).map(ByteString::from) else { continue };
+            let Some(name) = name.as_deref().filter(|name| selection.has(name)).map(ByteString::from) else {
+                continue;
+            };
             if let Some(held) = HeldItem::of(member, entry) {
                 merged.held.insert(name, held);
                 continue;
             }
             let change = member.naming.item(kind, &entry.key);
             merged.lines.push((name.clone(), definition::exposed(&entry.text, &name, change, &member.alias)));
-            merged.routes.insert(name, Route::new(member, entry.key.clone(), &entry.text));
+            let route = Route::new(member, name.clone(), entry.key.clone(), &entry.text);
+            merged.routes.insert(name, route);
         }
         for (alias, number, item) in aliases.into_iter().filter(|(alias, ..)| selection.has(alias)) {
             let (member, list) = &lists[number];
@@ -108,7 +113,9 @@ impl Merged {
             match HeldItem::of(member, entry) {
                 Some(held) => _ = merged.held.insert(alias.into(), held),
                 None => {
-                    merged.routes.insert(alias.into(), Route::new(member, entry.key.clone(), &entry.text));
+                    let name = names[number][item].as_deref().unwrap_or(&alias).into();
+                    let route = Route::new(member, name, entry.key.clone(), &entry.text);
+                    merged.routes.insert(alias.into(), route);
                 }
             }
         }
@@ -136,10 +143,20 @@ impl Merged {
                 }
                 let line = definition::exposed_uri(&entry.text, kind.key(), &member.alias);
                 merged.lines.push((uri.clone(), line));
-                merged.routes.insert(uri, Route::new(member, entry.key.clone(), &entry.text));
+                let route = Route::new(member, uri.clone(), entry.key.clone(), &entry.text);
+                merged.routes.insert(uri, route);
             }
         }
         merged
+    }
+
+    /// The same list with those entries alone that `keep` keeps, for a page: it leads nowhere.
+    pub(super) fn filtered(&self, keep: impl Fn(&str, &Route) -> bool) -> Self {
+        let is_kept = |name: &ByteString| self.routes.get(name).is_some_and(|route| keep(name, route));
+        let lines: Vec<_> = self.lines.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
+        let pages = lines.len().div_ceil(self.size).max(1);
+        let pages = (0..pages).map(|_| Default::default()).collect();
+        Self { lines, ttl: self.ttl, size: self.size, pages, ..Self::default() }
     }
 
     /// Whether it is made of these very lists.
@@ -217,8 +234,8 @@ impl Merged {
 }
 
 impl Route {
-    fn new(member: &Arc<MemberEntry>, own: ByteString, text: &Raw) -> Self {
-        Self { member: member.clone(), own, text: text.clone() }
+    fn new(member: &Arc<MemberEntry>, name: ByteString, own: ByteString, text: &Raw) -> Self {
+        Self { member: member.clone(), name, own, text: text.clone() }
     }
 }
 

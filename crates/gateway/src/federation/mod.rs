@@ -13,6 +13,7 @@
 //! - `endpoint`: where names and URIs lead; `served_endpoint`: an endpoint that can be replaced; `dispatch`: which methods are
 //!   answered; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
 //!   [`MemberStatus`], with `latency`; `retired`: [`RetiredMember`].
+//! - `policy`: who may use which item, and sees it in lists.
 //! - [`ResultLimit`]: results of tools that are too large.
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.
@@ -48,6 +49,7 @@ mod names;
 mod naming;
 mod pattern;
 mod pins;
+mod policy;
 mod questions;
 mod reading;
 mod retired;

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use anyport_adapters::LegacyClientLimits;
+use anyport_policy::Policy;
 use anyport_protocol::{Raw, json::Splice};
 use anyport_service::{Context, Reply, Request, Service};
 
@@ -61,6 +63,13 @@ impl Federation {
             instructions.map(str::to_owned),
             is_searched,
         ));
+    }
+
+    /// Enforces `policy` from now on, for all callers of this federation and its virtual servers; one without rules allows everything. A
+    /// federation with a policy passes no request on as it is. Clients that have read lists are notified that these may have changed.
+    /// The questions of the policy to users are within the limits of `asking`.
+    pub fn set_policy(&self, policy: Policy, asking: LegacyClientLimits) {
+        self.served.shared.set_policy(policy, asking);
     }
 
     /// Ends the listen streams of this virtual server alone. Calls go on.

@@ -1,9 +1,18 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
+use anyport_adapters::LegacyClientLimits;
 use anyport_metrics::Metrics;
+use anyport_policy::Policy;
 use anyport_protocol::Raw;
 use anyport_seal::Sealer;
 use anyport_service::sync::Lock;
+use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::{
@@ -12,6 +21,7 @@ use super::{
     limits::FederationLimits,
     member::{MemberEntry, Members},
     names::Collision,
+    policy::Enforcement,
     retired::{self, RetiredMember},
 };
 
@@ -28,6 +38,10 @@ pub(super) struct Shared {
     /// Whether listen streams end.
     pub(super) closed: watch::Sender<bool>,
     collisions: Lock<Collisions>,
+    enforcement: ArcSwapOption<Enforcement>,
+    /// The number of policies that there have been.
+    policies: AtomicU64,
+    metrics: Metrics,
     /// Results that can be read as resources.
     pub(super) spilled: Arc<SpilledResults>,
 }
@@ -59,6 +73,9 @@ impl Shared {
             changes,
             closed: watch::Sender::new(false),
             collisions: Lock::default(),
+            enforcement: ArcSwapOption::default(),
+            policies: AtomicU64::default(),
+            metrics: metrics.clone(),
             spilled: Arc::new(SpilledResults::new(limits, metrics)),
         }
     }
@@ -81,6 +98,25 @@ impl Shared {
         *self.collisions.lock() = Collisions::default();
         self.notify();
         Ok(gone)
+    }
+
+    /// What every use of an item passes, if there is a policy.
+    pub(super) fn enforcement(&self) -> Option<Arc<Enforcement>> {
+        self.enforcement.load_full()
+    }
+
+    /// The number of policies that there have been.
+    pub(super) fn policies(&self) -> u64 {
+        self.policies.load(Ordering::Relaxed)
+    }
+
+    /// Enforces `policy` from now on, whose questions to users are within the limits of `asking`; one without rules allows everything.
+    pub(super) fn set_policy(&self, policy: Policy, asking: LegacyClientLimits) {
+        let enforcement =
+            (!policy.is_empty()).then(|| Arc::new(Enforcement::new(policy, asking, &self.metrics)));
+        self.enforcement.store(enforcement);
+        self.policies.fetch_add(1, Ordering::Relaxed);
+        self.notify();
     }
 
     /// Notes a change.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyport_protocol::{Error, Raw};
-use anyport_service::sync::Lock;
+use anyport_service::{Context, sync::Lock};
 use tokio::time::Instant;
 
 use super::{
@@ -46,6 +46,8 @@ struct ViewList {
     merged: Option<Arc<Merged>>,
     /// The number of changes in the federation after which the merged list was compared with the members' lists.
     changes: u64,
+    /// The policy under which the list was compared: another one may show callers other entries.
+    policy: u64,
     /// The number of changes after which there was no unread list.
     settled: Option<u64>,
     /// The number of changes that clients can see.
@@ -54,6 +56,16 @@ struct ViewList {
     changed: Option<Instant>,
     /// Whether a client has received the merged list.
     is_served: bool,
+}
+
+impl ViewList {
+    /// Notes a change that clients can see. A client that has not read the list cannot have missed one.
+    fn note_change(&mut self) {
+        if std::mem::take(&mut self.is_served) {
+            self.version += 1;
+            self.changed = Some(Instant::now());
+        }
+    }
 }
 
 /// The version of a merged list.
@@ -190,7 +202,8 @@ impl View {
         self.selection.has(name)
     }
 
-    /// A page of a list as it is known; the whole list for a legacy session, since clients exist that request no second page.
+    /// A page of a list as it is known for the caller of `caller`; the whole list for a legacy session, since clients exist that request
+    /// no second page.
     ///
     /// # Errors
     /// -32602 for a cursor that this list did not give to this caller.
@@ -200,8 +213,13 @@ impl View {
         cursor: Option<&Raw>,
         meta: &Raw,
         cursors: &Cursors<'_>,
+        caller: &Context,
     ) -> Result<Raw, Error> {
         let merged = self.current(kind, true).0;
+        let merged = match self.shared.enforcement() {
+            Some(enforcement) => enforcement.filtered(kind, merged, caller),
+            None => merged,
+        };
         let is_stale = self.members().iter().any(|(_, catalog)| !catalog.is_fresh(kind));
         let context = PageContext { kind, meta, is_stale, cursors };
         match cursor {
@@ -234,6 +252,10 @@ impl View {
         if list.changes != changes || list.merged.is_none() {
             list.changes = changes;
             self.merge(kind, &mut list);
+            let policy = self.shared.policies();
+            if std::mem::replace(&mut list.policy, policy) != policy {
+                list.note_change();
+            }
         }
         list.is_served |= is_served;
         let merged = list.merged.clone().unwrap_or_default();
@@ -255,11 +277,8 @@ impl View {
             self.stored.add(kind, &merged);
             merged
         });
-        // A client that has not read the list cannot have missed a change.
-        if list.is_served && list.merged.as_ref().is_some_and(|old| !old.is_same_as(&merged)) {
-            list.version += 1;
-            list.changed = Some(Instant::now());
-            list.is_served = false;
+        if list.merged.as_ref().is_some_and(|old| !old.is_same_as(&merged)) {
+            list.note_change();
         }
         list.merged = Some(merged);
     }

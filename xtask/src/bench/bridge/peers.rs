@@ -76,6 +76,9 @@ impl Peers {
         let mut command = Command::new(python.installed("mcpgateway"));
         command.args(["--host", "127.0.0.1"]).current_dir(folder).envs(FORGE);
         command.env("DATABASE_URL", format!("sqlite:///{}", folder.join("mcp.db").display()));
+        // It has workers, which are to end with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Ok(command)
     }
 

@@ -137,7 +137,12 @@ impl Updates {
         for uri in uris {
             let Ok(Some(Target { member, own, .. })) = endpoint.resource(view, &uri) else { continue };
             // Who may not read them does not hear of them either.
-            if member.naming.check(None, self.context.authorization()).is_err() {
+            let may_read = member.naming.check(None, self.context.authorization()).is_ok()
+                && endpoint
+                    .shared
+                    .enforcement()
+                    .is_none_or(|policy| policy.may_read(&member, &own, &self.context));
+            if !may_read {
                 continue;
             }
             match members.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &member)) {

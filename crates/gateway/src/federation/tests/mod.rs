@@ -7,6 +7,7 @@ mod large_results;
 mod listening;
 mod lists;
 mod pinning;
+mod policy;
 mod replacing;
 
 use std::{sync::Arc, time::Duration};

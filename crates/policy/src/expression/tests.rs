@@ -1,0 +1,194 @@
+use anyport_protocol::{Raw, Revision};
+use anyport_service::{Authorization, Principal};
+
+use super::*;
+use crate::{Facts, Item};
+
+fn ada() -> Authorization {
+    Authorization::scoped(Principal::subject_of("https://id.example", "ada"), ["files:read", "mail:send"])
+}
+
+fn facts(caller: &Authorization) -> Facts<'_> {
+    Facts {
+        caller,
+        method: "tools/call",
+        upstream: "files",
+        item: Item::Tool { name: "files_write", own_name: "write" },
+        annotations: None,
+        arguments: None,
+        client: None,
+        revision: Revision::V2026_07_28,
+        address: Some([10, 1, 2, 3].into()),
+    }
+}
+
+fn holds(source: &str, facts: &Facts<'_>, budget: Budget) -> Result<bool, EvaluationError> {
+    let expression = Expression::parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+    expression.holds(&Variables::of(facts, budget.policy_argument_bytes), &budget)
+}
+
+fn with_arguments(source: &str, arguments: &str) -> Result<bool, EvaluationError> {
+    let (ada, arguments) = (ada(), Raw::trusted_text(arguments.into()));
+    holds(source, &Facts { arguments: Some(&arguments), ..facts(&ada) }, Budget::default())
+}
+
+#[test]
+fn conditions_see_who_calls_what_from_where() {
+    let caller = ada();
+    let client = Raw::trusted_text(r#"{"name":"Inspector","version":"2"}"#.into());
+    let annotations = Raw::trusted_text(r#"{"readOnlyHint":true,"title":"Write"}"#.into());
+    let all = Facts { client: Some(&client), annotations: Some(&annotations), ..facts(&caller) };
+    for source in [
+        "tool.name == 'files_write' && tool.own_name == 'write' && upstream == 'files'",
+        "method == 'tools/call' && revision == '2026-07-28' && revision > '2025-06-18'",
+        "'files:read' in principal.permissions && !('files:write' in principal.permissions)",
+        "principal.permissions.exists(scope, scope.startsWith('mail:')) && size(principal.permissions) == 2",
+        "principal.issuer == 'https://id.example' && principal.subject == 'ada' && principal.name == ''",
+        "principal.id == 'subject:18:https://id.example:ada' && !principal.is_anonymous",
+        "client.name == 'Inspector' && client.version == '2'",
+        "annotations.readOnlyHint && annotations.destructiveHint && !annotations.idempotentHint && annotations.title == 'Write'",
+        "inNetwork(address, '10.0.0.0/8') && !inNetwork(address, 'fd00::/8') && address == '10.1.2.3'",
+        "prompt.name == '' && resource.uri == ''",
+        "tool.name.matches('^files_(read|write)$') && !matches(tool.own_name, '^read')",
+        "type(tool.name) == string && size(tool.name) == 11 && string(1) + 'a' == '1a'",
+    ] {
+        assert_eq!(holds(source, &all, Budget::default()), Ok(true), "{source}");
+    }
+}
+
+#[test]
+fn a_caller_without_limits_has_every_permission() {
+    let local = Authorization::unlimited(Principal::local());
+    let holds = |source| holds(source, &facts(&local), Budget::default());
+    assert_eq!(holds("'anything' in principal.permissions && !(1 in principal.permissions)"), Ok(true));
+    assert_eq!(holds("size(principal.permissions) == 0"), Ok(true));
+}
+
+#[test]
+fn an_address_of_ipv4_in_ipv6_is_the_one_of_ipv4() {
+    let caller = ada();
+    let mapped = "::ffff:10.1.2.3".parse().ok();
+    let in_ten = |address| {
+        holds("inNetwork(address, '10.0.0.0/8')", &Facts { address, ..facts(&caller) }, Budget::default())
+    };
+    assert_eq!(in_ten(mapped), Ok(true));
+    assert_eq!(in_ten(None), Ok(false), "standard input has no address");
+}
+
+#[test]
+fn arguments_are_values_of_cel() {
+    let arguments = r#"{"path":"/srv/a","depth":3,"big":18446744073709551615,"half":0.5,"tags":["a","b"],"to":{"name":null}}"#;
+    for source in [
+        "arguments.path.startsWith('/srv/') && arguments.depth + 1 == 4 && arguments.half < 1.0",
+        "arguments.big > 1 && 'a' in arguments.tags && arguments.tags[1] == 'b' && arguments.to.name == null",
+        "has(arguments.path) && !has(arguments.mode) && 'depth' in arguments && size(arguments) == 6",
+        "arguments.tags.all(tag, tag in ['a', 'b', 'c']) && arguments.exists(key, key == 'to')",
+    ] {
+        assert_eq!(with_arguments(source, arguments), Ok(true), "{source}");
+    }
+}
+
+#[test]
+fn what_cannot_be_decided_says_why_and_shows_no_value() {
+    let arguments = r#"{"token":"hunter2"}"#;
+    let failed = |source| match with_arguments(source, arguments) {
+        Err(EvaluationError::Failed(why)) => why,
+        other => panic!("{source}: {other:?}"),
+    };
+    assert_eq!(failed("arguments.path == 'x'"), "there is no \"path\" (ask with has(...) first)");
+    let failures = [
+        "arguments.token < 1",
+        "arguments.token + 1 == 2",
+        "[1][arguments.token] == 1",
+        "inNetwork(arguments.token, '::/0')",
+    ];
+    for source in failures {
+        assert!(!failed(source).contains("hunter2"), "{}", failed(source));
+    }
+    assert_eq!(with_arguments("arguments.token", arguments), Err(EvaluationError::NotBoolean));
+}
+
+#[test]
+fn unknown_arguments_matter_only_where_they_decide() {
+    let caller = ada();
+    let holds = |source| holds(source, &facts(&caller), Budget::default());
+    assert_eq!(
+        holds("tool.name == 'files_write' && arguments.path == '/'"),
+        Err(EvaluationError::ArgumentsUnknown)
+    );
+    assert_eq!(holds("arguments.path == '/' && tool.name == 'mail_send'"), Ok(false));
+    assert_eq!(holds("arguments.path == '/' || tool.name == 'files_write'"), Ok(true));
+}
+
+/// Limit: `policy_steps`, `policy_milliseconds`, `policy_argument_bytes`.
+#[test]
+fn an_evaluation_ends_when_its_budget_is_spent() {
+    let caller = ada();
+    let items: Vec<u32> = (0..200).collect();
+    let arguments = Raw::from(serde_json::json!({ "items": items, "text": "x".repeat(1_000) }));
+    let facts = Facts { arguments: Some(&arguments), ..facts(&caller) };
+    let nested = "arguments.items.all(a, arguments.items.all(b, arguments.items.all(c, a + b + c >= 0)))";
+    assert_eq!(
+        holds(nested, &facts, Budget::default().policy_milliseconds(60_000)),
+        Err(EvaluationError::TooManySteps)
+    );
+    let endless = Budget::default().policy_steps(usize::MAX);
+    assert_eq!(
+        holds(nested, &facts, endless),
+        Err(EvaluationError::TooLong),
+        "8,000,000 elements take longer"
+    );
+    let grown = "arguments.items.map(i, arguments.text + arguments.text).size() == 200";
+    assert_eq!(holds(grown, &facts, Budget::default().policy_steps(300)), Err(EvaluationError::TooManySteps));
+    assert_eq!(holds(grown, &facts, Budget::default().policy_milliseconds(60_000)), Ok(true));
+    let once = "arguments.items.all(i, i >= 0)";
+    assert_eq!(holds(once, &facts, Budget::default().policy_steps(100)), Err(EvaluationError::TooManySteps));
+    let small = Budget::default().policy_argument_bytes(100);
+    assert_eq!(holds("size(arguments) == 2", &facts, small), Err(EvaluationError::ArgumentsTooLarge));
+}
+
+#[test]
+fn faults_of_an_expression_are_found_when_it_is_parsed() {
+    let fault = |source| Expression::parse(source).map(|_| ()).unwrap_err();
+    for (source, says) in [
+        ("tol.name == 'a'", "there is no variable \"tol\"; did you mean \"tool\"?"),
+        ("tool.nam == 'a'", "tool has no \"nam\"; did you mean \"name\"?"),
+        ("principal.email == 'a'", "principal has no \"email\"; there are id, issuer, is_anonymous"),
+        ("tool.name.startswith('a')", "there is no function \"startswith\"; did you mean \"startsWith\"?"),
+        ("tool.name.matches(arguments.pattern)", "must be a literal text"),
+        ("tool.name.matches('(')", "the pattern of matches(...)"),
+        ("tool.name.matches('(\\\\w{1000}){1000}')", "size limit"),
+        ("tool.name == ", "mismatched input"),
+        ("Message{a: 1} == 1", "there is no type \"Message\""),
+        ("[1].all(x, y == x)", "there is no variable \"y\""),
+    ] {
+        let message = fault(source).message;
+        assert!(message.contains(says), "{source}: {message}");
+    }
+    assert_eq!(fault("method == 'a' &&\n  tol.name == 'b'").at, Some(19));
+}
+
+#[test]
+fn every_function_that_is_named_exists() {
+    let calls = [
+        "bool('true')",
+        "size(bytes('a')) == 1 || true",
+        "'ab'.contains('b')",
+        "double('1.5') == 1.5",
+        "dyn(true)",
+        "'ab'.endsWith('b')",
+        "!inNetwork('', '::/0')",
+        "int('1') == 1",
+        "'a'.matches('a')",
+        "'a'.size() == 1",
+        "'ab'.startsWith('a')",
+        "string(1) == '1'",
+        "type(1) == int",
+        "uint('1') == 1u",
+    ];
+    assert_eq!(calls.len(), crate::functions::NAMES.len());
+    for (call, name) in calls.iter().zip(crate::functions::NAMES) {
+        assert!(call.contains(name), "{call}: {name}");
+        assert_eq!(with_arguments(call, "{}"), Ok(true), "{call}");
+    }
+}
