@@ -147,6 +147,8 @@ fn a_server_that_demands_a_certificate_is_shown_the_one_of_the_file() {
     let health = json!({"name": "far_health_check", "arguments": {}});
     let answer = gateway.call(&modern(1, "tools/call", health));
     assert!(answer["result"].is_object(), "{answer}");
+    // Commands would go through it, with the connection that it has.
+    drop(gateway);
     for (keys, words) in [
         ("", "CertificateRequired"),
         ("tls_client_cert = \"client.pem\"\n", "its key is needed as well"),
