@@ -366,7 +366,7 @@ impl Found {
     fn resolve(target: &str, here: &Surroundings) -> Result<Self> {
         let options = target::Options::directly();
         let found = options.resolve(Some(target), here)?;
-        let Server::Http { url, headers, login } = found.server else {
+        let Server::Http { url, headers, login, certificate } = found.server else {
             let problem = format!("{} is no server over HTTP", safe::line(target));
             return Err(UserError::usage(problem, "only servers at a URL let clients sign in"));
         };
@@ -376,6 +376,7 @@ impl Found {
                 safe::line(&found.name)
             ));
         }
-        Ok(Self { endpoint: Endpoint::new(&url).map_err(wrong_url)?, login })
+        let endpoint = Endpoint::new(&url).map_err(wrong_url)?;
+        Ok(Self { endpoint: target::shown(certificate.as_deref(), endpoint)?, login })
     }
 }

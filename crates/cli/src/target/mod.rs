@@ -30,6 +30,7 @@ pub(crate) use anyport_config::Surroundings;
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
     configured::{env_file_fault, resolved, warn_of_unused_keys},
+    destination::shown,
     login::{LoginSettings, check_users, exchange, exchange_issuer, of_callers},
     login_command::{login_command, login_command_of},
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},

@@ -17,6 +17,8 @@ pub(crate) enum Server {
         headers: Vec<(String, SecretValue)>,
         /// What its file says of the login to it.
         login: Option<Box<LoginSettings>>,
+        /// The certificate that it is shown.
+        certificate: Option<Box<ClientCertificate>>,
     },
     /// Over a WebSocket.
     WebSocket {
@@ -42,6 +44,15 @@ pub(crate) enum Server {
     },
     /// Through a running gateway, which has it among its servers.
     Gateway(GatewayServer),
+}
+
+/// A certificate by which this program shows a server who it is (mutual TLS), in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClientCertificate {
+    /// With its chain.
+    pub(crate) chain: String,
+    /// Its private key.
+    pub(crate) key: SecretValue,
 }
 
 /// A server of a running gateway.
@@ -78,7 +89,9 @@ impl Server {
             return Err(wrong("it names no host"));
         }
         match uri.scheme_str() {
-            Some("http" | "https") => Ok(Self::Http { url: url.to_owned(), headers, login: None }),
+            Some("http" | "https") => {
+                Ok(Self::Http { url: url.to_owned(), headers, login: None, certificate: None })
+            }
             Some("ws" | "wss") => Ok(Self::WebSocket { url: url.to_owned(), headers }),
             _ => Err(wrong("servers are reached by http, https, ws, wss or unix")),
         }

@@ -10,7 +10,11 @@ use anyport_protocol::Revision;
 use indexmap::IndexMap;
 
 use super::{
-    configured::resolved_with, login, redact::SecretValue, server::Server, upstream_fault::UpstreamFault,
+    configured::resolved_with,
+    login,
+    redact::SecretValue,
+    server::{ClientCertificate, Server},
+    upstream_fault::UpstreamFault,
 };
 use crate::{
     confine::Confinement,
@@ -106,12 +110,34 @@ pub(crate) fn of_upstream(config: &UpstreamConfig, file: &GatewayFile) -> Result
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         headers.push(("Authorization".into(), SecretValue::new(format!("Bearer {token}"))));
     }
-    if let Server::Http { login, .. } = &mut server {
+    if let Server::Http { login, certificate, .. } = &mut server {
         *login = login::of_upstream(config, surroundings)?.map(Box::new);
+        *certificate = certificate_of(config, file)?.map(Box::new);
     }
     // A secret may have what no header can.
     server.destination().map_err(|error| error.to_string())?;
     Ok(server)
+}
+
+/// The certificate that an upstream is shown, if it is shown one.
+fn certificate_of(
+    config: &UpstreamConfig,
+    file: &GatewayFile,
+) -> Result<Option<ClientCertificate>, UpstreamFault> {
+    let (Some(certificate), Some(key)) = (&config.tls_client_cert, &config.tls_client_key) else {
+        return Ok(None);
+    };
+    let surroundings = file.surroundings();
+    let read = |name: &'static str, path: &str| {
+        let path = expand(path, surroundings, &surroundings.cwd)
+            .map_err(|error| fault([name], format!("`{name}`: {error}")))?;
+        let path = surroundings.cwd.join(path);
+        std::fs::read_to_string(&path)
+            .map_err(|error| fault([name], format!("`{name}`: {} cannot be read: {error}", path.display())))
+    };
+    let chain = read("tls_client_cert", certificate)?;
+    let key = SecretValue::new(read("tls_client_key", key)?);
+    Ok(Some(ClientCertificate { chain, key }))
 }
 
 /// Whether secrets of the upstream are written by commands.

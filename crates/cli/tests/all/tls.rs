@@ -129,6 +129,42 @@ fn documents_are_served_over_https_and_our_commands_call_them() {
 }
 
 #[test]
+fn a_server_that_demands_a_certificate_is_shown_the_one_of_the_file() {
+    let (home, authority) = home();
+    issue(&authority, home.path(), "client");
+    let (_program, url) = serve_documents(home.path(), &["--tls-client-ca", "ca.pem"]);
+    let write = |keys: &str| {
+        let file = format!("[upstreams.far]\nurl = \"{url}\"\n{keys}");
+        fs::write(home.path().join("anyport.toml"), file).unwrap();
+    };
+    let call = || run(home.path(), &["call", "anyport.toml#far", "health_check", "--json"]);
+    write("tls_client_cert = \"client.pem\"\ntls_client_key = \"client.key\"\n");
+    let called = call();
+    assert!(called.code == Some(0) && called.stdout.contains("status"), "{called:?}");
+    let mut command = anyport(home.path());
+    command.args(["serve", "--stdio"]).env("SSL_CERT_FILE", home.path().join("ca.pem"));
+    let mut gateway = Program::start(command);
+    let health = json!({"name": "far_health_check", "arguments": {}});
+    let answer = gateway.call(&modern(1, "tools/call", health));
+    assert!(answer["result"].is_object(), "{answer}");
+    // Commands would go through it, with the connection that it has.
+    drop(gateway);
+    for (keys, words) in [
+        ("", "CertificateRequired"),
+        ("tls_client_cert = \"client.pem\"\n", "its key is needed as well"),
+        (
+            "tls_client_cert = \"client.pem\"\ntls_client_key = \"server.key\"\n",
+            "does not fit the certificate",
+        ),
+        ("tls_client_cert = \"none.pem\"\ntls_client_key = \"client.key\"\n", "none.pem cannot be read"),
+    ] {
+        write(keys);
+        let refused = call();
+        assert!(refused.code != Some(0) && refused.stderr.contains(words), "{words}: {refused:?}");
+    }
+}
+
+#[test]
 fn http_without_tls_is_refused_and_the_log_says_so() {
     let (home, _) = home();
     let (mut program, url) = serve_documents(home.path(), &[]);

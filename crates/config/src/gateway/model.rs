@@ -117,6 +117,10 @@ pub struct UpstreamConfig {
     pub headers: IndexMap<String, String>,
     /// The place of the bearer token: `env:NAME`, `file:PATH` or `cmd:COMMAND`.
     pub bearer: Option<String>,
+    /// The file of the certificate, with its chain, that the server is shown (mutual TLS), in PEM. Only an `https` URL has one.
+    pub tls_client_cert: Option<String>,
+    /// The file of its private key, in PEM.
+    pub tls_client_key: Option<String>,
     /// How the gateway gets its token: `none` and `bearer` say that it gets none, or the one of `bearer`; `oauth` is the login of
     /// `anyport login`; `client_credentials` and `workload_identity` need no user; `token_exchange` exchanges the token of each caller; with
     /// `per_user`, each caller signs in at the server.

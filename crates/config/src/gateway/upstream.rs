@@ -67,6 +67,8 @@ impl UpstreamConfig {
         let others = [
             ("auth", self.auth.is_some_and(|auth| auth != UpstreamAuth::None)),
             ("forward_headers", !self.forward_headers.is_empty()),
+            ("tls_client_cert", self.tls_client_cert.is_some()),
+            ("tls_client_key", self.tls_client_key.is_some()),
         ];
         let other = others.into_iter().find(|(_, given)| *given).map(|(key, _)| key);
         if let Some(key) = self.key_for_http().or(other).or(login::first_key(self)) {
@@ -91,6 +93,25 @@ impl UpstreamConfig {
         })
     }
 
+    /// Checks that a certificate has its key, and a server that can ask for it.
+    fn check_certificate(&self, url: &str) -> Result<(), (&'static str, String)> {
+        let key = match (&self.tls_client_cert, &self.tls_client_key) {
+            (None, None) => return Ok(()),
+            (Some(_), Some(_)) => "tls_client_cert",
+            (Some(_), None) => {
+                return Err(("tls_client_cert", "its key is needed as well: `tls_client_key`".to_owned()));
+            }
+            (None, Some(_)) => {
+                let reason = "its certificate is needed as well: `tls_client_cert`";
+                return Err(("tls_client_key", reason.to_owned()));
+            }
+        };
+        match url.starts_with("https://") || url.starts_with("${") {
+            true => Ok(()),
+            false => Err((key, "only a server at an https:// URL is shown a certificate".to_owned())),
+        }
+    }
+
     fn remote(&self, url: &str) -> Result<Endpoint, (&'static str, String)> {
         let of_a_program = [
             ("args", !self.args.is_empty()),
@@ -107,6 +128,7 @@ impl UpstreamConfig {
         if let Some(key) = self.key_for_http().filter(|_| url.starts_with("unix:")) {
             return Err((key, NO_HEADERS.to_owned()));
         }
+        self.check_certificate(url)?;
         login::check(self, url)?;
         forwarded::check(self, url).map_err(|reason| ("forward_headers", reason))?;
         Ok(Endpoint::Url { url: url.to_owned(), headers: self.headers.clone(), sse: false })

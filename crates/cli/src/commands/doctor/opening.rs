@@ -104,7 +104,7 @@ pub(super) async fn open(
 /// The way to a server of the web.
 fn on_the_web(server: &Server) -> Option<Way<'_>> {
     match server {
-        Server::Http { url, headers, login } => Some(Way { url, headers, login: login.as_deref() }),
+        Server::Http { url, headers, login, .. } => Some(Way { url, headers, login: login.as_deref() }),
         Server::WebSocket { url, headers } => Some(Way { url, headers, login: None }),
         Server::Unix(_) | Server::Command { .. } | Server::Gateway(_) => None,
     }

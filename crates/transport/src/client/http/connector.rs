@@ -32,6 +32,7 @@ use super::{
     Fault,
     address_policy::{AddressClass, AddressRule},
     any_certificate::AnyCertificate,
+    client_certificate::ClientIdentity,
     fault::without_secrets,
     plain_stream::{ConnectionInfo, PlainStream, Way},
 };
@@ -52,6 +53,8 @@ struct Shared {
     proxies: Option<Matcher>,
     /// Made at the first `https` URL: reading the system's certificates takes some milliseconds.
     tls: OnceLock<Result<Arc<ClientConfig>, Fault>>,
+    /// The same with the certificate of this program, for the server that it is for.
+    mutual: OnceLock<Result<Arc<ClientConfig>, Fault>>,
 }
 
 /// How connections are made.
@@ -67,6 +70,8 @@ pub(crate) struct ConnectorOptions {
     pub(crate) roots: Vec<CertificateDer<'static>>,
     /// Whether any certificate is accepted, from whomever it is.
     pub(crate) accepts_any_certificate: bool,
+    /// The certificate of this program, and for which server it is.
+    pub(super) identity: Option<ClientIdentity>,
     /// Makes the connections in our stead.
     pub(crate) dial: Option<Dial>,
 }
@@ -93,7 +98,7 @@ impl Connector {
             Proxies::None => None,
         };
         let rule = AddressRule { public_only: options.public_only, class: None };
-        let shared = Arc::new(Shared { options, proxies, tls: OnceLock::new() });
+        let shared = Arc::new(Shared { options, proxies, tls: OnceLock::new(), mutual: OnceLock::new() });
         Self { shared, rule, reached: Arc::default() }
     }
 
@@ -183,7 +188,7 @@ impl Connector {
         target: &HostPort,
         plain: PlainStream,
     ) -> Result<Socket, Fault> {
-        let tls = self.tls()?;
+        let tls = self.tls(target)?;
         let mut parts = uri.clone().into_parts();
         // The connector speaks TLS with whom the scheme says so.
         parts.scheme = Some(Scheme::HTTPS);
@@ -274,8 +279,12 @@ impl Connector {
         self.proxy(uri, &HostPort::of(uri).ok()?)?.basic_auth().cloned()
     }
 
-    fn tls(&self) -> Result<Arc<ClientConfig>, Fault> {
-        self.shared.tls.get_or_init(|| tls(&self.shared.options)).clone()
+    fn tls(&self, target: &HostPort) -> Result<Arc<ClientConfig>, Fault> {
+        let Shared { options, tls: plain, mutual, .. } = &*self.shared;
+        match options.identity.as_ref().filter(|identity| identity.is_for(&target.name())) {
+            Some(identity) => mutual.get_or_init(|| tls(options, Some(identity))).clone(),
+            None => plain.get_or_init(|| tls(options, None)).clone(),
+        }
     }
 }
 
@@ -368,17 +377,20 @@ impl Service<Uri> for Made {
     }
 }
 
-fn tls(options: &ConnectorOptions) -> Result<Arc<ClientConfig>, Fault> {
+fn tls(options: &ConnectorOptions, identity: Option<&ClientIdentity>) -> Result<Arc<ClientConfig>, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     // Cannot fail: ring knows what is the default.
-    let builder =
-        builder.map_err(|source| Fault::Tls { target: "any host".into(), source: Arc::new(source) })?;
+    let failed = |source| Fault::Tls { target: "any host".into(), source: Arc::new(source) };
+    let builder = builder.map_err(failed)?;
     let builder = match options.accepts_any_certificate {
         true => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
         false => builder.with_root_certificates(roots(&options.roots)?),
     };
-    Ok(Arc::new(builder.with_no_client_auth()))
+    Ok(Arc::new(match identity {
+        Some(identity) => builder.with_client_auth_cert(identity.chain(), identity.key()).map_err(failed)?,
+        None => builder.with_no_client_auth(),
+    }))
 }
 
 /// The certificates of the system, and `further`.

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     Authorizer, Fault,
+    client_certificate::{ClientIdentity, InvalidClientCertificate},
     connector::{ConnectorOptions, Proxies},
     fault::without_secrets,
 };
@@ -48,6 +49,7 @@ impl Endpoint {
             timeout: Duration::from_secs(10),
             roots: Vec::new(),
             accepts_any_certificate: false,
+            identity: None,
             dial: None,
         };
         let headers = HeaderMap::new();
@@ -143,6 +145,20 @@ impl Endpoint {
             return Err(rustls::pki_types::pem::Error::NoItemsFound);
         }
         self.options.roots.extend(found);
+        Ok(self)
+    }
+
+    /// Shows the server, and no other one, a certificate of this program where the server asks for one (mutual TLS): the first of
+    /// `certificates`, with those of its chain, whose private key is `key`; both in PEM.
+    ///
+    /// # Errors
+    /// When one of both cannot be read, or they do not belong together.
+    pub fn client_certificate(
+        mut self,
+        certificates: &[u8],
+        key: &[u8],
+    ) -> Result<Self, InvalidClientCertificate> {
+        self.options.identity = Some(ClientIdentity::new(&self.url, certificates, key)?);
         Ok(self)
     }
 

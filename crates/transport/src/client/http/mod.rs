@@ -18,6 +18,7 @@ mod address_policy;
 mod any_certificate;
 mod authorizer;
 mod call_stream;
+mod client_certificate;
 mod connector;
 mod drive;
 mod driver;
@@ -40,6 +41,7 @@ mod shared_stream;
 mod side_request;
 
 pub use authorizer::{AccessRefusal, Authorizer, SignInFailed};
+pub use client_certificate::InvalidClientCertificate;
 #[cfg(feature = "client-websocket")]
 pub(crate) use connector::Connector;
 pub use endpoint::Endpoint;

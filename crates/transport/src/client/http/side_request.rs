@@ -84,6 +84,8 @@ impl Endpoint {
         let mut beside = Self::new(url)?;
         beside.options.proxies = self.options.proxies.clone();
         beside.options.roots = self.options.roots.clone();
+        // It is for the server of this endpoint alone, which may have documents beside.
+        beside.options.identity = self.options.identity.clone();
         beside.options.timeout = self.options.timeout;
         beside.options.public_only = self.options.public_only;
         Ok(beside)

@@ -1,10 +1,14 @@
 //! Mutual TLS: clients must have a certificate, and requests say which one it was.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyport_service::Principal;
-use anyport_transport::http::{
-    Authentication, ClientCertificate, Config, Listener, Refused, Tls, TlsCertificates,
+use anyport_transport::{
+    client::{
+        ConnectOptions, Target, connect,
+        http::{Endpoint, InvalidClientCertificate, SideRequest},
+    },
+    http::{Authentication, ClientCertificate, Config, Listener, Refused, Tls, TlsCertificates},
 };
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -109,4 +113,47 @@ async fn an_address_of_other_machines_is_not_open_to_all_if_certificates_are_dem
     assert!(matches!(open, Err(Refused::Open(_))), "{open:?}");
     let tls = Tls::new(&demanding(&authority, &clients)).unwrap();
     Listener::bind(everywhere, Config::default().tls(tls), false).await.unwrap();
+}
+
+#[tokio::test]
+async fn our_client_shows_its_certificate_to_its_server_and_to_no_other() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let ada = clients.issue();
+    let server = by_certificate(&authority, &clients, &ada).await;
+    let (certificate, key) = (ada.cert.pem(), ada.signing_key.serialize_pem());
+    let endpoint = || authority.endpoint(server.address, "/mcp");
+    let known = endpoint().client_certificate(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let connection = within(connect(&Target::Http(known), &ConnectOptions::default())).await.unwrap();
+    assert!(connection.session().revision().is_stateless());
+    let stranger = within(connect(&Target::Http(endpoint()), &ConnectOptions::default())).await;
+    assert!(stranger.is_err(), "without a certificate");
+    // A server beside it, which asks for certificates, too, and is not the one that this is for.
+    let other = by_certificate(&authority, &clients, &ada).await;
+    let port = |address: SocketAddr| address.port().to_string();
+    let url = endpoint().url().to_string().replace(&port(server.address), &port(other.address));
+    let known = endpoint().client_certificate(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let beside = async |endpoint: Endpoint, url: &str| {
+        within(endpoint.beside(url).unwrap().ask(SideRequest::get(1 << 20, Duration::from_secs(10)))).await
+    };
+    let own = known.url().to_string();
+    beside(known.clone(), &own).await.expect("the server itself");
+    assert!(beside(known, &url).await.is_err(), "another server");
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused_at_once() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let (one, other) = (clients.issue(), clients.issue());
+    let endpoint = || authority.endpoint(SocketAddr::from(([127, 0, 0, 1], 1)), "/mcp");
+    let give = |certificate: &str, key: &str| {
+        endpoint().client_certificate(certificate.as_bytes(), key.as_bytes()).map(drop).unwrap_err()
+    };
+    let (certificate, key) = (one.cert.pem(), one.signing_key.serialize_pem());
+    assert_eq!(give("nonsense", &key), InvalidClientCertificate::Certificate);
+    assert_eq!(give(&certificate, &certificate), InvalidClientCertificate::Key);
+    let mismatch = give(&certificate, &other.signing_key.serialize_pem());
+    assert!(matches!(mismatch, InvalidClientCertificate::Mismatch(_)), "{mismatch}");
+    let shown =
+        format!("{:?}", endpoint().client_certificate(certificate.as_bytes(), key.as_bytes()).unwrap());
+    assert!(!shown.contains("PRIVATE"), "{shown}");
 }
