@@ -557,7 +557,7 @@ impl Inner {
         }
         // Those that were refused together share one login, and its failure.
         if let (true, Some(error)) = (self.ended.load(Ordering::Acquire) != seen, &*failure) {
-            return self.no_access(error.clone());
+            return self.no_access(error.clone(), lacks_scope);
         }
         let outcome = match lacks_scope {
             true => self.step_up(&challenges).await,
@@ -569,7 +569,7 @@ impl Inner {
         };
         match self.ended(&mut failure, outcome) {
             Ok(_) => Ok(true),
-            Err(error) => self.no_access(error),
+            Err(error) => self.no_access(error, lacks_scope),
         }
     }
 
@@ -579,11 +579,12 @@ impl Inner {
         is_current && challenges.wants_nonce() && self.nonce.lock().is_some()
     }
 
-    /// Where only a login helps and there is nobody to ask, the server's own refusal says more.
-    fn no_access(&self, error: Error) -> Result<bool, Error> {
+    /// Where only a login helps and there is nobody to ask, the server's own refusal says more. A token that lacks a scope for one
+    /// operation is as good as before for the others.
+    fn no_access(&self, error: Error, lacks_scope: bool) -> Result<bool, Error> {
         match (&error, &self.agent) {
             (Error::NeedsLogin(_), None) if self.is_alone() => {
-                self.current.lock().is_refused = true;
+                self.current.lock().is_refused |= !lacks_scope;
                 Ok(false)
             }
             _ => Err(error),

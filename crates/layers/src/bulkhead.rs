@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -38,11 +38,14 @@ limits! {
     }
 }
 
-/// Limits the calls that one upstream server has at once, with a bounded queue: makes a [`Bulkhead`].
+/// Limits the calls that one upstream server has at once, with a bounded queue: makes a [`Bulkhead`]. Services of one layer, or of its
+/// clones, share its places.
 #[derive(Clone, Debug)]
 pub struct BulkheadLayer {
     limits: Limits,
     refused: Refused,
+    /// Made with the first service.
+    places: Arc<OnceLock<Arc<Queue>>>,
 }
 
 impl BulkheadLayer {
@@ -55,14 +58,15 @@ impl BulkheadLayer {
             late: metrics.refusals("queue_timeout"),
         };
         let calls = calls.clamp(1, Semaphore::MAX_PERMITS);
-        Self { limits: Limits { upstream: upstream.into(), calls, queued: 0, wait: Duration::ZERO }, refused }
+        let limits = Limits { upstream: upstream.into(), calls, queued: 0, wait: Duration::ZERO };
+        Self { limits, refused, places: Arc::default() }
     }
 
     /// Lets `calls` further calls wait (`max_queued_calls`), each for at most `wait` (`queue_timeout`).
     #[must_use]
     pub fn queue(mut self, calls: usize, wait: Duration) -> Self {
         (self.limits.queued, self.limits.wait) = (calls, wait);
-        self
+        Self { places: Arc::default(), ..self }
     }
 }
 
@@ -70,12 +74,12 @@ impl<S> Layer<S> for BulkheadLayer {
     type Service = Bulkhead<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let (limits, refused) = (self.limits.clone(), self.refused.clone());
-        let calls = Arc::new(Semaphore::new(limits.calls));
-        Bulkhead {
-            inner: Arc::new(inner),
-            queue: Arc::new(Queue { limits, refused, calls, waiting: AtomicUsize::new(0) }),
-        }
+        let queue = self.places.get_or_init(|| {
+            let (limits, refused) = (self.limits.clone(), self.refused.clone());
+            let calls = Arc::new(Semaphore::new(limits.calls));
+            Arc::new(Queue { limits, refused, calls, waiting: AtomicUsize::new(0) })
+        });
+        Bulkhead { inner: Arc::new(inner), queue: queue.clone() }
     }
 }
 

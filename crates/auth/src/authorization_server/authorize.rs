@@ -96,7 +96,7 @@ async fn ask(
         let remembered = remembered.map(|user| (user.issuer.clone(), user.subject.clone()));
         let purpose = Purpose::Authorize { asked: asked.clone(), remembered };
         let step = if is_remembered { Step::Login } else { Step::Consent };
-        let current = server.interactions.begin(step, &browser, purpose).await?;
+        let current = server.interactions.begin(step, &browser, purpose, login::address(request)).await?;
         Ok::<_, InteractionError>((browser, current, user, is_remembered))
     };
     let (browser, current, user, is_remembered) = match begun.await {

@@ -1,6 +1,10 @@
 //! What goes on between a browser and us: consent and login, kept in the store from one request of the browser to the next.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use anyport_service::sync::Lock;
 use anyport_store::{Bucket, Collection, Error as StoreError, Store, Version};
@@ -15,7 +19,7 @@ use super::{
     limits::{AuthorizationServerLimits, Refusals},
     token_text::{TokenKind, has_hash, hash, random_id},
 };
-use crate::{secret::Secret, store_sealer::StoreSealer};
+use crate::{client_address::network, secret::Secret, store_sealer::StoreSealer};
 
 /// The interactions that have begun, by id. They have what identity providers must not learn, so they are sealed.
 pub static INTERACTIONS: Bucket = Bucket::new("oauth-interaction").max_bytes(64 << 20).sealed();
@@ -92,12 +96,19 @@ impl From<StoreError> for InteractionError {
 }
 
 /// The interactions of a store.
+/// The interactions that began in the time of one, oldest first, and their number by address.
+#[derive(Default)]
+struct Begun {
+    all: VecDeque<(Instant, IpAddr)>,
+    of_address: HashMap<IpAddr, usize>,
+}
+
 pub(super) struct Interactions {
     records: Collection<Stored>,
     limits: AuthorizationServerLimits,
     refusals: Refusals,
     /// When those of this process have begun.
-    begun: Lock<VecDeque<Instant>>,
+    begun: Lock<Begun>,
 }
 
 const FORMAT: u8 = 1;
@@ -118,8 +129,9 @@ impl Interactions {
         step: Step,
         browser: &Browser,
         purpose: Purpose,
+        address: Option<IpAddr>,
     ) -> Result<Current, InteractionError> {
-        self.count()?;
+        self.count(address)?;
         let id = random_id()?;
         let token = TokenKind::Interaction.random(&id)?;
         let stored = Stored {
@@ -183,17 +195,29 @@ impl Interactions {
     }
 
     /// Counts one that begins.
-    fn count(&self) -> Result<(), InteractionError> {
-        let (now, mut begun) = (Instant::now(), self.begun.lock());
-        let ended = |at: &Instant, life: Duration| now.duration_since(*at) >= life;
-        while begun.front().is_some_and(|at| ended(at, self.limits.interaction)) {
-            begun.pop_front();
+    fn count(&self, address: Option<IpAddr>) -> Result<(), InteractionError> {
+        let (now, address, mut begun) = (Instant::now(), network(address), self.begun.lock());
+        let Begun { all, of_address } = &mut *begun;
+        while let Some((_, old)) =
+            all.pop_front_if(|(at, _)| now.duration_since(*at) >= self.limits.interaction)
+        {
+            if let Entry::Occupied(mut count) = of_address.entry(old) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
         }
-        if begun.len() >= self.limits.max_interactions {
+        if all.len() >= self.limits.max_interactions {
             self.refusals.max_interactions.increment();
             return Err(InteractionError::TooMany);
         }
-        begun.push_back(now);
+        if of_address.get(&address).is_some_and(|count| *count >= self.limits.max_interactions_per_address) {
+            self.refusals.max_interactions_per_address.increment();
+            return Err(InteractionError::TooMany);
+        }
+        all.push_back((now, address));
+        *of_address.entry(address).or_default() += 1;
         Ok(())
     }
 }

@@ -55,6 +55,13 @@ limits! {
             Count "max_interactions", note = " authorizations that begin in that time, of a process", beyond = "503"
         )]
         pub max_interactions: usize,
+        /// The number of them that browsers of one address begin (IPv6: of one network of 64 bits), so that no address locks out the
+        /// others.
+        #[default(1_000)]
+        #[limit(
+            Count "max_interactions_per_address", note = " of those, of one address", beyond = "503"
+        )]
+        pub max_interactions_per_address: usize,
         /// How long a user stays signed in to a browser.
         #[default("12 hours" = HOUR * 12)]
         #[limit(
@@ -174,6 +181,7 @@ pub(crate) struct Refusals {
     pub(crate) refresh_retry: Counter,
     pub(crate) grant_life: Counter,
     pub(crate) max_interactions: Counter,
+    pub(crate) max_interactions_per_address: Counter,
     pub(crate) max_client_document: Counter,
     pub(crate) client_document_timeout: Counter,
     pub(crate) client_document_retry: Counter,
@@ -194,6 +202,7 @@ impl Refusals {
             grant_life: metrics.refusals("grant_life"),
             refresh_retry: metrics.refusals("refresh_retry"),
             max_interactions: metrics.refusals("max_interactions"),
+            max_interactions_per_address: metrics.refusals("max_interactions_per_address"),
             max_client_document: metrics.refusals("max_client_document"),
             client_document_timeout: metrics.refusals("client_document_timeout"),
             client_document_retry: metrics.refusals("client_document_retry"),

@@ -1,8 +1,10 @@
 //! The login of the user, after the consent, and what follows from it.
 
+use std::net::IpAddr;
+
 use anyport_transport::http::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use super::{
     authorization_request::{AuthorizationRequest, answer_url, query},
@@ -27,12 +29,18 @@ pub(super) async fn begin(server: &Inner, current: Current, user: Option<User>) 
 impl AuthorizationServer {
     /// Has the user of a request sign in, and sends the browser to the path `return_to` then, where
     /// [`signed_in`](Self::signed_in) knows the user.
-    pub async fn sign_in(&self, headers: &HeaderMap, return_to: &str) -> Response<Bytes> {
-        sign_in(&self.0, headers, return_to).await
+    pub async fn sign_in(&self, request: &Request<Bytes>, return_to: &str) -> Response<Bytes> {
+        sign_in(&self.0, request, return_to).await
     }
 }
 
-async fn sign_in(server: &Inner, headers: &HeaderMap, to: &str) -> Response<Bytes> {
+/// The address of the client of a request.
+pub(super) fn address(request: &Request<Bytes>) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo>().and_then(|info| info.client())
+}
+
+async fn sign_in(server: &Inner, request: &Request<Bytes>, to: &str) -> Response<Bytes> {
+    let headers = request.headers();
     // Browsers take `//host` and `/\host` for another site.
     let is_ours =
         to.starts_with('/') && !to.starts_with("//") && to.bytes().all(|byte| byte.is_ascii_graphic());
@@ -43,7 +51,7 @@ async fn sign_in(server: &Inner, headers: &HeaderMap, to: &str) -> Response<Byte
         let browser = Browser::of(headers, server.cookies)?;
         let user = server.signed_in(headers).await?;
         let purpose = Purpose::Return { to: to.to_owned() };
-        let current = server.interactions.begin(Step::Login, &browser, purpose).await?;
+        let current = server.interactions.begin(Step::Login, &browser, purpose, address(request)).await?;
         Ok((browser, current, user))
     };
     match begun.await {
@@ -80,7 +88,7 @@ async fn resumed(server: &Inner, request: &Request<Bytes>) -> Result<Response<By
     let token = parameters.get(route.parameter);
     let current = server.interactions.take(Step::Login, browser.as_ref(), token).await?;
     let user = server.signed_in(headers).await?;
-    let address = request.extensions().get::<ConnectInfo>().and_then(|info| info.client());
+    let address = address(request);
     let (token, data) = (current.token.clone(), current.data.clone());
     let mut interaction = Interaction { token, data, user, address };
     let next = server.users.resume(&mut interaction, &parameters).await;

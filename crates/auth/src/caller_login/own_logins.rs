@@ -3,7 +3,7 @@
 use anyport_service::Principal;
 use anyport_transport::http::Route;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use super::{
     account::account,
@@ -37,8 +37,8 @@ impl OwnLogins {
     }
 
     /// The page.
-    pub(super) async fn show(&self, headers: &HeaderMap) -> Result<Response<Bytes>, Response<Bytes>> {
-        let (principal, browser) = self.user(headers).await?;
+    pub(super) async fn show(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Response<Bytes>> {
+        let (principal, browser) = self.user(request).await?;
         let mut page = Page::new("Your logins");
         let mut is_any = false;
         for server in self.logins.servers() {
@@ -64,7 +64,7 @@ impl OwnLogins {
     /// Ends a login: the tokens are taken back, and forgotten.
     async fn end(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Response<Bytes>> {
         let parameters = parameters(request.body())?;
-        let (principal, browser) = self.user(request.headers()).await?;
+        let (principal, browser) = self.user(request).await?;
         let name = parameters.get("server").unwrap_or_default();
         if !browser.accepts(&purpose(name), parameters.get("token").unwrap_or_default()) {
             let text = "This form is not of this browser: open the page again.";
@@ -95,9 +95,10 @@ impl OwnLogins {
     }
 
     /// The user who has signed in to the browser. Who has not does that first.
-    async fn user(&self, headers: &HeaderMap) -> Result<(Principal, Browser), Response<Bytes>> {
+    async fn user(&self, request: &Request<Bytes>) -> Result<(Principal, Browser), Response<Bytes>> {
+        let headers = request.headers();
         let Some(user) = self.server.signed_in(headers).await.map_err(|_| unavailable())? else {
-            return Err(self.server.sign_in(headers, CONNECT).await);
+            return Err(self.server.sign_in(request, CONNECT).await);
         };
         Ok((user.principal(), self.server.browser(headers).map_err(|_| unavailable())?))
     }

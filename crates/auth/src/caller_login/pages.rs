@@ -9,7 +9,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use anyport_service::{Principal, sync::Lock};
 use anyport_transport::http::Route;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::{
@@ -77,9 +77,9 @@ impl Pages {
         let parameters = parameters(request.uri().query().unwrap_or_default().as_bytes())?;
         let Some(id) = parameters.get("id") else {
             let own = OwnLogins { logins: self.logins.clone(), server: self.server.clone() };
-            return own.show(request.headers()).await;
+            return own.show(request).await;
         };
-        let opened = self.open(request.headers(), id).await?;
+        let opened = self.open(request, id).await?;
         let token = opened.browser.form_token(&purpose(id));
         let text = format!(
             "You have called {} by way of this server. Sign in there once, and your calls go on with your own account.",
@@ -100,7 +100,7 @@ impl Pages {
     async fn begin(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Response<Bytes>> {
         let parameters = parameters(request.body())?;
         let id = parameters.get("id").unwrap_or_default();
-        let opened = self.open(request.headers(), id).await?;
+        let opened = self.open(request, id).await?;
         if !opened.browser.accepts(&purpose(id), parameters.get("token").unwrap_or_default()) {
             return Err(refusal(
                 StatusCode::FORBIDDEN,
@@ -162,7 +162,8 @@ impl Pages {
     }
 
     /// The link of `id`, opened by a browser to which its own principal has signed in.
-    async fn open(&self, headers: &HeaderMap, id: &str) -> Result<Opened, Response<Bytes>> {
+    async fn open(&self, request: &Request<Bytes>, id: &str) -> Result<Opened, Response<Bytes>> {
+        let headers = request.headers();
         let link = Link::open(self.logins.sealer(), id, self.logins.now());
         let link = link.ok_or_else(|| {
             self.logins.refusals().lifetime.increment();
@@ -178,7 +179,7 @@ impl Pages {
             )
         })?;
         let Some(user) = self.server.signed_in(headers).await.map_err(|_| unavailable())? else {
-            return Err(self.server.sign_in(headers, &format!("{CONNECT}?id={id}")).await);
+            return Err(self.server.sign_in(request, &format!("{CONNECT}?id={id}")).await);
         };
         let principal = user.principal();
         if principal != link.principal() {

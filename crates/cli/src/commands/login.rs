@@ -377,6 +377,6 @@ impl Found {
             ));
         }
         let endpoint = Endpoint::new(&url).map_err(wrong_url)?;
-        Ok(Self { endpoint: target::shown(certificate.as_deref(), endpoint)?, login })
+        Ok(Self { endpoint: target::with_certificate(certificate.as_deref(), endpoint)?, login })
     }
 }

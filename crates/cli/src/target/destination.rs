@@ -3,13 +3,13 @@
 use anyhow::{Error, Result};
 use anyport_transport::client::{
     self, child,
-    http::{Endpoint, Fault, without_secrets},
+    http::{Endpoint, Fault},
     websocket,
 };
 
 #[cfg(unix)]
 use super::server::GatewayServer;
-use super::{Options, SecretValue, Server, server::ClientCertificate};
+use super::{Options, SecretValue, Server, client_certificate::with_certificate};
 #[cfg(unix)]
 use crate::gateway::socket::{self, Request};
 use crate::{logging, render::safe, user_error::UserError};
@@ -62,7 +62,7 @@ impl Server {
             }
             Self::Http { url, headers, certificate, .. } => {
                 let endpoint = endpoint(url, headers)?;
-                shown(certificate.as_deref(), endpoint).map(client::Target::Http)
+                with_certificate(certificate.as_deref(), endpoint).map(client::Target::Http)
             }
             Self::WebSocket { url, headers } => websocket(url, headers).map(client::Target::WebSocket),
             #[cfg(unix)]
@@ -95,19 +95,6 @@ fn endpoint(url: &str, headers: &[(String, SecretValue)]) -> Result<Endpoint> {
         .iter()
         .try_fold(endpoint, |endpoint, (name, value)| endpoint.header(name, &value.0))
         .map_err(wrong)
-}
-
-/// `endpoint`, which is shown `certificate`.
-///
-/// # Errors
-/// When it cannot be read, or its key is that of another one.
-pub(crate) fn shown(certificate: Option<&ClientCertificate>, endpoint: Endpoint) -> Result<Endpoint> {
-    let Some(ClientCertificate { chain, key }) = certificate else { return Ok(endpoint) };
-    let at = safe::text(&without_secrets(endpoint.url()));
-    endpoint.client_certificate(chain.as_bytes(), key.0.as_bytes()).map_err(|error| {
-        let help = "correct the files of `tls_client_cert` and `tls_client_key`";
-        UserError::usage(format!("the certificate for {at}: {error}"), help)
-    })
 }
 
 fn websocket(url: &str, headers: &[(String, SecretValue)]) -> Result<websocket::Endpoint> {

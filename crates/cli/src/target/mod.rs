@@ -4,9 +4,10 @@
 //! - [`running`]: the gateways that run, and their servers; [`upstream`]: from an upstream of a gateway's file to a server.
 //! - [`configured`]: from the entry of a configuration file to a server; the files themselves are read by `anyport-config`.
 //! - [`login`]: what a file says of the login to a server; [`login_command`]: the command that signs in there.
-//! - [`destination`]: where a transport finds them.
+//! - [`destination`]: where a transport finds them; [`client_certificate`]: what they are shown.
 //! - [`redact`]: values that are never shown.
 
+mod client_certificate;
 mod configured;
 mod destination;
 mod login;
@@ -29,8 +30,8 @@ pub(crate) use anyport_config::Surroundings;
 
 use self::lookup::{HOW, Way, named};
 pub(crate) use self::{
+    client_certificate::with_certificate,
     configured::{env_file_fault, resolved, warn_of_unused_keys},
-    destination::shown,
     login::{LoginSettings, check_users, exchange, exchange_issuer, of_callers},
     login_command::{login_command, login_command_of},
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},

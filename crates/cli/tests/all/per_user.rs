@@ -164,6 +164,10 @@ fn served(asked: &Asked, base: &str, known: &Known) -> Option<String> {
                 &json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": tools}),
             )
         }
+        "tools/call" if asked.body["params"]["name"] == "write" => {
+            let challenge = "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"write\"";
+            scripted::response("403 Forbidden", &[challenge], "")
+        }
         "tools/call" => {
             let content = json!([{"type": "text", "text": token}]);
             scripted::result(asked, &json!({"resultType": "complete", "content": content}))
@@ -393,6 +397,49 @@ fn who_is_refused_is_asked_again() {
     assert!(ended.status == 200 && ended.body.contains("taken back"), "{ended:?}");
     assert!(far.known.lock().unwrap().revoked.iter().any(|token| token.ends_with("-ada-2")));
     asked(&gateway.call("far_who", &token, None));
+}
+
+#[test]
+fn a_call_that_lacks_a_scope_is_refused_and_the_login_stays_good() {
+    let far = Far::start();
+    let gateway = Gateway::start(&far, "");
+    let mut ada = Browser::new(&gateway.server, "ada");
+    let token = browser::token(&gateway.server, &mut ada);
+    gateway.tools(&token, |_| true);
+    let (_, url) = asked(&gateway.call("far_sign_in", &token, None));
+    gateway.connect(&far, &url, &mut ada, "ada");
+    gateway.tools(&token, |names| names.len() == 2);
+    for _ in 0..2 {
+        let refused = gateway.call("far_write", &token, None);
+        assert!(refused["error"].is_object(), "{refused}");
+        assert_eq!(text(&gateway.call("far_who", &token, None)), "far-ada-1");
+    }
+}
+
+#[test]
+fn who_does_not_finish_a_login_takes_no_place_of_others() {
+    let far = Far::start();
+    let gateway = Gateway::start(&far, "max_concurrent_calls = 1\n[limits]\nconnect_wait = 4");
+    let [mut ada, mut bob] = ["ada", "bob"].map(|user| Browser::new(&gateway.server, user));
+    let [of_ada, of_bob] = [&mut ada, &mut bob].map(|browser| browser::token(&gateway.server, browser));
+    for token in [&of_ada, &of_bob] {
+        gateway.tools(token, |_| true);
+    }
+    let (_, url) = asked(&gateway.call("far_sign_in", &of_bob, None));
+    gateway.connect(&far, &url, &mut bob, "bob");
+    gateway.tools(&of_bob, |names| names.len() == 2);
+    let (key, _) = asked(&gateway.call("far_sign_in", &of_ada, None));
+    std::thread::scope(|scope| {
+        let (client, of_ada) = (&gateway.client, &of_ada);
+        let accepted = json!({key: {"action": "accept"}});
+        for _ in 0..3 {
+            let accepted = accepted.clone();
+            scope.spawn(move || client.call("far_sign_in", of_ada, Some(accepted)));
+        }
+        let waiting = || status(gateway.home.path())["servers"][0]["callers"].clone();
+        until(waiting, |callers| callers["waiting"] == 3);
+        assert_eq!(text(&gateway.call("far_who", &of_bob, None)), "far-bob-1");
+    });
 }
 
 /// Clients that cannot be sent to a URL get it in words; those of 2025-11-25 that can are asked while the call is open.

@@ -91,11 +91,11 @@ async fn a_cursor_of_another_caller_leads_nowhere_secret() {
     let ends = Server::builder("s", "1").page_size(1).tool(tool("a").visible_to(is_admin)).tool(tool("b"));
     let ends = ends.build().unwrap();
     let hidden = tools(&ends, "admin").await.1[0]["nextCursor"].clone();
-    let page = result(&ends, Method::ToolsList, json!({ "cursor": hidden }), caller("guest")).await;
-    assert!(page["tools"].as_array().unwrap().iter().all(|tool| tool["name"] == "b"), "{page}");
+    let refused = error(&ends, Method::ToolsList, json!({ "cursor": hidden }), caller("guest")).await;
+    assert_eq!(refused.code, -32602);
     let cursor = pages[1]["nextCursor"].clone();
-    let page = result(&server, Method::ToolsList, json!({ "cursor": cursor }), caller("guest")).await;
-    assert_eq!(page["tools"].as_array().unwrap().len(), 1, "what follows `read`: {page}");
+    let refused = error(&server, Method::ToolsList, json!({ "cursor": cursor }), caller("guest")).await;
+    assert!(refused.code == -32602 && !refused.message.contains("read"), "{refused:?}");
 }
 
 #[tokio::test]

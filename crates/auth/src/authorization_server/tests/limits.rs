@@ -113,6 +113,25 @@ async fn authorizations_that_begin_are_bounded() {
     assert_eq!(rig.refusals("max_interactions"), 1);
 }
 
+/// Limit: max_interactions_per_address.
+#[tokio::test]
+async fn browsers_of_one_address_leave_places_to_others() {
+    let mut rig = Rig::with(settings().limits(limits().max_interactions_per_address(2))).await;
+    rig.trust("203.0.113.7");
+    let client = rig.client(&[WEB_CLIENT]).await;
+    let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "");
+    let begin = async |address: &str| {
+        let mut browser = Browser::default();
+        browser.headers.insert("x-forwarded-for", address.parse().unwrap());
+        browser.get(&rig, &url).await.status().as_u16()
+    };
+    for status in [200, 200, 503, 503] {
+        assert_eq!(begin("198.51.100.1").await, status);
+    }
+    assert_eq!(begin("198.51.100.2").await, 200);
+    assert_eq!((rig.refusals("max_interactions_per_address"), rig.refusals("max_interactions")), (2, 0));
+}
+
 /// Limit: login_attempts.
 #[tokio::test]
 async fn passwords_are_tried_five_times_a_minute() {

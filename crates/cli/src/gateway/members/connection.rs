@@ -6,6 +6,7 @@ use anyhow::Result;
 use anyport::layer::Layer as _;
 use anyport_config::gateway::{Isolation, UpstreamConfig};
 use anyport_gateway::{CallerBridge, CallerBridges, CallerDistinction, CallerKey, CallerLimits, CallerPart};
+use anyport_layers::BulkheadLayer;
 use anyport_protocol::Revision;
 use anyport_service::Service;
 use anyport_transport::client;
@@ -84,7 +85,7 @@ impl UpstreamSettings {
         self,
         (name, config): (&str, &UpstreamConfig),
         (server, access): (&target::Server, Option<&CallerAccess>),
-        without: &Arc<dyn Service>,
+        (without, bulkhead): (&Arc<dyn Service>, &BulkheadLayer),
         factory: &Arc<UpstreamFactory>,
     ) -> Option<CallerBridges> {
         let identity = access.map_or(CallerPart::Nothing, CallerAccess::identity);
@@ -100,6 +101,7 @@ impl UpstreamSettings {
         let metrics = factory.metrics.clone();
         let (own, server, factory) = (name.to_owned(), server.clone(), factory.clone());
         let (forwarded, access, shared) = (config.forward_headers.clone(), access.cloned(), without.clone());
+        let bulkhead = bulkhead.clone();
         let make = move |key: &CallerKey| {
             let mut server = server.clone();
             if let target::Server::Http { headers: sent, .. }
@@ -120,8 +122,8 @@ impl UpstreamSettings {
                 options.target = client::Target::Http(access.endpoint());
             }
             let bridge = factory.bridge(options);
-            let mut service: Arc<dyn Service> =
-                Arc::new(factory.timeout(&bridge, self.deadlines).layer(bridge.clone()));
+            let timed = factory.timeout(&bridge, self.deadlines).layer(bridge.clone());
+            let mut service: Arc<dyn Service> = Arc::new(bulkhead.layer(timed));
             if let Some(access) = access {
                 let upstream = bridge.upstream().clone();
                 service = access.before(&own, Reached { upstream, service, without: shared.clone() });

@@ -142,12 +142,14 @@ impl UpstreamMember {
         // A call that hangs is ended. The time in the queue does not count.
         let timed: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge.clone()));
         let timed = LoginHelp::around(login_help, timed);
-        let of_callers = settings.of_callers((name, config), (&server, access.as_ref()), &timed, factory);
-        // A server that hangs takes its own places only.
+        // A server that hangs takes its own places only. A caller that is to sign in first waits without one.
         let bulkhead = factory.bulkhead(name, BulkheadOptions::of(config));
+        let limited: Arc<dyn Service> = Arc::new(bulkhead.layer(timed));
+        let of_callers =
+            settings.of_callers((name, config), (&server, access.as_ref()), (&limited, &bulkhead), factory);
         let service: Arc<dyn Service> = match &of_callers {
-            Some(bridges) => Arc::new(bulkhead.layer(bridges.clone())),
-            None => Arc::new(bulkhead.layer(timed)),
+            Some(bridges) => Arc::new(bridges.clone()),
+            None => limited,
         };
         let result_limit = result_limit(&file.config.gateway, Some(config));
         Ok(Self {
