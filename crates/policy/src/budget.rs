@@ -19,8 +19,9 @@ limits! {
         #[default(10_000)]
         #[limit(Count "policy_steps", beyond = "the condition is undecided: rules that refuse apply")]
         pub policy_steps: usize,
-        /// The milliseconds that an evaluation may take. They are measured at each step.
-        #[default(10)]
+        /// The milliseconds that an evaluation may take. They are measured at each step, by the clock: a thread that has to wait for a
+        /// processor must not make a condition undecided, so there are many.
+        #[default(250)]
         #[limit(Count "policy_milliseconds", beyond = "the condition is undecided: rules that refuse apply")]
         pub policy_milliseconds: u32,
         /// The number of bytes of arguments that a condition may look at.
@@ -28,7 +29,7 @@ limits! {
         #[limit(Bytes "policy_argument_bytes", beyond = "the condition is undecided: rules that refuse apply")]
         pub policy_argument_bytes: usize,
         /// The milliseconds that filtering one list for one kind of caller may take.
-        #[default(500)]
+        #[default(1_000)]
         #[limit(Count "policy_list_milliseconds", beyond = "what was not reached is left out of the list, with a warning in the log")]
         pub policy_list_milliseconds: u32,
     }
