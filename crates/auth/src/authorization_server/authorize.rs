@@ -55,8 +55,8 @@ pub(super) async fn authorize(server: &Inner, request: &Request<Bytes>) -> Respo
     }
 }
 
-/// A page on what is wrong with a request whose redirect URI has nobody's trust: anybody can register one, and a link to this host would
-/// lead anywhere without a word. The user decides whether to go on.
+/// A page on what is wrong with a request whose redirect URI is not trusted: any client can register one, and a link to this host would
+/// redirect to any other host (an open redirect). The user decides whether to go on.
 ///
 /// 2026-07-28, security-considerations §Open Redirection: "Authorization servers **SHOULD** only automatically redirect the user agent
 /// if it trusts the redirection URI. If the URI is not trusted, the authorization server MAY inform the user and rely on the user to

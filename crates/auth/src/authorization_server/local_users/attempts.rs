@@ -47,11 +47,11 @@ impl Attempts {
         }
     }
 
-    /// Counts an attempt to sign in as `name` from `address`, and returns whether it may be made; whether or not there is such a user,
-    /// so that nobody learns that.
+    /// Counts an attempt to sign in as `name` from `address`, and returns whether it may be made. Attempts count whether or not there is
+    /// such a user, so that the answer does not show whether there is one.
     ///
-    /// An address that tries too often does not count for the user any more: somebody else who guesses at one place locks nobody out
-    /// at another.
+    /// Once an address is refused, its attempts no longer count against the user: guesses from one address do not lock out the user at
+    /// another one.
     ///
     /// # Errors
     /// If the store fails.

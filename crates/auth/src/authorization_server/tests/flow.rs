@@ -341,7 +341,7 @@ async fn a_user_grants_only_the_scopes_that_are_its_own() {
     let url = authorize_url(&client, WEB_CLIENT, &Verifier::random().unwrap(), "&scope=b");
     let refused = Browser::default().sign_in(&rig, &url).await;
     assert_eq!(refused.parameter("error").as_deref(), Some("access_denied"));
-    // What every request needs is nobody's to withhold: without it, no token of the user would do.
+    // Every request needs this scope, so each user may grant it: without it, no token of the user would be accepted.
     let rig = rig.again_with(settings().required_scopes(["mcp".to_owned()]));
     let (code, verifier) = rig.code(&client, WEB_CLIENT, "&scope=mcp+a+b").await;
     let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
@@ -414,7 +414,7 @@ async fn a_user_who_is_somebody_else_signs_out_and_the_authorization_begins_agai
         rest.split_once('"').unwrap().0.replace("&amp;", "&")
     };
     let (token, return_to) = (field("token"), field("return_to"));
-    // Another site cannot sign the user out, and nobody without the token of this browser.
+    // A request of another site, or without the form token of this browser, does not sign the user out.
     let session = browser.cookies["__Host-anyport-session"].clone();
     for (site, token) in [("cross-site", &*token), ("same-origin", "guessed"), ("same-origin", "")] {
         let mut other = browser.clone();
@@ -432,7 +432,7 @@ async fn a_user_who_is_somebody_else_signs_out_and_the_authorization_begins_agai
     let code = answer.parameter("code").unwrap();
     let tokens = rig.redeem(&client, WEB_CLIENT, &code, &verifier).await.tokens();
     assert!(rig.call(&tokens.access).await.unwrap().starts_with("bob-"));
-    // The session of before has ended, whoever has its cookie.
+    // The earlier session has ended: a copy of its cookie does not work either.
     let mut copy = Browser::default();
     copy.cookies.insert("__Host-anyport-session".into(), session);
     assert!(copy.get(&rig, "/oauth/sign-out").await.text().contains("Nobody is signed in"));
