@@ -19,7 +19,7 @@ use crate::{
     inputs,
     listen::Limit,
     target::{UpstreamFault, env_file_fault},
-    user_error::UserError,
+    user_error::{self, UserError},
 };
 
 /// A file that was read.
@@ -181,13 +181,9 @@ impl GatewayFile {
             let at = fault.at.map(|at| rule.when.get(..at).map_or(at, |before| before.chars().count()) + 1);
             let at = at.map_or_else(String::new, |at| format!(" at its character {at}"));
             let problem = format!("the condition of {name} is wrong{at}: {fault}");
-            let place = || gateway::place(&self.path, &["policy", &number.to_string(), "when"]);
-            let place = self.path.is_file().then(place).flatten();
-            let place = place.map_or_else(String::new, |place| place.to_string());
-            UserError::usage(
-                place + &problem,
-                "correct the condition: the page on policies has what it can look at",
-            )
+            let help = "correct the condition: the page on policies has what it can look at";
+            let keys = ["policy", &number.to_string(), "when"];
+            self.located(user_error::at(&keys, UserError::usage(problem, help)))
         })?;
         let effect = match rule.effect {
             RuleEffect::Allow => Effect::Allow,
