@@ -258,6 +258,17 @@ impl Client {
         names(&listed).into_iter().map(str::to_owned).collect()
     }
 
+    /// The token and the browser of `user`, who has signed in at the far server and sees its tools.
+    fn signed_in(&self, far: &Far, user: &str) -> (String, Browser) {
+        let mut browser = Browser::new(&self.server, user);
+        let token = browser::token(&self.server, &mut browser);
+        self.tools(&token, |_| true);
+        let (_, url) = asked(&self.call("far_sign_in", &token, None));
+        self.connect(far, &url, &mut browser, user);
+        self.tools(&token, |names| names.len() == 2);
+        (token, browser)
+    }
+
     /// Sends `browser` the whole way from the page at `url`, and has `user` sign in at the far server.
     fn connect(&self, far: &Far, url: &str, browser: &mut Browser, user: &str) -> Answer {
         let page = browser.get(url.strip_prefix(PUBLIC).unwrap_or_else(|| panic!("{url}")));
@@ -361,12 +372,7 @@ fn each_caller_signs_in_itself_and_then_its_call_goes_on() {
 fn who_is_refused_is_asked_again() {
     let far = Far::start();
     let gateway = Gateway::start(&far, "pin = \"strict\"");
-    let mut ada = Browser::new(&gateway.server, "ada");
-    let token = browser::token(&gateway.server, &mut ada);
-    gateway.tools(&token, |_| true);
-    let (_, url) = asked(&gateway.call("far_sign_in", &token, None));
-    gateway.connect(&far, &url, &mut ada, "ada");
-    gateway.tools(&token, |names| names.len() == 2);
+    let (token, mut ada) = gateway.signed_in(&far, "ada");
     assert_eq!(text(&gateway.call("far_who", &token, None)), "far-ada-1");
     far.revoke();
     let (key, url) = asked(&gateway.call("far_who", &token, None));
@@ -403,12 +409,7 @@ fn who_is_refused_is_asked_again() {
 fn a_call_that_lacks_a_scope_is_refused_and_the_login_stays_good() {
     let far = Far::start();
     let gateway = Gateway::start(&far, "");
-    let mut ada = Browser::new(&gateway.server, "ada");
-    let token = browser::token(&gateway.server, &mut ada);
-    gateway.tools(&token, |_| true);
-    let (_, url) = asked(&gateway.call("far_sign_in", &token, None));
-    gateway.connect(&far, &url, &mut ada, "ada");
-    gateway.tools(&token, |names| names.len() == 2);
+    let (token, _) = gateway.signed_in(&far, "ada");
     for _ in 0..2 {
         let refused = gateway.call("far_write", &token, None);
         assert!(refused["error"].is_object(), "{refused}");
