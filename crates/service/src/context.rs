@@ -8,7 +8,7 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::{Authorization, ClientHeaders, Peer, Presence, Principal, SessionId, WeakPeer};
+use crate::{Authorization, CallTrail, ClientHeaders, Peer, Presence, Principal, SessionId, WeakPeer};
 
 /// The context of one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ struct Call {
     deadline: Option<Instant>,
     presence: Option<Presence>,
     observed: Option<NonZeroU64>,
+    trail: Option<Arc<dyn CallTrail>>,
 }
 
 impl Call {
@@ -83,6 +84,7 @@ impl Context {
             deadline: None,
             presence: None,
             observed: None,
+            trail: None,
         }))
     }
 
@@ -216,6 +218,18 @@ impl Context {
     /// The number under which an observer follows the call; `None` if none does.
     pub fn observed_call(&self) -> Option<NonZeroU64> {
         self.0.observed
+    }
+
+    /// Sets what follows the call for those who record it.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Arc<dyn CallTrail>) -> Self {
+        Arc::make_mut(&mut self.0).trail = Some(trail);
+        self
+    }
+
+    /// What follows the call for those who record it; `None` if nothing does.
+    pub fn trail(&self) -> Option<&Arc<dyn CallTrail>> {
+        self.0.trail.as_ref()
     }
 
     /// The caller's principal.

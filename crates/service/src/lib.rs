@@ -11,6 +11,7 @@
 //! - [`Service`], [`Request`]: the trait and what it takes.
 //! - [`Context`], [`Principal`], [`Authorization`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
 //!   keys that the client brings for servers behind this one.
+//! - [`CallTrail`]: follows a call for what records it.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
 //! - [`peer`]: the other end of a session or connection, outside any call.
@@ -30,6 +31,7 @@ mod principal;
 mod reply;
 mod service;
 pub mod sync;
+mod trail;
 
 pub use authorization::{Authorization, ScopedPrincipal, is_scope};
 pub use backoff::Backoff;
@@ -42,3 +44,4 @@ pub use presence::{Presence, PresenceGuard};
 pub use principal::Principal;
 pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Relay, Reply, Responder, ServerRequest};
 pub use service::{Request, Service};
+pub use trail::{Admission, CallTrail};
