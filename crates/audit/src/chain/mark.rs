@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ChainKey, Tag};
@@ -38,6 +40,14 @@ impl MarkKind {
             Self::Head => b"head",
             Self::Dropped => b"dropped",
         }
+    }
+}
+
+/// In one line, as a log has it: the chain, the block, the record, the tag.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { chain, block, record, tag } = self;
+        write!(f, "{chain}:{block}:{record}:{tag}")
     }
 }
 

@@ -221,8 +221,7 @@ impl Writer {
         self.mark().await;
         if self.told.elapsed() >= TELL {
             self.told = Instant::now();
-            let Head { chain, record, tag, .. } = &self.head;
-            tracing::info!(chain, record, %tag, "the head of the audit log");
+            tracing::info!(head = %self.head, "the audit log");
         }
         let is_due = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
         if let Some(keep) = self.shared.options.keep.filter(|_| is_due) {

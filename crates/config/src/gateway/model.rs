@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{auth::AuthConfig, policy::RuleConfig};
+use super::{audit::AuditConfig, auth::AuthConfig, policy::RuleConfig};
 
 /// A gateway: the servers behind it, and what it serves to whom.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -29,6 +29,8 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     /// Rules over calls, in any order: a refusal comes before everything else.
     pub policy: Vec<RuleConfig>,
+    /// The log of every call.
+    pub audit: AuditConfig,
     /// Limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: IndexMap<String, u32>,
     /// Whether the servers are those of a client's file.

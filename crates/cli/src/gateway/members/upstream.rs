@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyport::layer::Layer as _;
 use anyport_adapters::LegacyClientLayer;
+use anyport_audit::UpstreamLayer;
 use anyport_auth::{ExchangeOptions, SignIn, TokenExchange};
 use anyport_config::gateway::{AuthConfig, GatewaySettings, UpstreamAuth, UpstreamConfig};
 use anyport_gateway::{
@@ -159,7 +160,11 @@ impl UpstreamMember {
             result_limit,
             server: Ok(server),
             sign_in,
-            service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
+            service: Arc::new(UpstreamLayer::new(name).layer(ObservedService::new(
+                service,
+                name,
+                factory.traffic.clone(),
+            ))),
             of_callers,
             #[cfg(unix)]
             direct: Arc::default(),
