@@ -387,8 +387,7 @@ fn of_error(error: &Error, refused_by: Option<String>) -> Outcome {
 /// The limit that refuses a call with `failure`, if it is one.
 fn refusing(failure: &Failure) -> Option<&str> {
     match failure.root() {
-        Failure::Overloaded { limit, .. } => Some(limit),
-        Failure::RateLimited { .. } => Some("calls_per_second"),
+        Failure::Overloaded { limit, .. } | Failure::RateLimited { limit, .. } => Some(limit),
         Failure::AuditUnavailable { is_done: false } => Some("audit"),
         _ => None,
     }

@@ -366,7 +366,7 @@ pub(crate) fn layered<S: Service>(
     ServiceBuilder::new()
         // Outside whatever refuses calls, so that refusals are recorded.
         .layer(optional(audit.cloned().map(RecordLayer::new)))
-        .layer(stack::edge(&limits.edge.quota(limits.quota), metrics))
+        .layer(stack::edge_with(&limits.edge, Some(limits.rates.layer(limits.quota, metrics)), metrics))
         // A fault of ours fails one call, not the process.
         .layer(CatchPanicLayer)
         .service(service)

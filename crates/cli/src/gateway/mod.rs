@@ -91,7 +91,8 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
 }
 
 async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
-    let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
+    let limits =
+        Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
     let mut factory = UpstreamFactory::new(&arguments.listen, limits)?;
     factory.start_audit(file.audit(arguments.listen.audit)).await?;
     let factory = Arc::new(factory);
@@ -189,6 +190,7 @@ fn federation(
     let builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
         .revisions(factory.supported().clone())
         .limits(factory.limits.federation)
+        .rate_limiter(factory.limits.rates.limiter())
         .metrics(&factory.metrics)
         .sealer(factory.sealer());
     members

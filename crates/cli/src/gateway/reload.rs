@@ -77,7 +77,8 @@ impl Running {
         }
         let file = Arc::new(old_file.read_again()?);
         arguments.listen.check_required_scopes(&file.config)?;
-        let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
+        let limits =
+            Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
         let (before, factory) = (self.factories.now(), self.factories.under(&limits));
         let policy = file.policy(factory.limits.policy)?;
         let (old, reached) = (self.members(), ReachedServers::all(&file).await);
@@ -93,7 +94,14 @@ impl Running {
         if file.config.policy != old_file.config.policy {
             changes.push("[[policy]] has changed".to_owned());
         }
+        if file.config.audit != old_file.config.audit {
+            changes.push("[audit] has changed".to_owned());
+        }
         let applied = before.limits.differing(&factory.limits);
+        let are_rates_new = file.config.limits.rates() != old_file.config.limits.rates();
+        if are_rates_new {
+            changes.push("how often calls may be made has changed".to_owned());
+        }
         if !applied.is_empty() {
             changes.push(format!("[limits] has changed: {}", applied.join(", ")));
         }
@@ -109,12 +117,15 @@ impl Running {
         if is_policy_new {
             self.set_policy(policy, &factory.limits);
         }
-        if !applied.is_empty() {
+        if are_rates_new || !applied.is_empty() {
             served.set_limits(&factory.limits);
         }
         served.follow(&config, &arguments.name, &factory.limits);
         let mut unapplied = factory.limits.differing(&limits);
         unapplied.extend(auth_differs(&config, arguments));
+        if config.audit != self.audit_of_start {
+            unapplied.push("audit");
+        }
         self.factories.set(factory);
         logging::notice(format!("the file was read again: {}", changes.join("; ")));
         if !unapplied.is_empty() && unapplied != self.unapplied() {
