@@ -151,16 +151,14 @@ impl Trail {
         }
     }
 
-    /// The record of the end, and the arguments of a call whose beginning has none.
+    /// The record of the end, and the arguments: it is understood without that of the beginning.
     fn end(&self, outcome: Outcome, bytes: u64) -> (Event, Option<Raw>) {
         let mut call = self.call();
         call.duration_us = Some(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
         call.bytes_out = Some(bytes);
         call.outcome = Some(outcome);
-        match self.has_begun.get() {
-            Some(()) => (Event::End(call), None),
-            None => (Event::Call(call), self.arguments.clone()),
-        }
+        let event = if self.has_begun.get().is_some() { Event::End(call) } else { Event::Call(call) };
+        (event, self.arguments.clone())
     }
 }
 

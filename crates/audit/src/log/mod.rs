@@ -2,78 +2,34 @@
 //!
 //! - `queue`: records that wait. `writer`: the one task that writes them, in blocks. `refusals`: refusals of one caller that are too many.
 //! - `opening`: the heads that a new chain names. `file`: the same records in a file.
+//! - `options`: how a log is written. `shared`: what the log and its writer have in common.
 
 mod file;
 mod opening;
+mod options;
 mod queue;
 mod refusals;
+mod shared;
 mod writer;
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use anyport_metrics::{Counter, Metrics};
-use anyport_protocol::{Raw, settings};
+use anyport_protocol::Raw;
 use anyport_seal::Key;
 use anyport_service::sync::Lock;
 use anyport_store::Store;
-use jiff::Timestamp;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
 
-use self::{queue::Queue, refusals::RefusalCounts, writer::Writer};
-use crate::{
-    AuditLimits, Event, Record, Redaction,
-    places::Places,
-    record::{Caller, Refusals},
+pub use self::{
+    options::{Mode, Options},
+    queue::Unavailable,
 };
-
-/// When records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Behind the answer.
-    On,
-    /// Before a call goes to its server, and before its answer goes out.
-    Required,
-}
-
-settings! {
-    /// How a log is written.
-    #[derive(Clone, Debug)]
-    pub struct Options {
-        /// The version of the program.
-        #[default("none" = String::new())]
-        #[set(into)]
-        pub version: String,
-        /// What is not recorded.
-        #[default("arguments without what may be secret" = Redaction::default())]
-        pub redaction: Redaction,
-        /// The time after which blocks are dropped.
-        #[default("never" = None)]
-        #[set(into)]
-        pub keep: Option<Duration>,
-        /// A file that the records are also appended to, one in a line.
-        #[default("none" = None)]
-        #[set(into)]
-        pub file: Option<PathBuf>,
-        /// Its limits.
-        #[default("those of [`AuditLimits`]" = AuditLimits::default())]
-        pub limits: AuditLimits,
-        /// Where it counts.
-        #[default("for itself" = Metrics::new())]
-        pub metrics: Metrics,
-    }
-}
+use self::{shared::Shared, writer::Writer};
+use crate::{Event, places::Places};
 
 /// The audit log of this process: one chain. Clones are the same log.
 ///
@@ -81,36 +37,11 @@ settings! {
 #[derive(Clone)]
 pub struct AuditLog(Arc<Handle>);
 
-/// A record cannot be made durable now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the audit log cannot be written")]
-pub struct Unavailable;
-
 struct Handle {
+    mode: Mode,
     shared: Arc<Shared>,
     writer: Lock<Option<JoinHandle<()>>>,
     opened: watch::Receiver<Option<Result<(), String>>>,
-}
-
-/// What the log and its writer share.
-struct Shared {
-    mode: Mode,
-    options: Options,
-    queue: Queue,
-    refusals: RefusalCounts,
-    calls: AtomicU64,
-    counters: Counters,
-}
-
-struct Counters {
-    records: Counter,
-    blocks: Counter,
-    failed: Counter,
-    file_failed: Counter,
-    lost: Counter,
-    waited: Counter,
-    omitted: Counter,
-    summarized: Counter,
 }
 
 /// The largest arguments in bytes, whatever the configuration says: a block must fit into a value of the store.
@@ -121,18 +52,11 @@ impl AuditLog {
     /// [`AUDIT`](crate::AUDIT). Must be called inside a tokio runtime.
     pub fn start(store: Arc<dyn Store>, key: &Key, mode: Mode, mut options: Options) -> Self {
         options.limits.arguments = options.limits.arguments.min(MOST_ARGUMENTS);
-        let shared = Arc::new(Shared {
-            mode,
-            queue: Queue::new(options.limits.queue),
-            refusals: RefusalCounts::new(options.limits.refusals_per_second),
-            calls: AtomicU64::new(0),
-            counters: Counters::of(&options.metrics),
-            options,
-        });
+        let shared = Arc::new(Shared::new(options));
         let (open, opened) = watch::channel(None);
         let writer = Writer::new(shared.clone(), Places::new(store, key));
         let writer = Lock::new(Some(tokio::spawn(writer.run(open))));
-        Self(Arc::new(Handle { shared, writer, opened }))
+        Self(Arc::new(Handle { mode, shared, writer, opened }))
     }
 
     /// Completes when the first record is in the store, or could not be written.
@@ -150,7 +74,7 @@ impl AuditLog {
 
     /// When its records are written.
     pub fn mode(&self) -> Mode {
-        self.0.shared.mode
+        self.0.mode
     }
 
     /// Writes what waits, and ends the chain. Records that come later are not written.
@@ -165,7 +89,7 @@ impl AuditLog {
 
     /// The number of the next call.
     pub(crate) fn next_call(&self) -> u64 {
-        self.0.shared.calls.fetch_add(1, Ordering::Relaxed) + 1
+        self.0.shared.next_call()
     }
 
     /// Whether records have arguments.
@@ -219,47 +143,6 @@ impl AuditLog {
 /// The longest time for what waits when the log is closed.
 const CLOSE: Duration = Duration::from_secs(10);
 
-impl Shared {
-    fn enqueue(&self, event: Event, arguments: Option<Raw>, done: Option<oneshot::Sender<queue::Written>>) {
-        let record = Record { at: Timestamp::now(), event };
-        if !self.queue.push(queue::Item { record, arguments, done }) {
-            self.counters.lost.increment();
-        }
-    }
-
-    /// Has the refusals recorded that have no records of their own.
-    fn summarize(&self) {
-        self.summaries().for_each(|event| self.enqueue(event, None, None));
-    }
-
-    /// One event for those refusals of each caller.
-    fn summaries(&self) -> impl Iterator<Item = Event> {
-        let counted = self.refusals.take().into_iter();
-        counted.map(|(caller, count, refused_by)| Event::Refusals(Refusals { caller, count, refused_by }))
-    }
-}
-
-impl Counters {
-    fn of(metrics: &Metrics) -> Self {
-        Self {
-            records: metrics.counter("anyport_audit_records", "Records of the audit log that were written"),
-            blocks: metrics.counter("anyport_audit_blocks", "Blocks of the audit log that were written"),
-            failed: metrics.counter(
-                "anyport_audit_failed_writes",
-                "Writes of the audit log that failed and are repeated",
-            ),
-            file_failed: metrics.counter(
-                "anyport_audit_file_failures",
-                "Blocks of the audit log that could not be appended to its file",
-            ),
-            lost: metrics.refusals("audit_queue"),
-            waited: metrics.refusals("audit_wait"),
-            omitted: metrics.refusals("audit_arguments"),
-            summarized: metrics.refusals("refusals_per_second"),
-        }
-    }
-}
-
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.queue.close();
@@ -270,12 +153,4 @@ impl fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuditLog").field("mode", &self.mode()).finish_non_exhaustive()
     }
-}
-
-/// Whose refusals are counted together.
-fn counted_as(caller: &Caller) -> Caller {
-    // Those without a credential are told apart by their addresses, and by nothing that they say themselves.
-    let is_known = caller.principal != "anonymous" && !caller.principal.is_empty();
-    let address = caller.address.filter(|_| !is_known);
-    Caller { address, client: None, client_version: None, ..caller.clone() }
 }

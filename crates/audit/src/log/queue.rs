@@ -4,8 +4,12 @@ use anyport_protocol::Raw;
 use anyport_service::sync::Lock;
 use tokio::sync::{Notify, oneshot};
 
-use super::Unavailable;
 use crate::Record;
+
+/// A record cannot be made durable now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audit log cannot be written")]
+pub struct Unavailable;
 
 /// Whether a record is durable.
 pub(super) type Written = Result<(), Unavailable>;

@@ -3,7 +3,6 @@ use std::{collections::HashMap, time::Duration};
 use anyport_service::sync::Lock;
 use tokio::time::Instant;
 
-use super::counted_as;
 use crate::record::Caller;
 
 /// Counts the refusals of each caller, so that a flood of them does not fill the log.
@@ -63,6 +62,14 @@ impl RefusalCounts {
         callers.retain(|_, counted| now.duration_since(counted.since) < SECOND);
         more
     }
+}
+
+/// Whose refusals are counted together.
+fn counted_as(caller: &Caller) -> Caller {
+    // Those without a credential are told apart by their addresses, and by nothing that they say themselves.
+    let is_known = caller.principal != "anonymous" && !caller.principal.is_empty();
+    let address = caller.address.filter(|_| !is_known);
+    Caller { address, client: None, client_version: None, ..caller.clone() }
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use tokio::{
 };
 
 use super::{
-    Shared, file, opening,
-    queue::{Item, Taken},
+    file, opening,
+    queue::{Item, Taken, Unavailable, Written},
+    shared::Shared,
 };
 use crate::{
-    Event, Opening, Record, Unavailable,
+    Event, Opening, Record,
     chain::{Head, MarkKind, Writing},
     places::Places,
     retention,
@@ -259,7 +260,7 @@ fn item(event: Event) -> Item {
 }
 
 /// Tells those who wait.
-fn tell(items: &mut [Item], written: super::queue::Written) {
+fn tell(items: &mut [Item], written: Written) {
     for done in items.iter_mut().filter_map(|item| item.done.take()) {
         // Whoever waited may be gone.
         let _ = done.send(written);

@@ -292,3 +292,66 @@ fn calls_that_a_policy_refuses_are_recorded_with_the_rule() {
         "{found:?}"
     );
 }
+
+/// Invariant: The configuration on the page about the audit log is one that works.
+#[test]
+fn the_configuration_of_the_page_records_calls() {
+    let page = include_str!("../../../../docs/audit.md");
+    let (_, block) = page.split_once("```toml\n").unwrap();
+    let (text, _) = block.split_once("```").unwrap();
+    let home = folder(&[("anyport.toml", text), ("handbook/a.md", "# A\n\nSome words.\n")]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0"]);
+    let mut gateway = Program::start(command);
+    let server = gateway.server();
+    let arguments = json!({"query": "words", "iban": "DE02120300000000202051"});
+    server
+        .post(&modern(1, "tools/call", json!({"name": "handbook_search_docs", "arguments": arguments})), &[]);
+    let call = &recorded(home.path(), &["--tool", "handbook_search_docs"], 1)[0];
+    assert_eq!(call["arguments"], json!({"query": "words", "iban": "<hidden>"}));
+    stop(&mut gateway);
+    verified(home.path());
+    let lines = std::fs::read_to_string(home.path().join("audit.jsonl")).unwrap();
+    assert!(lines.contains("\"handbook_search_docs\"") && !lines.contains("DE02"), "{lines}");
+}
+
+#[test]
+fn a_bridge_and_documents_record_their_calls() {
+    let home = folder(&[("documents/a.md", "# A\n\nSome words.\n")]);
+    let documents = home.path().join("documents");
+    let served: [&[&str]; 2] = [
+        &["serve", "--docs", documents.to_str().unwrap(), "--stdio", "--audit", "required"],
+        &[
+            "bridge",
+            "--stdio",
+            "--audit",
+            "required",
+            "--",
+            env!("CARGO_BIN_EXE_anyport"),
+            "serve",
+            "--stdio",
+        ],
+    ];
+    for (number, arguments) in served.into_iter().enumerate() {
+        let mut command = anyport(home.path());
+        command.args(arguments);
+        let mut program = Program::start(command);
+        let answer = program.call(&modern(1, "tools/call", json!({"name": "list_docs", "arguments": {}})));
+        assert!(answer["result"].is_object(), "{answer}");
+        let found = records(home.path(), &["--tool", "list_docs", "--principal", "local"]);
+        assert_eq!(found.len(), number + 1, "before the answer");
+        assert!(found.iter().all(|record| record["event"] == "end"), "{found:?}");
+        program.close_input();
+        assert!(program.wait().success());
+    }
+    verified(home.path());
+}
+
+#[test]
+fn a_program_without_a_place_for_the_log_does_not_begin() {
+    let home = folder(&[("state", "a file in the place of the folder")]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0", "--audit", "on"]);
+    let ended = to_the_end(command);
+    assert!(ended.code == Some(2) && ended.stderr.contains("--state-dir"), "{ended:?}");
+}
