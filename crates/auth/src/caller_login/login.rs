@@ -87,6 +87,11 @@ impl CallerLogin {
         }
     }
 
+    /// Whether the caller has a login, good or not, as far as is known without waiting.
+    pub fn is_known(&self) -> bool {
+        self.0.sign_in.state() != SignInState::SignedOut
+    }
+
     /// Whether the server has refused the token, so that only a login helps.
     pub fn needs_login(&self) -> bool {
         matches!(self.0.sign_in.state(), SignInState::NeedsLogin | SignInState::SignedOut)

@@ -29,6 +29,8 @@ struct Known {
     registered: usize,
     /// Whether its lists need no login.
     is_public: bool,
+    /// Whether it notifies of changes of its lists.
+    notifies: bool,
 }
 
 /// A server of 2026-07-28 with an authorization server of its own, whose tokens are `far-USER-NUMBER`. Its tool says the token.
@@ -55,6 +57,13 @@ impl Far {
     fn callers(&self) -> Vec<String> {
         let calls = self.server.asked().into_iter().filter(|asked| asked.body["method"] == "tools/call");
         calls.map(|asked| bearer(&asked)).collect()
+    }
+
+    /// The tokens with which its lists are followed.
+    fn listeners(&self) -> Vec<String> {
+        let mut tokens: Vec<_> = self.server.streams().iter().map(bearer).collect();
+        tokens.sort_unstable();
+        tokens
     }
 
     /// Opens its page to sign in at as `user`, who agrees. Returns where the browser is sent.
@@ -164,6 +173,20 @@ fn served(asked: &Asked, base: &str, known: &Known) -> Option<String> {
                 &json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": tools}),
             )
         }
+        "server/discover" if known.notifies => scripted::result(
+            asked,
+            &json!({
+                "resultType": "complete", "ttlMs": 0, "cacheScope": "private", "supportedVersions": ["2026-07-28"],
+                "capabilities": {"tools": {"listChanged": true}},
+            }),
+        ),
+        "subscriptions/listen" if known.notifies => scripted::stream(&json!({
+            "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+            "params": {
+                "_meta": {"io.modelcontextprotocol/subscriptionId": asked.body["id"]},
+                "notifications": {"toolsListChanged": true},
+            },
+        })),
         "tools/call" if asked.body["params"]["name"] == "write" => {
             let challenge = "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"write\"";
             scripted::response("403 Forbidden", &[challenge], "")
@@ -441,6 +464,29 @@ fn who_does_not_finish_a_login_takes_no_place_of_others() {
         until(waiting, |callers| callers["waiting"] == 3);
         assert_eq!(text(&gateway.call("far_who", &of_bob, None)), "far-bob-1");
     });
+}
+
+/// Invariant: The lists that a gateway follows by itself keep no caller from a server at which callers sign in, and hold no place.
+#[test]
+fn callers_who_are_gone_make_room_for_others() {
+    let far = Far::start();
+    far.known.lock().unwrap().notifies = true;
+    let gateway = Gateway::start(&far, "[limits]\nmax_client_keys = 1");
+    let follow = |token: &str| {
+        until(|| json!(far.listeners()), |listeners| *listeners == json!([token]));
+    };
+    let (of_ada, _) = gateway.signed_in(&far, "ada");
+    follow("far-ada-1");
+    let (of_bob, _) = gateway.signed_in(&far, "bob");
+    follow("far-bob-2");
+    assert_eq!(text(&gateway.call("far_who", &of_bob, None)), "far-bob-2");
+    // Who comes again goes on.
+    assert_eq!(text(&gateway.call("far_who", &of_ada, None)), "far-ada-1");
+    follow("far-ada-1");
+    assert_eq!(gateway.tools(&of_ada, |_| true), ["far_who", "far_of_ada"]);
+    let open =
+        far.server.asked().iter().filter(|asked| asked.body["method"] == "subscriptions/listen").count();
+    assert!(open <= 6, "they do not take the place from each other: {open}");
 }
 
 /// Clients that cannot be sent to a URL get it in words; those of 2025-11-25 that can are asked while the call is open.
