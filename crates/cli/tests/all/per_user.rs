@@ -428,6 +428,56 @@ fn who_is_refused_is_asked_again() {
     asked(&gateway.call("far_who", &token, None));
 }
 
+/// Invariant: What a gateway has got by one login at a server is nothing for the next one of the same caller: lists, connections and streams end
+/// with it.
+#[test]
+fn lists_and_streams_end_with_the_login_they_were_got_by() {
+    let far = Far::start();
+    far.known.lock().unwrap().notifies = true;
+    let gateway = Gateway::start(&far, "");
+    let listeners = |expected: Value| {
+        until(|| json!(far.listeners()), |listeners| *listeners == expected);
+    };
+    let (token, mut ada) = gateway.signed_in(&far, "ada");
+    listeners(json!(["far-ada-1"]));
+    let mut listen = modern(7, "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    // Of the client that has read the list.
+    listen["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+        json!({"elicitation": {"url": {}}});
+    let headers = [
+        ("Authorization", &*format!("Bearer {token}")),
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "subscriptions/listen"),
+    ];
+    let mut stream = gateway.server.send("POST", "/mcp", &headers, &listen.to_string());
+    assert_eq!(stream.head().0, 200);
+    let mut told = || stream.event().map(|event| event["method"].clone()).unwrap();
+    assert_eq!(told(), "notifications/subscriptions/acknowledged");
+
+    let own = ada.get("/connect");
+    ada.press(&own);
+    assert_eq!(told(), "notifications/tools/list_changed");
+    assert_eq!(gateway.tools(&token, |names| names.len() == 1), ["far_sign_in"]);
+    listeners(json!([]));
+
+    let (_, url) = asked(&gateway.call("far_sign_in", &token, None));
+    gateway.connect(&far, &url, &mut ada, "second");
+    assert_eq!(told(), "notifications/tools/list_changed");
+    assert_eq!(gateway.tools(&token, |names| names.len() == 2), ["far_who", "far_of_second"]);
+    assert_eq!(text(&gateway.call("far_who", &token, None)), "far-second-2");
+    listeners(json!(["far-second-2"]));
+
+    // A page that was opened before leads to a login in place of the one that there is.
+    let again = ada.get(url.strip_prefix(PUBLIC).unwrap());
+    let sent = ada.press(&again);
+    let back = far.visit(sent.header("location").unwrap(), "third");
+    assert_eq!(ada.get(back.strip_prefix(PUBLIC).unwrap()).status, 200);
+    assert_eq!(gateway.tools(&token, |names| names.contains(&"far_of_third")), ["far_who", "far_of_third"]);
+    listeners(json!(["far-third-3"]));
+}
+
 #[test]
 fn a_call_that_lacks_a_scope_is_refused_and_the_login_stays_good() {
     let far = Far::start();

@@ -133,8 +133,8 @@ impl UpstreamSettings {
                     let login = login.clone();
                     has_access = Box::new(move || login.is_known());
                 }
-                let upstream = bridge.upstream().clone();
-                service = access.before(&own, Reached { upstream, service, without: shared.clone() });
+                let reached = Reached { bridge: bridge.clone(), service, without: shared.clone() };
+                service = access.before(&own, reached);
             }
             Ok(CallerBridge { upstream: bridge.upstream().clone(), service, has_access })
         };
