@@ -77,7 +77,8 @@ impl Running {
         }
         let file = Arc::new(old_file.read_again()?);
         arguments.listen.check_required_scopes(&file.config)?;
-        let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
+        let limits =
+            Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
         let (before, factory) = (self.factories.now(), self.factories.under(&limits));
         let policy = file.policy(factory.limits.policy)?;
         let (old, reached) = (self.members(), ReachedServers::all(&file).await);
@@ -94,6 +95,10 @@ impl Running {
             changes.push("[[policy]] has changed".to_owned());
         }
         let applied = before.limits.differing(&factory.limits);
+        let are_rates_new = file.config.limits.rates() != old_file.config.limits.rates();
+        if are_rates_new {
+            changes.push("how often calls may be made has changed".to_owned());
+        }
         if !applied.is_empty() {
             changes.push(format!("[limits] has changed: {}", applied.join(", ")));
         }
@@ -109,7 +114,7 @@ impl Running {
         if is_policy_new {
             self.set_policy(policy, &factory.limits);
         }
-        if !applied.is_empty() {
+        if are_rates_new || !applied.is_empty() {
             served.set_limits(&factory.limits);
         }
         served.follow(&config, &arguments.name, &factory.limits);

@@ -52,6 +52,7 @@ mod pattern;
 mod pins;
 mod policy;
 mod questions;
+mod rates;
 mod reading;
 mod retired;
 mod served_endpoint;
@@ -79,6 +80,7 @@ pub use self::{
     pins::{
         AcceptedDefinition, Definition, PINS, PendingDefinition, Pin, PinMode, PinRecords, PinnedList, Pins,
     },
+    rates::MemberRates,
     retired::RetiredMember,
     service::Federation,
     status::MemberStatus,
