@@ -282,6 +282,7 @@ fn every_flag_that_the_book_names_exists() {
         vec!["token"],
         vec!["audit"],
         vec!["audit", "verify"],
+        vec!["audit", "export"],
     ]) {
         let mut command = anyport(home.path());
         command.args(words).arg("--help");
