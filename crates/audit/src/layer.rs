@@ -113,28 +113,33 @@ struct Trail {
     refused_by: OnceLock<Box<str>>,
     /// Whether the record of its beginning was given to the log.
     has_begun: OnceLock<()>,
+    /// Whether that of its end was.
+    has_ended: OnceLock<()>,
 }
 
 impl Trail {
     fn new(log: &AuditLog, request: &Request, context: &Context) -> Self {
+        let kept = arguments(request).map_or(Ok(None), |arguments| log.kept(&arguments));
         let call = Call {
             call: log.next_call(),
             caller: caller(context),
             revision: context.revision().as_str().to_owned(),
-            method: request.method.to_string(),
-            name: request.name().map(|name| name.to_string()),
+            method: cut(&request.method),
+            name: request.name().map(|name| cut(&name)),
+            arguments_omitted: kept.as_ref().err().copied(),
             bytes_in: Some(request.params.raw().as_str().len() as u64),
             trace: context.traceparent().and_then(trace_id),
             ..Call::default()
         };
         Self {
-            arguments: if log.records_arguments() { arguments(request) } else { None },
+            arguments: kept.unwrap_or_default(),
             log: log.clone(),
             started: Instant::now(),
             call,
             upstream: OnceLock::new(),
             refused_by: OnceLock::new(),
             has_begun: OnceLock::new(),
+            has_ended: OnceLock::new(),
         }
     }
 
@@ -153,6 +158,7 @@ impl Trail {
 
     /// The record of the end, and the arguments: it is understood without that of the beginning.
     fn end(&self, outcome: Outcome, bytes: u64) -> (Event, Option<Raw>) {
+        let _ = self.has_ended.set(());
         let mut call = self.call();
         call.duration_us = Some(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
         call.bytes_out = Some(bytes);
@@ -166,7 +172,9 @@ impl CallTrail for Trail {
     fn to_upstream(&self, name: &str) -> Option<Admission> {
         // A call that goes to several names the first.
         let _ = self.upstream.set(name.into());
-        if self.log.mode() == Mode::On || self.has_begun.get().is_some() {
+        // What is read for it later, such as a list that has changed, is no part of the call.
+        let is_settled = self.has_begun.get().is_some() || self.has_ended.get().is_some();
+        if self.log.mode() == Mode::On || is_settled {
             return None;
         }
         let refused = Failure::AuditUnavailable { is_done: false };
@@ -318,8 +326,21 @@ fn caller(context: &Context) -> Caller {
         version: Option<String>,
     }
     let info: Info = context.client_info().and_then(|info| info.decode().ok()).unwrap_or_default();
-    let (client, client_version, address) = (info.name, info.version, context.address());
+    let (client, client_version) = (info.name.as_deref().map(cut), info.version.as_deref().map(cut));
+    let address = context.address();
     Caller { client, client_version, address, ..Caller::of(context.principal()) }
+}
+
+/// The longest text of a client that is kept until it is redacted and cut further.
+const LONGEST: usize = 8 << 10;
+
+/// `text`, or its beginning.
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }
 
 /// What a call passes to its tool, prompt or completion.

@@ -196,6 +196,15 @@ impl Outcome {
     }
 }
 
+impl Call {
+    /// The bytes of the texts that clients choose.
+    pub(crate) fn texts(&self) -> usize {
+        let caller = &self.caller;
+        let optional = [&self.name, &caller.client, &caller.client_version];
+        self.method.len() + optional.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+}
+
 impl Caller {
     /// The caller `principal`.
     pub(crate) fn of(principal: &Principal) -> Self {

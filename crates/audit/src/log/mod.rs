@@ -92,9 +92,19 @@ impl AuditLog {
         self.0.shared.next_call()
     }
 
-    /// Whether records have arguments.
-    pub(crate) fn records_arguments(&self) -> bool {
-        self.0.shared.options.redaction.records_arguments()
+    /// What is kept of the arguments of a call until they are recorded: a copy, so that a small part of a large message does not keep
+    /// all of it. The error is the size of those that are too large.
+    pub(crate) fn kept(&self, arguments: &Raw) -> Result<Option<Raw>, usize> {
+        let Options { redaction, limits, .. } = &self.0.shared.options;
+        let text = arguments.as_str();
+        if !redaction.records_arguments() {
+            return Ok(None);
+        }
+        if text.len() > limits.arguments {
+            self.0.shared.counters.omitted.increment();
+            return Err(text.len());
+        }
+        Ok(Some(Raw::trusted_text(text.to_owned())))
     }
 
     /// Has `event` recorded, behind whatever is under way.

@@ -4,7 +4,7 @@ use anyport_protocol::Raw;
 use anyport_service::sync::Lock;
 use tokio::sync::{Notify, oneshot};
 
-use crate::Record;
+use crate::{Call, Record};
 
 /// A record cannot be made durable now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +52,8 @@ const RECORD: usize = 512;
 
 impl Item {
     fn bytes(&self) -> usize {
-        RECORD + self.arguments.as_ref().map_or(0, |arguments| arguments.as_str().len())
+        let arguments = self.arguments.as_ref().map_or(0, |arguments| arguments.as_str().len());
+        RECORD + arguments + self.record.call().map_or(0, Call::texts)
     }
 }
 

@@ -246,11 +246,7 @@ impl Writer {
 impl Shared {
     /// The JSON of a record, redacted.
     fn json(&self, item: &mut Item) -> Result<Box<RawValue>, serde_json::Error> {
-        let limit = self.options.limits.arguments;
-        self.options.redaction.apply(&mut item.record, item.arguments.as_ref(), limit);
-        if item.record.call().is_some_and(|call| call.arguments_omitted.is_some()) {
-            self.counters.omitted.increment();
-        }
+        self.options.redaction.apply(&mut item.record, item.arguments.as_ref());
         serde_json::value::to_raw_value(&item.record)
     }
 }

@@ -145,3 +145,53 @@ async fn the_file_has_every_record_in_a_line() {
     assert_eq!(events, ["open", "call", "close"]);
     assert_eq!((&lines[1]["record"], &lines[1]["name"]), (&json!(2), &json!("buy")));
 }
+
+#[tokio::test]
+async fn arguments_beyond_the_limit_are_told_by_their_size() {
+    let store = TestStore::new();
+    let metrics = anyport_metrics::Metrics::new();
+    let limits = crate::AuditLimits::default().arguments(17);
+    let options = Options::default().limits(limits).metrics(metrics.clone());
+    let log = AuditLog::start(store.clone(), &key(), Mode::On, options);
+    let service = layered(&log, Server::default());
+    for text in ["012345678", "0123456789"] {
+        call(&service, "ann", json!({"name": "buy", "arguments": {"a": text}})).outcome().await;
+    }
+    // No call that is recorded holds more of a message than its record has.
+    call(&service, "ann", json!({"name": "x".repeat(100_000)})).outcome().await;
+    log.close().await;
+    let calls = calls(&store).await;
+    assert_eq!((&calls[0]["arguments"]["a"], calls[0].get("arguments_omitted")), (&json!("012345678"), None));
+    assert_eq!((calls[1].get("arguments"), &calls[1]["arguments_omitted"]), (None, &json!(18)));
+    assert_eq!(calls[2]["name"].as_str().unwrap().len(), 1_024);
+    assert_eq!(metrics.refusals("audit_arguments").value(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_has_a_record_at_its_beginning_and_one_at_its_end() {
+    let store = TestStore::new();
+    for mode in [Mode::On, Mode::Required] {
+        let log = log_in(&store, mode).await;
+        let service = layered(&log, Server::default());
+        let context = anyport_service::Context::new(
+            anyport_service::Principal::local(),
+            anyport_protocol::Revision::V2026_07_28,
+        );
+        let params = anyport_protocol::Raw::from(json!({"name": "hangs"}));
+        let request = anyport_service::Request::new(anyport_protocol::Method::Listen, params);
+        let stream = anyport_service::Service::call(&service, request, context);
+        drop(stream);
+        log.close().await;
+        let mut events = Vec::new();
+        let query = crate::Query::new(store.clone(), &key());
+        query
+            .all(&Filter::default(), |found| {
+                events.push(found);
+                true
+            })
+            .await
+            .unwrap();
+        let last: Vec<_> = events.iter().rev().take(3).map(|found| &found.said.event).collect();
+        assert!(matches!(last[..], [Event::Close, Event::End(_), Event::Begin(_)]), "{mode:?}: {last:?}");
+    }
+}
