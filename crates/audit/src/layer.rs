@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use tower_layer::Layer;
 
-use crate::{AuditLog, Call, Caller, Event, Mode, Outcome, OutcomeKind, Unavailable};
+use crate::{AuditLog, Call, Caller, Event, Mode, Outcome, OutcomeKind, Unavailable, record::cut};
 
 /// Records the calls of a service: makes a [`Recorded`]. It stands outside whatever refuses calls.
 #[derive(Clone, Debug)]
@@ -329,18 +329,6 @@ fn caller(context: &Context) -> Caller {
     let (client, client_version) = (info.name.as_deref().map(cut), info.version.as_deref().map(cut));
     let address = context.address();
     Caller { client, client_version, address, ..Caller::of(context.principal()) }
-}
-
-/// The longest text of a client that is kept until it is redacted and cut further.
-const LONGEST: usize = 8 << 10;
-
-/// `text`, or its beginning.
-fn cut(text: &str) -> String {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
 }
 
 /// What a call passes to its tool, prompt or completion.

@@ -235,6 +235,18 @@ impl Record {
     }
 }
 
+/// The longest text of a client that is kept until it is redacted and cut further.
+const LONGEST: usize = 8 << 10;
+
+/// `text`, or its beginning.
+pub(crate) fn cut(text: &str) -> String {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
 /// A time as text, in milliseconds: `2026-11-24T02:40:00.123Z`.
 mod milliseconds {
     use jiff::Timestamp;

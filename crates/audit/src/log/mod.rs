@@ -12,7 +12,7 @@ mod refusals;
 mod shared;
 mod writer;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use anyport_protocol::Raw;
 use anyport_seal::Key;
@@ -29,7 +29,7 @@ pub use self::{
     queue::Unavailable,
 };
 use self::{shared::Shared, writer::Writer};
-use crate::{Event, places::Places};
+use crate::{Call, Caller, Event, Outcome, OutcomeKind, places::Places, record::cut};
 
 /// The audit log of this process: one chain. Clones are the same log.
 ///
@@ -75,6 +75,23 @@ impl AuditLog {
     /// When its records are written.
     pub fn mode(&self) -> Mode {
         self.0.mode
+    }
+
+    /// Has a request recorded that was refused before it was read, such as for want of a credential: by its method and path, and the
+    /// status of the answer.
+    pub fn record_refused_request(&self, method: &str, path: &str, status: u16, address: Option<IpAddr>) {
+        let outcome = Outcome { code: Some(status.into()), ..Outcome::of(OutcomeKind::Refused) };
+        self.record_refusal(
+            Event::Call(Box::new(Call {
+                call: self.next_call(),
+                caller: Caller { address, ..Caller::default() },
+                method: cut(method),
+                name: Some(cut(path)),
+                outcome: Some(outcome),
+                ..Call::default()
+            })),
+            None,
+        );
     }
 
     /// Writes what waits, and ends the chain. Records that come later are not written.

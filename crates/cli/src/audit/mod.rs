@@ -12,6 +12,7 @@ use anyport_config::gateway::{AuditArguments, AuditConfig, AuditMode};
 use anyport_metrics::Metrics;
 use anyport_seal::Key;
 use anyport_store::Store;
+use anyport_transport::http::{HttpRefusal, RefusalObserver};
 
 use crate::{secret_names, target::redacted, user_error::UserError};
 
@@ -102,6 +103,22 @@ pub(crate) async fn start(
             Err(UserError::failed(format!("the audit log cannot be written: {why}"), help))
         }
     }
+}
+
+/// Records the requests that are refused before they are read.
+#[derive(Debug)]
+struct Refusals(AuditLog);
+
+impl RefusalObserver for Refusals {
+    fn refused(&self, refusal: &HttpRefusal<'_>) {
+        let HttpRefusal { method, path, status, address, .. } = *refusal;
+        self.0.record_refused_request(method, path, status.as_u16(), address);
+    }
+}
+
+/// The observer of such requests.
+pub(crate) fn refusals(log: &AuditLog) -> Arc<dyn RefusalObserver> {
+    Arc::new(Refusals(log.clone()))
 }
 
 /// Writes what waits, and ends the log.

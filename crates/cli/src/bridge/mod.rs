@@ -55,6 +55,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let mut factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
     factory.start_audit(AuditSettings::chosen(arguments.listen.audit)).await?;
     let audit = factory.audit.clone();
+    let ended_audit = audit.clone();
     let limits = &factory.limits;
     let deadlines = CallDeadlines { first_byte: None, silent: arguments.server.call_timeout(), max: None };
     let login_help = login_help(arguments, target);
@@ -86,7 +87,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         // What was started for us ends with us.
         .on_stopped(async move || {
             ended.shut_down().await;
-            audit::close(audit).await;
+            audit::close(ended_audit).await;
         });
     // A client on standard input calls at once.
     let is_probed = is_listening(arguments)
@@ -109,6 +110,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         client_headers: None,
         caller_tokens: None,
         observer: None,
+        audit: audit.clone(),
         authorization_server: None,
         caller_logins: None,
     };

@@ -97,6 +97,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     factory.start_audit(file.audit(arguments.listen.audit)).await?;
     let factory = Arc::new(factory);
     let audit = factory.audit.clone();
+    let ended_audit = audit.clone();
     let file = Arc::new(file);
     let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
@@ -133,7 +134,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         // What was started for us ends with us.
         .on_stopped(async move || {
             stopped.shut_down(drain).await;
-            audit::close(audit).await;
+            audit::close(ended_audit).await;
         });
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
     let authorization_server =
@@ -147,6 +148,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         client_headers: Some(client_headers),
         caller_tokens: Some(factory.caller_tokens.clone()),
         observer: Some(Arc::new(factory.traffic.clone())),
+        audit: audit.clone(),
         authorization_server,
         caller_logins: factory.caller_logins.clone(),
     };

@@ -24,6 +24,7 @@ use anyport::{
     ServeError,
     serve::{ListenAddr, Serve},
 };
+use anyport_audit::AuditLog;
 use anyport_auth::{CallerLogins, authorization_server::AuthorizationServer, connect_routes};
 use anyport_config::gateway::AuthConfig;
 use anyport_metrics::Metrics;
@@ -49,7 +50,7 @@ pub(crate) use self::{
     rates::rates_of,
     tls::check_tls,
 };
-use crate::{logging, state_dir, store, user_error::UserError};
+use crate::{audit, logging, state_dir, store, user_error::UserError};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
 pub(crate) fn run(serve: impl AsyncFnOnce() -> Result<()>) -> Result<ExitCode> {
@@ -90,6 +91,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) caller_tokens: Option<CallerTokens>,
     /// The observer of the messages of clients.
     pub(crate) observer: Option<Arc<dyn ClientObserver>>,
+    /// The audit log, for requests that are refused before they are read.
+    pub(crate) audit: Option<AuditLog>,
     /// The authorization server of the clients, if it is this program.
     pub(crate) authorization_server: Option<AuthorizationServer>,
     /// The logins of callers at servers, whose pages are shown by that authorization server.
@@ -110,6 +113,7 @@ pub(crate) async fn serve(
         client_headers,
         caller_tokens,
         observer,
+        audit,
         authorization_server,
         caller_logins,
     }: Settings<'_>,
@@ -123,6 +127,7 @@ pub(crate) async fn serve(
         let config = config.further_endpoints(further).routes(routes(server, caller_logins.as_ref()));
         let config =
             config.client_headers(client_headers).caller_tokens(caller_tokens).observer(observer.clone());
+        let config = config.refusal_observer(audit.as_ref().map(audit::refusals));
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {

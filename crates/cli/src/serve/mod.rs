@@ -59,12 +59,13 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let audit = audit(arguments, &limits, server.metrics()).await?;
+    let ended_audit = audit.clone();
     let service = layered(server.clone(), &knowledge, arguments, &limits, audit.as_ref());
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let metrics = server.metrics().clone();
     let serving = anyport::serve(server).service(service).on_stopped(async move || {
         closed.close();
-        audit::close(audit).await;
+        audit::close(ended_audit).await;
     });
     let settings = listen::Settings {
         supported,
@@ -75,6 +76,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         client_headers: None,
         caller_tokens: None,
         observer: None,
+        audit: audit.clone(),
         authorization_server: None,
         caller_logins: None,
     };

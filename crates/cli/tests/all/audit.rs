@@ -13,6 +13,8 @@ use std::{
     thread,
 };
 
+use anyport_audit::AUDIT;
+use anyport_store::{Expect, Key, Options, SqliteStore, Store as _, Write};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -354,4 +356,70 @@ fn a_program_without_a_place_for_the_log_does_not_begin() {
     command.args(["serve", "--port", "0", "--audit", "on"]);
     let ended = to_the_end(command);
     assert!(ended.code == Some(2) && ended.stderr.contains("--state-dir"), "{ended:?}");
+}
+
+#[test]
+fn requests_that_are_refused_before_they_are_read_are_recorded_and_a_flood_of_them_is_one_record() {
+    let text = file("[audit]\nmode = \"on\"\n[auth]\nkeys = true\n");
+    let (home, _gateway, server) = serve_gateway(&text);
+    let canary = "Bearer canary-of-a-refused-request";
+    assert_eq!(server.post(&search("x"), &[("Authorization", canary)]).status, 401);
+    assert_eq!(server.ask("GET", "/mcp", &[("Origin", "http://evil.example")], "").status, 403);
+    for _ in 0..40 {
+        assert_eq!(server.post(&search("x"), &[]).status, 401);
+    }
+    let fits = |found: &Value| {
+        let found = found.as_array().unwrap();
+        let alone = found.iter().filter(|record| record["event"] == "call").count();
+        let more = found.iter().filter_map(|record| record["count"].as_u64()).sum::<u64>();
+        alone as u64 + more == 42 && more > 0
+    };
+    let found = until(|| Value::from(records(home.path(), &["--outcome", "refused"])), fits);
+    let first = &found[0];
+    assert_eq!(
+        (&first["method"], &first["name"], &first["address"]),
+        (&json!("POST"), &json!("/mcp"), &json!("127.0.0.1"))
+    );
+    assert_eq!((&found[0]["outcome"]["code"], &found[1]["outcome"]["code"]), (&json!(401), &json!(403)));
+    assert!(!found.to_string().contains("canary"));
+    verified(home.path());
+}
+
+#[test]
+fn what_was_changed_in_the_store_is_named() {
+    let (home, mut gateway, server) = serve_gateway(&file("[audit]\nmode = \"required\""));
+    (0..3).for_each(|_| drop(server.post(&search("x"), &[])));
+    stop(&mut gateway);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let chain = verified(home.path())["chains"][0]["chain"].as_str().unwrap().to_owned();
+    let store = SqliteStore::new(home.path().join("state/anyport/store"), &[&AUDIT], Options::default());
+    let key = Key::new(&AUDIT, format!("block/{chain}/0000000000000003"));
+    let was = runtime.block_on(store.get(&key)).unwrap().unwrap().value;
+    let altered = String::from_utf8(was.to_vec()).unwrap().replace("book_search_docs", "book_search_dogs");
+    let put = |value| runtime.block_on(store.put(&key, value, Write::ANY)).unwrap();
+    put(altered.into_bytes().into());
+    let ended = audit(home.path(), &["verify"]);
+    assert!(ended.code == Some(1) && ended.stdout.contains("record 3 was altered"), "{ended:?}");
+    runtime.block_on(store.delete(&key, Expect::Anything)).unwrap();
+    let ended = audit(home.path(), &["verify", "--json"]);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (ended.code, &report["chains"][0]["fault"]),
+        (Some(1), &json!({"kind": "missing", "record": 3}))
+    );
+    put(was);
+    let head = &verified(home.path())["chains"][0];
+    let head = format!("{chain}:{}:{}:{}", head["block"], head["record"], head["tag"].as_str().unwrap());
+    assert_eq!(audit(home.path(), &["verify", "--head", &head]).code, Some(0));
+    // The whole store is gone, and another gateway writes a new one.
+    drop(store);
+    std::fs::remove_dir_all(home.path().join("state/anyport/store")).unwrap();
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0"]);
+    let mut gateway = Program::start(command);
+    drop(gateway.server());
+    stop(&mut gateway);
+    assert_eq!(audit(home.path(), &["verify"]).code, Some(0));
+    let ended = audit(home.path(), &["verify", "--head", &head]);
+    assert!(ended.code == Some(1) && ended.stdout.contains("the whole chain is missing"), "{ended:?}");
 }

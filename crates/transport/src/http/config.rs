@@ -16,6 +16,7 @@ use super::{
     further::FurtherEndpoints,
     protected_resource::ProtectedResource,
     public_url::PublicUrl,
+    refusal_observer::RefusalObserver,
 };
 use crate::{BufferedBytes, ClientObserver};
 
@@ -119,6 +120,10 @@ settings! {
         #[default("none" = None)]
         #[set(into)]
         pub observer: Option<Arc<dyn ClientObserver>>,
+        /// The observer of requests that are refused before they are read.
+        #[default("none" = None)]
+        #[set(into)]
+        pub refusal_observer: Option<Arc<dyn RefusalObserver>>,
     }
 }
 

@@ -57,6 +57,7 @@ mod mount;
 mod pipeline;
 mod protected_resource;
 mod public_url;
+mod refusal_observer;
 mod replay_buffer;
 mod request_body;
 mod resource;
@@ -95,5 +96,6 @@ pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};
 pub use protected_resource::ProtectedResource;
 pub use public_url::{InvalidPublicUrl, PublicUrl};
+pub use refusal_observer::{HttpRefusal, RefusalObserver};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsCertificates, TlsError, TlsFiles};

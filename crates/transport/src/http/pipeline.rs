@@ -27,6 +27,7 @@ use super::{
     credential::Scheme,
     credential_watch::CredentialWatch,
     legacy, modern,
+    refusal_observer::HttpRefusal,
     request_body::{check_framing, collect, json_body},
     resource::{Refusal, WELL_KNOWN},
     response::{self, LacksScope, method_not_allowed},
@@ -65,7 +66,7 @@ fn refusals(state: &State, path: &str) -> Option<RefusalWriter> {
 async fn checked<B: Received>(state: &Arc<State>, request: Request<B>, info: ConnectInfo) -> Response {
     let (parts, body) = request.into_parts();
     if let Err(refused) = check_framing(&parts.headers) {
-        return refused;
+        return observed_refusal(state, &parts, with_client(&state.config, &parts, info), refused);
     }
     if let Some(metadata) = metadata(state, &parts) {
         return metadata;
@@ -73,7 +74,9 @@ async fn checked<B: Received>(state: &Arc<State>, request: Request<B>, info: Con
     let is_public = is_public(state, &parts);
     let passed = match access::pass(&parts, &state.config, info, is_public) {
         Ok(passed) => passed,
-        Err(refused) => return refused,
+        Err(refused) => {
+            return observed_refusal(state, &parts, with_client(&state.config, &parts, info), refused);
+        }
     };
     let mut response = match access::preflight(&parts, &passed) {
         Some(response) => response,
@@ -116,7 +119,10 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
     let caller = if is_protected(state, &target, &parts) {
         match authenticate(state, &parts, info).await {
             Ok(caller) => caller,
-            Err(refused) => return refuse(state, &target, refused),
+            Err(refused) => {
+                let refused = refuse(state, &target, refused);
+                return observed_refusal(state, &parts, info, refused);
+            }
         }
     } else {
         // Load balancers have no token, and learn nothing here.
@@ -136,6 +142,19 @@ fn with_client(config: &Config, parts: &Parts, info: ConnectInfo) -> ConnectInfo
         }
         _ => info,
     }
+}
+
+/// Shows a refusal to its observer, if there is one. Returns it.
+fn observed_refusal(state: &State, parts: &Parts, info: ConnectInfo, refused: Response) -> Response {
+    if let Some(observer) = &state.config.refusal_observer {
+        observer.refused(&HttpRefusal {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            status: refused.status(),
+            address: info.client(),
+        });
+    }
+    refused
 }
 
 /// Whether requests to `target` must be authenticated. Routes of the program's own say so themselves.
