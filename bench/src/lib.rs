@@ -3,6 +3,7 @@
 //! Its first two tools are those of the servers it is compared with; the others stand beside them to show that a call
 //! costs the same however many there are.
 
+pub mod audited;
 pub mod tokens;
 
 use std::{io, net::SocketAddr, sync::Arc};

@@ -11,7 +11,7 @@ use std::{
 use anyport_protocol::{Error, Method, Raw, failure::Failure, jsonrpc::Reason};
 use anyport_service::{
     Admission, CallTrail, Context, Event as ReplyEvent, Outcome as ReplyOutcome, Reply, Request, Service,
-    emit,
+    emit, sync::Lock,
 };
 use futures_core::Stream;
 use serde::Deserialize;
@@ -107,7 +107,8 @@ impl<S: Service> Service for Recorded<S> {
 struct Trail {
     log: AuditLog,
     started: Instant,
-    call: Call,
+    /// Empty once it has ended.
+    call: Lock<Box<Call>>,
     arguments: Option<Raw>,
     upstream: OnceLock<Box<str>>,
     refused_by: OnceLock<Box<str>>,
@@ -120,7 +121,7 @@ struct Trail {
 impl Trail {
     fn new(log: &AuditLog, request: &Request, context: &Context) -> Self {
         let kept = arguments(request).map_or(Ok(None), |arguments| log.kept(&arguments));
-        let call = Call {
+        let call = Box::new(Call {
             call: log.next_call(),
             caller: caller(context),
             revision: context.revision().as_str().to_owned(),
@@ -130,12 +131,12 @@ impl Trail {
             bytes_in: Some(request.params.raw().as_str().len() as u64),
             trace: context.traceparent().and_then(trace_id),
             ..Call::default()
-        };
+        });
         Self {
             arguments: kept.unwrap_or_default(),
             log: log.clone(),
             started: Instant::now(),
-            call,
+            call: Lock::new(call),
             upstream: OnceLock::new(),
             refused_by: OnceLock::new(),
             has_begun: OnceLock::new(),
@@ -145,8 +146,13 @@ impl Trail {
 
     /// The call as it is known now.
     fn call(&self) -> Box<Call> {
-        let upstream = self.upstream.get().map(|name| name.to_string());
-        Box::new(Call { upstream, ..self.call.clone() })
+        self.known(self.call.lock().clone())
+    }
+
+    /// `call`, with what was learnt of it since.
+    fn known(&self, mut call: Box<Call>) -> Box<Call> {
+        call.upstream = self.upstream.get().map(|name| name.to_string());
+        call
     }
 
     /// Has the beginning recorded, behind whatever is under way.
@@ -159,7 +165,7 @@ impl Trail {
     /// The record of the end, and the arguments: it is understood without that of the beginning.
     fn end(&self, outcome: Outcome, bytes: u64) -> (Event, Option<Raw>) {
         let _ = self.has_ended.set(());
-        let mut call = self.call();
+        let mut call = self.known(std::mem::take(&mut *self.call.lock()));
         call.duration_us = Some(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
         call.bytes_out = Some(bytes);
         call.outcome = Some(outcome);
@@ -196,7 +202,7 @@ impl CallTrail for Trail {
 
 impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trail").field("call", &self.call.call).finish_non_exhaustive()
+        f.debug_struct("Trail").field("call", &self.call.lock().call).finish_non_exhaustive()
     }
 }
 

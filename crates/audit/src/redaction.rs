@@ -91,26 +91,23 @@ impl Redaction {
     }
 
     fn texts(&self, call: &mut Call) {
-        for text in
-            [&mut call.name, &mut call.caller.client, &mut call.caller.client_version].into_iter().flatten()
-        {
-            *text = self.text(text);
-        }
-        call.method = self.text(&call.method);
+        let Call { name, caller, method, .. } = call;
+        let optional = [name, &mut caller.client, &mut caller.client_version];
+        optional.into_iter().flatten().chain([method]).for_each(|text| self.text(text));
     }
 
-    /// A text of a client: what is called secret in a URI, and what the program knows as secret, is hidden.
-    fn text(&self, text: &str) -> String {
-        let text = match text.split_once("://") {
-            Some((scheme, rest)) => Cow::Owned(self.uri(scheme, rest)),
-            None => Cow::Borrowed(text),
-        };
-        let mut text = (self.cover)(&text).into_owned();
+    /// Hides in a text of a client what is called secret in a URI, and what the program knows as secret.
+    fn text(&self, text: &mut String) {
+        if let Some((scheme, rest)) = text.split_once("://") {
+            *text = self.uri(scheme, rest);
+        }
+        if let Cow::Owned(covered) = (self.cover)(text) {
+            *text = covered;
+        }
         // Only now: a part of a secret would not be found.
         if let Some((end, _)) = text.char_indices().nth(LONGEST) {
             text.truncate(end);
         }
-        text
     }
 
     /// A URI without the user's password and without the values of parameters that may be secret.

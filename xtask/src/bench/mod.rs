@@ -1,6 +1,6 @@
 //! The cost of `tools/call` over HTTP: our server beside bare hyper and the official Rust SDK, in one run; the cost
 //! through the bridge, beside a reverse proxy; the cost through a gateway, beside the bridge; the cost of verifying what callers
-//! present; and the cost of full-text search.
+//! present; the cost of the audit log; and the cost of full-text search.
 //!
 //! Instructions are counted and repeat to a thousandth; everything else is compared within the run, on the same
 //! machine, in turns. None of it is a test's assertion: what can be held exactly, the allocations, is an ordinary
@@ -15,6 +15,7 @@ use crate::{
     workspace::{Profile, Workspace},
 };
 
+mod audit;
 mod bridge;
 mod client;
 mod figures;
@@ -54,6 +55,7 @@ enum Part {
     Bridge,
     Fleet,
     Tokens,
+    Audit,
     Knowledge,
 }
 
@@ -73,7 +75,7 @@ const QUICK: Effort =
     Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], program: Profile::Release, ..FULL };
 
 impl Effort {
-    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|tokens|knowledge]`.
+    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|tokens|audit|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -112,13 +114,17 @@ impl Effort {
                     effort.only = Some(Part::Tokens);
                     rest
                 }
+                ["--only", "audit", rest @ ..] => {
+                    effort.only = Some(Part::Audit);
+                    rest
+                }
                 ["--only", "knowledge", rest @ ..] => {
                     effort.only = Some(Part::Knowledge);
                     rest
                 }
                 other => {
                     let other = other.join(" ");
-                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet, --only tokens and --only knowledge";
+                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet, --only tokens, --only audit and --only knowledge";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -164,6 +170,9 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         print!("\n{}", tokens::table(&counted));
         gates.extend(tokens::gates(&counted));
     }
+    if effort.has(Part::Audit) {
+        print!("\n{}", audit::table(&audit::measure(workspace)?));
+    }
     if effort.has(Part::Knowledge) {
         let (indexed, served) = knowledge::measure(workspace, effort.documents)?;
         print!("\n{}\n{}", knowledge::table(&indexed), knowledge::served_table(&served));
@@ -190,6 +199,9 @@ fn build(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
     }
     if effort.has(Part::Tokens) {
         tokens::build(workspace)?;
+    }
+    if effort.has(Part::Audit) {
+        audit::build(workspace)?;
     }
     if effort.has(Part::Knowledge) {
         knowledge::build(workspace)?;

@@ -423,3 +423,24 @@ fn what_was_changed_in_the_store_is_named() {
     let ended = audit(home.path(), &["verify", "--head", &head]);
     assert!(ended.code == Some(1) && ended.stdout.contains("the whole chain is missing"), "{ended:?}");
 }
+
+#[test]
+fn new_records_are_shown_as_they_come() {
+    let (home, _gateway, server) = serve_gateway(&file("[audit]\nmode = \"on\""));
+    let mut command = anyport(home.path());
+    command.args(["audit", "-f", "--json", "--tool", "book_search_docs"]);
+    let mut follower = Program::start(command);
+    for word in ["one", "two", "three"] {
+        server.post(&search(word), &[]);
+        follower.output_line(|line| line.contains(&format!("{{\"query\":\"{word}\"}}")));
+    }
+}
+
+#[test]
+fn a_change_of_the_audit_log_takes_a_restart_and_the_program_says_so() {
+    let (home, mut gateway, server) = serve_gateway(&file("[audit]\nmode = \"on\""));
+    std::fs::write(home.path().join("anyport.toml"), file("[audit]\nmode = \"off\"")).unwrap();
+    gateway.error_line(|line| line.contains("takes a restart of the gateway: audit"));
+    server.post(&search("later"), &[]);
+    assert_eq!(recorded(home.path(), &["--tool", "book_search_docs"], 1).len(), 1, "it goes on as it was");
+}
