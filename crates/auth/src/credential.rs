@@ -60,6 +60,7 @@ pub struct Credential {
 }
 
 /// What a login gives besides its tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct NewCredential {
     pub(crate) login_id: String,
     pub(crate) server: String,

@@ -32,8 +32,9 @@ use crate::{
     limits::Refusals,
     login::Login,
     options::SignInOptions,
+    pending_login::PendingLogin,
     refresh::{AnotherToken, Refresher},
-    registration::{ClientOptions, GivenClient, Registration},
+    registration::{ClientOptions, GivenClient, Registration, RegistrationKind},
     scope::Scopes,
     secret::Secret,
     unattended::Unattended,
@@ -216,6 +217,32 @@ impl SignIn {
         let mut failure = inner.gate.lock().await;
         let challenges = inner.challenges().await?;
         let outcome = inner.log_in(&challenges).await;
+        inner.ended(&mut failure, outcome)
+    }
+
+    /// Begins a login with `state`, which must be random, whose answer comes to the redirect URI of the options: somebody else takes it there,
+    /// and ends the login with [`finish_login`](Self::finish_login), in another process perhaps. Nobody but [`Self::finish_login`] waits for it.
+    ///
+    /// # Errors
+    /// Why there is no page to sign in at.
+    pub async fn begin_login(&self, state: Secret) -> Result<PendingLogin, Error> {
+        let inner = &*self.0;
+        let challenges = inner.challenges().await?;
+        let discovered = inner.discover(&challenges, None).await?;
+        let scopes = inner.scopes(&challenges, &discovered);
+        let fetcher = inner.fetcher();
+        inner.login(&discovered, inner.server.as_str(), &fetcher).begin(&scopes, state).await
+    }
+
+    /// Ends a login by `answer`, the URL to which its page has sent the browser.
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub async fn finish_login(&self, pending: &PendingLogin, answer: &str) -> Result<Credential, Error> {
+        let inner = &*self.0;
+        let mut failure = inner.gate.lock().await;
+        inner.is_public.store(pending.is_public(), Ordering::Relaxed);
+        let outcome = inner.redeem(pending, answer).await;
         inner.ended(&mut failure, outcome)
     }
 
@@ -480,18 +507,36 @@ impl Inner {
         scopes: &Scopes,
     ) -> Result<Credential, Error> {
         let fetcher = self.fetcher();
-        let login = Login {
+        self.login(discovered, server, &fetcher).run(scopes, &self.unattended(&fetcher)).await
+    }
+
+    fn login<'a>(&'a self, discovered: &'a Discovered, server: &'a str, fetcher: &'a Fetcher) -> Login<'a> {
+        Login {
             server,
             account: &self.account,
             discovered,
             options: &self.options,
-            fetcher: &fetcher,
+            fetcher,
             vault: &self.vault,
             clock: &self.clock,
             refusals: &self.refusals,
             agent: self.agent.as_deref(),
-        };
-        login.run(scopes, &self.unattended(&fetcher)).await
+        }
+    }
+
+    async fn redeem(&self, pending: &PendingLogin, answer: &str) -> Result<Credential, Error> {
+        let code = pending.request.read_url(answer)?;
+        let credential = pending.redeem(&code, &self.fetcher(), &self.clock).await;
+        let client = pending.client();
+        if client.kind == RegistrationKind::Dynamic
+            && credential.as_ref().is_err_and(Error::is_invalid_client)
+        {
+            // The authorization server has forgotten it; the next login registers another one.
+            self.vault.unregister(client).await?;
+        }
+        let credential = credential?;
+        self.vault.save(&credential, self.server.as_str()).await?;
+        Ok(credential)
     }
 
     async fn renew(&self, held: &Credential) -> Result<Credential, Error> {

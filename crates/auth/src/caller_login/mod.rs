@@ -18,6 +18,7 @@ mod registry;
 
 pub use self::{
     account::is_caller_account,
+    attempts::CONNECT_ATTEMPTS,
     limits::CallerLoginLimits,
     login::CallerLogin,
     pages::connect_routes,

@@ -9,7 +9,7 @@ use std::{
 use anyport_metrics::{Counter, Metrics};
 use anyport_seal::Sealer;
 use anyport_service::{Principal, sync::Lock};
-use anyport_store::Clock;
+use anyport_store::{Clock, Store};
 use tokio::sync::Notify;
 
 use super::{attempts::Attempts, limits::CallerLoginLimits};
@@ -48,7 +48,7 @@ pub struct LoginServer {
     pub name: String,
     /// What people call it.
     pub title: String,
-    /// Makes the sign-in of an account there. Its redirect URI is [`CallerLogins::redirect_uri`].
+    /// Makes the sign-in of an account there. Its redirect URI is [`CallerLogins::redirect_uri`] of the name.
     pub sign_in: Arc<MakeSignIn>,
 }
 
@@ -91,8 +91,15 @@ pub(super) trait UsedLogin: Send + Sync {
 type MakeSignIn = dyn Fn(&str) -> Result<SignIn, Error> + Send + Sync;
 
 impl CallerLogins {
-    /// The logins by pages below `public_url`. `sealer` seals the addresses of pages.
-    pub fn new(public_url: &str, sealer: Sealer, limits: CallerLoginLimits, metrics: &Metrics) -> Self {
+    /// The logins by pages below `public_url`. Those that are under way are kept in `store`, which must have been opened with
+    /// [`CONNECT_ATTEMPTS`](super::CONNECT_ATTEMPTS). `sealer` seals them and the addresses of pages.
+    pub fn new(
+        public_url: &str,
+        store: Arc<dyn Store>,
+        sealer: Sealer,
+        limits: CallerLoginLimits,
+        metrics: &Metrics,
+    ) -> Self {
         let refusals = Refusals {
             lifetime: metrics.refusals("connect_lifetime"),
             max_open: metrics.refusals("max_open_connects"),
@@ -100,11 +107,11 @@ impl CallerLogins {
         };
         Self(Arc::new(Inner {
             public_url: public_url.trim_end_matches('/').to_owned(),
+            attempts: Attempts::new(store, sealer.clone(), limits),
             sealer,
             limits,
             clock: Clock::default(),
             servers: Lock::default(),
-            attempts: Attempts::default(),
             waiting: Lock::default(),
             known: Lock::default(),
             refusals,
@@ -134,19 +141,20 @@ impl CallerLogins {
         self.0.known.lock().push(Arc::downgrade(login));
     }
 
-    /// Where browsers bring the answers of the servers' authorization servers.
-    pub fn redirect_uri(&self) -> String {
-        format!("{}{CONNECT_CALLBACK}", self.0.public_url)
+    /// Where browsers bring the answers of the authorization server of the server `name`: one place for each server, so that the answer of
+    /// one authorization server is not taken for that of another, which may be hostile.
+    ///
+    /// RFC 9700 §4.4.2.2: "Clients use distinct redirect URIs for each issuer they interact with. Clients check that the authorization
+    /// response is received from the correct issuer by comparing the distinct redirect URI for the issuer to the URI where the
+    /// authorization response was received on."
+    pub fn redirect_uri(&self, name: &str) -> String {
+        let segment: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        format!("{}{CONNECT_CALLBACK}/{segment}", self.0.public_url)
     }
 
     /// The limits.
     pub fn limits(&self) -> &CallerLoginLimits {
         &self.0.limits
-    }
-
-    /// The number of logins that are under way.
-    pub fn open(&self) -> usize {
-        self.0.attempts.count(self.now())
     }
 
     /// The URL of the page of a link.
@@ -218,7 +226,7 @@ impl fmt::Debug for CallerLogins {
 
 /// The path of the page at which a caller connects a server.
 pub const CONNECT: &str = "/connect";
-/// The path to which the browser comes back from the server's authorization server.
+/// The path below which the browser comes back from the authorization server of a server, by the name of that.
 pub const CONNECT_CALLBACK: &str = "/connect/callback";
 /// The path at which a user ends a login.
 pub(super) const CONNECT_END: &str = "/connect/end";

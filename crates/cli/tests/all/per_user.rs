@@ -108,7 +108,7 @@ fn answer(asked: &Asked, known: &mut Known) -> Option<String> {
             metadata["client_id"] = json!(format!("client-{}", known.registered));
             let created =
                 scripted::response("201 Created", &["Content-Type: application/json"], &metadata.to_string());
-            assert_eq!(asked.body["redirect_uris"], json!([format!("{PUBLIC}/connect/callback")]));
+            assert_eq!(asked.body["redirect_uris"], json!([format!("{PUBLIC}/connect/callback/far")]));
             created
         }
         "/authorize" => {
