@@ -192,6 +192,11 @@ impl Credential {
         seconds(now) >= expires.saturating_sub(limits.refresh_before.min(life / 5).as_secs())
     }
 
+    /// Whether the token was received within `time`.
+    pub(crate) fn is_younger_than(&self, time: Duration, now: SystemTime) -> bool {
+        seconds(now).saturating_sub(self.received) < time.as_secs()
+    }
+
     /// Whether the token has ended.
     pub fn is_expired(&self, now: SystemTime) -> bool {
         self.expires.is_some_and(|expires| seconds(now) >= expires)

@@ -65,8 +65,8 @@ mod vault;
 pub use authorize::{AuthorizationParameters, AuthorizationRequest};
 pub use callback::Callback;
 pub use caller_login::{
-    CONNECT, CONNECT_ATTEMPTS, CONNECT_CALLBACK, CallerCounts, CallerLogin, CallerLoginLimits, CallerLogins,
-    LoginServer, connect_routes, is_caller_account,
+    AskedLogin, CONNECT, CONNECT_ATTEMPTS, CONNECT_CALLBACK, CallerCounts, CallerLogin, CallerLoginLimits,
+    CallerLogins, LoginServer, connect_routes, is_caller_account,
 };
 pub use challenge::{BoundTokens, Challenge, Challenges};
 pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};

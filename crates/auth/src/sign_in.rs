@@ -29,7 +29,7 @@ use crate::{
     fetch::Fetcher,
     grant::SecretReader,
     identity::{Identities, PROVIDERS},
-    limits::Refusals,
+    limits::{Refusals, SignInLimits},
     login::Login,
     options::SignInOptions,
     pending_login::PendingLogin,
@@ -221,15 +221,21 @@ impl SignIn {
     }
 
     /// Begins a login with `state`, which must be random, whose answer comes to the redirect URI of the options: somebody else takes it there,
-    /// and ends the login with [`finish_login`](Self::finish_login), in another process perhaps. Nobody but [`Self::finish_login`] waits for it.
+    /// and ends the login with [`finish_login`](Self::finish_login), in another process perhaps. `lacking` are scopes that the login before
+    /// lacked: they are asked for together with those of that login.
     ///
     /// # Errors
     /// Why there is no page to sign in at.
-    pub async fn begin_login(&self, state: Secret) -> Result<PendingLogin, Error> {
+    pub async fn begin_login(&self, state: Secret, lacking: &Scopes) -> Result<PendingLogin, Error> {
         let inner = &*self.0;
+        inner.load().await?;
         let challenges = inner.challenges().await?;
         let discovered = inner.discover(&challenges, None).await?;
-        let scopes = inner.scopes(&challenges, &discovered);
+        let scopes = match (lacking.parameter(), inner.credential()) {
+            (None, _) => inner.scopes(&challenges, &discovered),
+            (Some(_), None) => inner.scopes(&challenges, &discovered).and(lacking),
+            (Some(_), Some(held)) => Scopes::parse(&held.requested_scope).and(lacking),
+        };
         let fetcher = inner.fetcher();
         inner.login(&discovered, inner.server.as_str(), &fetcher).begin(&scopes, state).await
     }
@@ -339,6 +345,28 @@ impl SignIn {
     /// The id of the login whose credential is used, and its changes; `None` while there is none. A renewal changes nothing.
     pub fn login_id(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.0.login_id.subscribe()
+    }
+
+    /// The scopes that the login has asked for whose credential is used; none while there is no such login.
+    pub fn requested_scopes(&self) -> Scopes {
+        let current = self.0.current.lock();
+        current.credential.as_deref().map(|held| Scopes::parse(&held.requested_scope)).unwrap_or_default()
+    }
+
+    /// Whether its token was received within `time`.
+    pub(crate) fn is_younger_than(&self, time: Duration) -> bool {
+        let current = self.0.current.lock();
+        current.credential.as_deref().is_some_and(|held| held.is_younger_than(time, self.0.clock.now()))
+    }
+
+    /// What its requests are limited to.
+    pub fn limits(&self) -> &SignInLimits {
+        &self.0.options.limits
+    }
+
+    /// Counts an operation that lacks scopes after as many logins as are allowed for it.
+    pub(crate) fn count_step_ups(&self) {
+        self.0.refusals.step_ups.increment();
     }
 
     /// What is needed before the next call.

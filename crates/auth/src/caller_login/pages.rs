@@ -26,10 +26,12 @@ use crate::{
     },
     error::Error,
     pkce::random,
+    scope::Scopes,
 };
 
 /// The routes of the pages. `server` knows who has signed in to a browser. They need no token: browsers have none.
 pub fn connect_routes(logins: &CallerLogins, server: &AuthorizationServer) -> Vec<Route> {
+    logins.set_browsers(server);
     let pages = Arc::new(Pages { logins: logins.clone(), server: server.clone() });
     let route = |method, path, answer: fn(Arc<Pages>, Request<Bytes>) -> Answer| {
         let pages = pages.clone();
@@ -75,10 +77,15 @@ impl Pages {
         };
         let opened = self.open(request, id).await?;
         let token = opened.browser.form_token(&purpose(id));
-        let text = format!(
-            "You have called {} by way of this server. Sign in there once, and your calls go on with your own account.",
-            opened.server.title
-        );
+        let title = &opened.server.title;
+        let text = match opened.link.lacking.is_empty() {
+            true => format!(
+                "You have called {title} by way of this server. Sign in there once, and your calls go on with your own account."
+            ),
+            false => format!(
+                "A call of yours needs more than you have allowed at {title} so far. Sign in there again, and you are asked for it."
+            ),
+        };
         let form = Form::post(&self.logins.path(CONNECT))
             .hidden("id", id)
             .hidden("token", token.expose())
@@ -103,10 +110,10 @@ impl Pages {
             ));
         }
         let (logins, browser) = (self.logins.clone(), opened.browser.hash());
-        let (name, server, principal) = (opened.link.server, opened.server, opened.principal);
+        let (link, server, principal) = (opened.link, opened.server, opened.principal);
         let title = server.clone();
         // A browser that does not wait leaves no place taken.
-        let begun = tokio::spawn(async move { begin(&logins, (&name, &server), &principal, browser).await });
+        let begun = tokio::spawn(async move { begin(&logins, (&link, &server), &principal, browser).await });
         let url = match begun.await.map_err(|_| unavailable())? {
             Ok(Some(url)) => url,
             Ok(None) => {
@@ -202,17 +209,18 @@ impl Pages {
 /// under way.
 async fn begin(
     logins: &CallerLogins,
-    (name, server): (&str, &LoginServer),
+    (link, server): (&Link, &LoginServer),
     principal: &Principal,
     browser: String,
 ) -> Result<Option<String>, Error> {
-    let (attempts, state) = (logins.attempts(), random()?);
-    let reserved = Attempt { browser, server: name.to_owned(), login: None };
+    let (attempts, state, lacking) = (logins.attempts(), random()?, Scopes::parse(&link.lacking));
+    let reserved = Attempt { browser, server: link.server.clone(), login: None };
     if !attempts.reserve(principal, &state, &reserved).await? {
         return Ok(None);
     }
     let begun = async {
-        let login = (server.sign_in)(&account(name, principal))?.begin_login(state.clone()).await?;
+        let sign_in = (server.sign_in)(&account(&link.server, principal))?;
+        let login = sign_in.begin_login(state.clone(), &lacking).await?;
         let url = login.url().to_owned();
         attempts.keep(principal, &state, &Attempt { login: Some(login), ..reserved }).await?;
         Ok(Some(url))

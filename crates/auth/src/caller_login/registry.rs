@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     fmt,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::SystemTime,
 };
 
@@ -13,7 +13,7 @@ use anyport_store::{Clock, Store};
 use tokio::sync::Notify;
 
 use super::{attempts::Attempts, limits::CallerLoginLimits};
-use crate::{error::Error, sign_in::SignIn};
+use crate::{authorization_server::AuthorizationServer, error::Error, sign_in::SignIn};
 
 /// The logins of the callers of a gateway at the servers behind it. Clones are the same.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ struct Inner {
     attempts: Attempts,
     /// Those who wait for a login, by the server and the principal.
     waiting: Lock<HashMap<(String, Principal), Weak<Notify>>>,
+    /// Says of which issuers the users of browsers are.
+    browsers: OnceLock<AuthorizationServer>,
     /// The logins of callers that are in use.
     known: Lock<Vec<Weak<dyn UsedLogin>>>,
     refusals: Refusals,
@@ -113,6 +115,7 @@ impl CallerLogins {
             clock: Clock::default(),
             servers: Lock::default(),
             waiting: Lock::default(),
+            browsers: OnceLock::new(),
             known: Lock::default(),
             refusals,
         }))
@@ -138,7 +141,20 @@ impl CallerLogins {
 
     /// Counts `login` for as long as it is in use.
     pub(super) fn know(&self, login: &Arc<dyn UsedLogin>) {
-        self.0.known.lock().push(Arc::downgrade(login));
+        let mut known = self.0.known.lock();
+        known.retain(|login| login.strong_count() > 0);
+        known.push(Arc::downgrade(login));
+    }
+
+    /// Lets the users of `server` sign in, whose browsers it knows.
+    pub(super) fn set_browsers(&self, server: &AuthorizationServer) {
+        let _ = self.0.browsers.set(server.clone());
+    }
+
+    /// Whether a browser can show that it is that of `principal`.
+    pub(super) fn may_have_browser(&self, principal: &Principal) -> bool {
+        let issuer = principal.issuer();
+        issuer.is_some_and(|issuer| self.0.browsers.get().is_none_or(|server| server.may_be_issuer(issuer)))
     }
 
     /// Where browsers bring the answers of the authorization server of the server `name`: one place for each server, so that the answer of

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyport_auth::{
-    CONNECT_ATTEMPTS, CallerLogin, CallerLoginLimits, CallerLogins, ClientOptions, LoginServer, Secret,
-    SignIn, SignInOptions, Vault,
+    AskedLogin, CONNECT_ATTEMPTS, CallerLogin, CallerLoginLimits, CallerLogins, ClientOptions, LoginServer,
+    Secret, SignIn, SignInOptions, Vault,
     authorization_server::{
         AuthorizationServer, AuthorizationServerLimits, AuthorizationServerSettings, BUCKETS,
         LocalUserRecords, LocalUsers, Resources,
@@ -110,7 +110,7 @@ impl Gateway {
     }
 
     fn page(&self, principal: &Principal) -> String {
-        self.login(principal).page().unwrap().strip_prefix(URL).unwrap().to_owned()
+        self.login(principal).page("").unwrap().strip_prefix(URL).unwrap().to_owned()
     }
 
     fn refusals(&self, limit: &'static str) -> u64 {
@@ -181,6 +181,11 @@ impl Browser {
     }
 }
 
+/// What the caller of `login` is asked now.
+fn asked(login: &CallerLogin) -> AskedLogin {
+    login.asked(&login.question(false).unwrap()).unwrap()
+}
+
 fn hidden(page: &Response<String>, name: &str) -> String {
     let (_, rest) =
         page.body().split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page:?}"));
@@ -215,10 +220,14 @@ async fn a_caller_connects_a_server_and_the_call_that_waits_goes_on() {
     let login = gateway.login(&gateway.ada);
     assert!(!login.is_signed_in().await && login.needs_login());
     let page = gateway.page(&gateway.ada);
-    assert_eq!(login.page().unwrap(), login.page().unwrap(), "a caller who is asked again knows the page");
+    assert_eq!(
+        login.page("").unwrap(),
+        login.page("").unwrap(),
+        "a caller who is asked again knows the page"
+    );
     let waiting = {
         let login = login.clone();
-        tokio::spawn(async move { login.signed_in().await })
+        tokio::spawn(async move { login.signed_in(&asked(&login)).await })
     };
     let mut browser = Browser::default();
     let opened = browser.open(&gateway, &page, "ada").await;
@@ -292,7 +301,13 @@ async fn a_link_that_is_passed_on_and_an_answer_of_another_browser_are_refused()
     assert_eq!(ada.get(&gateway, "/connect?id=a&id=b").await.status(), 400);
     // What calls with a key has no browser.
     let key = CallerLogin::new(&gateway.logins, "far", &Principal::named("robot")).unwrap();
-    assert!(key.page().unwrap_err().to_string().contains("API key"));
+    assert!(key.page("").unwrap_err().to_string().contains("API key"));
+    // Nor has who has signed in elsewhere.
+    let elsewhere = Principal::subject_of("https://login.example", "ada");
+    let elsewhere = CallerLogin::new(&gateway.logins, "far", &elsewhere).unwrap();
+    assert!(
+        elsewhere.page("").unwrap_err().to_string().contains("a token of an issuer at which nobody signs in")
+    );
 }
 
 /// Invariant: Any process with the same store takes the answer of a login, once.
@@ -350,7 +365,7 @@ async fn logins_under_way_their_time_and_the_time_of_a_call_are_bounded() {
     assert_eq!(all, [303, 303, 429, 429]);
     assert_eq!(gateway.refusals("max_open_connects"), 3);
 
-    assert!(!gateway.login(&gateway.ada).signed_in().await);
+    assert!(!gateway.login(&gateway.ada).signed_in(&asked(&gateway.login(&gateway.ada))).await);
     assert_eq!(gateway.refusals("connect_wait"), 1);
 
     let limits = limits.lifetime(Duration::ZERO);
