@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_audit::AUDIT;
 use anyport_auth::{
     CLIENT_ISSUERS, CONNECT_ATTEMPTS, CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN,
     authorization_server,
@@ -30,7 +31,7 @@ pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
     let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
     let logins =
         [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS, &CONNECT_ATTEMPTS];
-    let callers = [&API_KEYS, &API_KEY_USES];
+    let callers = [&API_KEYS, &API_KEY_USES, &AUDIT];
     let buckets = [&lists[..], &logins, &callers, &authorization_server::BUCKETS].concat();
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))
 }
