@@ -22,6 +22,7 @@ use anyport_transport::{BufferedBytes, http::FurtherEndpoints};
 pub(crate) use self::arguments::TIMEOUT;
 pub(crate) use self::arguments::{Arguments, NAME};
 use self::banner::Banner;
+use crate::health::{Bounds, HealthReporter, Looking, of_documents};
 use crate::{
     gateway,
     listen::{self, Limits},
@@ -59,6 +60,13 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let metrics = server.metrics().clone();
     let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
+    let (bounds, looked_at) = (Bounds::of(&limits), knowledge.clone());
+    let dependencies = move || -> Looking {
+        let documents = of_documents(&looked_at);
+        Box::pin(async { documents.into_iter().collect() })
+    };
+    let reporter =
+        HealthReporter::new(&metrics, bounds, arguments.listen.operators(Vec::new()), dependencies);
     let settings = listen::Settings {
         supported,
         limits: &limits,
@@ -69,6 +77,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         caller_tokens: None,
         observer: None,
         authorization_server: None,
+        operations: Arc::new(reporter),
         caller_logins: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {
