@@ -115,7 +115,7 @@ pub(crate) fn of_upstream(upstream: &Upstream) -> Dependency {
 /// How the documents are.
 pub(crate) fn of_documents(knowledge: &Knowledge) -> [(String, Dependency); 2] {
     let state = health::Dependencies::of(knowledge);
-    let of = |kind, status| (format!("{kind}"), Dependency::new(kind, status == health::Status::Healthy));
+    let of = |kind, status| (str::to_owned(kind), Dependency::new(kind, status == health::Status::Healthy));
     [of("documents", state.documents), of("index", state.index)]
 }
 

@@ -2,129 +2,17 @@
 //!
 //! - [`dependency`]: what the program needs: servers, documents, its store.
 //! - [`report`]: all of it, as `/health` and the tool `health_check` show it.
+//! - [`reporter`]: looks at all of it, and knows who may see it.
 //! - [`tool`]: the tool.
 
 mod dependency;
 mod report;
+mod reporter;
 mod tool;
 
-use std::{fmt, future::Future, pin::Pin, time::Instant};
-
-use anyport_knowledge::machine::MachineSampler;
-use anyport_metrics::Metrics;
-use anyport_protocol::Raw;
-use anyport_service::{Authorization, sync::Lock};
-use anyport_transport::http;
-
-use self::dependency::Dependencies;
 pub(crate) use self::{
     dependency::{Dependency, Looking, of_documents, of_store, of_upstream},
-    report::Report,
+    report::Bounds,
+    reporter::{HealthReporter, Operators},
     tool::tool_server,
 };
-use crate::listen::Limits;
-
-/// Looks how the program is.
-pub(crate) struct HealthReporter {
-    began: Instant,
-    machine: MachineSampler,
-    metrics: Metrics,
-    bounds: Bounds,
-    dependencies: Box<dyn Dependencies>,
-    operators: Operators,
-}
-
-/// How much there may be of what is counted.
-#[derive(Clone, Copy)]
-pub(crate) struct Bounds {
-    calls: usize,
-    parked: usize,
-    buffered: usize,
-}
-
-impl Bounds {
-    /// Those of `limits`.
-    pub(crate) fn of(limits: &Limits) -> Self {
-        Self {
-            calls: limits.edge.max_concurrent_calls,
-            parked: limits.park.parked_total,
-            buffered: limits.buffers.bytes,
-        }
-    }
-}
-
-/// Who may see more than a word.
-pub(crate) struct Operators {
-    /// Whether callers are authenticated. Where they are not, whoever calls on this machine is an operator.
-    are_authenticated: bool,
-    /// The scopes that an operator has.
-    require: Lock<Vec<String>>,
-}
-
-impl Operators {
-    /// Callers with the scopes `require`, who are authenticated if any is.
-    pub(crate) fn new(are_authenticated: bool, require: Vec<String>) -> Self {
-        Self { are_authenticated, require: Lock::new(require) }
-    }
-
-    fn admit(&self, caller: &Authorization) -> bool {
-        let is_known = match self.are_authenticated {
-            true => caller.principal().is_authenticated(),
-            false => caller.address().is_none_or(|address| address.to_canonical().is_loopback()),
-        };
-        is_known && self.require.lock().iter().all(|scope| caller.allows(scope))
-    }
-}
-
-impl HealthReporter {
-    /// Begins to look at a program that counts in `metrics`, and needs `dependencies`.
-    pub(crate) fn new(
-        metrics: &Metrics,
-        bounds: Bounds,
-        operators: Operators,
-        dependencies: impl Dependencies + 'static,
-    ) -> Self {
-        Self {
-            began: Instant::now(),
-            machine: MachineSampler::new(),
-            metrics: metrics.clone(),
-            bounds,
-            dependencies: Box::new(dependencies),
-            operators,
-        }
-    }
-
-    /// Requires these scopes of operators from now on.
-    pub(crate) fn require(&self, scopes: &[String]) {
-        *self.operators.require.lock() = scopes.to_vec();
-    }
-
-    /// How the program is now.
-    pub(crate) async fn report(&self) -> Report {
-        let dependencies = self.dependencies.look().await;
-        Report::new(self.machine.sample(), self.began.elapsed(), &self.metrics, self.bounds, dependencies)
-    }
-}
-
-impl fmt::Debug for HealthReporter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HealthReporter").finish_non_exhaustive()
-    }
-}
-
-impl http::Operations for HealthReporter {
-    fn health(&self) -> Pin<Box<dyn Future<Output = http::Health> + Send + '_>> {
-        Box::pin(async {
-            let report = self.report().await;
-            http::Health { status: report.status.into(), details: Raw::from(report.details()) }
-        })
-    }
-
-    fn metrics(&self) -> String {
-        self.metrics.render()
-    }
-
-    fn is_operator(&self, caller: &Authorization) -> bool {
-        self.operators.admit(caller)
-    }
-}

@@ -11,10 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    Bounds,
-    dependency::{Dependency, DependencyStatus},
-};
+use super::dependency::{Dependency, DependencyStatus};
+use crate::listen::Limits;
 
 /// How a program is.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -64,6 +62,25 @@ pub(crate) struct Pool {
     /// How many there may be
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max: Option<usize>,
+}
+
+/// How much there may be of what is counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    calls: usize,
+    parked: usize,
+    buffered: usize,
+}
+
+impl Bounds {
+    /// Those of `limits`.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            calls: limits.edge.max_concurrent_calls,
+            parked: limits.park.parked_total,
+            buffered: limits.buffers.bytes,
+        }
+    }
 }
 
 impl Report {

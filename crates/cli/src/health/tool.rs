@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use anyport_protocol::types::ToolAnnotations;
 use anyport_server::{Context, Json, NoArguments, PermissionDenied, Server, Tool};
 
-use super::{HealthReporter, Report};
+use super::{report::Report, reporter::HealthReporter};
 
 /// A server whose only tool tells how the program is, as `/health` does for operators.
 ///
