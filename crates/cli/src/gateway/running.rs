@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use anyport_config::gateway::AuditConfig;
 use anyport_gateway::federation::{Federation, RetiredMember};
 use anyport_policy::Policy;
 use anyport_service::sync::Lock;
@@ -32,6 +33,8 @@ pub(super) struct Running {
     pub(super) served: Served,
     health: GatewayHealth,
     pub(super) factories: Factories,
+    /// How calls are recorded, until the gateway is started again.
+    pub(super) audit_of_start: AuditConfig,
     /// The limits of the file that hold only after a restart of the gateway.
     unapplied: Lock<Vec<&'static str>>,
     /// The headers that clients bring for the servers.
@@ -55,9 +58,20 @@ impl Running {
         factories: Factories,
         client_headers: ClientHeaderNames,
     ) -> Self {
+        let audit_of_start = file.config.audit.clone();
         let now = Lock::new((file, Arc::new(members)));
         let (unapplied, retired) = (Lock::default(), Lock::default());
-        Self { federation, served, health, factories, unapplied, client_headers, now, retired }
+        Self {
+            federation,
+            served,
+            health,
+            factories,
+            audit_of_start,
+            unapplied,
+            client_headers,
+            now,
+            retired,
+        }
     }
 
     /// How the gateway is.

@@ -12,8 +12,9 @@ use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient, TrustedPr
 use clap::ValueEnum;
 
 use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits, tls::TlsArguments};
-use crate::health::Operators;
 use crate::{
+    audit::AuditChoice,
+    health::Operators,
     logging::{self, Rotation},
     secret_source::{InvalidSecretSource, SecretSource},
     state_dir,
@@ -143,6 +144,9 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) limit: Vec<Limit>,
+    /// Record every call in the audit log: behind its answer (on), or before it (required). Else what the file says, or off.
+    #[arg(long, value_name = "MODE", env = "ANYPORT_AUDIT", hide_env = true, hide_short_help = true)]
+    pub(crate) audit: Option<AuditChoice>,
     /// Folder of the program's state. Else the user's state folder.
     #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    audit::AuditConfig,
     auth::AuthConfig,
     policy::RuleConfig,
     rates::{LimitsConfig, RateConfig},
@@ -33,6 +34,8 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     /// Rules over calls, in any order: a refusal comes before everything else.
     pub policy: Vec<RuleConfig>,
+    /// The log of every call.
+    pub audit: AuditConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: LimitsConfig,
     /// Who sees how the gateway is, and its numbers.
