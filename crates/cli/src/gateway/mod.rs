@@ -4,6 +4,7 @@
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
+//! - [`health`]: how the gateway is.
 //! - [`served`]: what clients reach. [`factories`]: makes members under the limits of now.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different; [`hangup`]: the signal for it.
 //! - [`ancestors`]: the gateways that started this program.
@@ -26,6 +27,7 @@ mod direct;
 mod factories;
 mod file;
 mod hangup;
+mod health;
 mod members;
 mod own_address;
 mod reload;
@@ -56,6 +58,7 @@ use self::{
     banner::Banner,
     factories::Factories,
     hangup::Hangup,
+    health::GatewayHealth,
     members::{Members, ReachedServers},
     running::Running,
     served::Served,
@@ -102,6 +105,9 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
+    let operators = arguments.listen.operators(file.config.health.require.clone());
+    let health = GatewayHealth::new(&federation, &factory, operators)?;
+    federation.set_members(members.all().chain(health.member(&file.config)))?;
     federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());
@@ -117,8 +123,14 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let client_headers = ClientHeaderNames::default();
     client_headers.set(members.forwarded_headers());
     members.announce_callers(&factory);
-    let running =
-        Arc::new(Running::new(file, members, federation, served, factories, client_headers.clone()));
+    let running = Arc::new(Running::new(
+        file,
+        members,
+        federation,
+        (served, health),
+        factories,
+        client_headers.clone(),
+    ));
     let (closing, stopped) = (running.clone(), running.clone());
     let (hangup, drain) = (Hangup::new(), factory.limits.http.drain);
     let mut serving = anyport::serve::serve_service(service);
@@ -150,6 +162,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         observer: Some(Arc::new(factory.traffic.clone())),
         audit: audit.clone(),
         authorization_server,
+        operations: running.health().clone(),
         caller_logins: factory.caller_logins.clone(),
     };
     let (restart, restarts) = mpsc::channel(1);

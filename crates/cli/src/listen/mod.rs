@@ -50,7 +50,7 @@ pub(crate) use self::{
     rates::rates_of,
     tls::check_tls,
 };
-use crate::{audit, logging, state_dir, store, user_error::UserError};
+use crate::{audit, health::HealthReporter, logging, state_dir, store, user_error::UserError};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
 pub(crate) fn run(serve: impl AsyncFnOnce() -> Result<()>) -> Result<ExitCode> {
@@ -95,6 +95,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) audit: Option<AuditLog>,
     /// The authorization server of the clients, if it is this program.
     pub(crate) authorization_server: Option<AuthorizationServer>,
+    /// How the program is, for operators.
+    pub(crate) operations: Arc<HealthReporter>,
     /// The logins of callers at servers, whose pages are shown by that authorization server.
     pub(crate) caller_logins: Option<CallerLogins>,
 }
@@ -115,6 +117,7 @@ pub(crate) async fn serve(
         observer,
         audit,
         authorization_server,
+        operations,
         caller_logins,
     }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
@@ -128,6 +131,7 @@ pub(crate) async fn serve(
         let config =
             config.client_headers(client_headers).caller_tokens(caller_tokens).observer(observer.clone());
         let config = config.refusal_observer(audit.as_ref().map(audit::refusals));
+        let config = config.operations(Some(operations as Arc<dyn http::Operations>));
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {

@@ -27,6 +27,7 @@ use self::banner::Banner;
 use crate::{
     audit::{self, AuditSettings},
     gateway,
+    health::{Bounds, HealthReporter, Looking, of_documents},
     listen::{self, Limits},
     logging, state_dir, store,
     user_error::UserError,
@@ -67,6 +68,13 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         closed.close();
         audit::close(ended_audit).await;
     });
+    let (bounds, looked_at) = (Bounds::of(&limits), knowledge.clone());
+    let dependencies = move || -> Looking {
+        let documents = of_documents(&looked_at);
+        Box::pin(async { documents.into_iter().collect() })
+    };
+    let reporter =
+        HealthReporter::new(&metrics, bounds, arguments.listen.operators(Vec::new()), dependencies);
     let settings = listen::Settings {
         supported,
         limits: &limits,
@@ -78,6 +86,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         observer: None,
         audit: audit.clone(),
         authorization_server: None,
+        operations: Arc::new(reporter),
         caller_logins: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {

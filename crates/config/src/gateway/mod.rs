@@ -33,9 +33,9 @@ pub use authorization_server::{
 pub use find::{FILE_NAME, find};
 pub use lines::lines;
 pub use model::{
-    ExchangeProtocol, GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess,
-    Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig, UpstreamAuth,
-    UpstreamConfig, VirtualServerConfig, Words,
+    ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, KnowledgeConfig, LargeResult,
+    NetworkAccess, Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig,
+    UpstreamAuth, UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use policy::{RuleConfig, RuleEffect, RuleMode};
 pub use rates::{LimitsConfig, RateConfig};

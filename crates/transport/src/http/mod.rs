@@ -54,6 +54,7 @@ mod listener;
 mod modern;
 #[cfg(feature = "axum")]
 mod mount;
+mod operations;
 mod pipeline;
 mod protected_resource;
 mod public_url;
@@ -94,6 +95,7 @@ pub use credential::{
 pub use endpoint::Endpoint;
 pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};
+pub use operations::{Health, HealthStatus, Operations};
 pub use protected_resource::ProtectedResource;
 pub use public_url::{InvalidPublicUrl, PublicUrl};
 pub use refusal_observer::{HttpRefusal, RefusalObserver};

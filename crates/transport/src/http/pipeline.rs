@@ -59,7 +59,7 @@ fn refusals(state: &State, path: &str) -> Option<RefusalWriter> {
     if path == state.config.path {
         return None;
     }
-    state.config.routes.iter().find(|route| route.path == path)?.refusals
+    state.config.routes.iter().find(|route| route.has_path(path))?.refusals
 }
 
 /// Checks a request, and answers it.
@@ -98,7 +98,7 @@ fn metadata(state: &Arc<State>, parts: &Parts) -> Option<Response> {
 
 /// Whether the request is for a path whose routes the pages of every origin may call.
 fn is_public(state: &State, parts: &Parts) -> bool {
-    let here = |route: &&Route| route.path == parts.uri.path();
+    let here = |route: &&Route| route.has_path(parts.uri.path());
     parts.headers.contains_key(header::ORIGIN)
         && state.config.routes.iter().find(here).is_some_and(|route| route.any_origin)
 }
@@ -125,8 +125,14 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
             }
         }
     } else {
-        // Load balancers have no token, and learn nothing here.
-        Caller { authorization: Principal::anonymous().into(), credential: None }
+        // Load balancers have no token, and learn nothing here. Operators have one.
+        let known = match target {
+            Target::Rest(RestPath::Health(_)) if parts.headers.contains_key(header::AUTHORIZATION) => {
+                authenticate(state, &parts, info).await.ok()
+            }
+            _ => None,
+        };
+        known.unwrap_or_else(|| Caller { authorization: Principal::anonymous().into(), credential: None })
     };
     if let Some(Err(error)) = state.config.client_headers.as_ref().map(|names| names.check(&parts.headers)) {
         return response::error(StatusCode::BAD_REQUEST, &error);
@@ -160,7 +166,7 @@ fn observed_refusal(state: &State, parts: &Parts, info: ConnectInfo, refused: Re
 /// Whether requests to `target` must be authenticated. Routes of the program's own say so themselves.
 fn is_protected(state: &State, target: &Target<'_>, parts: &Parts) -> bool {
     match target {
-        Target::Rest(RestPath::Health) => false,
+        Target::Rest(RestPath::Health(_)) => false,
         Target::Custom => state.config.routes.iter().any(|route| route.is(parts) && !route.open),
         _ => true,
     }
@@ -276,7 +282,7 @@ async fn custom<B: Received>(
 ) -> Response {
     let routes = &state.config.routes;
     let Some(route) = routes.iter().find(|route| route.is(&parts)) else {
-        let here = routes.iter().filter(|route| route.path == parts.uri.path());
+        let here = routes.iter().filter(|route| route.has_path(parts.uri.path()));
         let methods: Vec<&str> = here.map(|route| route.method.as_str()).collect();
         return method_not_allowed(&methods.join(", "));
     };
