@@ -103,7 +103,7 @@ impl Log {
 
     /// Waits so long.
     pub(super) fn pause(&self, time: std::time::Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 }
 
