@@ -6,7 +6,7 @@
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
-//!           auth -> transport    policy
+//!           auth -> transport    policy    guards
 //! ground    service -> protocol    seal -> protocol    store -> metrics    config    ranking
 //! ```
 //!
@@ -77,6 +77,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-adapters", Ring::Library),
     ("anyport-auth", Ring::Library),
     ("anyport-client", Ring::Library),
+    ("anyport-guards", Ring::Library),
     ("anyport-layers", Ring::Library),
     ("anyport-macros", Ring::Library),
     ("anyport-policy", Ring::Library),
@@ -119,6 +120,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 
 /// Crates of others that are heavy, and the only crates of ours that may depend on them.
 const HEAVY: &[(&str, &[&str])] = &[
+    ("ammonia", &["anyport-guards"]),
     ("async-nats", &["anyport-store", "anyport-transport"]),
     ("axum", &["anyport-console", "anyport-transport"]),
     ("hyper", &["anyport-client", "anyport-transport"]),
@@ -131,6 +133,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("prometheus-client", &["anyport-metrics"]),
     ("rusqlite", &["anyport-store"]),
     ("rustls", &["anyport-transport"]),
+    ("sqlparser", &["anyport-guards"]),
     ("tantivy", &["anyport-knowledge"]),
     ("toml_edit", &["anyport-config"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),

@@ -13,6 +13,7 @@ use anyport_config::{
 use anyport_policy::{Budget, Effect, Expression, Mode, Policy, Rule};
 use anyport_protocol::suggest::did_you_mean;
 
+use super::guards::rule_name;
 #[cfg(unix)]
 use super::socket::ServerName;
 use crate::{
@@ -176,7 +177,7 @@ impl GatewayFile {
     }
 
     fn rule(&self, number: usize, rule: &RuleConfig) -> Result<Rule> {
-        let name = rule.name.clone().unwrap_or_else(|| format!("rule {}", number + 1));
+        let name = rule_name(rule.name.as_deref(), number);
         let when = Expression::parse(&rule.when).map_err(|fault| {
             let at = fault.at.map(|at| rule.when.get(..at).map_or(at, |before| before.chars().count()) + 1);
             let at = at.map_or_else(String::new, |at| format!(" at its character {at}"));
@@ -190,6 +191,7 @@ impl GatewayFile {
             RuleEffect::Deny => Effect::Deny,
             RuleEffect::Hide => Effect::Hide,
             RuleEffect::Ask => Effect::Ask,
+            RuleEffect::Mask => Effect::Mask,
         };
         let mode = match rule.mode {
             RuleMode::Enforce => Mode::Enforce,

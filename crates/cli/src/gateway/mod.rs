@@ -1,6 +1,7 @@
 //! `anyport serve --config FILE`: many servers behind one endpoint.
 //!
 //! - [`file`]: reads the file, with advice for its faults.
+//! - [`guards`]: the guards and masks of the file; [`lookup`]: what guards look up on this system.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
@@ -25,7 +26,9 @@ mod covered_service;
 mod direct;
 mod factories;
 mod file;
+mod guards;
 mod hangup;
+mod lookup;
 mod members;
 mod own_address;
 mod reload;
@@ -96,6 +99,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
+    federation.set_guards(file.guards(factory.limits.guards)?, file.masking()?);
+    target::set_log_mask(file.log_mask()?);
     federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());

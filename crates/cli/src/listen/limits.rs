@@ -9,6 +9,7 @@ use anyport_auth::{
     identity_provider::ProviderLimits, resource_server::VerifierLimits,
 };
 use anyport_gateway::federation::FederationLimits;
+use anyport_guards::GuardLimits;
 use anyport_knowledge::{
     Folders, Settings,
     answers::DEFAULT_MAX_ANSWER_CHARS,
@@ -41,6 +42,8 @@ pub(crate) struct Limits {
     pub(crate) bulkhead: BulkheadLimits,
     /// The cost of the conditions of a policy.
     pub(crate) policy: Budget,
+    /// The limits of guards and masks.
+    pub(crate) guards: GuardLimits,
     /// The limits of verifying what callers present.
     pub(crate) verifier: VerifierLimits,
     /// The limits of the authorization server of the clients.
@@ -204,6 +207,7 @@ impl Limits {
         section("federation", self.federation.limits_mut());
         section("federation", self.bulkhead.limits_mut());
         section("policy", self.policy.limits_mut());
+        section("guards", self.guards.limits_mut());
     }
 
     /// The same, with what of `new` a running gateway can change: the limits of calls, of its servers and of its documents.
@@ -219,6 +223,7 @@ impl Limits {
             bulkhead: new.bulkhead,
             sign_in: new.sign_in,
             policy: new.policy,
+            guards: new.guards,
             documents: new.documents,
             server: new.server,
             ..self.clone()

@@ -37,6 +37,7 @@ mod gateway_keys;
 mod gateway_reload;
 #[cfg(unix)]
 mod gateway_unusable;
+mod guards;
 mod interrupted;
 mod json;
 mod keys;

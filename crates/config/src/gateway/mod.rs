@@ -7,13 +7,14 @@
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
-//! - `policy`: rules over calls.
+//! - `policy`: rules over calls; `guard`: guards on what items are called with and answer and masks.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod auth;
 mod authorization_server;
 mod find;
 mod forwarded;
+mod guard;
 mod lines;
 mod login;
 pub(crate) mod model;
@@ -28,6 +29,7 @@ pub use authorization_server::{
     AuthorizationServerConfig, BuiltinConfig, ClientConfig, Consent, Provider, ProxyConfig, TrustedIdpConfig,
 };
 pub use find::{FILE_NAME, find};
+pub use guard::{GuardConfig, HtmlGuard, MaskConfig, MaskData, ResolveGuard, SqlGuard, UrlGuard};
 pub use lines::lines;
 pub use model::{
     ExchangeProtocol, GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess,

@@ -10,7 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{auth::AuthConfig, policy::RuleConfig};
+use super::{
+    auth::AuthConfig,
+    guard::{GuardConfig, MaskConfig},
+    policy::RuleConfig,
+};
 
 /// A gateway: the servers behind it, and what it serves to whom.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -29,6 +33,11 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     /// Rules over calls, in any order: a refusal comes before everything else.
     pub policy: Vec<RuleConfig>,
+    /// Guards on what tools, prompts and resources are called with, and on what they answer, in order: a guard sees what those before it
+    /// have made of a value.
+    pub guard: Vec<GuardConfig>,
+    /// Secrets and personal data that are covered in results and logs. Default: none.
+    pub mask: Option<MaskConfig>,
     /// Limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: IndexMap<String, u32>,
     /// Whether the servers are those of a client's file.

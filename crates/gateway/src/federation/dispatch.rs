@@ -12,7 +12,7 @@ use super::{
     endpoint::{Endpoint, Target},
     extensions,
     forward::Forward,
-    in_flight,
+    guard, in_flight,
     large_result::{Owner, is_spilled},
     list_kind::ListKind,
     listen,
@@ -250,9 +250,15 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
     let Some(method) = request.known() else {
         return Reply::error(Error::method_not_found(&request.method));
     };
-    let forward = Forward { target, method };
+    let mut forward = Forward { target, method, protection: None };
+    forward.protection = endpoint.shared.guarding().and_then(|guarding| {
+        let is_prompt = forward.is_prompt(&request);
+        guarding.protection(guard::kind_of(method, is_prompt), &forward.exposed_name(is_prompt))
+    });
     match endpoint.shared.enforcement() {
         Some(enforcement) => enforcement.call(endpoint, forward, request, context),
-        None => forward.call(endpoint, request, context),
+        None => guard::guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
+            forward.call(endpoint, request, context)
+        }),
     }
 }
