@@ -127,8 +127,9 @@ pub mod layer {
     pub use anyport_adapters::{LegacyClientAdapter, LegacyClientLayer, LegacyClientLimits};
     pub use anyport_layers::{
         Cache, CacheHandle, CacheLayer, CacheLimits, CatchPanic, CatchPanicLayer, ConcurrencyLimit,
-        ConcurrencyLimitLayer, Either, Middleware, MiddlewareLayer, OptionalLayer, Quota, RateLimit,
-        RateLimitLayer, Timeout, TimeoutLayer, Trace, TraceLayer, optional,
+        ConcurrencyLimitLayer, Either, LocalRateLimiter, Middleware, MiddlewareLayer, OptionalLayer, Period,
+        Quota, Rate, RateExceeded, RateKey, RateLimit, RateLimitLayer, RateLimiter, Rates, Timeout,
+        TimeoutLayer, Trace, TraceLayer, optional,
     };
     pub use tower::{Layer, ServiceBuilder};
 }

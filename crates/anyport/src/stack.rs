@@ -87,6 +87,15 @@ impl EdgeLimits {
 /// # }
 /// ```
 pub fn edge<S: Service>(limits: &EdgeLimits, metrics: &Metrics) -> impl Layer<S, Service: Service> + use<S> {
+    edge_with(limits, limits.quota.map(|quota| RateLimitLayer::new(quota, metrics)), metrics)
+}
+
+/// The same, with `rate_limit` in place of the quota.
+pub fn edge_with<S: Service>(
+    limits: &EdgeLimits,
+    rate_limit: Option<RateLimitLayer>,
+    metrics: &Metrics,
+) -> impl Layer<S, Service: Service> + use<S> {
     ServiceBuilder::new()
         // Outermost, so that it sees what every other layer answers.
         .layer(TraceLayer)
@@ -97,7 +106,7 @@ pub fn edge<S: Service>(limits: &EdgeLimits, metrics: &Metrics) -> impl Layer<S,
                 .per_caller(limits.calls_per_caller()),
         )
         // One caller alone cannot take all there is.
-        .layer(optional(limits.quota.map(|quota| RateLimitLayer::new(quota, metrics))))
+        .layer(optional(rate_limit))
         // A call that hangs is ended.
         .layer(optional(limits.timeout(metrics)))
 }

@@ -16,6 +16,9 @@ use crate::{
 /// What one account may do at one resource, by the word of one authorization server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
+    /// The random id of the login, which renewals keep; empty for those that are older than such ids.
+    #[serde(default)]
+    pub(crate) login_id: String,
     /// The URL of the server that the login was for.
     pub server: String,
     /// The name that the user gave to the login.
@@ -58,6 +61,7 @@ pub struct Credential {
 
 /// What a login gives besides its tokens.
 pub(crate) struct NewCredential {
+    pub(crate) login_id: String,
     pub(crate) server: String,
     pub(crate) account: String,
     pub(crate) resource: String,
@@ -81,6 +85,7 @@ impl Credential {
     /// The credential of a login whose token was received at `now`.
     pub(crate) fn new(login: NewCredential, token: TokenAnswer, now: SystemTime) -> Self {
         let NewCredential {
+            login_id,
             server,
             account,
             resource,
@@ -94,6 +99,7 @@ impl Credential {
             is_public,
         } = login;
         Self {
+            login_id,
             server,
             account,
             resource,
@@ -123,6 +129,7 @@ impl Credential {
         (account, now): (&str, SystemTime),
     ) -> Self {
         let login = NewCredential {
+            login_id: String::new(),
             server: provider.issuer.clone(),
             account: account.to_owned(),
             resource: provider.issuer.clone(),

@@ -15,6 +15,7 @@ use crate::{
     fetch::Fetcher,
     limits::Refusals,
     options::SignInOptions,
+    pkce::random,
     registration::{Registration, RegistrationKind},
     response_error::ResponseError,
     safe_url::safe_url,
@@ -140,6 +141,7 @@ impl Login<'_> {
             return Err(Error::NoProof(server.issuer.clone()));
         }
         let login = NewCredential {
+            login_id: random()?.expose().to_owned(),
             server: self.server.to_owned(),
             account: self.account.to_owned(),
             resource: self.discovered.resource.clone(),

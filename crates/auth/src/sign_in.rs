@@ -15,7 +15,10 @@ use anyport_service::sync::Lock;
 use anyport_store::Clock;
 use anyport_transport::client::http::{AccessRefusal, Authorizer, Endpoint, SideRequest, SignInFailed};
 use http::{HeaderValue, Method};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 use url::Url;
 
 use crate::{
@@ -64,6 +67,8 @@ struct Inner {
     /// Sees each credential before it is used.
     observer: Option<CredentialObserver>,
     current: Lock<Current>,
+    /// The id of the login whose credential is used, if there is one.
+    login_id: watch::Sender<Option<Arc<str>>>,
     /// Whether the stored credential was read.
     is_loaded: AtomicBool,
     /// Whether the server is on the public internet. Until a connection has shown it, it counts as such.
@@ -151,6 +156,7 @@ impl SignIn {
             nonce: Lock::default(),
             observer: None,
             current: Lock::default(),
+            login_id: watch::Sender::new(None),
             is_loaded: AtomicBool::new(false),
             is_public: AtomicBool::new(true),
             ended: AtomicU64::new(0),
@@ -280,6 +286,7 @@ impl SignIn {
         let revoked = crate::revoke::revoke(&fetcher, &credential, inner.clock.now()).await;
         inner.vault.remove(&credential).await?;
         *inner.current.lock() = Current::default();
+        inner.login_id.send_replace(None);
         Ok(Some((credential, revoked)))
     }
 
@@ -300,6 +307,11 @@ impl SignIn {
         self.0.reread().await?;
         self.0.is_loaded.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// The id of the login whose credential is used, and its changes; `None` while there is none. A renewal changes nothing.
+    pub fn login_id(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.0.login_id.subscribe()
     }
 
     /// What is needed before the next call.
@@ -347,6 +359,7 @@ impl Inner {
             (None, Some(_)) => {
                 let reread = self.current.lock().reread;
                 *self.current.lock() = Current { reread, ..Current::default() };
+                self.login_id.send_replace(None);
             }
             (None, None) => {}
         }
@@ -359,6 +372,13 @@ impl Inner {
         self.observer.iter().for_each(|observe| observe(&credential));
         let mut current = self.current.lock();
         current.header = credential.header().filter(|_| !credential.needs_login);
+        self.login_id.send_if_modified(|known| {
+            let is_other = known.as_deref() != Some(&*credential.login_id);
+            if is_other {
+                *known = Some(credential.login_id.as_str().into());
+            }
+            is_other
+        });
         current.credential = Some(Arc::new(credential));
         current.not_before = None;
         current.is_refused = false;

@@ -343,7 +343,7 @@ impl Connector for Unusable {
 /// The layers around what stands before the servers, from the outside in. The servers have deadlines of their own.
 pub(crate) fn layered<S: Service>(service: S, limits: &Limits, metrics: &Metrics) -> impl Service + use<S> {
     ServiceBuilder::new()
-        .layer(stack::edge(&limits.edge.quota(limits.quota), metrics))
+        .layer(stack::edge_with(&limits.edge, Some(limits.rates.layer(limits.quota, metrics)), metrics))
         // A fault of ours fails one call, not the process.
         .layer(CatchPanicLayer)
         .service(service)

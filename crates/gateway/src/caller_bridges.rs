@@ -4,7 +4,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_protocol::failure::Failure;
-use anyport_service::{ClientHeaders, Context, Relay, Reply, Request, ScopedPrincipal, Service, sync::Lock};
+use anyport_service::{
+    ClientHeaders, Context, Demand, Relay, Reply, Request, ScopedPrincipal, Service, WeakDemand, sync::Lock,
+};
 use anyport_upstream::{Upstream, UpstreamHealth};
 use tokio::time::Instant;
 
@@ -15,6 +17,10 @@ use crate::caller_part::CallerPart;
 /// Callers that are different have bridges of their own, and so share nothing: no connection, no session, no list, no parked call.
 /// Callers that bring no header share one, unless their identity counts. The values of headers are keys of a map in
 /// memory, and are neither stored nor logged.
+///
+/// Only what clients want holds a bridge: their calls in flight, and streams by which they are notified of changes. What else the gateway
+/// has open there ([`Demand`]), such as for the lists that it caches, ends when another caller needs the place, and is not opened again
+/// before the caller comes again.
 ///
 /// Clones are the same server.
 #[derive(Clone)]
@@ -64,12 +70,9 @@ type Make = dyn Fn(&CallerKey) -> Result<CallerBridge, String> + Send + Sync;
 #[derive(Default)]
 struct Bridges {
     by_key: HashMap<CallerKey, Entry>,
+    /// What goes on when callers come again whose bridges were closed.
+    paused: HashMap<CallerKey, Vec<WeakDemand>>,
     is_closed: bool,
-}
-
-struct Entry {
-    bridge: Arc<CallerBridge>,
-    used: Instant,
 }
 
 /// The bridge of the callers with one key.
@@ -78,6 +81,94 @@ pub struct CallerBridge {
     pub upstream: Upstream,
     /// What answers their calls.
     pub service: Arc<dyn Service>,
+    /// Whether they can use the server: streams of those who cannot hold no bridge.
+    pub has_access: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+struct Entry {
+    bridge: Arc<CallerBridge>,
+    /// Is shared with the calls of clients that are in flight.
+    calls: Arc<()>,
+    used: Instant,
+    /// Of what is cached by way of the bridge.
+    demands: Vec<WeakDemand>,
+}
+
+impl Entry {
+    fn new(bridge: CallerBridge) -> Self {
+        let (bridge, calls) = (Arc::new(bridge), Arc::default());
+        Self { bridge, calls, used: Instant::now(), demands: Vec::new() }
+    }
+
+    /// The bridge for a call of a client, or of what clients want by `demand`.
+    fn begin(&mut self, demand: Option<&Demand>) -> InUse {
+        let calls = match demand {
+            Some(demand) => {
+                self.demands.retain(|known| known.upgrade().is_some_and(|known| !known.is(demand)));
+                self.demands.push(demand.downgrade());
+                None
+            }
+            None => {
+                self.used = Instant::now();
+                Some(self.calls.clone())
+            }
+        };
+        InUse { bridge: self.bridge.clone(), _calls: calls }
+    }
+
+    fn demands(&self) -> impl Iterator<Item = Demand> {
+        self.demands.iter().filter_map(WeakDemand::upgrade)
+    }
+
+    fn is_used(&self) -> bool {
+        let is_listened = || self.demands().any(|demand| demand.has_listeners());
+        Arc::strong_count(&self.calls) > 1 || (is_listened() && (self.bridge.has_access)())
+    }
+
+    /// When a client used it last.
+    fn last_use(&self) -> Instant {
+        self.demands().map(|demand| demand.last_use()).fold(self.used, Instant::max)
+    }
+
+    fn is_idle(&self, idle: Duration) -> bool {
+        !self.is_used() && self.last_use().elapsed() >= idle
+    }
+}
+
+impl Bridges {
+    /// Closes the bridge that nobody uses and that was used longest ago, before all of one whose callers cannot use the server.
+    /// Returns `false` if all are used.
+    fn make_room(&mut self) -> bool {
+        let unused = self.by_key.iter().filter(|(_, entry)| !entry.is_used());
+        let oldest = unused.min_by_key(|(_, entry)| ((entry.bridge.has_access)(), entry.last_use()));
+        let oldest = oldest.map(|(key, _)| key.clone());
+        oldest.is_some_and(|oldest| {
+            self.by_key.remove_entry(&oldest).map(|closed| self.pause(closed)).is_some()
+        })
+    }
+
+    fn close_idle(&mut self, idle: Duration) {
+        let closed: Vec<_> = self.by_key.extract_if(|_, entry| entry.is_idle(idle)).collect();
+        closed.into_iter().for_each(|closed| self.pause(closed));
+    }
+
+    /// Ends what the gateway itself has open by way of a bridge that was closed.
+    fn pause(&mut self, (key, entry): (CallerKey, Entry)) {
+        entry.demands().for_each(|demand| demand.pause());
+        self.paused.retain(|_, demands| {
+            demands.retain(|demand| demand.upgrade().is_some_and(|demand| demand.is_paused()));
+            !demands.is_empty()
+        });
+        if !entry.demands.is_empty() {
+            self.paused.entry(key).or_default().extend(entry.demands);
+        }
+    }
+
+    /// Lets what was ended with the bridge of `key` begin again.
+    fn resume(&mut self, key: &CallerKey) {
+        let paused = self.paused.remove(key).into_iter().flatten();
+        paused.filter_map(|demand| demand.upgrade()).for_each(|demand| demand.resume());
+    }
 }
 
 /// How many bridges of callers there are.
@@ -120,36 +211,36 @@ impl CallerBridges {
         self.upstreams().iter().for_each(Upstream::close);
     }
 
-    /// The bridge of the callers with `key`.
-    fn bridge(&self, key: CallerKey) -> Result<Arc<CallerBridge>, Failure> {
+    /// The bridge of the callers with `key`, for a call of one of them, or of what they want by `demand`.
+    fn begin(&self, key: CallerKey, demand: Option<&Demand>) -> Result<InUse, Failure> {
         let Inner { limits, make, name, refused, .. } = &*self.0;
         let mut bridges = self.0.bridges.lock();
         if bridges.is_closed {
             return Err(Failure::ShuttingDown);
         }
         if let Some(entry) = bridges.by_key.get_mut(&key) {
-            entry.used = Instant::now();
-            return Ok(entry.bridge.clone());
+            return Ok(entry.begin(demand));
         }
-        let unused = |entry: &Entry| Arc::strong_count(&entry.bridge) == 1;
-        bridges.by_key.retain(|_, entry| !unused(entry) || entry.used.elapsed() < limits.idle);
-        if bridges.by_key.len() >= limits.bridges {
-            let idle = bridges.by_key.iter().filter(|(_, entry)| unused(entry));
-            let Some(oldest) = idle.min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone()) else {
-                let why = format!(
-                    "{name} has {} callers with keys of their own, all of which have calls in flight (max_client_keys); try \
-                     again later",
-                    limits.bridges
-                );
-                refused.increment();
-                return Err(Failure::Overloaded { limit: "max_client_keys", why }.of_upstream(&**name));
-            };
-            bridges.by_key.remove(&oldest);
+        let overloaded = |why| Failure::Overloaded { limit: "max_client_keys", why }.of_upstream(&**name);
+        if demand.is_some_and(Demand::is_paused) {
+            return Err(overloaded(format!(
+                "the lists of a caller of {name} are not read before it comes again"
+            )));
+        }
+        bridges.close_idle(limits.idle);
+        if bridges.by_key.len() >= limits.bridges && !bridges.make_room() {
+            refused.increment();
+            return Err(overloaded(format!(
+                "{name} has {} callers with connections of their own, all of which have calls in flight or listen to changes \
+                 (max_client_keys); try again later",
+                limits.bridges
+            )));
         }
         let made = make(&key).map_err(|why| Failure::InvalidPeer(why).of_upstream(&**name))?;
-        let bridge = Arc::new(made);
-        bridges.by_key.insert(key, Entry { bridge: bridge.clone(), used: Instant::now() });
-        Ok(bridge)
+        if demand.is_none() {
+            bridges.resume(&key);
+        }
+        Ok(bridges.by_key.entry(key).or_insert(Entry::new(made)).begin(demand))
     }
 }
 
@@ -158,16 +249,18 @@ impl Service for CallerBridges {
         let Some(key) = self.0.distinction.key(&context) else {
             return self.0.without.call(request, context);
         };
-        match self.bridge(key) {
-            Ok(bridge) => bridge.service.call(request, context).relay(InUse { _bridge: bridge.clone() }),
+        match self.begin(key, context.demand()) {
+            Ok(in_use) => in_use.bridge.service.call(request, context).relay(in_use.clone()),
             Err(failure) => Reply::failed(failure),
         }
     }
 }
 
-/// A call in flight, whose bridge stays.
+/// A call in flight, and its bridge, which stays if it is one of a client.
+#[derive(Clone)]
 struct InUse {
-    _bridge: Arc<CallerBridge>,
+    bridge: Arc<CallerBridge>,
+    _calls: Option<Arc<()>>,
 }
 
 impl Relay for InUse {}
@@ -195,7 +288,10 @@ mod tests {
             let farm = Farm::new(Revision::NEWEST);
             made.lock().push((key.clone(), farm.clone()));
             let upstream = upstream(&farm);
-            Ok(CallerBridge { service: Arc::new(upstream.clone()), upstream })
+            // A key of nobody who can use the server.
+            let key = key.headers.as_ref().and_then(|headers| headers.get("x-key").map(str::to_owned));
+            let has_access = Box::new(move || key.as_deref() != Some("none"));
+            Ok(CallerBridge { service: Arc::new(upstream.clone()), upstream, has_access })
         };
         (
             CallerBridges::new(
@@ -278,5 +374,55 @@ mod tests {
         server.close();
         let (_, data) = error(server.call(call("read", json!({})), with("e")).outcome().await);
         assert_eq!(data["reason"], "shutting_down");
+    }
+
+    /// Invariant: Only calls and streams of clients keep another caller from a server; what the gateway has open there by itself ends for it.
+    #[tokio::test(start_paused = true)]
+    async fn what_no_client_has_asked_for_makes_room_and_goes_on_when_its_caller_comes_again() {
+        let (server, farms) = server(CallerPart::Nothing);
+        let read = || call("read", json!({}));
+        let follow = |key: &str, demand: &Demand| {
+            server.call(call("write", json!({"hang": true})), with(key).with_demand(demand.clone()))
+        };
+        let [of_a, of_b] = [Demand::new(), Demand::new()];
+        let first = follow("a", &of_a);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        result(server.call(read(), with("b")).outcome().await);
+        let _second = follow("b", &of_b);
+        // That of a client is older, and that of another one is read for a client now.
+        of_b.note_use();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        result(server.call(read(), with("c")).outcome().await);
+        assert!(of_a.is_paused() && !of_b.is_paused(), "the oldest makes room");
+        drop(first);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(farms.lock()[0].1.server(0).end().is_some(), "its connection is closed");
+        let (message, _) = error(follow("a", &of_a).outcome().await);
+        assert!(message.contains("before it comes again"), "{message}");
+        assert_eq!(farms.lock().len(), 3, "it is not connected again");
+
+        result(server.call(read(), with("a")).outcome().await);
+        assert!(!of_a.is_paused() && of_b.is_paused(), "it has come again");
+        let _third = follow("a", &of_a);
+        let (_listens, _calls) =
+            (of_a.listen(), server.call(call("write", json!({"hang": true})), with("c")));
+        let (message, _) = error(server.call(read(), with("b")).outcome().await);
+        assert!(message.contains("2 callers") && message.contains("max_client_keys"), "{message}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cannot_use_the_server_holds_no_place_by_a_stream() {
+        let (server, _) = server(CallerPart::Nothing);
+        let read = || call("read", json!({}));
+        result(server.call(read(), with("a")).outcome().await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let demand = Demand::new();
+        let _stream =
+            server.call(call("write", json!({"hang": true})), with("none").with_demand(demand.clone()));
+        let _listens = demand.listen();
+        result(server.call(read(), with("b")).outcome().await);
+        assert!(demand.is_paused(), "it makes room before one that is older");
+        result(server.call(read(), with("none")).outcome().await);
+        assert!(!demand.is_paused());
     }
 }

@@ -9,7 +9,7 @@
 //! - [`TraceLayer`]: a span and a log line per call.
 //! - [`ConcurrencyLimitLayer`]: calls that run at once.
 //! - [`BulkheadLayer`]: calls that one upstream server has at once, with a bounded queue.
-//! - [`RateLimitLayer`]: calls per second and principal (feature `rate`).
+//! - [`RateLimitLayer`]: how often a principal or an address calls (feature `rate`); [`RateLimiter`]: who counts.
 //! - [`TimeoutLayer`]: how long a call may take.
 //! - [`CacheLayer`]: results of tools that only read (feature `cache`).
 //! - [`CatchPanicLayer`]: a handler that panics fails its call alone.
@@ -24,7 +24,7 @@ mod middleware;
 mod optional;
 mod panic;
 #[cfg(feature = "rate")]
-mod rate_limit;
+mod rate;
 mod timeout;
 mod trace;
 
@@ -36,7 +36,10 @@ pub use middleware::{Call, Function, Middleware, MiddlewareLayer, Next};
 pub use optional::{Either, OptionalLayer, optional};
 pub use panic::{CatchPanic, CatchPanicLayer, panicked};
 #[cfg(feature = "rate")]
-pub use rate_limit::{Quota, RateLimit, RateLimitLayer};
+pub use rate::{
+    LocalRateLimiter, Period, Quota, Rate, RateExceeded, RateKey, RateLimit, RateLimitLayer, RateLimiter,
+    Rates,
+};
 pub use timeout::{Timeout, TimeoutLayer};
 pub use trace::{Trace, TraceLayer};
 

@@ -7,7 +7,11 @@ use std::{fmt, process::ExitStatus, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{Error, Raw, json::Splice, jsonrpc::Reason};
+use crate::{
+    Error, Raw,
+    json::Splice,
+    jsonrpc::{Reason, code},
+};
 
 /// Why a call has no response of its server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +39,13 @@ pub enum Failure {
         /// The limit and what to do, for a person.
         why: String,
     },
-    /// The caller has made too many calls (`calls_per_second`).
+    /// More calls were made than a rate allows.
     RateLimited {
-        /// The calls per second that the caller may make.
-        per_second: u32,
-        /// The time until the caller may call again.
+        /// The name of the limit.
+        limit: &'static str,
+        /// The limit, and whose it is, for a person.
+        why: String,
+        /// The time until a call may be made again.
         retry_in: Duration,
     },
     /// The call took longer than its limit.
@@ -144,12 +150,15 @@ impl Failure {
                 Error::internal(message).with_data(data.finish()).with_reason(Reason::UpstreamDown)
             }
             Self::Overloaded { why, .. } => internal(why.clone(), Reason::Overloaded),
-            Self::RateLimited { per_second, retry_in } => {
-                let wait = retry_in.as_millis();
-                let message = format!(
-                    "more than {per_second} calls a second (calls_per_second); try again in {wait} ms"
-                );
-                Error::internal(message).with_reason(Reason::RateLimited)
+            Self::RateLimited { why, retry_in, .. } => {
+                let wait = u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+                let message = match wait {
+                    ..10_000 => format!("{why}; try again in {wait} ms"),
+                    _ => format!("{why}; try again in {} s", wait.div_ceil(1_000)),
+                };
+                let data = data().with("retryAfterMs", &Raw::from(serde_json::Value::from(wait)));
+                let error = Error::new(code::RATE_LIMITED, message).with_data(data.finish());
+                error.with_reason(Reason::RateLimited)
             }
             Self::Timeout { limit, after } => {
                 let message = format!("{} took longer than {} ms ({limit})", call(), after.as_millis());
@@ -247,11 +256,6 @@ mod tests {
             ),
             (Failure::Overloaded { limit: "x", why: "x is full".into() }, "overloaded", "x is full"),
             (
-                Failure::RateLimited { per_second: 5, retry_in: Duration::from_millis(70) },
-                "rate_limited",
-                "more than 5 calls a second (calls_per_second); try again in 70 ms",
-            ),
-            (
                 Failure::Timeout { limit: "call_timeout", after: Duration::from_secs(1) },
                 "timeout",
                 "the call took longer than 1000 ms (call_timeout)",
@@ -274,6 +278,20 @@ mod tests {
             assert!(error.code == -32603 && error.message.starts_with(words), "{failure:?}: {error}");
             assert_eq!(error.data.unwrap().as_str(), format!(r#"{{"reason":"{reason}"}}"#));
         }
+    }
+
+    #[test]
+    fn a_rate_that_is_exceeded_has_a_code_and_a_time_to_wait() {
+        let refused = |retry_in| {
+            let why = "this caller makes more than 5 calls a second".to_owned();
+            Failure::RateLimited { limit: "calls_per_second", why, retry_in }.to_error()
+        };
+        let error = refused(Duration::from_millis(70));
+        assert_eq!(error.code, 42900);
+        assert_eq!(error.message, "this caller makes more than 5 calls a second; try again in 71 ms");
+        assert_eq!(error.data.as_ref().unwrap().as_str(), r#"{"retryAfterMs":71,"reason":"rate_limited"}"#);
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(71)));
+        assert!(refused(Duration::from_secs(3_600)).message.ends_with("try again in 3601 s"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::{Authorization, ClientHeaders, Peer, Presence, Principal, SessionId, WeakPeer};
+use crate::{Authorization, ClientHeaders, Demand, Peer, Presence, Principal, SessionId, WeakPeer};
 
 /// The context of one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -32,6 +32,7 @@ struct Call {
     client_headers: Option<ClientHeaders>,
     deadline: Option<Instant>,
     presence: Option<Presence>,
+    demand: Option<Demand>,
     observed: Option<NonZeroU64>,
 }
 
@@ -82,6 +83,7 @@ impl Context {
             client_headers: None,
             deadline: None,
             presence: None,
+            demand: None,
             observed: None,
         }))
     }
@@ -206,6 +208,13 @@ impl Context {
         self
     }
 
+    /// Marks a call that no client has made, but for what clients want by `demand`.
+    #[must_use]
+    pub fn with_demand(mut self, demand: Demand) -> Self {
+        Arc::make_mut(&mut self.0).demand = Some(demand);
+        self
+    }
+
     /// Sets the number under which an observer follows the call, from the message of the client to that for the server.
     #[must_use]
     pub fn with_observed_call(mut self, number: NonZeroU64) -> Self {
@@ -315,6 +324,11 @@ impl Context {
     /// Whether the client is connected to receive the response; `None` if the call is cancelled once it is not.
     pub fn presence(&self) -> Option<&Presence> {
         self.0.presence.as_ref()
+    }
+
+    /// What clients want of a call that none of them has made; `None` for a call of a client.
+    pub fn demand(&self) -> Option<&Demand> {
+        self.0.demand.as_ref()
     }
 
     /// The address of the client; `None` for one that came by no network.

@@ -10,7 +10,7 @@
 //! # Layout
 //! - [`Service`], [`Request`]: the trait and what it takes.
 //! - [`Context`], [`Principal`], [`Authorization`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
-//!   keys that the client brings for servers behind this one.
+//!   keys that the client brings for servers behind this one; [`Demand`]: what clients want of calls that no client has made.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
 //! - [`peer`]: the other end of a session or connection, outside any call.
@@ -25,6 +25,7 @@ mod backoff;
 mod client_headers;
 mod clock;
 mod context;
+mod demand;
 pub mod emit;
 pub mod peer;
 mod presence;
@@ -40,6 +41,7 @@ pub use backoff::Backoff;
 pub use client_headers::ClientHeaders;
 pub use clock::Clock;
 pub use context::{Context, InputMode};
+pub use demand::{Demand, DemandGuard, WeakDemand};
 pub use emit::Emitter;
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
 pub use presence::{Presence, PresenceGuard};

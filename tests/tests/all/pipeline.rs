@@ -108,11 +108,15 @@ async fn more_calls_than_may_be_made_are_refused() {
             }
             panic!("it is never refused");
         };
-        assert_eq!((code, reason), (-32603, json!("rate_limited")));
-        assert!(words.starts_with("more than 1 calls a second (calls_per_second); try again in "), "{words}");
+        assert_eq!((code, reason), (42900, json!("rate_limited")));
+        assert!(
+            words
+                .starts_with("this caller makes more than 1 call a second (calls_per_second); try again in "),
+            "{words}"
+        );
         assert_eq!(status, cell.http.then_some(429));
-        // What is read is not limited.
-        assert!(cell.wire.call("resources/read", json!({"uri": "test:///text"})).await?.outcome.is_ok());
+        // Lists are not limited.
+        assert!(cell.wire.call("resources/list", json!({})).await?.outcome.is_ok());
         Ok(())
     })
     .await;
@@ -270,9 +274,9 @@ fn guards() -> Vec<Guard> {
             made: 1,
             trips: calls().into_iter().take(1).collect(),
             refusal: (
-                -32603,
+                42900,
                 json!("rate_limited"),
-                "more than 1 calls a second (calls_per_second); try again in ",
+                "this caller makes more than 1 call a second (calls_per_second); try again in ",
             ),
             status: 429,
             recovers: false,

@@ -87,9 +87,28 @@ impl CallerLogin {
         }
     }
 
+    /// Whether the caller has a login, good or not, as far as is known without waiting.
+    pub fn is_known(&self) -> bool {
+        self.0.sign_in.state() != SignInState::SignedOut
+    }
+
     /// Whether the server has refused the token, so that only a login helps.
     pub fn needs_login(&self) -> bool {
         matches!(self.0.sign_in.state(), SignInState::NeedsLogin | SignInState::SignedOut)
+    }
+
+    /// The id of the login that is used, as far as is known without waiting; `None` while there is none. A renewal keeps it.
+    pub fn id(&self) -> Option<Arc<str>> {
+        self.0.sign_in.login_id().borrow().clone()
+    }
+
+    /// Waits until another login than the one with `id` is used, or none any more.
+    pub async fn until_another(&self, id: Option<&str>) {
+        let mut current = self.0.sign_in.login_id();
+        // Another process may have ended it.
+        while timeout(LOOK_AT_LEISURE, current.wait_for(|current| current.as_deref() != id)).await.is_err() {
+            self.0.reload().await;
+        }
     }
 
     async fn looked(&self) -> bool {

@@ -155,6 +155,7 @@ impl Pages {
             None => Err(Error::NeedsLogin(server.name.clone())),
         };
         outcome.map_err(|error| failed(&server, &error))?;
+        self.logins.reload(&attempt.server, &attempt.principal).await;
         self.logins.changes(&attempt.server, &attempt.principal).notify_waiters();
         tracing::info!(server = server.name, principal = %attempt.principal, "a caller has signed in");
         let text = "The call that waited for this goes on. You can close this page.";

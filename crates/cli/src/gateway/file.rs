@@ -206,7 +206,7 @@ impl GatewayFile {
     /// # Errors
     /// One that is not known, or a value that it cannot have.
     pub(crate) fn limits(&self) -> Result<Vec<Limit>> {
-        let limits = self.config.limits.iter().map(|(name, value)| {
+        let limits = self.config.limits.named.iter().map(|(name, value)| {
             format!("{name}={value}").parse().map_err(|reason: String| {
                 let problem = format!("in [limits] of {}: {reason}", self.path.display());
                 UserError::usage(

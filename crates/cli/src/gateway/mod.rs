@@ -93,7 +93,8 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
 }
 
 async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
-    let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
+    let limits =
+        Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
     let factory = Arc::new(UpstreamFactory::new(&arguments.listen, limits)?);
     let file = Arc::new(file);
     let file_of_start = file.clone();
@@ -186,6 +187,7 @@ fn federation(
     let builder = Federation::builder(name, env!("CARGO_PKG_VERSION"))
         .revisions(factory.supported().clone())
         .limits(factory.limits.federation)
+        .rate_limiter(factory.limits.rates.limiter())
         .metrics(&factory.metrics)
         .sealer(factory.sealer());
     members

@@ -77,7 +77,8 @@ impl Running {
         }
         let file = Arc::new(old_file.read_again()?);
         arguments.listen.check_required_scopes(&file.config)?;
-        let limits = Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat());
+        let limits =
+            Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
         let (before, factory) = (self.factories.now(), self.factories.under(&limits));
         let policy = file.policy(factory.limits.policy)?;
         let (guards, masking, log_mask) =
@@ -102,6 +103,10 @@ impl Running {
             changes.extend(has_changed.then(|| format!("{name} has changed")));
         }
         let applied = before.limits.differing(&factory.limits);
+        let are_rates_new = file.config.limits.rates() != old_file.config.limits.rates();
+        if are_rates_new {
+            changes.push("how often calls may be made has changed".to_owned());
+        }
         if !applied.is_empty() {
             changes.push(format!("[limits] has changed: {}", applied.join(", ")));
         }
@@ -129,7 +134,7 @@ impl Running {
         if has_new_guards {
             self.set_guards(guards, masking);
         }
-        if !applied.is_empty() {
+        if are_rates_new || !applied.is_empty() {
             served.set_limits(&factory.limits);
         }
         served.follow(&config, &arguments.name, &factory.limits);

@@ -8,6 +8,7 @@ use anyport_auth::{
     CallerLoginLimits, SignInLimits, authorization_server::AuthorizationServerLimits,
     identity_provider::ProviderLimits, resource_server::VerifierLimits,
 };
+use anyport_config::gateway::LimitsConfig;
 use anyport_gateway::federation::FederationLimits;
 use anyport_guards::GuardLimits;
 use anyport_knowledge::{
@@ -23,6 +24,7 @@ use anyport_server::Builder;
 use anyport_transport::{BufferLimits, http, unix, websocket};
 use anyport_upstream::UpstreamLimits;
 
+use super::rates::CallRates;
 use crate::logging::Rotation;
 
 /// The limits of a program that serves. Each is declared in the crate that enforces it.
@@ -34,6 +36,8 @@ pub(crate) struct Limits {
     pub(crate) websocket: websocket::Config,
     pub(crate) edge: EdgeLimits,
     pub(crate) quota: Quota,
+    /// How often calls may be made, beside the quota.
+    pub(crate) rates: CallRates,
     pub(crate) legacy_clients: LegacyClientLimits,
     pub(crate) bridge: BridgeLimits,
     pub(crate) upstream: UpstreamLimits,
@@ -173,6 +177,12 @@ limits! {
 }
 
 impl Limits {
+    /// The same, with calls as often as a file says.
+    #[must_use]
+    pub(crate) fn rates(self, config: &LimitsConfig) -> Self {
+        Self { rates: CallRates::of(config), ..self }
+    }
+
     /// Calls `visit` with every limit and its section of `docs/limits.md`, in the order of the page. A limit that several
     /// parts have comes once for each of them; the first describes it.
     pub(crate) fn each(&mut self, mut visit: impl FnMut(&'static str, LimitField<'_>)) {
@@ -216,6 +226,7 @@ impl Limits {
         Self {
             edge: new.edge,
             quota: new.quota,
+            rates: self.rates.changed(&new.rates),
             legacy_clients: new.legacy_clients,
             bridge: BridgeLimits { connections, call_timeout_max, ..self.bridge },
             upstream: new.upstream,

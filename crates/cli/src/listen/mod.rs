@@ -7,6 +7,7 @@ mod auth_arguments;
 mod authorization_server;
 mod limit;
 mod limits;
+mod rates;
 mod stdin_fallback;
 mod tls;
 
@@ -45,6 +46,7 @@ pub(crate) use self::{
     authorization_server::authorization_server,
     limit::Limit,
     limits::Limits,
+    rates::rates_of,
     tls::check_tls,
 };
 use crate::{logging, state_dir, store, user_error::UserError};

@@ -27,6 +27,7 @@ const PAGES: &[(&str, &str)] = &[
     ("policies.md", include_str!("../../../../docs/policies.md")),
     ("prompts.md", include_str!("../../../../docs/prompts.md")),
     ("protecting.md", include_str!("../../../../docs/protecting.md")),
+    ("rates.md", include_str!("../../../../docs/rates.md")),
     ("recipes.md", include_str!("../../../../docs/recipes.md")),
     ("resources.md", include_str!("../../../../docs/resources.md")),
     ("rest.md", include_str!("../../../../docs/rest.md")),

@@ -53,6 +53,7 @@ mod pins;
 mod plain;
 mod policies;
 mod protected;
+mod rates;
 mod rmcp;
 mod secrets;
 mod serve;

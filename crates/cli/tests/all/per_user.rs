@@ -29,6 +29,8 @@ struct Known {
     registered: usize,
     /// Whether its lists need no login.
     is_public: bool,
+    /// Whether it notifies of changes of its lists.
+    notifies: bool,
 }
 
 /// A server of 2026-07-28 with an authorization server of its own, whose tokens are `far-USER-NUMBER`. Its tool says the token.
@@ -55,6 +57,13 @@ impl Far {
     fn callers(&self) -> Vec<String> {
         let calls = self.server.asked().into_iter().filter(|asked| asked.body["method"] == "tools/call");
         calls.map(|asked| bearer(&asked)).collect()
+    }
+
+    /// The tokens with which its lists are followed.
+    fn listeners(&self) -> Vec<String> {
+        let mut tokens: Vec<_> = self.server.streams().iter().map(bearer).collect();
+        tokens.sort_unstable();
+        tokens
     }
 
     /// Opens its page to sign in at as `user`, who agrees. Returns where the browser is sent.
@@ -164,6 +173,20 @@ fn served(asked: &Asked, base: &str, known: &Known) -> Option<String> {
                 &json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": tools}),
             )
         }
+        "server/discover" if known.notifies => scripted::result(
+            asked,
+            &json!({
+                "resultType": "complete", "ttlMs": 0, "cacheScope": "private", "supportedVersions": ["2026-07-28"],
+                "capabilities": {"tools": {"listChanged": true}},
+            }),
+        ),
+        "subscriptions/listen" if known.notifies => scripted::stream(&json!({
+            "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+            "params": {
+                "_meta": {"io.modelcontextprotocol/subscriptionId": asked.body["id"]},
+                "notifications": {"toolsListChanged": true},
+            },
+        })),
         "tools/call" if asked.body["params"]["name"] == "write" => {
             let challenge = "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"write\"";
             scripted::response("403 Forbidden", &[challenge], "")
@@ -405,6 +428,56 @@ fn who_is_refused_is_asked_again() {
     asked(&gateway.call("far_who", &token, None));
 }
 
+/// Invariant: What a gateway has got by one login at a server is nothing for the next one of the same caller: lists, connections and streams end
+/// with it.
+#[test]
+fn lists_and_streams_end_with_the_login_they_were_got_by() {
+    let far = Far::start();
+    far.known.lock().unwrap().notifies = true;
+    let gateway = Gateway::start(&far, "");
+    let listeners = |expected: Value| {
+        until(|| json!(far.listeners()), |listeners| *listeners == expected);
+    };
+    let (token, mut ada) = gateway.signed_in(&far, "ada");
+    listeners(json!(["far-ada-1"]));
+    let mut listen = modern(7, "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    // Of the client that has read the list.
+    listen["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+        json!({"elicitation": {"url": {}}});
+    let headers = [
+        ("Authorization", &*format!("Bearer {token}")),
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "subscriptions/listen"),
+    ];
+    let mut stream = gateway.server.send("POST", "/mcp", &headers, &listen.to_string());
+    assert_eq!(stream.head().0, 200);
+    let mut told = || stream.event().map(|event| event["method"].clone()).unwrap();
+    assert_eq!(told(), "notifications/subscriptions/acknowledged");
+
+    let own = ada.get("/connect");
+    ada.press(&own);
+    assert_eq!(told(), "notifications/tools/list_changed");
+    assert_eq!(gateway.tools(&token, |names| names.len() == 1), ["far_sign_in"]);
+    listeners(json!([]));
+
+    let (_, url) = asked(&gateway.call("far_sign_in", &token, None));
+    gateway.connect(&far, &url, &mut ada, "second");
+    assert_eq!(told(), "notifications/tools/list_changed");
+    assert_eq!(gateway.tools(&token, |names| names.len() == 2), ["far_who", "far_of_second"]);
+    assert_eq!(text(&gateway.call("far_who", &token, None)), "far-second-2");
+    listeners(json!(["far-second-2"]));
+
+    // A page that was opened before leads to a login in place of the one that there is.
+    let again = ada.get(url.strip_prefix(PUBLIC).unwrap());
+    let sent = ada.press(&again);
+    let back = far.visit(sent.header("location").unwrap(), "third");
+    assert_eq!(ada.get(back.strip_prefix(PUBLIC).unwrap()).status, 200);
+    assert_eq!(gateway.tools(&token, |names| names.contains(&"far_of_third")), ["far_who", "far_of_third"]);
+    listeners(json!(["far-third-3"]));
+}
+
 #[test]
 fn a_call_that_lacks_a_scope_is_refused_and_the_login_stays_good() {
     let far = Far::start();
@@ -441,6 +514,29 @@ fn who_does_not_finish_a_login_takes_no_place_of_others() {
         until(waiting, |callers| callers["waiting"] == 3);
         assert_eq!(text(&gateway.call("far_who", &of_bob, None)), "far-bob-1");
     });
+}
+
+/// Invariant: The lists that a gateway follows by itself keep no caller from a server at which callers sign in, and hold no place.
+#[test]
+fn callers_who_are_gone_make_room_for_others() {
+    let far = Far::start();
+    far.known.lock().unwrap().notifies = true;
+    let gateway = Gateway::start(&far, "[limits]\nmax_client_keys = 1");
+    let follow = |token: &str| {
+        until(|| json!(far.listeners()), |listeners| *listeners == json!([token]));
+    };
+    let (of_ada, _) = gateway.signed_in(&far, "ada");
+    follow("far-ada-1");
+    let (of_bob, _) = gateway.signed_in(&far, "bob");
+    follow("far-bob-2");
+    assert_eq!(text(&gateway.call("far_who", &of_bob, None)), "far-bob-2");
+    // Who comes again goes on.
+    assert_eq!(text(&gateway.call("far_who", &of_ada, None)), "far-ada-1");
+    follow("far-ada-1");
+    assert_eq!(gateway.tools(&of_ada, |_| true), ["far_who", "far_of_ada"]);
+    let open =
+        far.server.asked().iter().filter(|asked| asked.body["method"] == "subscriptions/listen").count();
+    assert!(open <= 6, "they do not take the place from each other: {open}");
 }
 
 /// Clients that cannot be sent to a URL get it in words; those of 2025-11-25 that can are asked while the call is open.

@@ -7,7 +7,7 @@
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
-//! - `policy`: rules over calls; `guard`: guards on what items are called with and answer and masks.
+//! - `policy`: rules over calls; `guard`: what items are called with and answer, and what is covered there; `rates`: how often calls may be made.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod auth;
@@ -19,6 +19,7 @@ mod lines;
 mod login;
 pub(crate) mod model;
 mod policy;
+mod rates;
 mod read;
 mod required_scopes;
 mod upstream;
@@ -37,6 +38,7 @@ pub use model::{
     UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use policy::{RuleConfig, RuleEffect, RuleMode};
+pub use rates::{LimitsConfig, RateConfig};
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
 pub use required_scopes::first_required;
 pub use upstream::NO_HEADERS;

@@ -14,6 +14,7 @@ use super::{
     auth::AuthConfig,
     guard::{GuardConfig, MaskConfig},
     policy::RuleConfig,
+    rates::{LimitsConfig, RateConfig},
 };
 
 /// A gateway: the servers behind it, and what it serves to whom.
@@ -38,8 +39,8 @@ pub struct GatewayConfig {
     pub guard: Vec<GuardConfig>,
     /// Secrets and personal data that are covered in results and logs. Default: none.
     pub mask: Option<MaskConfig>,
-    /// Limits by their names, as `--limit NAME=VALUE` has them.
-    pub limits: IndexMap<String, u32>,
+    /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.
+    pub limits: LimitsConfig,
     /// Whether the servers are those of a client's file.
     #[serde(skip)]
     pub is_of_client: bool,
@@ -191,6 +192,8 @@ pub struct UpstreamConfig {
     pub max_queued_calls: Option<u32>,
     /// The seconds that such a call waits. Default: 5.
     pub queue_timeout: Option<NonZeroU32>,
+    /// How often the server may be called, by all callers together. Default: `[limits.upstream]`.
+    pub rate: Option<RateConfig>,
     /// Whether the server is left out.
     pub disabled: bool,
     /// The seconds without use after which the program is ended. The next call starts it again. Default: never.
@@ -282,6 +285,8 @@ pub struct ToolConfig {
     pub arguments: Map<String, Value>,
     /// The scopes that callers of it need.
     pub require: Vec<String>,
+    /// How often it may be called, by all callers together. Default: `[limits.tool]`.
+    pub rate: Option<RateConfig>,
     /// Whether it is left out.
     pub hidden: bool,
 }

@@ -11,6 +11,7 @@ use toml_edit::{Document, Item};
 
 use super::{
     model::{GatewayConfig, UpstreamConfig},
+    rates::RateConfig,
     required_scopes::check_required,
 };
 use crate::{document::Language, error::ConfigError, file::ConfigFile, name, store};
@@ -121,6 +122,10 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
     })?;
     let own = config.gateway.check_tls().and_then(|()| config.gateway.check_trusted_proxies());
     own.map_err(|(key, reason)| fault(place(&["gateway", key]), reason, Vec::new()))?;
+    check_rates(&config).map_err(|(keys, reason)| {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        fault(place(&keys), reason, Vec::new())
+    })?;
     for (own, knowledge) in &config.knowledge {
         check_name(own).map_err(|reason| fault(place(&["knowledge", own]), reason, Vec::new()))?;
         if knowledge.docs.is_empty() {
@@ -140,6 +145,27 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
 pub fn place(path: &Path, keys: &[&str]) -> Option<FaultPlace> {
     let text = store::read(path).ok().flatten().filter(|text| is_of_gateway(path, text))?;
     span(&text, keys).map(|range| FaultPlace::new(path, &text, range).without_values())
+}
+
+/// Checks how often calls may be made. The error is the keys, and what is wrong.
+fn check_rates(config: &GatewayConfig) -> Result<(), (Vec<String>, String)> {
+    let of_all = config.limits.rates();
+    let of_all = of_all.map(|(name, rate)| (vec!["limits".to_owned(), name.to_owned()], rate));
+    let of_upstreams = config.upstreams.iter().flat_map(|(own, upstream)| {
+        let keys =
+            |rest: &[&str]| ["upstreams", own].iter().chain(rest).map(|key| (*key).to_owned()).collect();
+        let of_tools = upstream.tools.iter();
+        let of_tools = of_tools
+            .filter_map(move |(tool, config)| Some((keys(&["tools", tool, "rate"]), config.rate.as_ref()?)));
+        upstream.rate.as_ref().map(|rate| (keys(&["rate"]), rate)).into_iter().chain(of_tools)
+    });
+    let mut rates: Vec<(Vec<String>, &RateConfig)> = of_all.into_iter().chain(of_upstreams).collect();
+    rates.drain(..).try_for_each(|(mut keys, rate)| {
+        rate.check().map_err(|(key, reason)| {
+            keys.push(key.to_owned());
+            (keys, reason)
+        })
+    })
 }
 
 fn check_name(own: &str) -> Result<(), String> {
@@ -404,7 +430,7 @@ mod tests {
         assert_eq!((program.as_str(), &*args), ("a", &["b".to_owned()][..]));
         assert_eq!(a.tools["write"].arguments["depth"], 3);
         assert_eq!(tracker.prefix.as_deref(), Some(""));
-        assert_eq!(config.limits["rounds"], 3);
+        assert_eq!(config.limits.named["rounds"], 3);
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl UpstreamConfig {
             pin: None,
             max_result_tokens: None,
             on_large_result: None,
+            rate: None,
             ..self.clone()
         }
     }

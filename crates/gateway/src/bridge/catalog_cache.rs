@@ -125,6 +125,12 @@ impl CatalogCache {
         was_kept
     }
 
+    /// Removes everything.
+    pub(super) fn clear(&self) {
+        *self.0.contents.lock() = Contents::default();
+        self.0.changed.notify_one();
+    }
+
     /// Writes the record after every change, until the last other clone is gone.
     pub(super) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
         let (inner, changed) = (Arc::downgrade(&self.0), self.0.changed.clone());

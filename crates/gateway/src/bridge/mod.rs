@@ -89,6 +89,13 @@ impl Bridge {
         self.idle_stop.as_ref().is_some_and(|idle_stop| idle_stop.is_stopped())
     }
 
+    /// Closes the connections, each after its last call in flight, and forgets what the server has listed: its next answers are those
+    /// to somebody else.
+    pub fn forget(&self) {
+        self.upstream.close_unused();
+        self.cache.clear();
+    }
+
     /// The server.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream

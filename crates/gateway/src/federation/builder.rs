@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use anyport_layers::RateLimiter;
 use anyport_metrics::Metrics;
 use anyport_protocol::{Raw, Revision, json::Splice};
 use anyport_seal::{Key, Sealer};
@@ -36,6 +37,7 @@ pub struct FederationBuilder {
     limits: FederationLimits,
     sealer: Option<Sealer>,
     metrics: Metrics,
+    rate_limiter: Option<Arc<dyn RateLimiter>>,
 }
 
 impl Federation {
@@ -51,6 +53,7 @@ impl Federation {
             limits: FederationLimits::default(),
             sealer: None,
             metrics: Metrics::new(),
+            rate_limiter: None,
         }
     }
 }
@@ -99,6 +102,12 @@ impl FederationBuilder {
         self
     }
 
+    /// Counts the calls of members ([`Member::rates`]) with `limiter`. Default: in the memory of this process.
+    pub fn rate_limiter(mut self, limiter: Arc<dyn RateLimiter>) -> Self {
+        self.rate_limiter = Some(limiter);
+        self
+    }
+
     /// Makes the federation. It calls its members when the first request comes.
     ///
     /// # Errors
@@ -110,7 +119,11 @@ impl FederationBuilder {
         };
         let identity = identity(&self.name, self.title.as_deref(), &self.version);
         let members = Members::new(self.members, None)?;
-        let shared = Arc::new(Shared::new(members, self.limits, sealer, identity.clone(), &self.metrics));
+        let shared = Shared::new(members, self.limits, sealer, identity.clone(), &self.metrics);
+        let shared = Arc::new(match self.rate_limiter {
+            Some(limiter) => shared.rate_limiter(limiter),
+            None => shared,
+        });
         let selection = Arc::new(Selection::default());
         let (instructions, revisions) = (self.instructions, self.revisions);
         let endpoint = Endpoint::new(shared, selection, identity, instructions, false, revisions);

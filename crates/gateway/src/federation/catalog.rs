@@ -7,13 +7,13 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use anyport_protocol::{Raw, Revision};
-use anyport_service::{ClientHeaders, Context, Principal, ScopedPrincipal, sync::Lock};
+use anyport_service::{ClientHeaders, Context, Demand, DemandGuard, Principal, ScopedPrincipal, sync::Lock};
 use anyport_upstream::Upstream;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -145,9 +145,8 @@ pub(super) struct Catalog {
     /// The lists with what is held back, of members that hold items back.
     marked: [Lock<Option<Marked>>; 4],
     description: Arc<Cached<Raw>>,
-    used: Lock<Instant>,
-    /// The number of listeners who are to be notified of changes.
-    holds: AtomicUsize,
+    /// The uses by clients, and the listeners who are to be notified of changes.
+    demand: Demand,
     /// The lists of whose changes the member notifies: a bit for each, by its number.
     covered: Arc<AtomicU8>,
     watcher: Lock<Option<AbortHandle>>,
@@ -171,7 +170,8 @@ impl Catalog {
         client_info: &Raw,
         changes: &Sender<u64>,
     ) -> Arc<Self> {
-        let context = key.context(client_info);
+        let demand = Demand::new();
+        let context = key.context(client_info).with_demand(demand.clone());
         let caller = key.caller();
         let lists = ListKind::ALL.map(|kind| {
             let (core, context, caller) = (core.clone(), context.clone(), caller.clone());
@@ -193,8 +193,7 @@ impl Catalog {
             lists,
             marked: Default::default(),
             description: Cached::new(changes.clone(), Box::new(describe)),
-            used: Lock::new(Instant::now()),
-            holds: AtomicUsize::new(0),
+            demand,
             covered: Arc::default(),
             watcher: Lock::default(),
         })
@@ -255,18 +254,19 @@ impl Catalog {
 
     /// Follows the changes of the lists until the hold is dropped.
     pub(super) fn hold(self: &Arc<Self>) -> CatalogHold {
-        self.holds.fetch_add(1, Ordering::Relaxed);
+        let listens = self.demand.listen();
         self.touch();
-        CatalogHold(self.clone())
+        CatalogHold { _catalog: self.clone(), _listens: listens }
     }
 
     /// Notes a use, and listens to the member if nobody does.
     fn touch(self: &Arc<Self>) {
-        *self.used.lock() = Instant::now();
+        self.demand.note_use();
         let mut watcher = self.watcher.lock();
         if watcher.as_ref().is_none_or(AbortHandle::is_finished) {
             let (core, context, covered) = (self.core.clone(), self.context.clone(), self.covered.clone());
-            *watcher = Some(tokio::spawn(watch::run(self, core, context, covered)).abort_handle());
+            let watching = watch::run(self, core, (context, self.demand.clone()), covered);
+            *watcher = Some(tokio::spawn(watching).abort_handle());
         }
     }
 
@@ -287,14 +287,14 @@ impl watch::Watched for Catalog {
     }
 
     fn is_idle(&self) -> bool {
-        self.holds.load(Ordering::Relaxed) == 0 && self.used.lock().elapsed() >= self.limits.catalog_idle
+        !self.demand.has_listeners() && self.demand.last_use().elapsed() >= self.limits.catalog_idle
     }
 
     /// Reads those lists again that are old and that somebody wants to be notified of. Returns when the next one will be.
     fn refresh_old(&self) -> Instant {
         let now = Instant::now();
         let next_look = now + self.limits.catalog_ttl;
-        if self.holds.load(Ordering::Relaxed) == 0 || self.core.is_stopped() {
+        if !self.demand.has_listeners() || self.core.is_stopped() {
             return next_look;
         }
         let old = ListKind::ALL.into_iter().filter(|kind| !self.is_followed(*kind));
@@ -359,10 +359,7 @@ impl CatalogTable {
 }
 
 /// Follows the changes of a catalog's lists, see [`Catalog::hold`].
-pub(super) struct CatalogHold(Arc<Catalog>);
-
-impl Drop for CatalogHold {
-    fn drop(&mut self) {
-        self.0.holds.fetch_sub(1, Ordering::Relaxed);
-    }
+pub(super) struct CatalogHold {
+    _catalog: Arc<Catalog>,
+    _listens: DemandGuard,
 }

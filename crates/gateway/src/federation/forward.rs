@@ -50,6 +50,12 @@ impl Forward {
         if let Err(error) = self.target.member.naming.check(change, context.authorization()) {
             return Reply::error(error);
         }
+        let member = &self.target.member;
+        if let Err(failure) =
+            endpoint.shared.limiter.take(&member.rates, &member.core, self.method, &self.target.own)
+        {
+            return Reply::failed(failure);
+        }
         let fixed = change.filter(|change| !change.arguments.is_empty());
         let principal = context.principal().clone();
         let limit = self.target.member.result_limit.filter(|_| self.method == Method::ToolsCall);

@@ -38,11 +38,12 @@ limits! {
         #[default(10 minutes)]
         #[limit(Seconds "catalog_idle", beyond = "changes of a list that is not used are not followed")]
         pub catalog_idle: Duration,
-        /// The number of keys that callers bring for one member (`forward_headers`) and that have connections and lists.
+        /// The number of callers that have connections and lists of their own at one member: by keys that they bring
+        /// (`forward_headers`), by tokens or logins of theirs.
         #[default(256)]
         #[limit(
-            Count "max_client_keys", note = " of callers, an upstream whose callers have connections of their own (`forward_headers`, `token_exchange`, `per_user`)",
-            beyond = "what was opened for the key that has been unused for longest is closed; -32603 `overloaded`, 503, if all have calls in flight"
+            Count "max_client_keys", note = " callers, an upstream at which each has connections of its own (`forward_headers`, `auth = \"token_exchange\"`, `auth = \"per_user\"`)",
+            beyond = "what was opened for the caller that has come longest ago is closed; -32603 `overloaded`, 503, if all have calls in flight or listen to changes"
         )]
         pub max_client_keys: usize,
         /// The number of entries on a page of a list. Legacy sessions receive all entries on one page.

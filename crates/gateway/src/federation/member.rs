@@ -16,6 +16,7 @@ use super::{
     large_result::{OnLargeResult, ResultLimit},
     naming::Naming,
     pins::Pins,
+    rates::MemberRates,
     uris::UriAlias,
 };
 
@@ -34,6 +35,7 @@ pub struct Member {
     is_stopped: Option<IsStopped>,
     is_own_page: Option<IsOwnPage>,
     result_limit: Option<ResultLimit>,
+    rates: MemberRates,
 }
 
 impl Member {
@@ -52,6 +54,7 @@ impl Member {
             is_stopped: None,
             is_own_page: None,
             result_limit: None,
+            rates: MemberRates::default(),
         }
     }
 
@@ -107,6 +110,13 @@ impl Member {
         self
     }
 
+    /// Limits how often it is called. Without this, as often as the limits of callers allow.
+    #[must_use]
+    pub fn rates(mut self, rates: MemberRates) -> Self {
+        self.rates = rates;
+        self
+    }
+
     /// Reads its lists for each principal. Without this, its lists are read as an anonymous caller sees them, and are
     /// the same for all principals.
     #[must_use]
@@ -141,12 +151,13 @@ pub(super) struct MemberEntry {
     pub(super) alias: UriAlias,
     pub(super) list_scope: ListScope,
     pub(super) result_limit: Option<ResultLimit>,
+    pub(super) rates: MemberRates,
 }
 
 impl MemberEntry {
     /// Whether something of what it offers or answers may not be passed on as it is.
     fn is_filtered(&self) -> bool {
-        self.core.is_strict() || self.result_limit.is_some()
+        self.core.is_strict() || self.result_limit.is_some() || !self.rates.is_empty()
     }
 }
 
@@ -194,6 +205,7 @@ impl Members {
                 naming: member.naming,
                 list_scope: member.list_scope,
                 result_limit: member.result_limit,
+                rates: member.rates,
                 alias,
                 core,
                 catalogs,

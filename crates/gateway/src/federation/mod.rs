@@ -53,6 +53,7 @@ mod pattern;
 mod pins;
 mod policy;
 mod questions;
+mod rates;
 mod reading;
 mod retired;
 mod served_endpoint;
@@ -81,6 +82,7 @@ pub use self::{
     pins::{
         AcceptedDefinition, Definition, PINS, PendingDefinition, Pin, PinMode, PinRecords, PinnedList, Pins,
     },
+    rates::MemberRates,
     retired::RetiredMember,
     service::Federation,
     status::MemberStatus,

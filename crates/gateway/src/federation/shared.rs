@@ -8,6 +8,7 @@ use std::{
 
 use anyport_adapters::LegacyClientLimits;
 use anyport_guards::Guards;
+use anyport_layers::RateLimiter;
 use anyport_metrics::Metrics;
 use anyport_policy::Policy;
 use anyport_protocol::Raw;
@@ -24,6 +25,7 @@ use super::{
     member::{MemberEntry, Members},
     names::Collision,
     policy::Enforcement,
+    rates::MemberLimiter,
     retired::{self, RetiredMember},
 };
 
@@ -45,6 +47,8 @@ pub(super) struct Shared {
     /// The number of policies that there have been.
     policies: AtomicU64,
     metrics: Metrics,
+    /// Counts the calls of members.
+    pub(super) limiter: MemberLimiter,
     /// Results that can be read as resources.
     pub(super) spilled: Arc<SpilledResults>,
 }
@@ -80,8 +84,14 @@ impl Shared {
             guarding: ArcSwapOption::default(),
             policies: AtomicU64::default(),
             metrics: metrics.clone(),
+            limiter: MemberLimiter::new(None, metrics),
             spilled: Arc::new(SpilledResults::new(limits, metrics)),
         }
+    }
+
+    /// The same, whose calls of members `limiter` counts.
+    pub(super) fn rate_limiter(self, limiter: Arc<dyn RateLimiter>) -> Self {
+        Self { limiter: MemberLimiter::new(Some(limiter), &self.metrics), ..self }
     }
 
     pub(super) fn members(&self) -> Arc<Members> {

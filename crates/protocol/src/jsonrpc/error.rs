@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use crate::json::{Raw, ScanError, Splice};
 
@@ -29,6 +29,9 @@ pub mod code {
     /// A code of ours, outside of the range of JSON-RPC: the caller's credential lacks a scope. `data.scopes` names those that
     /// the operation needs.
     pub const INSUFFICIENT_SCOPE: i64 = 40300;
+    /// A code of ours, outside of the range of JSON-RPC: more calls were made than a rate allows. `data.retryAfterMs` is the time in
+    /// milliseconds after which there is room again.
+    pub const RATE_LIMITED: i64 = 42900;
 }
 
 /// An error as it goes out on the wire: a code, words for a person, and data for a program.
@@ -226,6 +229,12 @@ impl Error {
     pub fn required_scopes(&self) -> Option<Vec<String>> {
         let data = self.data.as_ref().filter(|_| self.reason == Some(Reason::InsufficientScope))?;
         data.member("scopes")?.decode().ok()
+    }
+
+    /// The time after which the request may be made again, if the error says it (`data.retryAfterMs`).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let told = self.data.as_ref()?.member("retryAfterMs")?.decode().ok()?;
+        Some(Duration::from_millis(told))
     }
 
     /// Sets the data.

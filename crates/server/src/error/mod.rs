@@ -10,7 +10,7 @@
 //! | [`NotFound`] | `not_found` | `isError` | no such resource | -32602 |
 //! | [`InvalidParams`] | `validation` | `isError` | -32602 | -32602 |
 //! | [`PermissionDenied`] | `permission_denied` | `isError` | -32603, `forbidden` | -32603, `forbidden` |
-//! | [`RateLimited`] | `rate_limited` | `isError` | -32603, `rate_limited` | -32603, `rate_limited` |
+//! | [`RateLimited`] | `rate_limited` | `isError` | 42900, `rate_limited` | 42900, `rate_limited` |
 //! | [`ContextError`], [`StateError`] | `context`, `state` | `isError` | -32603 | -32603 |
 //! | [`InternalError`] | `internal` | -32603 | -32603 | -32603 |
 //! | [`Failure`](crate::Failure) | | its own code | its own code | its own code |

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(
             of(ErrorReport::of(&RateLimited::after(Duration::from_millis(1_500))).into_error()),
             (
-                -32603,
+                42900,
                 "rate limited: try again in 2 s".into(),
                 json!({"retryAfterMs": 1500, "reason": "rate_limited"})
             )

@@ -107,6 +107,7 @@ impl ErrorReport {
         }
         let code = match self.kind {
             ErrorKind::NotFound | ErrorKind::Validation => code::INVALID_PARAMS,
+            ErrorKind::RateLimited => code::RATE_LIMITED,
             _ => code::INTERNAL_ERROR,
         };
         let mut error = Error::new(code, self.words);

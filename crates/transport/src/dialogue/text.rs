@@ -1,5 +1,7 @@
 //! Messages as JSON text on one line.
 
+use std::time::Duration;
+
 use anyport_protocol::{
     Error, Id, Method, Raw,
     jsonrpc::{Reason, write_error, write_notification, write_request, write_result, write_result_head},
@@ -27,6 +29,8 @@ pub(crate) struct ErrorFacts {
     pub(crate) reason: Option<Reason>,
     /// The scopes that the operation needs, if the caller lacks one.
     pub(crate) scopes: Option<Vec<String>>,
+    /// The time after which the request may be made again, if the error says it.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// The text of a message on one line.
@@ -122,7 +126,12 @@ pub(crate) fn refusal(id: Option<&Id>, error: &Error, null_id: bool) -> EncodedR
     write_error(&mut text, id, error, null_id);
     EncodedResponse {
         text: one_line(text).into(),
-        error: Some(ErrorFacts { code: error.code, reason: error.reason, scopes: error.required_scopes() }),
+        error: Some(ErrorFacts {
+            code: error.code,
+            reason: error.reason,
+            scopes: error.required_scopes(),
+            retry_after: error.retry_after(),
+        }),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Responses that stand by themselves.
 
+use std::time::Duration;
+
 use anyport_protocol::{
     Error,
     jsonrpc::{Reason, code},
@@ -84,13 +86,19 @@ fn answered(
     let EncodedResponse { text, error } = response;
     let status = error.as_ref().map_or(StatusCode::OK, status);
     let mut response = json(status, text);
+    let retry_after = error.as_ref().and_then(|error| error.retry_after);
     if let Some(scopes) = error.and_then(|error| error.scopes) {
         response.extensions_mut().insert(LacksScope { scopes, with_granted });
     }
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds(retry_after).into());
     }
     response
+}
+
+/// The value of `Retry-After` for a time to wait, rounded up: trying too early only costs another refusal.
+pub(super) fn seconds(wait: Option<Duration>) -> u64 {
+    wait.map_or(1, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// 2026-07-28: streamable-http §Protocol Version Header ("`404 Not Found` and a JSON-RPC error with code

@@ -116,6 +116,12 @@ fn settings(file: &GatewayFile, given: &[Limit], here: &Surroundings) -> Result<
     for (key, value) in whole.iter().filter(|(key, _)| *key != "limits") {
         all.add(&mut vec![key.clone()], value);
     }
+    for (key, value) in whole.get("limits").and_then(Value::as_object).into_iter().flatten() {
+        // How often calls may be made; the others are limits of the program.
+        if value.is_object() {
+            all.add(&mut vec!["limits".to_owned(), key.clone()], value);
+        }
+    }
     let mut found = all.found;
     found.extend(limit_settings(limits, &origins));
     Ok(found)

@@ -12,7 +12,10 @@ use anyport_service::Service;
 use anyport_transport::client;
 use anyport_upstream::IsolationPolicy;
 
-use super::{caller_access::CallerAccess, per_user::Reached};
+use super::{
+    caller_access::{CallerAccess, OneCaller},
+    per_user::Reached,
+};
 use crate::{
     target::{self, SecretValue},
     upstream_factory::{UpstreamFactory, UpstreamOptions},
@@ -124,11 +127,16 @@ impl UpstreamSettings {
             let bridge = factory.bridge(options);
             let timed = factory.timeout(&bridge, self.deadlines).layer(bridge.clone());
             let mut service: Arc<dyn Service> = Arc::new(bulkhead.layer(timed));
+            let mut has_access: Box<dyn Fn() -> bool + Send + Sync> = Box::new(|| true);
             if let Some(access) = access {
-                let upstream = bridge.upstream().clone();
-                service = access.before(&own, Reached { upstream, service, without: shared.clone() });
+                if let OneCaller::PerUser(_, login) = &access {
+                    let login = login.clone();
+                    has_access = Box::new(move || login.is_known());
+                }
+                let reached = Reached { bridge: bridge.clone(), service, without: shared.clone() };
+                service = access.before(&own, reached);
             }
-            Ok(CallerBridge { upstream: bridge.upstream().clone(), service })
+            Ok(CallerBridge { upstream: bridge.upstream().clone(), service, has_access })
         };
         Some(CallerBridges::new(name, distinction, limits, without.clone(), &metrics, make))
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use anyport::layer::{Layer as _, TimeoutLayer};
-use anyport_config::gateway::{GatewaySettings, KnowledgeConfig};
-use anyport_gateway::federation::{Member, Naming, ResultLimit};
+use anyport_config::gateway::{GatewayConfig, KnowledgeConfig};
+use anyport_gateway::federation::{Member, Naming};
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_server::Server;
 use anyport_service::Service;
 
-use super::offer::{limited, result_limit};
+use super::offer::MemberLimits;
 #[cfg(unix)]
 use crate::gateway::direct::DirectConnections;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct DocumentsMember {
     pub(super) config: KnowledgeConfig,
-    result_limit: Option<ResultLimit>,
+    limits: MemberLimits,
     knowledge: Knowledge,
     pub(super) server: Server,
     pub(super) service: Arc<dyn Service>,
@@ -59,10 +59,9 @@ impl DocumentsMember {
         let server = anyport_knowledge::builder_with(&knowledge, name, factory.supported(), None, options);
         let server = factory.limits.of_server(server).build().context("the documents cannot be served")?;
         let timeout = TimeoutLayer::new(arguments.silent_timeout(), &factory.metrics);
-        let result_limit = result_limit(&file.config.gateway, None);
         Ok(Self {
             config: config.clone(),
-            result_limit,
+            limits: MemberLimits::of(&file.config, None),
             knowledge,
             service: Arc::new(ObservedService::new(
                 timeout.layer(server.clone()),
@@ -76,8 +75,8 @@ impl DocumentsMember {
     }
 
     /// They as they are configured now, with what was read of them.
-    pub(super) fn configured(&self, config: &KnowledgeConfig, gateway: &GatewaySettings) -> Self {
-        Self { config: config.clone(), result_limit: result_limit(gateway, None), ..self.clone() }
+    pub(super) fn configured(&self, config: &KnowledgeConfig, file: &GatewayConfig) -> Self {
+        Self { config: config.clone(), limits: MemberLimits::of(file, None), ..self.clone() }
     }
 
     /// They as a member of a federation.
@@ -86,7 +85,7 @@ impl DocumentsMember {
             Some(prefix) => Naming::default().prefix(prefix),
             None => Naming::default(),
         };
-        limited(Member::new(name, self.service.clone()).naming(naming), self.result_limit)
+        self.limits.limit(Member::new(name, self.service.clone()).naming(naming))
     }
 
     /// Ends what was started.

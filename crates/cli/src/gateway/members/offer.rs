@@ -1,13 +1,52 @@
 //! What becomes of what a member offers: names, pins, limits of results.
 
-use anyport_config::gateway::{GatewaySettings, LargeResult, Pin, ToolConfig, UpstreamConfig};
-use anyport_gateway::federation::{ItemOverride, Member, Naming, OnLargeResult, PinMode, ResultLimit};
+use anyport_config::gateway::{
+    GatewayConfig, GatewaySettings, LargeResult, LimitsConfig, Pin, ToolConfig, UpstreamConfig,
+};
+use anyport_gateway::federation::{
+    ItemOverride, Member, MemberRates, Naming, OnLargeResult, PinMode, ResultLimit,
+};
+
+use crate::listen::rates_of;
+
+/// The limits of an upstream, or of documents.
+#[derive(Clone, Default)]
+pub(super) struct MemberLimits {
+    /// The size of the results of its tools.
+    results: Option<ResultLimit>,
+    /// How often it is called.
+    rates: MemberRates,
+}
+
+impl MemberLimits {
+    /// Those of an upstream, or of documents.
+    pub(super) fn of(file: &GatewayConfig, upstream: Option<&UpstreamConfig>) -> Self {
+        Self { results: result_limit(&file.gateway, upstream), rates: rates(&file.limits, upstream) }
+    }
+
+    /// `member` within them.
+    pub(super) fn limit(&self, member: Member) -> Member {
+        let member = member.rates(self.rates.clone());
+        match self.results {
+            Some(limit) => member.result_limit(limit),
+            None => member,
+        }
+    }
+}
+
+/// How often an upstream may be called, or documents.
+fn rates(limits: &LimitsConfig, upstream: Option<&UpstreamConfig>) -> MemberRates {
+    let of_upstream = upstream.and_then(|upstream| upstream.rate).unwrap_or(limits.upstream);
+    let all = MemberRates::default().member(rates_of(&of_upstream)).each_tool(rates_of(&limits.tool));
+    let tools = upstream.into_iter().flat_map(|upstream| &upstream.tools);
+    tools.fold(all, |all, (own, tool)| match &tool.rate {
+        Some(rate) => all.tool(own, rates_of(rate)),
+        None => all,
+    })
+}
 
 /// The limit of the results of tools of an upstream, or of documents.
-pub(super) fn result_limit(
-    gateway: &GatewaySettings,
-    upstream: Option<&UpstreamConfig>,
-) -> Option<ResultLimit> {
+fn result_limit(gateway: &GatewaySettings, upstream: Option<&UpstreamConfig>) -> Option<ResultLimit> {
     let max_tokens = upstream.and_then(|upstream| upstream.max_result_tokens).or(gateway.max_result_tokens)?;
     let otherwise = upstream.and_then(|upstream| upstream.on_large_result).unwrap_or(gateway.on_large_result);
     let otherwise = match otherwise {
@@ -16,14 +55,6 @@ pub(super) fn result_limit(
         LargeResult::Spill => OnLargeResult::Spill,
     };
     (max_tokens > 0).then_some(ResultLimit { max_tokens: max_tokens as usize, otherwise })
-}
-
-/// A member with a limit of its results.
-pub(super) fn limited(member: Member, limit: Option<ResultLimit>) -> Member {
-    match limit {
-        Some(limit) => member.result_limit(limit),
-        None => member,
-    }
 }
 
 /// What becomes of changed definitions of an upstream; `None` if these are not compared.

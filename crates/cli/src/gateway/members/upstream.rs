@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyport::layer::Layer as _;
 use anyport_adapters::LegacyClientLayer;
 use anyport_auth::{ExchangeOptions, SignIn, TokenExchange};
-use anyport_config::gateway::{AuthConfig, GatewaySettings, UpstreamAuth, UpstreamConfig};
+use anyport_config::gateway::{AuthConfig, GatewayConfig, UpstreamAuth, UpstreamConfig};
 use anyport_gateway::{
     Bridge, CallerBridges, CallerPart,
-    federation::{Member, PinMode, Pins, ResultLimit},
+    federation::{Member, PinMode, Pins},
 };
 use anyport_protocol::Revision;
 use anyport_service::{Context, Principal, Service};
@@ -20,7 +20,7 @@ use super::{
     caller_access::{CallerAccess, PerUser},
     connection::{UpstreamSettings, brought_headers},
     exchange::CallerExchange,
-    offer::{limited, naming, pin_mode, result_limit},
+    offer::{MemberLimits, naming, pin_mode},
     per_user::Offer,
 };
 #[cfg(unix)]
@@ -42,7 +42,7 @@ pub(super) struct UpstreamMember {
     pub(super) config: UpstreamConfig,
     /// What becomes of changed definitions; `None` if these are not compared.
     pub(super) pin: Option<PinMode>,
-    result_limit: Option<ResultLimit>,
+    limits: MemberLimits,
     /// How it is reached, with its secrets; or why it is not.
     pub(super) server: Result<target::Server, Unusable>,
     /// How callers get tokens of their own for it, if they do.
@@ -151,12 +151,11 @@ impl UpstreamMember {
             Some(bridges) => Arc::new(bridges.clone()),
             None => limited,
         };
-        let result_limit = result_limit(&file.config.gateway, Some(config));
         Ok(Self {
             access,
             config: config.clone(),
             pin,
-            result_limit,
+            limits: MemberLimits::of(&file.config, Some(config)),
             server: Ok(server),
             sign_in,
             service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
@@ -187,7 +186,7 @@ impl UpstreamMember {
             access: None,
             config: config.clone(),
             pin: pin_mode(&file.config.gateway, config),
-            result_limit: result_limit(&file.config.gateway, Some(config)),
+            limits: MemberLimits::of(&file.config, Some(config)),
             server: Err(unusable),
             sign_in: None,
             service: Arc::new(ObservedService::new(bridge.clone(), name, factory.traffic.clone())),
@@ -213,11 +212,11 @@ impl UpstreamMember {
     }
 
     /// It as it is configured now, with the connections that it has.
-    pub(super) fn configured(&self, config: &UpstreamConfig, gateway: &GatewaySettings) -> Self {
+    pub(super) fn configured(&self, config: &UpstreamConfig, file: &GatewayConfig) -> Self {
         Self {
             config: config.clone(),
-            pin: pin_mode(gateway, config),
-            result_limit: result_limit(gateway, Some(config)),
+            pin: pin_mode(&file.gateway, config),
+            limits: MemberLimits::of(file, Some(config)),
             ..self.clone()
         }
     }
@@ -231,7 +230,7 @@ impl UpstreamMember {
             .title(title)
             .connections(bridge.upstream().server_info())
             .stopped_while(move || bridge.is_stopped());
-        let member = limited(member, self.result_limit).lists_per_header(brought_headers(&self.config));
+        let member = self.limits.limit(member).lists_per_header(brought_headers(&self.config));
         let member = match self.access.as_ref().map(CallerAccess::identity) {
             Some(CallerPart::Scopes) => member.lists_per_scopes(),
             Some(CallerPart::Principal) => member.lists_per_principal(),

@@ -23,7 +23,14 @@ pub(crate) struct Asked {
 /// A server that lives as long as the test.
 pub(crate) struct Scripted {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Requests>,
+}
+
+#[derive(Default)]
+struct Requests {
+    asked: Mutex<Vec<Asked>>,
+    /// Those that were answered with a stream that is open.
+    streams: Mutex<Vec<Asked>>,
 }
 
 impl Scripted {
@@ -62,8 +69,8 @@ impl Scripted {
         answer: impl Fn(&Asked) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         let address = listener.local_addr().unwrap();
-        let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
-        let all = asked.clone();
+        let (requests, answer) = (Arc::<Requests>::default(), Arc::new(answer));
+        let all = requests.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (all, answer, tls) = (all.clone(), answer.clone(), tls.clone());
@@ -76,7 +83,7 @@ impl Scripted {
                 });
             }
         });
-        Self { address, asked }
+        Self { address, requests }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -84,21 +91,34 @@ impl Scripted {
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.requests.asked.lock().unwrap().clone()
+    }
+
+    /// What was answered with [`stream`], as far as that is open.
+    pub(crate) fn streams(&self) -> Vec<Asked> {
+        self.requests.streams.lock().unwrap().clone()
     }
 }
 
 fn serve(
     mut stream: impl Read + Write,
-    all: &Mutex<Vec<Asked>>,
+    all: &Requests,
     answer: &(dyn Fn(&Asked) -> Option<String> + Send + Sync),
 ) {
     let Some(asked) = read(&mut stream) else { return };
-    all.lock().unwrap().push(asked.clone());
+    all.asked.lock().unwrap().push(asked.clone());
     match answer(&asked) {
         Some(answer) => {
             _ = stream.write_all(answer.as_bytes());
             _ = stream.flush();
+            if answer.contains(STREAM) {
+                all.streams.lock().unwrap().push(asked.clone());
+                _ = stream.read(&mut [0]);
+                let mut streams = all.streams.lock().unwrap();
+                let at =
+                    streams.iter().position(|open| open.headers == asked.headers && open.body == asked.body);
+                streams.swap_remove(at.unwrap());
+            }
         }
         None => _ = stream.read(&mut [0]),
     }
@@ -146,6 +166,14 @@ pub(crate) fn response(status: &str, headers: &[&str], body: &str) -> Option<Str
     let headers: String = headers.iter().flat_map(|header| [header, "\r\n"]).collect();
     let length = body.len();
     Some(format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"))
+}
+
+/// The type of a stream of events.
+const STREAM: &str = "Content-Type: text/event-stream\r\n";
+
+/// A stream that begins with `message` and stays open for as long as the client reads it.
+pub(crate) fn stream(message: &Value) -> Option<String> {
+    Some(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{STREAM}\r\ndata: {message}\n\n"))
 }
 
 /// A JSON document.

@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyport_protocol::{Method, subscription::SubscriptionFilter};
-use anyport_service::{Backoff, Context, Event, Outcome, Reply, Request};
+use anyport_service::{Backoff, Context, Demand, Event, Outcome, Reply, Request};
 use anyport_upstream::KnownServer;
 use tokio::{
     sync::watch::Receiver,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::federation::{cached::Cached, core::MemberCore, list_kind::ListKind, member_list::MemberList};
@@ -24,6 +24,8 @@ const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::
 const REFUSED: Duration = Duration::from_secs(600);
 /// A stream that was open for so long was good: the next attempt comes soon.
 const GOOD: Duration = Duration::from_secs(60);
+/// How often it is looked whether a catalog is used that is not followed for want of a place.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// What is watched: the lists of a catalog.
 pub(super) trait Watched: Send + Sync + 'static {
@@ -35,12 +37,12 @@ pub(super) trait Watched: Send + Sync + 'static {
     fn is_idle(&self) -> bool;
 }
 
-/// Listens to the member `core` for `catalog` until the catalog is dropped, or idle. `covered` says meanwhile of which lists the
-/// member notifies.
+/// Listens to the member `core` for `catalog` until the catalog is dropped, or idle; while the demand is paused, it does not. `covered`
+/// says meanwhile of which lists the member notifies.
 pub(super) fn run<W: Watched>(
     catalog: &Arc<W>,
     core: Arc<MemberCore>,
-    context: Context,
+    (context, demand): (Context, Demand),
     covered: Arc<AtomicU8>,
 ) -> impl Future<Output = ()> + Send + use<W> {
     let (weak, covered) = (Arc::downgrade(catalog), Covered(covered));
@@ -52,12 +54,23 @@ pub(super) fn run<W: Watched>(
             if let Some(connections) = &mut connections {
                 connections.mark_unchanged();
             }
-            let refused = match listen(&weak, &core, &context, &covered, &mut is_first).await {
+            let end = tokio::select! {
+                biased;
+                () = demand.paused() => End::Paused,
+                end = listen(&weak, &core, &context, &covered, &mut is_first) => end,
+            };
+            covered.set(0);
+            let refused = match end {
                 End::Idle => return,
+                End::Paused => {
+                    if !resumed(&weak, &demand).await {
+                        return;
+                    }
+                    continue;
+                }
                 End::Refused => true,
                 End::Lost => false,
             };
-            covered.set(0);
             failures = if begun.elapsed() >= GOOD { 0 } else { failures + 1 };
             let pause = if refused { REFUSED } else { AGAIN.after(failures) };
             // Lists that the member does not notify of are read again now and then.
@@ -68,10 +81,21 @@ pub(super) fn run<W: Watched>(
                     () = sleep_until(next.min(until)) => {}
                     // It is there again.
                     () = connected(&mut connections) => break,
+                    () = demand.paused() => break,
                 }
             }
         }
     }
+}
+
+/// Waits until the catalog may be followed again. Returns `false` if nobody uses it any more.
+async fn resumed(catalog: &Weak<impl Watched>, demand: &Demand) -> bool {
+    while catalog.upgrade().is_some_and(|catalog| !catalog.is_idle()) {
+        if timeout(LOOK, demand.resumed()).await.is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Completes with the next connection of the server, if that is known.
@@ -107,6 +131,8 @@ enum End {
     Refused,
     /// The stream is over.
     Lost,
+    /// There is no place for it until a client comes again.
+    Paused,
 }
 
 /// Listens once.

@@ -126,8 +126,7 @@ pub(crate) fn code_of(error: &Error) -> i64 {
 
 /// After how many seconds to come back: rounded up, as trying too early only costs another refusal.
 pub(super) fn wait(error: &Error) -> u64 {
-    let told = error.data.as_ref().and_then(|data| data.member("retryAfterMs")?.decode::<u64>().ok());
-    told.map_or(1, |millis| millis.div_ceil(1000).max(1))
+    response::seconds(error.retry_after())
 }
 
 /// The answer to `call`; `endpoint` is where MCP is spoken.
@@ -269,7 +268,7 @@ pub(super) fn recoded(mut error: Error) -> Error {
             error.code = code::METHOD_NOT_FOUND;
             return error;
         }
-        code::INTERNAL_ERROR if is(Reason::RateLimited) => ErrorKind::RateLimited,
+        code::RATE_LIMITED | code::INTERNAL_ERROR if is(Reason::RateLimited) => ErrorKind::RateLimited,
         code::INTERNAL_ERROR if is(Reason::Forbidden) => ErrorKind::PermissionDenied,
         code::INTERNAL_ERROR if is(Reason::Timeout) => ErrorKind::Execution,
         _ => return error,

@@ -13,9 +13,11 @@ use std::sync::{
 };
 
 use anyport_auth::CallerLogin;
+use anyport_gateway::Bridge;
 use anyport_protocol::{Method, Raw, failure::Failure, subscription::SubscriptionFilter};
-use anyport_service::{Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit};
-use anyport_upstream::Upstream;
+use anyport_service::{
+    Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit, sync::Lock,
+};
 
 pub(super) use self::offer::Offer;
 use self::question::{Answer, Question};
@@ -27,13 +29,15 @@ pub(super) struct RequireLogin(Arc<Inner>);
 struct Inner {
     name: Arc<str>,
     login: CallerLogin,
-    /// The connections of the caller.
-    upstream: Upstream,
+    /// The connections of the caller, and the lists that it has.
+    bridge: Bridge,
     /// The server with the token of the caller.
     service: Arc<dyn Service>,
     /// The server without a token.
     without: Arc<dyn Service>,
     offer: Offer,
+    /// The id of the login by which the connections and lists were got.
+    used_login: Lock<Option<Arc<str>>>,
     /// Whether the caller's own lists were read.
     has_lists: AtomicBool,
     /// Whether the tool to sign in is in the list that the caller has.
@@ -42,7 +46,7 @@ struct Inner {
 
 /// A server that is called with the login of one caller, and the same without.
 pub(super) struct Reached {
-    pub(super) upstream: Upstream,
+    pub(super) bridge: Bridge,
     pub(super) service: Arc<dyn Service>,
     pub(super) without: Arc<dyn Service>,
 }
@@ -50,17 +54,30 @@ pub(super) struct Reached {
 impl RequireLogin {
     /// The server `name`, which is `reached` by `login`. Who has not signed in is shown `offer`.
     pub(super) fn new(name: &str, login: CallerLogin, reached: Reached, offer: Offer) -> Self {
-        let Reached { upstream, service, without } = reached;
+        let Reached { bridge, service, without } = reached;
         Self(Arc::new(Inner {
             name: name.into(),
             login,
-            upstream,
+            bridge,
             service,
             without,
             offer,
+            used_login: Lock::default(),
             has_lists: AtomicBool::new(false),
             is_offered: AtomicBool::new(false),
         }))
+    }
+
+    /// Lets go of what was got by another login than the one of now, whose id is returned: it may be one with another account.
+    fn follow_login(&self) -> Option<Arc<str>> {
+        let now = self.0.login.id();
+        let mut used = self.0.used_login.lock();
+        if *used != now {
+            used.clone_from(&now);
+            self.0.has_lists.store(false, Ordering::Relaxed);
+            self.0.bridge.forget();
+        }
+        now
     }
 
     /// A call: of a tool, a prompt, a resource.
@@ -93,6 +110,7 @@ impl RequireLogin {
         if self.is_offered_tool(&request) {
             return Reply::ready(Ok(self.0.offer.signed_in()));
         }
+        self.follow_login();
         let (this, called, caller) = (self.clone(), request.clone(), context.clone());
         self.0.service.call(request, context).map(move |outcome| match this.is_refused(&outcome) {
             true => this.ask(&called, &caller),
@@ -136,16 +154,23 @@ impl RequireLogin {
         emit::reply(|emitter| async move {
             let inner = &*this.0;
             let own = || inner.service.call(request.clone(), context.clone());
-            if inner.login.is_signed_in().await {
+            while inner.login.is_signed_in().await {
+                let login = this.follow_login();
                 let outcome = emitter.relay(own()).await;
+                // What was read by another login is nothing for this one.
+                if this.follow_login() != login {
+                    continue;
+                }
                 if matches!(outcome, Outcome::Result(_)) || !inner.login.needs_login() {
                     this.listed(method, &outcome);
                     return outcome;
                 }
+                break;
             }
+            this.follow_login();
             // A caller whose login is over keeps its lists: it is asked when it calls.
             if inner.has_lists.load(Ordering::Relaxed) {
-                inner.upstream.close_unused();
+                inner.bridge.upstream().close_unused();
                 if let known @ Outcome::Result(_) = emitter.relay(own()).await {
                     return known;
                 }
@@ -170,31 +195,59 @@ impl RequireLogin {
         }
     }
 
-    /// The changes of the lists. Those of a caller that signs in are others then.
+    /// The changes of the lists. Those of a caller that signs in, with another account than before perhaps, are others then.
     fn listen(&self, request: Request, context: Context) -> Reply {
         let this = self.clone();
         emit::reply(|emitter| async move {
-            let inner = &*this.0;
-            let is_acknowledged = !inner.login.is_signed_in().await;
-            if is_acknowledged {
-                let filter = SubscriptionFilter::read(&request.params.clone().into_raw()).unwrap_or_default();
-                let granted = SubscriptionFilter { uris: Vec::new(), ..filter.clone() };
-                notify(&emitter, Method::Acknowledged, Some(&granted)).await;
-                inner.login.until_signed_in().await;
-                for change in filter.lists() {
-                    notify(&emitter, change, None).await;
-                }
-            }
-            let mut reply = inner.service.call(request, context);
+            let login = &this.0.login;
+            let filter = SubscriptionFilter::read(&request.params.clone().into_raw()).unwrap_or_default();
+            let mut is_acknowledged = false;
             loop {
-                match reply.next().await {
-                    Event::Outcome(outcome) => return outcome,
-                    // A stream has one acknowledgement.
-                    Event::Notification(one) if is_acknowledged && one.method == Method::Acknowledged => {}
-                    event => emitter.emit(event).await,
+                if !login.is_signed_in().await {
+                    if !std::mem::replace(&mut is_acknowledged, true) {
+                        let granted = SubscriptionFilter { uris: Vec::new(), ..filter.clone() };
+                        notify(&emitter, Method::Acknowledged, Some(&granted)).await;
+                    }
+                    login.until_signed_in().await;
+                    this.follow_login();
+                    notify_all(&emitter, &filter).await;
+                }
+                let used = this.follow_login();
+                let reply = this.0.service.call(request.clone(), context.clone());
+                let outcome = tokio::select! {
+                    outcome = relay_changes(reply, &emitter, &mut is_acknowledged) => Some(outcome),
+                    () = login.until_another(used.as_deref()) => None,
+                };
+                match outcome {
+                    // With the next login, it goes on.
+                    Some(_) if login.needs_login() => {}
+                    Some(outcome) => return outcome,
+                    None => {
+                        this.follow_login();
+                        notify_all(&emitter, &filter).await;
+                    }
                 }
             }
         })
+    }
+}
+
+/// Emits what comes by the stream of one login. The stream of the caller has one acknowledgement.
+async fn relay_changes(mut reply: Reply, emitter: &Emitter, is_acknowledged: &mut bool) -> Outcome {
+    loop {
+        match reply.next().await {
+            Event::Outcome(outcome) => return outcome,
+            Event::Notification(one)
+                if one.method == Method::Acknowledged && std::mem::replace(is_acknowledged, true) => {}
+            event => emitter.emit(event).await,
+        }
+    }
+}
+
+/// Says that all the lists of `filter` have changed.
+async fn notify_all(emitter: &Emitter, filter: &SubscriptionFilter) {
+    for change in filter.lists() {
+        notify(emitter, change, None).await;
     }
 }
 

@@ -1,0 +1,93 @@
+//! How often a member and its tools may be called.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyport_layers::{LocalRateLimiter, RateKey, RateLimiter, Rates};
+use anyport_metrics::Metrics;
+use anyport_protocol::{Method, failure::Failure};
+use bytestring::ByteString;
+
+use super::core::MemberCore;
+
+/// How often a member may be called, by all callers together.
+///
+/// Every call that reaches the member counts: of tools, prompts, resources and completions. Lists do not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberRates {
+    member: Rates,
+    each_tool: Rates,
+    tools: BTreeMap<String, Rates>,
+}
+
+impl MemberRates {
+    /// Lets the member be called within `rates`.
+    #[must_use]
+    pub fn member(self, rates: Rates) -> Self {
+        Self { member: rates, ..self }
+    }
+
+    /// Lets each of its tools be called within `rates`.
+    #[must_use]
+    pub fn each_tool(self, rates: Rates) -> Self {
+        Self { each_tool: rates, ..self }
+    }
+
+    /// Lets the tool that the member calls `own` be called within `rates`, in place of those of each tool.
+    #[must_use]
+    pub fn tool(mut self, own: impl Into<String>, rates: Rates) -> Self {
+        self.tools.insert(own.into(), rates);
+        self
+    }
+
+    /// Whether it may be called as often as anybody likes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.member.is_empty() && self.each_tool.is_empty() && self.tools.values().all(Rates::is_empty)
+    }
+
+    fn of_tool(&self, own: &str) -> &Rates {
+        self.tools.get(own).unwrap_or(&self.each_tool)
+    }
+}
+
+/// Counts the calls of members against their rates.
+pub(super) struct MemberLimiter {
+    limiter: Arc<dyn RateLimiter>,
+    metrics: Metrics,
+}
+
+impl MemberLimiter {
+    /// Counts with `limiter`, or else in the memory of this process. Refusals are counted in `metrics`.
+    pub(super) fn new(limiter: Option<Arc<dyn RateLimiter>>, metrics: &Metrics) -> Self {
+        let limiter = limiter.unwrap_or_else(|| Arc::new(LocalRateLimiter::new()));
+        Self { limiter, metrics: metrics.clone() }
+    }
+
+    /// Counts one more call of the item that `member` calls `own`.
+    ///
+    /// # Errors
+    /// When a rate has no room for it.
+    pub(super) fn take(
+        &self,
+        rates: &MemberRates,
+        member: &MemberCore,
+        method: Method,
+        own: &ByteString,
+    ) -> Result<(), Failure> {
+        if rates.is_empty() {
+            return Ok(());
+        }
+        // What a tool has too much of does not count for its server.
+        if method == Method::ToolsCall {
+            let key = RateKey::Tool { upstream: member.name.clone(), tool: own.clone() };
+            self.check(&key, rates.of_tool(own))?;
+        }
+        self.check(&RateKey::Upstream(member.name.clone()), &rates.member)
+    }
+
+    fn check(&self, key: &RateKey, rates: &Rates) -> Result<(), Failure> {
+        self.limiter.take(key, rates).map_err(|exceeded| {
+            self.metrics.refusals(key.limit(exceeded.rate.period())).increment();
+            exceeded.failure(key)
+        })
+    }
+}
