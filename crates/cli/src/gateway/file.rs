@@ -13,7 +13,6 @@ use anyport_config::{
 use anyport_policy::{Budget, Effect, Expression, Mode, Policy, Rule};
 use anyport_protocol::suggest::did_you_mean;
 
-use super::guards::rule_name;
 #[cfg(unix)]
 use super::socket::ServerName;
 use crate::{
@@ -222,6 +221,11 @@ impl GatewayFile {
 /// The name under which the definitions of the upstreams of a file are pinned: its path, whatever way it was named in.
 pub(crate) fn pinned_as(path: &Path) -> String {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+/// The name of a rule of the policy: its number if it has none of its own.
+pub(super) fn rule_name(name: Option<&str>, number: usize) -> String {
+    name.map_or_else(|| format!("rule {}", number + 1), str::to_owned)
 }
 
 /// The path of a virtual server.

@@ -12,7 +12,10 @@ use anyport_guards::{
     PathCheck, Pattern, Place, Resolve, SecretNames, SizeCheck, StatementCheck, UrlCheck, WholeMatch,
 };
 
-use super::{file::GatewayFile, lookup::SystemLookup};
+use super::{
+    file::{GatewayFile, rule_name},
+    lookup::SystemLookup,
+};
 use crate::{
     secret_names::is_secret,
     target::redacted,
@@ -84,11 +87,6 @@ impl GatewayFile {
             })
         })
     }
-}
-
-/// The name of a rule of the policy: its number if it has none of its own.
-pub(super) fn rule_name(name: Option<&str>, number: usize) -> String {
-    name.map_or_else(|| format!("rule {}", number + 1), str::to_owned)
 }
 
 /// What this program knows of secrets.

@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use super::{
     auth::AuthConfig,
-    guard::{GuardConfig, MaskConfig},
+    guard::GuardConfig,
+    mask::MaskConfig,
     policy::RuleConfig,
     rates::{LimitsConfig, RateConfig},
 };

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::guard::MaskData;
+use super::mask::MaskData;
 
 /// A rule over calls: what becomes of those for which its condition holds.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

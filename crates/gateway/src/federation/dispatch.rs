@@ -12,7 +12,8 @@ use super::{
     endpoint::{Endpoint, Target},
     extensions,
     forward::Forward,
-    guard, in_flight,
+    guard::{call::guarded, guarding::kind_of},
+    in_flight,
     large_result::{Owner, is_spilled},
     list_kind::ListKind,
     listen,
@@ -253,11 +254,11 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
     let mut forward = Forward { target, method, protection: None };
     forward.protection = endpoint.shared.guarding().and_then(|guarding| {
         let is_prompt = forward.is_prompt(&request);
-        guarding.protection(guard::kind_of(method, is_prompt), &forward.exposed_name(is_prompt))
+        guarding.protection(kind_of(method, is_prompt), &forward.exposed_name(is_prompt))
     });
     match endpoint.shared.enforcement() {
         Some(enforcement) => enforcement.call(endpoint, forward, request, context),
-        None => guard::guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
+        None => guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
             forward.call(endpoint, request, context)
         }),
     }

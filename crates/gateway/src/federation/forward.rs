@@ -23,7 +23,7 @@ use super::{
     content, definition,
     edits::Edits,
     endpoint::{Endpoint, Target},
-    guard::Protection,
+    guard::reply::Protection,
     in_flight::InFlight,
     large_result::{Called, Owner, ResultLimit},
     member::MemberEntry,

@@ -70,7 +70,7 @@ mod virtual_server;
 pub use self::{
     builder::FederationBuilder,
     error::FederationError,
-    guard::Masking,
+    guard::masking::Masking,
     health::MemberState,
     large_result::{OnLargeResult, ResultLimit, estimated_tokens},
     latency::Latency,

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::{
     catalog::{Catalog, CatalogKey},
-    guard::{Guarding, Masking},
+    guard::{guarding::Guarding, masking::Masking},
     large_result::SpilledResults,
     limits::FederationLimits,
     member::{MemberEntry, Members},

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use anyport_service::visible_text::is_visible;
 
-use super::Finding;
+use super::finding::Finding;
 
 /// What a text has of such characters.
 pub(super) fn find(text: &str, found: &mut Vec<Finding>) {

@@ -1,8 +1,12 @@
 use std::{str::FromStr, sync::LazyLock};
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
-use super::{card, iban, secrets};
+use super::{
+    card,
+    find::{known, replaced},
+    iban, secrets,
+};
 
 /// A kind of data that is covered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,11 +69,6 @@ impl FromStr for DataKind {
     }
 }
 
-/// A pattern of this program. One that could not be read would find nothing, and a test would fail.
-pub(super) fn known(source: &str) -> Option<Regex> {
-    Regex::new(source).ok()
-}
-
 static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     known(
         r#"[^\s@<>()\[\]{}"',;:=|\\]+@(?:[^\s@<>()\[\]{}"',;:=|\\./?#&!]+\.)+[^\s@<>()\[\]{}"',;:=|\\./?#&!0-9]{2,}"#,
@@ -83,27 +82,6 @@ static PHONE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 static SSN: LazyLock<Option<Regex>> = LazyLock::new(|| known(r"\b([0-9]{3})[- ]([0-9]{2})[- ]([0-9]{4})\b"));
-
-/// `text` with what matches `pattern`, and is right, replaced by `cover`.
-pub(super) fn replaced(
-    pattern: &Option<Regex>,
-    text: &str,
-    is_right: impl Fn(&str) -> bool,
-    cover: &str,
-) -> Option<String> {
-    let pattern = pattern.as_ref()?;
-    let mut is_changed = false;
-    let new = pattern.replace_all(text, |found: &Captures<'_>| {
-        if is_right(&found[0]) {
-            is_changed = true;
-            cover.to_owned()
-        } else {
-            found[0].to_owned()
-        }
-    });
-    let new = new.into_owned();
-    is_changed.then_some(new)
-}
 
 /// The Social Security Administration gives out no area 000, 666 or 900 to 999, no group 00 and no serial number 0000.
 fn is_ssn(text: &str) -> bool {

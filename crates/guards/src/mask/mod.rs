@@ -1,6 +1,7 @@
 //! Secrets and personal data: they are found in text, and covered.
 
 mod card;
+mod find;
 mod iban;
 mod kind;
 mod secrets;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::kind::known;
+use super::find::{known, replaced};
 
 /// Whole texts that are secrets.
 static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// `text` with keys and tokens covered; `None` if it has none.
 pub(super) fn covered(text: &str, cover: &str) -> Option<String> {
-    let forms = super::kind::replaced(&FORMS, text, |_| true, cover);
+    let forms = replaced(&FORMS, text, |_| true, cover);
     let text = forms.as_deref().unwrap_or(text);
     let mut is_changed = false;
     let named = NAMED.as_ref().map(|pattern| {

@@ -2,18 +2,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyport_guards::{Mask, Pattern};
 
-use super::SharedMask;
 use crate::federation::pattern::Selection;
 
 /// Where data is covered, and which.
 #[derive(Clone, Default)]
 pub struct Masking {
     /// What is covered, where a rule does not say.
-    mask: SharedMask,
+    mask: Arc<Mask>,
     /// The items whose results it covers always; none if it is `None`.
     items: Option<Selection>,
     /// What the rules of the policy cover, by their names.
-    rules: BTreeMap<String, SharedMask>,
+    rules: BTreeMap<String, Arc<Mask>>,
 }
 
 impl Masking {
@@ -47,13 +46,13 @@ impl Masking {
     }
 
     /// What is covered in the results of an item always.
-    pub(super) fn always(&self, name: &str) -> Option<&SharedMask> {
+    pub(super) fn always(&self, name: &str) -> Option<&Arc<Mask>> {
         let is_for = self.items.as_ref().is_some_and(|items| items.has(name));
         Some(&self.mask).filter(|mask| is_for && !mask.is_empty())
     }
 
     /// What a rule covers.
-    pub(super) fn of_rule(&self, rule: &str) -> SharedMask {
+    pub(super) fn of_rule(&self, rule: &str) -> Arc<Mask> {
         self.rules.get(rule).unwrap_or(&self.mask).clone()
     }
 }

@@ -5,8 +5,9 @@ use std::{borrow::Cow, sync::Arc};
 use anyport_guards::{GuardedItem, ItemKind, Mask, Refusal};
 use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Splice};
 use anyport_service::{Event, Notification, Outcome, ServerRequest};
+use bytestring::ByteString;
 
-use super::{Guarding, ItemName, SharedMask, call::refused};
+use super::{guarding::Guarding, refused::refused};
 use crate::federation::edits::Edits;
 
 /// What the reply of a call of one item passes.
@@ -14,17 +15,44 @@ use crate::federation::edits::Edits;
 pub(in crate::federation) struct Protection {
     guarding: Arc<Guarding>,
     kind: ItemKind,
-    name: ItemName,
-    mask: Option<SharedMask>,
+    name: ByteString,
+    mask: Option<Arc<Mask>>,
+}
+
+impl Guarding {
+    /// What the reply of a call of an item passes; `None` if it passes as it is.
+    pub(in crate::federation) fn protection(
+        self: &Arc<Self>,
+        kind: ItemKind,
+        name: &str,
+    ) -> Option<Protection> {
+        let mask = self.masking.always(name).cloned();
+        let is_checked = self.guards.are_for_results(GuardedItem { kind, name });
+        (is_checked || mask.is_some()).then(|| Protection::new(self.clone(), kind, name, mask))
+    }
+
+    /// The same, with the mask of a rule of the policy.
+    pub(in crate::federation) fn masked_by<'r>(
+        self: &Arc<Self>,
+        protection: Option<Protection>,
+        (kind, name): (ItemKind, &str),
+        rules: impl IntoIterator<Item = &'r str>,
+    ) -> Option<Protection> {
+        rules.into_iter().fold(protection, |protection, rule| {
+            let mask = self.masking.of_rule(rule);
+            let protection = protection.unwrap_or_else(|| Protection::new(self.clone(), kind, name, None));
+            Some(protection.with(&mask))
+        })
+    }
 }
 
 impl Protection {
-    pub(super) fn new(guarding: Arc<Guarding>, kind: ItemKind, name: &str, mask: Option<SharedMask>) -> Self {
+    fn new(guarding: Arc<Guarding>, kind: ItemKind, name: &str, mask: Option<Arc<Mask>>) -> Self {
         Self { guarding, kind, name: name.into(), mask }
     }
 
     /// The same with a further mask.
-    pub(super) fn with(self, mask: &SharedMask) -> Self {
+    fn with(self, mask: &Arc<Mask>) -> Self {
         let mask = match &self.mask {
             Some(known) => Arc::new(known.joined(mask)),
             None => mask.clone(),

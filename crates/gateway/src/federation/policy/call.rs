@@ -11,7 +11,13 @@ use super::{
     Enforcement,
     confirmation::{self, Confirm},
 };
-use crate::federation::{dispatch, endpoint::Endpoint, forward::Forward, guard, naming::NameKind};
+use crate::federation::{
+    dispatch,
+    endpoint::Endpoint,
+    forward::Forward,
+    guard::{call::guarded, guarding::kind_of},
+    naming::NameKind,
+};
 
 impl Enforcement {
     /// Calls an item of a member, as far as the policy allows that.
@@ -41,7 +47,7 @@ impl Enforcement {
         if matches!(decision, Decision::Allow | Decision::Ask(_)) {
             let masks = self.policy.masks(&facts, |report| self.report(&report, &facts));
             if let Some(guarding) = endpoint.shared.guarding().filter(|_| !masks.is_empty()) {
-                let item = (guard::kind_of(forward.method, is_prompt), &*name);
+                let item = (kind_of(forward.method, is_prompt), &*name);
                 let rules = masks.iter().map(|rule| rule.name());
                 forward.protection = guarding.masked_by(forward.protection, item, rules);
             }
@@ -53,27 +59,21 @@ impl Enforcement {
             Decision::Ask(rule) if forward.method.may_ask() => {
                 let (asking, metrics) = (self.asking, self.metrics.clone());
                 let reason = rule.told().map(str::to_owned);
-                guard::guarded(
-                    endpoint,
-                    forward,
-                    request,
-                    context,
-                    move |endpoint, forward, request, context| {
-                        let confirm = Confirm::new(
-                            endpoint.clone(),
-                            forward,
-                            asking.ask_timeout,
-                            reason.as_deref(),
-                            &name,
-                            &arguments,
-                        );
-                        LegacyClientAdapter::new(confirm, asking).metrics(&metrics).call(request, context)
-                    },
-                )
+                guarded(endpoint, forward, request, context, move |endpoint, forward, request, context| {
+                    let confirm = Confirm::new(
+                        endpoint.clone(),
+                        forward,
+                        asking.ask_timeout,
+                        reason.as_deref(),
+                        &name,
+                        &arguments,
+                    );
+                    LegacyClientAdapter::new(confirm, asking).metrics(&metrics).call(request, context)
+                })
             }
             Decision::Allow | Decision::Ask(_) => {
                 let request = confirmation::removed(&endpoint.shared.sealer, request);
-                guard::guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
+                guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
                     forward.call(endpoint, request, context)
                 })
             }
