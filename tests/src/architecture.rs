@@ -6,7 +6,7 @@
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
-//!           auth -> transport    policy    guards
+//!           auth -> transport    policy    audit    guards
 //! ground    service -> protocol    seal -> protocol    store -> metrics    config    ranking
 //! ```
 //!
@@ -75,6 +75,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-service", Ring::Ground),
     ("anyport-store", Ring::Ground),
     ("anyport-adapters", Ring::Library),
+    ("anyport-audit", Ring::Library),
     ("anyport-auth", Ring::Library),
     ("anyport-client", Ring::Library),
     ("anyport-guards", Ring::Library),
@@ -138,7 +139,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("toml_edit", &["anyport-config"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),
     ("tower", &["anyport"]),
-    ("tower-layer", &["anyport-adapters", "anyport-layers"]),
+    ("tower-layer", &["anyport-adapters", "anyport-audit", "anyport-layers"]),
 ];
 
 /// Heavy crates that must be behind a feature where they are allowed at all.

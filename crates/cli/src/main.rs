@@ -3,6 +3,7 @@
 //! This crate assembles concrete parts: it reads the options, builds, runs, and drains at the end. All parts are in the
 //! libraries.
 
+mod audit;
 mod bridge;
 mod client_session;
 mod commands;
@@ -143,6 +144,8 @@ enum Command {
     Config(Box<commands::config::Arguments>),
     /// Show the pinned definitions of a gateway's servers, compare those that differ, and accept them.
     Pins(Box<commands::pins::Arguments>),
+    /// Show who called what, when, and what became of it; check that nothing was changed.
+    Audit(Box<commands::audit::Arguments>),
     /// Check, back up and restore what outlives a process.
     Store(commands::store::Arguments),
     /// Write a script that completes commands, options, servers and tools in a shell.
@@ -187,6 +190,7 @@ impl Command {
             Self::Tap(arguments) => return Some(&arguments.output),
             Self::Config(arguments) => return Some(&arguments.output),
             Self::Pins(arguments) => return Some(arguments.output()),
+            Self::Audit(arguments) => return Some(arguments.output()),
             Self::Store(arguments) => return Some(arguments.output()),
             Self::Serve(_) | Self::Bridge(_) | Self::Completions(_) | Self::Complete(_) => return None,
         };
@@ -266,6 +270,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Tap(arguments) => commands::gateway::tap::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::Pins(arguments) => commands::pins::run(&arguments),
+        Command::Audit(arguments) => commands::audit::run(&arguments),
         Command::Store(arguments) => commands::store::run(&arguments),
         Command::Complete(arguments) => {
             commands::completions::complete::run(&arguments, Arguments::command())

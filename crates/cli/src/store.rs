@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_audit::AUDIT;
 use anyport_auth::{
     CLIENT_ISSUERS, CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN, authorization_server,
     resource_server::{API_KEY_USES, API_KEYS},
@@ -28,7 +29,7 @@ pub(crate) fn folder(state: &Path) -> PathBuf {
 pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
     let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
     let logins = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS];
-    let callers = [&API_KEYS, &API_KEY_USES];
+    let callers = [&API_KEYS, &API_KEY_USES, &AUDIT];
     let buckets = [&lists[..], &logins, &callers, &authorization_server::BUCKETS].concat();
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))
 }

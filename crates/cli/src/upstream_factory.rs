@@ -10,9 +10,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer},
+    layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer, optional},
     stack,
 };
+use anyport_audit::{AuditLog, RecordLayer};
 use anyport_auth::{
     CallerLogins, ClientIssuers, ClientOptions, Credential, DEFAULT_ACCOUNT, LoginServer, Secret, SignIn,
     SignInOptions, Vault,
@@ -38,6 +39,7 @@ use anyport_upstream::{
 };
 
 use crate::{
+    audit::{self, AuditSettings},
     guard,
     listen::{self, Limits},
     server_id::{entry_id, server_id},
@@ -61,6 +63,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) traffic: Traffic,
     /// The tokens of callers, for upstreams that exchange them.
     pub(crate) caller_tokens: CallerTokens,
+    /// The audit log, if there is one.
+    pub(crate) audit: Option<AuditLog>,
     /// The logins of callers at upstreams; `None` if there is no URL for their pages.
     pub(crate) caller_logins: Option<CallerLogins>,
     supported: Arc<[Revision]>,
@@ -135,6 +139,7 @@ impl UpstreamFactory {
             logs,
             traffic,
             caller_tokens,
+            audit: None,
             caller_logins,
             supported,
             key,
@@ -148,6 +153,17 @@ impl UpstreamFactory {
     /// The same, with other limits for what is made from now on.
     pub(crate) fn with_limits(&self, limits: Limits) -> Self {
         Self { limits, ..self.clone() }
+    }
+
+    /// Begins the audit log, if `settings` want one.
+    ///
+    /// # Errors
+    /// If it cannot be written, and calls must not go on without it.
+    pub(crate) async fn start_audit(&mut self, settings: Option<AuditSettings>) -> Result<()> {
+        let Some(settings) = settings else { return Ok(()) };
+        let (limits, metrics) = (self.limits.audit, &self.metrics);
+        self.audit = Some(audit::start(settings, self.store.clone(), &self.key, limits, metrics).await?);
+        Ok(())
     }
 
     /// The revisions that clients may speak.
@@ -341,8 +357,15 @@ impl Connector for Unusable {
 }
 
 /// The layers around what stands before the servers, from the outside in. The servers have deadlines of their own.
-pub(crate) fn layered<S: Service>(service: S, limits: &Limits, metrics: &Metrics) -> impl Service + use<S> {
+pub(crate) fn layered<S: Service>(
+    service: S,
+    audit: Option<&AuditLog>,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> impl Service + use<S> {
     ServiceBuilder::new()
+        // Outside whatever refuses calls, so that refusals are recorded.
+        .layer(optional(audit.cloned().map(RecordLayer::new)))
         .layer(stack::edge_with(&limits.edge, Some(limits.rates.layer(limits.quota, metrics)), metrics))
         // A fault of ours fails one call, not the process.
         .layer(CatchPanicLayer)

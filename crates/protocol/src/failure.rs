@@ -73,6 +73,11 @@ pub enum Failure {
     InvalidPeer(String),
     /// This process is shutting down.
     ShuttingDown,
+    /// The audit log cannot be written, and no call goes on without it.
+    AuditUnavailable {
+        /// Whether the call was carried out, and only its answer is held back.
+        is_done: bool,
+    },
     /// A failure of the upstream server called `name`, for callers that know several.
     Upstream {
         /// The name of the server, as configured.
@@ -176,6 +181,16 @@ impl Failure {
             }
             Self::InvalidPeer(why) => Error::internal(why.clone()).with_reason(Reason::InvalidUpstream),
             Self::ShuttingDown => Error::internal("shutting down").with_reason(Reason::ShuttingDown),
+            Self::AuditUnavailable { is_done } => {
+                let message = match is_done {
+                    false => "the call was not made, since the audit log cannot be written; try again later",
+                    true => {
+                        "the call was made, and its answer is held back, since the audit log cannot be written; find out \
+                         what was done before you try again"
+                    }
+                };
+                Error::internal(message).with_reason(Reason::AuditUnavailable)
+            }
             Self::Upstream { name, failure } => failure.error(Some(name)),
         }
     }
@@ -272,6 +287,16 @@ mod tests {
             ),
             (Failure::InvalidPeer("nonsense".into()), "invalid_upstream", "nonsense"),
             (Failure::ShuttingDown, "shutting_down", "shutting down"),
+            (
+                Failure::AuditUnavailable { is_done: false },
+                "audit_unavailable",
+                "the call was not made, since the audit log cannot be written; try again later",
+            ),
+            (
+                Failure::AuditUnavailable { is_done: true },
+                "audit_unavailable",
+                "the call was made, and its answer is held back, since the audit log cannot be written; find",
+            ),
         ];
         for (failure, reason, words) in cases {
             let error = failure.to_error();

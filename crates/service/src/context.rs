@@ -8,7 +8,9 @@ use anyport_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::{Authorization, ClientHeaders, Demand, Peer, Presence, Principal, SessionId, WeakPeer};
+use crate::{
+    Authorization, CallTrail, ClientHeaders, Demand, Peer, Presence, Principal, SessionId, WeakPeer,
+};
 
 /// The context of one call. Cheap to clone; every clone is the same call.
 #[derive(Clone, Debug)]
@@ -34,6 +36,7 @@ struct Call {
     presence: Option<Presence>,
     demand: Option<Demand>,
     observed: Option<NonZeroU64>,
+    trail: Option<Arc<dyn CallTrail>>,
 }
 
 impl Call {
@@ -85,6 +88,7 @@ impl Context {
             presence: None,
             demand: None,
             observed: None,
+            trail: None,
         }))
     }
 
@@ -225,6 +229,18 @@ impl Context {
     /// The number under which an observer follows the call; `None` if none does.
     pub fn observed_call(&self) -> Option<NonZeroU64> {
         self.0.observed
+    }
+
+    /// Sets what follows the call for those who record it.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Arc<dyn CallTrail>) -> Self {
+        Arc::make_mut(&mut self.0).trail = Some(trail);
+        self
+    }
+
+    /// What follows the call for those who record it; `None` if nothing does.
+    pub fn trail(&self) -> Option<&Arc<dyn CallTrail>> {
+        self.0.trail.as_ref()
     }
 
     /// The caller's principal.

@@ -11,6 +11,7 @@
 //! - [`Service`], [`Request`]: the trait and what it takes.
 //! - [`Context`], [`Principal`], [`Authorization`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
 //!   keys that the client brings for servers behind this one; [`Demand`]: what clients want of calls that no client has made.
+//! - [`CallTrail`]: follows a call for what records it.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
 //! - [`peer`]: the other end of a session or connection, outside any call.
@@ -33,6 +34,7 @@ mod principal;
 mod reply;
 mod service;
 pub mod sync;
+mod trail;
 #[cfg(feature = "visible-text")]
 pub mod visible_text;
 
@@ -48,3 +50,4 @@ pub use presence::{Presence, PresenceGuard};
 pub use principal::Principal;
 pub use reply::{Answer, AnswerSink, Event, Notification, Outcome, Relay, Reply, Responder, ServerRequest};
 pub use service::{Request, Service};
+pub use trail::{Admission, CallTrail};

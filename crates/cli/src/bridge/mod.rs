@@ -8,6 +8,7 @@ use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use anyport::layer::Layer as _;
+use anyport_audit::UpstreamLayer;
 use anyport_auth::DEFAULT_ACCOUNT;
 use anyport_protocol::Revision;
 use anyport_service::Service;
@@ -23,6 +24,7 @@ use self::{
     probe::{Probe, ServerState},
 };
 use crate::{
+    audit::{self, AuditSettings},
     listen::{self, Limits, Transport},
     logging,
     login_help::LoginHelp,
@@ -50,7 +52,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
-    let factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
+    let mut factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
+    factory.start_audit(AuditSettings::chosen(arguments.listen.audit)).await?;
+    let audit = factory.audit.clone();
     let limits = &factory.limits;
     let deadlines = CallDeadlines { first_byte: None, silent: arguments.server.call_timeout(), max: None };
     let login_help = login_help(arguments, target);
@@ -74,11 +78,16 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let (closed, ended) = (upstream.clone(), upstream);
     let service: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge));
     let service = LoginHelp::around(login_help, service);
-    let serving = anyport::serve::serve_service(upstream_factory::layered(service, limits, &factory.metrics))
+    let service = UpstreamLayer::new(&*target.name).layer(service);
+    let service = upstream_factory::layered(service, audit.as_ref(), limits, &factory.metrics);
+    let serving = anyport::serve::serve_service(service)
         // Ends the listen streams, which have no end of their own.
         .on_stopping(move |_| closed.close())
         // What was started for us ends with us.
-        .on_stopped(async move || ended.shut_down().await);
+        .on_stopped(async move || {
+            ended.shut_down().await;
+            audit::close(audit).await;
+        });
     // A client on standard input calls at once.
     let is_probed = is_listening(arguments)
         && !matches!(target.server, Server::Command { .. })

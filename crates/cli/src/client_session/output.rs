@@ -79,7 +79,6 @@ impl Output {
     }
 
     /// Whether the output has a reader, as far as it is known.
-    #[cfg(unix)]
     pub(crate) fn is_read(&self) -> bool {
         !self.is_closed
     }

@@ -1,5 +1,6 @@
 //! The everyday commands: one file each, every one with its `Arguments` and its `run`.
 
+pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -16,6 +16,7 @@ use anyport_protocol::suggest::did_you_mean;
 #[cfg(unix)]
 use super::socket::ServerName;
 use crate::{
+    audit::{AuditChoice, AuditSettings},
     inputs,
     listen::Limit,
     target::{UpstreamFault, env_file_fault},
@@ -198,6 +199,11 @@ impl GatewayFile {
         };
         let made = Rule::new(name, when, effect).mode(mode);
         Ok(rule.reason.iter().fold(made, |made, reason| made.reason(reason)))
+    }
+
+    /// The audit log that the file asks for; `chosen` comes before its mode.
+    pub(super) fn audit(&self, chosen: Option<AuditChoice>) -> Option<AuditSettings> {
+        AuditSettings::new(&self.config.audit, self.folder(), chosen)
     }
 
     /// The limits of the file.

@@ -64,6 +64,7 @@ use self::{
     served::Served,
 };
 use crate::{
+    audit,
     listen::{self, Addresses, Limits, Transport},
     logging,
     serve::Arguments,
@@ -95,7 +96,10 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
 async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits =
         Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
-    let factory = Arc::new(UpstreamFactory::new(&arguments.listen, limits)?);
+    let mut factory = UpstreamFactory::new(&arguments.listen, limits)?;
+    factory.start_audit(file.audit(arguments.listen.audit)).await?;
+    let factory = Arc::new(factory);
+    let audit = factory.audit.clone();
     let file = Arc::new(file);
     let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
@@ -105,7 +109,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());
-    let served = Served::new(&federation, &file.config, &arguments.name, limits, &factory.metrics);
+    let counted = (audit.as_ref(), &factory.metrics);
+    let served = Served::new(&federation, &file.config, &arguments.name, limits, counted);
     let (service, further) = (served.service(), served.further());
     let factories = Factories::new(factory.clone());
     #[cfg(unix)]
@@ -131,7 +136,10 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
             closing.close();
         })
         // What was started for us ends with us.
-        .on_stopped(async move || stopped.shut_down(drain).await);
+        .on_stopped(async move || {
+            stopped.shut_down(drain).await;
+            audit::close(audit).await;
+        });
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
     let authorization_server =
         listen::authorization_server(&arguments.listen, &further, limits, &factory.metrics)?;

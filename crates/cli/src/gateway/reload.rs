@@ -102,6 +102,9 @@ impl Running {
         ] {
             changes.extend(has_changed.then(|| format!("{name} has changed")));
         }
+        if file.config.audit != old_file.config.audit {
+            changes.push("[audit] has changed".to_owned());
+        }
         let applied = before.limits.differing(&factory.limits);
         let are_rates_new = file.config.limits.rates() != old_file.config.limits.rates();
         if are_rates_new {
@@ -140,6 +143,9 @@ impl Running {
         served.follow(&config, &arguments.name, &factory.limits);
         let mut unapplied = factory.limits.differing(&limits);
         unapplied.extend(auth_differs(&config, arguments));
+        if config.audit != self.audit_of_start {
+            unapplied.push("audit");
+        }
         self.factories.set(factory);
         logging::notice(format!("the file was read again: {}", changes.join("; ")));
         if !unapplied.is_empty() && unapplied != self.unapplied() {

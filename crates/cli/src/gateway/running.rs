@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
+use anyport_config::gateway::AuditConfig;
 use anyport_gateway::federation::{Federation, Masking, RetiredMember};
 use anyport_guards::Guards;
 use anyport_policy::Policy;
@@ -26,6 +27,8 @@ pub(super) struct Running {
     /// What clients reach.
     pub(super) served: Served,
     pub(super) factories: Factories,
+    /// How calls are recorded, until the gateway is started again.
+    pub(super) audit_of_start: AuditConfig,
     /// The limits of the file that hold only after a restart of the gateway.
     unapplied: Lock<Vec<&'static str>>,
     /// The headers that clients bring for the servers.
@@ -49,9 +52,10 @@ impl Running {
         factories: Factories,
         client_headers: ClientHeaderNames,
     ) -> Self {
+        let audit_of_start = file.config.audit.clone();
         let now = Lock::new((file, Arc::new(members)));
         let (unapplied, retired) = (Lock::default(), Lock::default());
-        Self { federation, served, factories, unapplied, client_headers, now, retired }
+        Self { federation, served, factories, audit_of_start, unapplied, client_headers, now, retired }
     }
 
     /// The limits of the file that hold only after a restart of the gateway.

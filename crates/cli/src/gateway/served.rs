@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use anyport_audit::AuditLog;
 use anyport_config::gateway::{GatewayConfig, VirtualServerConfig};
 use anyport_gateway::{
     ToolSearch,
@@ -25,6 +26,7 @@ pub(super) struct Served {
     /// The virtual servers, each with its endpoint.
     selections: Lock<IndexMap<String, (Layered, FurtherEndpoint)>>,
     further: FurtherEndpoints,
+    audit: Option<AuditLog>,
     metrics: Metrics,
 }
 
@@ -35,12 +37,13 @@ impl Served {
         config: &GatewayConfig,
         name: &str,
         limits: &Limits,
-        metrics: &Metrics,
+        (audit, metrics): (Option<&AuditLog>, &Metrics),
     ) -> Self {
         let served = Self {
-            all: Layered::new(federation.clone(), limits, metrics),
+            all: Layered::new(federation.clone(), limits, (audit, metrics)),
             selections: Lock::default(),
             further: FurtherEndpoints::default(),
+            audit: audit.cloned(),
             metrics: metrics.clone(),
         };
         served.follow(config, name, limits);
@@ -73,7 +76,7 @@ impl Served {
             let is_known = known.is_some();
             let (layered, endpoint) = known.unwrap_or_else(|| {
                 let served = federation.virtual_server(selection.clone());
-                let layered = Layered::new(served, limits, &self.metrics);
+                let layered = Layered::new(served, limits, (self.audit.as_ref(), &self.metrics));
                 (layered.clone(), FurtherEndpoint::new(virtual_path(name), layered))
             });
             let endpoint = endpoint.require(server.require.iter().cloned());
@@ -91,7 +94,7 @@ impl Served {
     pub(super) fn set_limits(&self, limits: &Limits) {
         let selections = self.selections.lock();
         let all = selections.values().map(|(layered, _)| layered).chain([&self.all]);
-        all.for_each(|layered| layered.set_limits(limits, &self.metrics));
+        all.for_each(|layered| layered.set_limits(limits, (self.audit.as_ref(), &self.metrics)));
     }
 }
 
@@ -114,14 +117,15 @@ pub(super) struct Layered {
 }
 
 impl Layered {
-    fn new(federation: Federation, limits: &Limits, metrics: &Metrics) -> Self {
+    fn new(federation: Federation, limits: &Limits, (audit, metrics): (Option<&AuditLog>, &Metrics)) -> Self {
         let searched = Arc::new(Searched::new(federation));
-        let now: Box<dyn Service> = Box::new(upstream_factory::layered(searched.clone(), limits, metrics));
+        let now: Box<dyn Service> =
+            Box::new(upstream_factory::layered(searched.clone(), audit, limits, metrics));
         Self { searched, now: Arc::new(ArcSwap::from_pointee(now)) }
     }
 
-    fn set_limits(&self, limits: &Limits, metrics: &Metrics) {
-        let now = upstream_factory::layered(self.searched.clone(), limits, metrics);
+    fn set_limits(&self, limits: &Limits, (audit, metrics): (Option<&AuditLog>, &Metrics)) {
+        let now = upstream_factory::layered(self.searched.clone(), audit, limits, metrics);
         self.now.store(Arc::new(Box::new(now)));
     }
 }

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 
 use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits, tls::TlsArguments};
 use crate::{
+    audit::AuditChoice,
     logging::{self, Rotation},
     secret_source::{InvalidSecretSource, SecretSource},
     state_dir,
@@ -142,6 +143,9 @@ pub(crate) struct Arguments {
         hide_short_help = true
     )]
     pub(crate) limit: Vec<Limit>,
+    /// Record every call in the audit log: behind its answer (on), or before it (required). Else what the file says, or off.
+    #[arg(long, value_name = "MODE", env = "ANYPORT_AUDIT", hide_env = true, hide_short_help = true)]
+    pub(crate) audit: Option<AuditChoice>,
     /// Folder of the program's state. Else the user's state folder.
     #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,

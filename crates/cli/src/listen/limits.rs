@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyport::stack::EdgeLimits;
 use anyport_adapters::{LegacyClientLimits, ParkLimits};
+use anyport_audit::AuditLimits;
 use anyport_auth::{
     CallerLoginLimits, SignInLimits, authorization_server::AuthorizationServerLimits,
     identity_provider::ProviderLimits, resource_server::VerifierLimits,
@@ -48,6 +49,8 @@ pub(crate) struct Limits {
     pub(crate) policy: Budget,
     /// The limits of guards and masks.
     pub(crate) guards: GuardLimits,
+    /// The limits of the audit log.
+    pub(crate) audit: AuditLimits,
     /// The limits of verifying what callers present.
     pub(crate) verifier: VerifierLimits,
     /// The limits of the authorization server of the clients.
@@ -218,6 +221,7 @@ impl Limits {
         section("federation", self.bulkhead.limits_mut());
         section("policy", self.policy.limits_mut());
         section("guards", self.guards.limits_mut());
+        section("audit", self.audit.limits_mut());
     }
 
     /// The same, with what of `new` a running gateway can change: the limits of calls, of its servers and of its documents.

@@ -5,6 +5,7 @@ use anyport_knowledge::{Document, DocumentPath, FileTimes, Library};
 /// Every page, by its path under `docs/`.
 const PAGES: &[(&str, &str)] = &[
     ("asking.md", include_str!("../../../../docs/asking.md")),
+    ("audit.md", include_str!("../../../../docs/audit.md")),
     ("bridging-matrix.md", include_str!("../../../../docs/bridging-matrix.md")),
     ("bridging.md", include_str!("../../../../docs/bridging.md")),
     ("checklists.md", include_str!("../../../../docs/checklists.md")),

@@ -12,7 +12,9 @@ use anyport::{
     layer::{CatchPanicLayer, LegacyClientLayer, ServiceBuilder, optional},
     stack,
 };
+use anyport_audit::{AuditLog, RecordLayer, UpstreamLayer};
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
+use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::Service;
@@ -23,9 +25,10 @@ pub(crate) use self::arguments::TIMEOUT;
 pub(crate) use self::arguments::{Arguments, NAME};
 use self::banner::Banner;
 use crate::{
+    audit::{self, AuditSettings},
     gateway,
     listen::{self, Limits},
-    logging, state_dir,
+    logging, state_dir, store,
     user_error::UserError,
 };
 
@@ -55,10 +58,14 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
-    let service = layered(server.clone(), &knowledge, arguments, &limits);
+    let audit = audit(arguments, &limits, server.metrics()).await?;
+    let service = layered(server.clone(), &knowledge, arguments, &limits, audit.as_ref());
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let metrics = server.metrics().clone();
-    let serving = anyport::serve(server).service(service).on_stopped(async move || closed.close());
+    let serving = anyport::serve(server).service(service).on_stopped(async move || {
+        closed.close();
+        audit::close(audit).await;
+    });
     let settings = listen::Settings {
         supported,
         limits: &limits,
@@ -80,12 +87,25 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     .await
 }
 
+/// The audit log, if it is wanted.
+async fn audit(arguments: &Arguments, limits: &Limits, metrics: &Metrics) -> Result<Option<AuditLog>> {
+    let Some(settings) = AuditSettings::chosen(arguments.listen.audit) else { return Ok(None) };
+    let state = state_dir::folder(arguments.listen.state_dir.clone());
+    let Some((state, key)) = state.zip(listen::key(arguments.listen.state_dir.clone())) else {
+        let help = "name one that can be written with --state-dir DIR: the audit log is kept there";
+        return Err(UserError::usage("there is no folder for the program's state", help));
+    };
+    let store = Arc::new(store::open(&state, metrics));
+    audit::start(settings, Some(store), &key, limits.audit, metrics).await.map(Some)
+}
+
 /// The layers around the server, from the outside in.
 fn layered(
     server: Server,
     knowledge: &Knowledge,
     arguments: &Arguments,
     limits: &Limits,
+    audit: Option<&AuditLog>,
 ) -> impl Service + use<> {
     // Their refusals are counted with those of the server.
     let metrics = server.metrics().clone();
@@ -94,11 +114,15 @@ fn layered(
         .cache()
         .map(|ttl| cache::layer(server.clone(), knowledge.clone(), limits.cache.ttl(ttl)).metrics(&metrics));
     ServiceBuilder::new()
+        // Outside whatever refuses calls, so that refusals are recorded.
+        .layer(optional(audit.cloned().map(RecordLayer::new)))
         .layer(stack::edge(&edge, &metrics))
         // Handlers send requests as results; legacy clients receive them inline.
         .layer(LegacyClientLayer::new(limits.legacy_clients, &metrics))
         // Read-only tools are cached; rate limit and timeout apply all the same.
         .layer(optional(cache))
+        // Where the log is required, a record of the call comes before it.
+        .layer(optional(audit.map(|_| UpstreamLayer::new(&*arguments.name))))
         // A handler that panics fails its call, not the process.
         .layer(CatchPanicLayer)
         .service(server)

@@ -276,7 +276,14 @@ fn every_flag_that_the_book_names_exists() {
         "tap",
     ];
     let commands = commands.map(|name| vec![name]).into_iter();
-    for words in commands.chain([vec!["store", "check"], vec!["key", "create"], vec!["token"]]) {
+    for words in commands.chain([
+        vec!["store", "check"],
+        vec!["key", "create"],
+        vec!["token"],
+        vec!["audit"],
+        vec!["audit", "verify"],
+        vec!["audit", "export"],
+    ]) {
         let mut command = anyport(home.path());
         command.args(words).arg("--help");
         help += &to_the_end(command).stdout;

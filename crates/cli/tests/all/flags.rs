@@ -54,6 +54,7 @@ const FLAGS: &[Flag] = &[
     flag("tls-cert", "", ""),
     flag("tls-key", "", ""),
     flag("tls-client-ca", "", ""),
+    flag("audit", "sometimes", "on"),
     flag("state-dir", "", ""),
 ];
 

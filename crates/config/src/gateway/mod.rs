@@ -8,8 +8,10 @@
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
 //! - `policy`: rules over calls; `guard`: what items are called with and answer; `mask`: what is covered there; `rates`: how often calls may be made.
+//! - `audit`: the log of every call.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
+mod audit;
 mod auth;
 mod authorization_server;
 mod find;
@@ -26,6 +28,7 @@ mod required_scopes;
 mod upstream;
 mod values;
 
+pub use audit::{AuditArguments, AuditConfig, AuditMode};
 pub use auth::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretConfig};
 pub use authorization_server::{
     AuthorizationServerConfig, BuiltinConfig, ClientConfig, Consent, Provider, ProxyConfig, TrustedIdpConfig,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    audit::AuditConfig,
     auth::AuthConfig,
     guard::GuardConfig,
     mask::MaskConfig,
@@ -40,6 +41,8 @@ pub struct GatewayConfig {
     pub guard: Vec<GuardConfig>,
     /// Secrets and personal data that are covered in results and logs. Default: none.
     pub mask: Option<MaskConfig>,
+    /// The log of every call.
+    pub audit: AuditConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: LimitsConfig,
     /// Whether the servers are those of a client's file.

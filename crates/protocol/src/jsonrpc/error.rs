@@ -119,6 +119,8 @@ pub enum Reason {
     UpstreamLost,
     /// The server may or may not have processed the call: the response was lost, and a repetition is not safe.
     OutcomeUnknown,
+    /// The audit log cannot be written, and no call goes on without it; try again later.
+    AuditUnavailable,
 }
 
 impl Reason {
@@ -151,6 +153,7 @@ impl Reason {
             Self::Quarantined => "quarantined",
             Self::UpstreamLost => "upstream_lost",
             Self::OutcomeUnknown => "outcome_unknown",
+            Self::AuditUnavailable => "audit_unavailable",
         }
     }
 }

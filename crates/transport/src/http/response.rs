@@ -117,7 +117,9 @@ fn modern_status(error: &ErrorFacts) -> StatusCode {
 
 fn overload_status(error: &ErrorFacts) -> StatusCode {
     match error.reason {
-        Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(Reason::Overloaded | Reason::ShuttingDown | Reason::AuditUnavailable) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Some(Reason::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
         // 2026-07-28, authorization §Runtime Insufficient Scope Errors: "`HTTP 403 Forbidden` status code".
         Some(Reason::InsufficientScope) => StatusCode::FORBIDDEN,

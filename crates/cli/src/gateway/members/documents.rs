@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use anyport::layer::{Layer as _, TimeoutLayer};
+use anyport_audit::UpstreamLayer;
 use anyport_config::gateway::{GatewayConfig, KnowledgeConfig};
 use anyport_gateway::federation::{Member, Naming};
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
@@ -63,11 +64,11 @@ impl DocumentsMember {
             config: config.clone(),
             limits: MemberLimits::of(&file.config, None),
             knowledge,
-            service: Arc::new(ObservedService::new(
+            service: Arc::new(UpstreamLayer::new(name).layer(ObservedService::new(
                 timeout.layer(server.clone()),
                 name,
                 factory.traffic.clone(),
-            )),
+            ))),
             #[cfg(unix)]
             direct: Arc::default(),
             server,

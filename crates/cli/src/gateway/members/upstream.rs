@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyport::layer::Layer as _;
 use anyport_adapters::LegacyClientLayer;
+use anyport_audit::UpstreamLayer;
 use anyport_auth::{ExchangeOptions, SignIn, TokenExchange};
 use anyport_config::gateway::{AuthConfig, GatewayConfig, UpstreamAuth, UpstreamConfig};
 use anyport_gateway::{
@@ -158,7 +159,11 @@ impl UpstreamMember {
             limits: MemberLimits::of(&file.config, Some(config)),
             server: Ok(server),
             sign_in,
-            service: Arc::new(ObservedService::new(service, name, factory.traffic.clone())),
+            service: Arc::new(UpstreamLayer::new(name).layer(ObservedService::new(
+                service,
+                name,
+                factory.traffic.clone(),
+            ))),
             of_callers,
             #[cfg(unix)]
             direct: Arc::default(),

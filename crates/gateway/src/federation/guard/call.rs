@@ -31,6 +31,9 @@ pub(in crate::federation) fn guarded(
         let checked = match call.checked(&guarding, &forward, &request).await {
             Ok(checked) => checked,
             Err(refusal) => {
+                if let Some(trail) = context.trail() {
+                    trail.refused_by(&refusal.guard);
+                }
                 guarding.report(&refusal, call.method, &forward.target.member.core.name, false);
                 return refused(&refusal, call.method, &endpoint.meta);
             }

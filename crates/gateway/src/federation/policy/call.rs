@@ -53,7 +53,13 @@ impl Enforcement {
             }
         }
         match decision {
-            Decision::Hide(_) => Reply::error(dispatch::unknown(&request)),
+            Decision::Hide(rule) => {
+                // The caller does not learn of it; who records the call does.
+                if let Some(trail) = context.trail() {
+                    trail.refused_by(rule.name());
+                }
+                Reply::error(dispatch::unknown(&request))
+            }
             Decision::Deny(rule) => Reply::error(denied(rule)),
             // A completion does nothing that a user could want to confirm.
             Decision::Ask(rule) if forward.method.may_ask() => {

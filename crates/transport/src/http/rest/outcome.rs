@@ -109,7 +109,9 @@ pub(super) fn status(error: &Error) -> StatusCode {
         return StatusCode::TOO_MANY_REQUESTS;
     }
     match error.reason {
-        Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(Reason::Overloaded | Reason::ShuttingDown | Reason::AuditUnavailable) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Some(Reason::InsufficientScope) => StatusCode::FORBIDDEN,
         _ => StatusCode::OK,
     }

@@ -68,7 +68,9 @@ fn category(query: &str) -> Result<Option<String>, Error> {
 /// A list that there is not. It is no answer to a call, so HTTP says how it went.
 fn failed(error: Error) -> Response {
     let status = match error.reason {
-        Some(Reason::Overloaded | Reason::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(Reason::Overloaded | Reason::ShuttingDown | Reason::AuditUnavailable) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Some(Reason::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
         Some(Reason::Forbidden) => StatusCode::FORBIDDEN,
         Some(Reason::Timeout) => StatusCode::GATEWAY_TIMEOUT,
