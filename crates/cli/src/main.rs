@@ -13,6 +13,7 @@ mod descriptors;
 mod exit;
 mod gateway;
 mod guard;
+mod health;
 mod help;
 mod inputs;
 mod list_cache;

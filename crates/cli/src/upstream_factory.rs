@@ -181,6 +181,11 @@ impl UpstreamFactory {
         Pins::new(name, mode, (self.store.clone().map(PinRecords::new), file), &self.metrics)
     }
 
+    /// The store of what outlives the program, if it has one.
+    pub(crate) fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.store.as_ref()
+    }
+
     /// Whether what is stored outlives the program.
     pub(crate) fn has_store(&self) -> bool {
         self.store.is_some()

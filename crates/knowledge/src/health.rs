@@ -1,16 +1,16 @@
-//! How the server and the machine that it runs on are.
+//! How the server is.
 
 use std::time::{Instant, SystemTime};
 
-use anyport_service::sync::Lock;
 use schemars::JsonSchema;
 use serde::Serialize;
-use sysinfo::{CpuRefreshKind, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, RefreshKind, System};
 
-use crate::{Knowledge, answers::Readable, document::iso_8601};
-
-/// Above how much of the processors or of the memory the server calls itself degraded, in percent.
-const BUSY_PERCENT: f64 = 90.0;
+use crate::{
+    Knowledge,
+    answers::Readable,
+    document::iso_8601,
+    machine::{Machine, MachineSampler, rounded, tasks},
+};
 
 /// The answer of `health_check`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -39,17 +39,6 @@ pub enum Status {
     Degraded,
     /// It does not work.
     Unhealthy,
-}
-
-/// The machine.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Machine {
-    /// How much of all processors was in use since the last check, in percent
-    pub cpu_percent: f64,
-    /// How much of the memory is in use, in percent
-    pub memory_percent: f64,
-    /// How much memory is left, in MiB
-    pub memory_available_mb: f64,
 }
 
 /// This program.
@@ -94,29 +83,17 @@ pub struct Reading {
 #[derive(Debug)]
 pub(crate) struct Health {
     started: Instant,
-    sampled: Lock<Sampled>,
-}
-
-/// The machine, as it was when it was last looked at.
-#[derive(Debug)]
-struct Sampled {
-    system: System,
-    at: Instant,
+    machine: MachineSampler,
 }
 
 impl Health {
     pub(crate) fn new() -> Self {
-        let kinds = RefreshKind::nothing()
-            .with_cpu(CpuRefreshKind::nothing().with_cpu_usage())
-            .with_memory(MemoryRefreshKind::nothing().with_ram());
-        let now = Instant::now();
-        let sampled = Sampled { system: System::new_with_specifics(kinds), at: now };
-        Self { started: now, sampled: Lock::new(sampled) }
+        Self { started: Instant::now(), machine: MachineSampler::new() }
     }
 
     /// How everything is. It takes no longer than reading two small files.
     pub(crate) fn report(&self, knowledge: &Knowledge) -> Report {
-        let system = self.machine();
+        let system = self.machine.sample();
         let progress = knowledge.progress();
         let dependencies = Dependencies::of(knowledge);
         let is_well = dependencies.are_well();
@@ -139,46 +116,11 @@ impl Health {
             },
         }
     }
-
-    /// The use of the processors is the mean since the last check, so that a check does not have to wait.
-    fn machine(&self) -> Machine {
-        let mut sampled = self.sampled.lock();
-        if sampled.at.elapsed() >= MINIMUM_CPU_UPDATE_INTERVAL {
-            sampled.system.refresh_cpu_usage();
-            sampled.at = Instant::now();
-        }
-        sampled.system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let (total, available) = memory(&sampled.system);
-        let used = total.saturating_sub(available);
-        Machine {
-            cpu_percent: rounded(f64::from(sampled.system.global_cpu_usage())),
-            memory_percent: if total == 0 { 0.0 } else { rounded(100.0 * used as f64 / total as f64) },
-            memory_available_mb: rounded(available as f64 / f64::from(1 << 20)),
-        }
-    }
-}
-
-/// All memory and what is left of it, in bytes: of the container, where its bound is the narrower one.
-fn memory(system: &System) -> (u64, u64) {
-    let all = (system.total_memory(), system.available_memory());
-    match system.cgroup_limits() {
-        Some(limits) if limits.total_memory < all.0 => (limits.total_memory, limits.free_memory.min(all.1)),
-        _ => all,
-    }
-}
-
-/// How many tasks there are, where there is a runtime.
-fn tasks() -> usize {
-    tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
-}
-
-/// To two digits behind the point: more would be noise.
-fn rounded(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }
 
 impl Dependencies {
-    fn of(knowledge: &Knowledge) -> Self {
+    /// How the documents of `knowledge` are.
+    pub fn of(knowledge: &Knowledge) -> Self {
         let state = knowledge.state();
         let or = |well: bool, otherwise: Status| if well { Status::Healthy } else { otherwise };
         Self {
@@ -192,12 +134,6 @@ impl Dependencies {
     /// Whether all works. Without a watcher, which some file systems cannot have, changes are noticed a little later.
     fn are_well(&self) -> bool {
         self.documents == Status::Healthy && self.index == Status::Healthy
-    }
-}
-
-impl Machine {
-    fn is_busy(&self) -> bool {
-        self.cpu_percent > BUSY_PERCENT || self.memory_percent > BUSY_PERCENT
     }
 }
 

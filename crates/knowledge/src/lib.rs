@@ -21,7 +21,7 @@
 //! - [`library`]: all documents, and how one is found among them.
 //! - [`live`]: keeps documents up to date while they are served.
 //! - [`answers`]: what the tools answer.
-//! - [`health`]: how the server is.
+//! - [`health`]: how the server is; [`machine`]: how the machine is.
 //! - [`server`]: documents as an MCP server.
 
 pub mod answers;
@@ -33,6 +33,7 @@ pub mod health;
 pub mod index;
 pub mod library;
 pub mod live;
+pub mod machine;
 pub mod path;
 pub mod section;
 mod serve;

@@ -4,7 +4,7 @@ use std::{
     task::{Context as Task, Poll, Waker},
 };
 
-use anyport_metrics::{Counter, Metrics};
+use anyport_metrics::{Counter, Gauge, Held, Metrics};
 use anyport_protocol::failure::Failure;
 use anyport_service::{
     Context, Event, Presence, Principal, Relay, Reply, Request, Service, SessionId, sync::Lock,
@@ -16,17 +16,18 @@ use tower_layer::Layer;
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimitLayer {
     limits: Limits,
-    refused: Refused,
+    counted: Counted,
 }
 
 impl ConcurrencyLimitLayer {
     /// At most `limit` calls at once (`max_concurrent_calls`). Refusals are counted in `metrics`.
     pub fn new(limit: usize, metrics: &Metrics) -> Self {
-        let refused = Refused {
+        let counted = Counted {
             all: metrics.refusals("max_concurrent_calls"),
             caller: metrics.refusals("max_calls_per_caller"),
+            running: metrics.gauge("anyport_calls_running", "Calls that run"),
         };
-        Self { limits: Limits { all: limit, caller: limit }, refused }
+        Self { limits: Limits { all: limit, caller: limit }, counted }
     }
 
     /// At most `limit` of these calls are of one caller (`max_calls_per_caller`).
@@ -41,7 +42,7 @@ impl<S> Layer<S> for ConcurrencyLimitLayer {
     type Service = ConcurrencyLimit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ConcurrencyLimit { inner, running: Running::new(self.limits, self.refused.clone()) }
+        ConcurrencyLimit { inner, running: Running::new(self.limits, self.counted.clone()) }
     }
 }
 
@@ -62,7 +63,7 @@ impl<S> ConcurrencyLimit<S> {
     /// At most `limit` calls at once (`max_concurrent_calls`).
     pub fn new(inner: S, limit: usize) -> Self {
         let limits = Limits { all: limit, caller: limit };
-        Self { inner, running: Running::new(limits, Refused::default()) }
+        Self { inner, running: Running::new(limits, Counted::default()) }
     }
 
     /// At most `limit` of these calls are of one caller (`max_calls_per_caller`).
@@ -72,7 +73,7 @@ impl<S> ConcurrencyLimit<S> {
     #[must_use]
     pub fn per_caller(self, limit: usize) -> Self {
         let limits = Limits { caller: limit, ..self.running.limits };
-        Self { running: Running::new(limits, self.running.refused.clone()), ..self }
+        Self { running: Running::new(limits, self.running.counted.clone()), ..self }
     }
 
     /// The number of calls that run now.
@@ -99,18 +100,19 @@ struct Limits {
     caller: usize,
 }
 
-/// Counts the refusals, by the limit.
+/// Counts the refusals, by the limit, and the calls that run.
 #[derive(Clone, Debug, Default)]
-struct Refused {
+struct Counted {
     all: Counter,
     caller: Counter,
+    running: Gauge,
 }
 
 /// The calls that run.
 #[derive(Debug)]
 struct Running {
     limits: Limits,
-    refused: Refused,
+    counted: Counted,
     calls: Lock<Calls>,
 }
 
@@ -149,8 +151,8 @@ struct Detachable {
 }
 
 impl Running {
-    fn new(limits: Limits, refused: Refused) -> Arc<Self> {
-        Arc::new(Self { limits, refused, calls: Lock::default() })
+    fn new(limits: Limits, counted: Counted) -> Arc<Self> {
+        Arc::new(Self { limits, counted, calls: Lock::default() })
     }
 
     /// Takes a place for a call.
@@ -161,14 +163,14 @@ impl Running {
         if calls.by_caller.get(&caller).is_some_and(|count| *count >= self.limits.caller) {
             ended = calls.end_detached(Some(&caller));
             if ended.is_none() && self.limits.caller < self.limits.all {
-                self.refused.caller.increment();
+                self.counted.caller.increment();
                 return Err(overloaded("max_calls_per_caller", "calls of one caller", self.limits.caller));
             }
         }
         if calls.count >= self.limits.all {
             ended = calls.end_detached(None);
             if ended.is_none() {
-                self.refused.all.increment();
+                self.counted.all.increment();
                 return Err(overloaded("max_concurrent_calls", "calls", self.limits.all));
             }
         }
@@ -183,11 +185,12 @@ impl Running {
         }
         drop(calls);
         if let Some(Detachable { waker, .. }) = ended {
-            self.refused.all.increment();
+            self.counted.all.increment();
             // A waker may run foreign code: not under the lock.
             waker.into_iter().for_each(Waker::wake);
         }
-        Ok(Permit { running: self.clone(), caller, number, kind })
+        let counted = self.counted.running.hold();
+        Ok(Permit { running: self.clone(), caller, number, kind, _counted: counted })
     }
 }
 
@@ -225,6 +228,7 @@ struct Permit {
     caller: Caller,
     number: u64,
     kind: Kind,
+    _counted: Held,
 }
 
 /// How a call holds its place.

@@ -25,6 +25,7 @@ use self::{
 };
 use crate::{
     audit::{self, AuditSettings},
+    health::{Bounds, HealthReporter, Looking, of_upstream},
     listen::{self, Limits, Transport},
     logging,
     login_help::LoginHelp,
@@ -75,7 +76,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         is_of_caller: false,
     });
     let upstream = bridge.upstream().clone();
-    let (closed, ended) = (upstream.clone(), upstream);
+    let (closed, ended) = (upstream.clone(), upstream.clone());
     let service: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge));
     let service = LoginHelp::around(login_help, service);
     let service = UpstreamLayer::new(&*target.name).layer(service);
@@ -100,6 +101,14 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         false => None,
     };
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
+    let looked_at = (target.name.clone(), upstream.clone());
+    let dependencies = move || -> Looking {
+        let (name, upstream) = &looked_at;
+        let dependency = (name.clone(), of_upstream(upstream));
+        Box::pin(async { [dependency].into_iter().collect() })
+    };
+    let operators = arguments.listen.operators(Vec::new());
+    let reporter = HealthReporter::new(&factory.metrics, Bounds::of(limits), operators, dependencies);
     let settings = listen::Settings {
         supported,
         limits,
@@ -110,6 +119,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         caller_tokens: None,
         observer: None,
         authorization_server: None,
+        operations: Arc::new(reporter),
         caller_logins: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {

@@ -5,6 +5,7 @@
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
+//! - [`health`]: how the gateway is.
 //! - [`served`]: what clients reach. [`factories`]: makes members under the limits of now.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different; [`hangup`]: the signal for it.
 //! - [`ancestors`]: the gateways that started this program.
@@ -28,6 +29,7 @@ mod factories;
 mod file;
 mod guards;
 mod hangup;
+mod health;
 mod lookup;
 mod members;
 mod own_address;
@@ -59,6 +61,7 @@ use self::{
     banner::Banner,
     factories::Factories,
     hangup::Hangup,
+    health::GatewayHealth,
     members::{Members, ReachedServers},
     running::Running,
     served::Served,
@@ -106,6 +109,9 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let federation = federation(&file.config, arguments, &members, &factory)?;
     federation.set_guards(file.guards(factory.limits.guards)?, file.masking()?);
     target::set_log_mask(file.log_mask()?);
+    let operators = arguments.listen.operators(file.config.health.require.clone());
+    let health = GatewayHealth::new(&federation, &factory, operators)?;
+    federation.set_members(members.all().chain(health.member(&file.config)))?;
     federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());
@@ -121,8 +127,14 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let client_headers = ClientHeaderNames::default();
     client_headers.set(members.forwarded_headers());
     members.announce_callers(&factory);
-    let running =
-        Arc::new(Running::new(file, members, federation, served, factories, client_headers.clone()));
+    let running = Arc::new(Running::new(
+        file,
+        members,
+        federation,
+        (served, health),
+        factories,
+        client_headers.clone(),
+    ));
     let (closing, stopped) = (running.clone(), running.clone());
     let (hangup, drain) = (Hangup::new(), factory.limits.http.drain);
     let mut serving = anyport::serve::serve_service(service);
@@ -153,6 +165,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         caller_tokens: Some(factory.caller_tokens.clone()),
         observer: Some(Arc::new(factory.traffic.clone())),
         authorization_server,
+        operations: running.health().clone(),
         caller_logins: factory.caller_logins.clone(),
     };
     let (restart, restarts) = mpsc::channel(1);

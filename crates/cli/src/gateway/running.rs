@@ -18,14 +18,21 @@ use tokio::{
 
 #[cfg(unix)]
 use super::status::ServerStatus;
-use super::{factories::Factories, file::GatewayFile, members::Members, served::Served};
-use crate::{listen::Limits, secret_command};
+use super::{
+    factories::Factories,
+    file::GatewayFile,
+    health::{self, GatewayHealth},
+    members::Members,
+    served::Served,
+};
+use crate::{health::HealthReporter, listen::Limits, secret_command};
 
 /// A gateway that runs.
 pub(super) struct Running {
     federation: Federation,
     /// What clients reach.
     pub(super) served: Served,
+    health: GatewayHealth,
     pub(super) factories: Factories,
     /// How calls are recorded, until the gateway is started again.
     pub(super) audit_of_start: AuditConfig,
@@ -48,14 +55,29 @@ impl Running {
         file: Arc<GatewayFile>,
         members: Members,
         federation: Federation,
-        served: Served,
+        (served, health): (Served, GatewayHealth),
         factories: Factories,
         client_headers: ClientHeaderNames,
     ) -> Self {
         let audit_of_start = file.config.audit.clone();
         let now = Lock::new((file, Arc::new(members)));
         let (unapplied, retired) = (Lock::default(), Lock::default());
-        Self { federation, served, factories, audit_of_start, unapplied, client_headers, now, retired }
+        Self {
+            federation,
+            served,
+            health,
+            factories,
+            audit_of_start,
+            unapplied,
+            client_headers,
+            now,
+            retired,
+        }
+    }
+
+    /// How the gateway is.
+    pub(super) fn health(&self) -> &Arc<HealthReporter> {
+        &self.health.reporter
     }
 
     /// The limits of the file that hold only after a restart of the gateway.
@@ -105,7 +127,11 @@ impl Running {
 
     /// Serves `members` from now on.
     pub(super) async fn replace(&self, file: Arc<GatewayFile>, members: Arc<Members>) -> Result<()> {
-        let gone = self.federation.set_members(members.all()).map_err(anyhow::Error::new)?;
+        let gone = self
+            .federation
+            .set_members(members.all().chain(self.health.member(&file.config)))
+            .map_err(anyhow::Error::new)?;
+        self.health.reporter.require(&file.config.health.require);
         self.client_headers.set(members.forwarded_headers());
         members.announce_callers(&self.factories.now());
         members.start().await?;
@@ -128,7 +154,8 @@ impl Running {
     #[cfg(unix)]
     pub(super) fn servers(&self) -> Vec<ServerStatus> {
         let members = self.members();
-        self.federation.status().into_iter().map(|member| members.status(member)).collect()
+        let all = self.federation.status().into_iter().filter(|member| !health::is_tool(&member.name));
+        all.map(|member| members.status(member)).collect()
     }
 
     /// Ends servers that are not in the file any more. Their calls in flight finish first.

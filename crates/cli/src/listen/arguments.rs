@@ -14,6 +14,7 @@ use clap::ValueEnum;
 use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits, tls::TlsArguments};
 use crate::{
     audit::AuditChoice,
+    health::Operators,
     logging::{self, Rotation},
     secret_source::{InvalidSecretSource, SecretSource},
     state_dir,
@@ -275,6 +276,11 @@ impl Arguments {
     /// The authentication by verified credentials, as the options or the file have it.
     pub(crate) fn auth(&self) -> Option<AuthConfig> {
         self.auth.config().or_else(|| self.file_auth.clone())
+    }
+
+    /// Who sees how the program is, with the scopes `require`.
+    pub(crate) fn operators(&self, require: Vec<String>) -> Operators {
+        Operators::new(self.is_authenticated(), require)
     }
 
     /// What the file of the gateway said of its callers when it was started.

@@ -49,6 +49,7 @@ pub(crate) use self::{
     rates::rates_of,
     tls::check_tls,
 };
+use crate::health::HealthReporter;
 use crate::{logging, state_dir, store, user_error::UserError};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
@@ -92,6 +93,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) observer: Option<Arc<dyn ClientObserver>>,
     /// The authorization server of the clients, if it is this program.
     pub(crate) authorization_server: Option<AuthorizationServer>,
+    /// How the program is, for operators.
+    pub(crate) operations: Arc<HealthReporter>,
     /// The logins of callers at servers, whose pages are shown by that authorization server.
     pub(crate) caller_logins: Option<CallerLogins>,
 }
@@ -111,6 +114,7 @@ pub(crate) async fn serve(
         caller_tokens,
         observer,
         authorization_server,
+        operations,
         caller_logins,
     }: Settings<'_>,
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
@@ -123,6 +127,7 @@ pub(crate) async fn serve(
         let config = config.further_endpoints(further).routes(routes(server, caller_logins.as_ref()));
         let config =
             config.client_headers(client_headers).caller_tokens(caller_tokens).observer(observer.clone());
+        let config = config.operations(Some(operations as Arc<dyn http::Operations>));
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {

@@ -25,6 +25,7 @@ const PAGES: &[(&str, &str)] = &[
     ("knowledge.md", include_str!("../../../../docs/knowledge.md")),
     ("life.md", include_str!("../../../../docs/life.md")),
     ("limits.md", include_str!("../../../../docs/limits.md")),
+    ("operating.md", include_str!("../../../../docs/operating.md")),
     ("policies.md", include_str!("../../../../docs/policies.md")),
     ("prompts.md", include_str!("../../../../docs/prompts.md")),
     ("protecting.md", include_str!("../../../../docs/protecting.md")),

@@ -27,6 +27,7 @@ use self::banner::Banner;
 use crate::{
     audit::{self, AuditSettings},
     gateway,
+    health::{Bounds, HealthReporter, Looking, of_documents},
     listen::{self, Limits},
     logging, state_dir, store,
     user_error::UserError,
@@ -66,6 +67,13 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         closed.close();
         audit::close(audit).await;
     });
+    let (bounds, looked_at) = (Bounds::of(&limits), knowledge.clone());
+    let dependencies = move || -> Looking {
+        let documents = of_documents(&looked_at);
+        Box::pin(async { documents.into_iter().collect() })
+    };
+    let reporter =
+        HealthReporter::new(&metrics, bounds, arguments.listen.operators(Vec::new()), dependencies);
     let settings = listen::Settings {
         supported,
         limits: &limits,
@@ -76,6 +84,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         caller_tokens: None,
         observer: None,
         authorization_server: None,
+        operations: Arc::new(reporter),
         caller_logins: None,
     };
     listen::serve(serving, &arguments.listen, settings, async |address, path| {

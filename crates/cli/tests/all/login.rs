@@ -641,13 +641,13 @@ fn a_client_learns_the_command_when_the_login_is_taken_back_meanwhile() {
     let url = guarded.server.url();
     assert_eq!(guarded.log_in(&[]).code, Some(0));
     let mut bridge = Program::start(guarded.command(&["bridge", "--stdio", &url]));
-    let look = || modern(1, "tools/call", json!({"name": "look", "arguments": {}}));
-    assert!(bridge.call(&look())["result"].is_object());
+    let look = |id: u64| modern(id, "tools/call", json!({"name": "look", "arguments": {}}));
+    assert!(bridge.call(&look(1))["result"].is_object());
     guarded.known(|known| {
         known.access.clear();
         known.refresh.clear();
     });
-    let refused = bridge.call(&look());
+    let refused = bridge.call(&look(2));
     let message = refused["error"]["message"].as_str().unwrap();
     assert!(message.contains(&format!("sign in: anyport login {url}")), "{refused}");
 }

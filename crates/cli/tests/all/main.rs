@@ -39,6 +39,7 @@ mod gateway_reload;
 #[cfg(unix)]
 mod gateway_unusable;
 mod guards;
+mod health;
 mod interrupted;
 mod json;
 mod keys;

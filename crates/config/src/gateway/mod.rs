@@ -38,9 +38,9 @@ pub use guard::{GuardConfig, HtmlGuard, ResolveGuard, SqlGuard, UrlGuard};
 pub use lines::lines;
 pub use mask::{MaskConfig, MaskData};
 pub use model::{
-    ExchangeProtocol, GatewayConfig, GatewaySettings, Isolation, KnowledgeConfig, LargeResult, NetworkAccess,
-    Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig, UpstreamAuth,
-    UpstreamConfig, VirtualServerConfig, Words,
+    ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, KnowledgeConfig, LargeResult,
+    NetworkAccess, Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig,
+    UpstreamAuth, UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use policy::{RuleConfig, RuleEffect, RuleMode};
 pub use rates::{LimitsConfig, RateConfig};

@@ -45,9 +45,21 @@ pub struct GatewayConfig {
     pub audit: AuditConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: LimitsConfig,
+    /// Who sees how the gateway is, and its numbers.
+    pub health: HealthConfig,
     /// Whether the servers are those of a client's file.
     #[serde(skip)]
     pub is_of_client: bool,
+}
+
+/// How the gateway is, and its numbers: `/health` and `/metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthConfig {
+    /// The scopes of who may see more than whether the gateway is healthy. Default: none, so that every authenticated caller may.
+    pub require: Vec<String>,
+    /// Whether clients are offered the tool `health_check`.
+    pub tool: bool,
 }
 
 /// How the gateway presents itself.

@@ -14,6 +14,7 @@ use super::{
     compat::Compat,
     credential::CredentialVerifier,
     further::FurtherEndpoints,
+    operations::Operations,
     protected_resource::ProtectedResource,
     public_url::PublicUrl,
 };
@@ -98,6 +99,10 @@ settings! {
         #[default("none" = None)]
         #[set(into)]
         pub caller_tokens: Option<CallerTokens>,
+        /// What operators see beside MCP: how the program is, and its numbers. It is served beside the REST interface.
+        #[default("whether it runs" = None)]
+        #[set(into)]
+        pub operations: Option<Arc<dyn Operations>>,
         /// Further routes beside the MCP endpoint.
         #[default("none" = Vec::new())]
         #[set(into)]

@@ -54,6 +54,7 @@ mod listener;
 mod modern;
 #[cfg(feature = "axum")]
 mod mount;
+mod operations;
 mod pipeline;
 mod protected_resource;
 mod public_url;
@@ -93,6 +94,7 @@ pub use credential::{
 pub use endpoint::Endpoint;
 pub use further::{FurtherEndpoint, FurtherEndpoints};
 pub use listener::{Listener, Refused};
+pub use operations::{Health, HealthStatus, Operations};
 pub use protected_resource::ProtectedResource;
 pub use public_url::{InvalidPublicUrl, PublicUrl};
 #[cfg(feature = "tls")]

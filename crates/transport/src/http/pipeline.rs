@@ -119,8 +119,14 @@ async fn dispatch<B: Received>(state: &Arc<State>, mut parts: Parts, body: B, in
             Err(refused) => return refuse(state, &target, refused),
         }
     } else {
-        // Load balancers have no token, and learn nothing here.
-        Caller { authorization: Principal::anonymous().into(), credential: None }
+        // Load balancers have no token, and learn nothing here. Operators have one.
+        let known = match target {
+            Target::Rest(RestPath::Health(_)) if parts.headers.contains_key(header::AUTHORIZATION) => {
+                authenticate(state, &parts, info).await.ok()
+            }
+            _ => None,
+        };
+        known.unwrap_or_else(|| Caller { authorization: Principal::anonymous().into(), credential: None })
     };
     if let Some(Err(error)) = state.config.client_headers.as_ref().map(|names| names.check(&parts.headers)) {
         return response::error(StatusCode::BAD_REQUEST, &error);
@@ -141,7 +147,7 @@ fn with_client(config: &Config, parts: &Parts, info: ConnectInfo) -> ConnectInfo
 /// Whether requests to `target` must be authenticated. Routes of the program's own say so themselves.
 fn is_protected(state: &State, target: &Target<'_>, parts: &Parts) -> bool {
     match target {
-        Target::Rest(RestPath::Health) => false,
+        Target::Rest(RestPath::Health(_)) => false,
         Target::Custom => state.config.routes.iter().any(|route| route.is(parts) && !route.open),
         _ => true,
     }

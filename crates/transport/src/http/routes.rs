@@ -27,8 +27,21 @@ pub(super) enum RestPath {
     Call,
     /// Tools are listed here.
     Tools,
-    /// Whether the server runs.
-    Health,
+    /// How the server is.
+    Health(Probe),
+    /// The numbers of the program.
+    Metrics,
+}
+
+/// What is asked of a server's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// How it is.
+    All,
+    /// Whether the process answers.
+    Live,
+    /// Whether requests may be sent to it.
+    Ready,
 }
 
 /// One row of the table: `name` below `base`, which together are a path.
@@ -67,13 +80,17 @@ fn rows(config: &Config) -> impl Iterator<Item = Row<'_>> {
     let rest = [
         row(endpoint, "/call", Target::Rest(RestPath::Call)),
         row(endpoint, "/tools", Target::Rest(RestPath::Tools)),
-        row("", "/health", Target::Rest(RestPath::Health)),
+        row("", "/health", Target::Rest(RestPath::Health(Probe::All))),
+        row("", "/health/live", Target::Rest(RestPath::Health(Probe::Live))),
+        row("", "/health/ready", Target::Rest(RestPath::Health(Probe::Ready))),
     ];
+    let metrics = config.operations.iter().map(move |_| row("", "/metrics", Target::Rest(RestPath::Metrics)));
+    let rest = rest.into_iter().chain(metrics);
     let custom = config.routes.iter().map(move |route| row("", &route.path, Target::Custom));
     // A route of the program's own stands before the REST interface.
     let is_custom =
         |row: &Row<'_>| config.routes.iter().any(|route| route.path.strip_prefix(row.base) == Some(row.name));
-    let rest = rest.into_iter().filter(move |row| config.rest && !is_custom(row));
+    let rest = rest.filter(move |row| config.rest && !is_custom(row));
     std::iter::once(row("", &config.path, Target::Endpoint))
         .chain(sse)
         .chain(websockets(config))
@@ -123,7 +140,9 @@ mod tests {
         let rest = |path| Some(Target::Rest(path));
         assert_eq!(Target::of("/mcp/call", &config), rest(RestPath::Call));
         assert_eq!(Target::of("/mcp/tools", &config), rest(RestPath::Tools));
-        assert_eq!(Target::of("/health", &config), rest(RestPath::Health));
+        assert_eq!(Target::of("/health", &config), rest(RestPath::Health(Probe::All)));
+        assert_eq!(Target::of("/health/ready", &config), rest(RestPath::Health(Probe::Ready)));
+        assert_eq!(Target::of("/metrics", &config), None, "nobody has any");
         assert_eq!(Target::of("/mcp", &config), Some(Target::Endpoint));
         for path in ["/call", "/mcp/health", "/mcp/call/", "/mcp//call", "/mcp/toolsx", "/"] {
             assert_eq!(Target::of(path, &config), None, "{path}");

@@ -5,6 +5,7 @@
 //!                  {"jsonrpc":"2.0","id":1,"result":{"sum":3}}
 //! GET  /mcp/tools  {"tools":[{"name":"add","description":"Adds.","parameters":{"type":"object"}}]}
 //! GET  /health     {"status":"healthy","interface":"http","protocol":"mcp"}
+//! GET  /metrics    OpenMetrics 1.0, with Config::operations
 //! ```
 //!
 //! It is off unless [`Config::rest`](crate::http::Config::rest) says otherwise, and no part of MCP: what is at [`Config::path`](crate::http::Config::path) stays as the
@@ -61,6 +62,7 @@ pub(super) use self::outcome::code_of;
 use self::responses::refused;
 use super::{
     body::{Body, Response},
+    response,
     routes::RestPath,
     state::State,
 };
@@ -81,14 +83,22 @@ pub(super) async fn answer<B: Received>(
         return response;
     }
     // A health check that is particular about its answer is better off with one that it does not like.
-    if path != RestPath::Health && !accept::takes(&parts.headers, "application/json") {
+    if !matches!(path, RestPath::Health(_) | RestPath::Metrics)
+        && !accept::takes(&parts.headers, "application/json")
+    {
         let error = Error::invalid_request("the answer is application/json; send Accept: application/json");
         return refused(StatusCode::NOT_ACCEPTABLE, &error);
     }
     match path {
         RestPath::Call => call::answer(state, &parts.headers, body, authorization).await,
         RestPath::Tools => for_method(tools::answer(state, parts, authorization).await, &parts.method),
-        RestPath::Health => for_method(health::answer(state, &parts.headers), &parts.method),
+        RestPath::Health(probe) => {
+            for_method(health::answer(state, probe, &parts.headers, &authorization).await, &parts.method)
+        }
+        RestPath::Metrics => match &state.config.operations {
+            Some(operations) => for_method(health::metrics(&**operations, &authorization), &parts.method),
+            None => response::empty(StatusCode::NOT_FOUND),
+        },
     }
 }
 
@@ -106,6 +116,6 @@ fn for_method(mut response: Response, method: &Method) -> Response {
 fn methods(path: RestPath) -> &'static str {
     match path {
         RestPath::Call => "POST",
-        RestPath::Tools | RestPath::Health => "GET, HEAD",
+        RestPath::Tools | RestPath::Health(_) | RestPath::Metrics => "GET, HEAD",
     }
 }
