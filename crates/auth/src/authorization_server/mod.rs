@@ -41,7 +41,6 @@ mod time;
 mod token_endpoint;
 mod token_text;
 mod user;
-mod visible_text;
 
 use anyport_store::Bucket;
 
