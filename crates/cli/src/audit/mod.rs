@@ -14,7 +14,7 @@ use anyport_seal::Key;
 use anyport_store::Store;
 use anyport_transport::http::{HttpRefusal, RefusalObserver};
 
-use crate::{secret_names, target::redacted, user_error::UserError};
+use crate::{secret_names, target::redacted_for_log, user_error::UserError};
 
 /// Whether and when calls are recorded, as an option says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -60,7 +60,7 @@ impl AuditSettings {
                 .arguments(arguments)
                 .members(config.redact.iter().cloned())
                 .secret_names(secret_names::is_secret)
-                .known_secrets(redacted),
+                .known_secrets(redacted_for_log),
             keep: days.map(|days| Duration::from_secs(u64::from(days) * DAY)),
             file: config.file.as_ref().map(|file| folder.join(file)),
         })
