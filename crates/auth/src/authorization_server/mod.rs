@@ -42,7 +42,6 @@ mod token_endpoint;
 mod token_text;
 mod user;
 mod user_sessions;
-mod visible_text;
 
 use anyport_store::Bucket;
 

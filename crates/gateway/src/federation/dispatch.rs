@@ -13,6 +13,7 @@ use super::{
     endpoint::{Endpoint, Target},
     extensions,
     forward::Forward,
+    guard::{call::guarded, guarding::kind_of},
     in_flight,
     large_result::{Owner, is_spilled},
     list_kind::ListKind,
@@ -277,9 +278,15 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
     let Some(method) = request.known() else {
         return Reply::error(Error::method_not_found(&request.method));
     };
-    let forward = Forward { target, method };
+    let mut forward = Forward { target, method, protection: None };
+    forward.protection = endpoint.shared.guarding().and_then(|guarding| {
+        let is_prompt = forward.is_prompt(&request);
+        guarding.protection(kind_of(method, is_prompt), &forward.exposed_name(is_prompt))
+    });
     match endpoint.shared.enforcement() {
         Some(enforcement) => enforcement.call(endpoint, forward, request, context),
-        None => forward.call(endpoint, request, context),
+        None => guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
+            forward.call(endpoint, request, context)
+        }),
     }
 }
