@@ -6,7 +6,7 @@
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
-//!           auth -> transport    policy    audit
+//!           auth -> transport    policy    audit    guards
 //! ground    service -> protocol    seal -> protocol    store -> metrics    config    ranking
 //! ```
 //!
@@ -78,6 +78,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-audit", Ring::Library),
     ("anyport-auth", Ring::Library),
     ("anyport-client", Ring::Library),
+    ("anyport-guards", Ring::Library),
     ("anyport-layers", Ring::Library),
     ("anyport-macros", Ring::Library),
     ("anyport-policy", Ring::Library),
@@ -120,6 +121,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 
 /// Crates of others that are heavy, and the only crates of ours that may depend on them.
 const HEAVY: &[(&str, &[&str])] = &[
+    ("ammonia", &["anyport-guards"]),
     ("async-nats", &["anyport-store", "anyport-transport"]),
     ("axum", &["anyport-console", "anyport-transport"]),
     ("hyper", &["anyport-client", "anyport-transport"]),
@@ -132,6 +134,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("prometheus-client", &["anyport-metrics"]),
     ("rusqlite", &["anyport-store"]),
     ("rustls", &["anyport-transport"]),
+    ("sqlparser", &["anyport-guards"]),
     ("tantivy", &["anyport-knowledge"]),
     ("toml_edit", &["anyport-config"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),

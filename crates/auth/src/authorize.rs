@@ -70,14 +70,14 @@ impl AuthorizationRequest {
         let page = server
             .authorization_endpoint()
             .map_err(|why| Error::Server { url: without_secrets(&server.issuer), why })?;
-        let mut url = safe_url(page).map_err(|why| Error::Url {
-            what: "the authorization endpoint",
-            url: without_secrets(page),
-            why,
-        })?;
+        let wrong = |why| Error::Url { what: "the authorization endpoint", url: without_secrets(page), why };
+        let mut url = safe_url(page).map_err(wrong)?;
         if parameters.is_public && is_internal(&url) {
-            let why = UnsafeUrl::Internal;
-            return Err(Error::Url { what: "the authorization endpoint", url: without_secrets(page), why });
+            return Err(wrong(UnsafeUrl::Internal));
+        }
+        // RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once." Of two, its server may read the other.
+        if url.query_pairs().any(|(name, _)| OWN_PARAMETERS.contains(&&*name)) {
+            return Err(wrong(UnsafeUrl::Parameter));
         }
         let verifier = Verifier::random()?;
         let query = query(parameters, &state, &verifier, url.query());
@@ -179,6 +179,10 @@ impl AuthorizationRequest {
     }
 }
 
+/// The parameters of every request.
+const OWN_PARAMETERS: [&str; 6] =
+    ["response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"];
+
 /// The query of the page: what its URL has already, and the parameters of the login.
 fn query(
     parameters: &AuthorizationParameters<'_>,
@@ -244,6 +248,17 @@ mod tests {
     use super::*;
 
     const ISSUER: &str = "https://a.example";
+
+    #[test]
+    fn a_page_that_fixes_the_state_of_its_logins_is_not_used() {
+        for own in OWN_PARAMETERS {
+            let mut server = ServerMetadata::without_document(&Url::parse(ISSUER).unwrap());
+            server.authorization_endpoint = Some(format!("https://a.example/authorize?{own}=x"));
+            let parameters = AuthorizationParameters { client_id: "c", ..AuthorizationParameters::default() };
+            let error = AuthorizationRequest::new(&server, &parameters).unwrap_err();
+            assert!(error.to_string().contains("would be there twice"), "{error}");
+        }
+    }
 
     fn request(names_issuer: bool) -> AuthorizationRequest {
         let mut server = ServerMetadata::without_document(&Url::parse(ISSUER).unwrap());

@@ -60,6 +60,7 @@ pub struct Credential {
 }
 
 /// What a login gives besides its tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct NewCredential {
     pub(crate) login_id: String,
     pub(crate) server: String,
@@ -189,6 +190,11 @@ impl Credential {
         let Some(expires) = self.expires.filter(|_| self.can_refresh()) else { return false };
         let life = Duration::from_secs(expires.saturating_sub(self.received));
         seconds(now) >= expires.saturating_sub(limits.refresh_before.min(life / 5).as_secs())
+    }
+
+    /// Whether the token was received within `time`.
+    pub(crate) fn is_younger_than(&self, time: Duration, now: SystemTime) -> bool {
+        seconds(now).saturating_sub(self.received) < time.as_secs()
     }
 
     /// Whether the token has ended.

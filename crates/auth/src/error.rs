@@ -152,7 +152,7 @@ pub enum Error {
     /// A caller who is no user of a browser would have to sign in with one.
     #[error(
         "{0} is called with a login of each caller, who signs in with a browser: this caller has none here, since it has an API key, \
-         a shared secret or a local connection in place of a login"
+         a shared secret, a token of an issuer at which nobody signs in here, or a local connection in place of a login"
     )]
     NoBrowser(String),
     /// The system has no randomness.

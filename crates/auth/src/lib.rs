@@ -40,6 +40,7 @@ mod limits;
 mod login;
 mod oauth_error;
 mod options;
+mod pending_login;
 mod pkce;
 mod record_id;
 mod refresh;
@@ -64,8 +65,8 @@ mod vault;
 pub use authorize::{AuthorizationParameters, AuthorizationRequest};
 pub use callback::Callback;
 pub use caller_login::{
-    CONNECT, CONNECT_CALLBACK, CallerCounts, CallerLogin, CallerLoginLimits, CallerLogins, LoginServer,
-    connect_routes, is_caller_account,
+    AskedLogin, CONNECT, CONNECT_ATTEMPTS, CONNECT_CALLBACK, CallerCounts, CallerLogin, CallerLoginLimits,
+    CallerLogins, LoginServer, connect_routes, is_caller_account,
 };
 pub use challenge::{BoundTokens, Challenge, Challenges};
 pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};
@@ -80,6 +81,7 @@ pub use grant::{LoginGrant, SecretReader};
 pub use limits::SignInLimits;
 pub use oauth_error::OAuthError;
 pub use options::SignInOptions;
+pub use pending_login::PendingLogin;
 pub use pkce::Verifier;
 pub use registration::{ClientOptions, GivenClient, Registration, RegistrationKind};
 pub use resource_metadata::{

@@ -15,6 +15,7 @@ use crate::{
     fetch::Fetcher,
     limits::Refusals,
     options::SignInOptions,
+    pending_login::PendingLogin,
     pkce::random,
     registration::{Registration, RegistrationKind},
     response_error::ResponseError,
@@ -22,7 +23,7 @@ use crate::{
     scope::Scopes,
     secret::Secret,
     shown::shown,
-    token::{Grant, TokenAnswer, TokenRequest},
+    token::TokenAnswer,
     unattended::{TokenFor, Unattended},
     user_agent::UserAgent,
     vault::Vault,
@@ -39,7 +40,7 @@ pub(crate) struct Login<'a> {
     pub(crate) vault: &'a Vault,
     pub(crate) clock: &'a Clock,
     pub(crate) refusals: &'a Refusals,
-    /// Shows the pages; `None` for a login without a user.
+    /// Shows the pages, and may bring their answers; `None` for a login without a user, and where the answer is taken elsewhere.
     pub(crate) agent: Option<&'a dyn UserAgent>,
 }
 
@@ -64,12 +65,8 @@ impl Login<'_> {
     /// # Errors
     /// Why there is no token.
     pub(crate) async fn run(&self, scopes: &Scopes, secrets: &Unattended<'_>) -> Result<Credential, Error> {
-        let server = &self.discovered.server;
         let credential = match self.agent {
             _ if !self.options.grant.has_user() => self.without_user(scopes, secrets).await?,
-            Some(_) if !server.has_pkce() && !self.options.assumes_pkce => {
-                return Err(Error::NoPkce(server.issuer.clone()));
-            }
             Some(agent) => self.with_user(scopes, agent).await?,
             None => return Err(Error::NeedsLogin(self.server.to_owned())),
         };
@@ -77,18 +74,35 @@ impl Login<'_> {
         Ok(credential)
     }
 
+    /// Begins a login whose answer somebody else takes, at the redirect URI of the options.
+    ///
+    /// # Errors
+    /// Why there is no page to sign in at.
+    pub(crate) async fn begin(&self, scopes: &Scopes, state: Secret) -> Result<PendingLogin, Error> {
+        self.check_server()?;
+        let (client, callback) = self.client().await?;
+        self.pending(client, callback.as_ref(), scopes, state)
+    }
+
+    /// Nobody signs in in vain.
+    fn check_server(&self) -> Result<(), Error> {
+        let server = &self.discovered.server;
+        if !server.has_pkce() && !self.options.assumes_pkce {
+            return Err(Error::NoPkce(server.issuer.clone()));
+        }
+        let missing = |why| Error::Server { url: without_secrets(&server.issuer), why };
+        server.token_endpoint().map(drop).map_err(missing)
+    }
+
     /// Signs in with the browser of the user.
     async fn with_user(&self, scopes: &Scopes, agent: &dyn UserAgent) -> Result<Credential, Error> {
-        let server = &self.discovered.server;
-        // Nobody signs in in vain.
-        let missing = |why| Error::Server { url: without_secrets(&server.issuer), why };
-        server.token_endpoint().map_err(missing)?;
+        self.check_server()?;
         match self.attempt(scopes, agent).await {
             // The authorization server has forgotten the client; another one is registered, once.
             Err((error, Some(client)))
                 if error.is_invalid_client() && client.kind == RegistrationKind::Dynamic =>
             {
-                self.vault.unregister(&server.issuer, &client.client_id).await?;
+                self.vault.unregister(&client).await?;
                 self.attempt(scopes, agent).await.map_err(|(error, _)| error)
             }
             outcome => outcome.map_err(|(error, _)| error),
@@ -140,21 +154,31 @@ impl Login<'_> {
         if self.discovered.bound_tokens == BoundTokens::Required && !token.is_bound {
             return Err(Error::NoProof(server.issuer.clone()));
         }
-        let login = NewCredential {
+        let login = self.new_credential(client, scopes, proof_key)?;
+        Ok(Credential::new(login, token, self.clock.now()))
+    }
+
+    /// The login of `client`, without its tokens.
+    fn new_credential(
+        &self,
+        client: Registration,
+        scopes: &Scopes,
+        proof_key: Option<ProofKey>,
+    ) -> Result<NewCredential, Error> {
+        Ok(NewCredential {
             login_id: random()?.expose().to_owned(),
             server: self.server.to_owned(),
             account: self.account.to_owned(),
             resource: self.discovered.resource.clone(),
             names_resource: !self.options.omits_resource,
-            authorization_server: server.clone(),
+            authorization_server: self.discovered.server.clone(),
             client,
             grant: self.options.grant.clone(),
             issuer_is_given: self.discovered.issuer_is_given,
             requested_scope: scopes.parameter().unwrap_or_default(),
             proof_key,
             is_public: self.fetcher.is_public(),
-        };
-        Ok(Credential::new(login, token, self.clock.now()))
+        })
     }
 
     /// Signs in. An error comes with the client that was used.
@@ -175,45 +199,38 @@ impl Login<'_> {
         scopes: &Scopes,
         agent: &dyn UserAgent,
     ) -> Result<Credential, Error> {
-        let server = &self.discovered.server;
-        let proof_key = self.proof_key()?;
-        let scopes = scopes.clone().offline(server.has_offline_access());
-        let resource = self.resource();
-        let request = AuthorizationRequest::new(
-            server,
-            &AuthorizationParameters {
-                client_id: &client.client_id,
-                redirect_uri: callback.map_or(client.redirect_uri.as_str(), Callback::redirect_uri),
-                resource,
-                scopes: scopes.clone(),
-                further: &self.options.authorize_parameters,
-                is_public: self.fetcher.is_public(),
-            },
-        )?;
+        let pending = self.pending(client.clone(), callback, scopes, random()?)?;
         let within = self.options.limits.login_timeout;
-        let code = timeout(within, self.code(&request, callback, agent)).await;
+        let code = timeout(within, self.code(&pending.request, callback, agent)).await;
         let code = code.map_err(|_| {
             self.refusals.login.increment();
             Error::TimedOut(within)
         })??;
-        let token = TokenRequest {
-            server,
-            client: client.identity(),
-            grant: Grant::Code {
-                code: &code,
-                redirect_uri: request.redirect_uri(),
-                verifier: request.verifier(),
-            },
-            resource,
-            proof_key: proof_key.as_ref(),
-            clock: self.clock,
-        };
-        let token = token.send(self.fetcher).await?;
-        self.credential(client.clone(), &scopes, proof_key, token)
+        pending.redeem(&code, self.fetcher, self.clock).await
     }
 
-    fn resource(&self) -> Option<&str> {
-        (!self.options.omits_resource).then_some(self.discovered.resource.as_str())
+    /// The login of `client`, before anything is shown.
+    fn pending(
+        &self,
+        client: Registration,
+        callback: Option<&Callback>,
+        scopes: &Scopes,
+        state: Secret,
+    ) -> Result<PendingLogin, Error> {
+        let server = &self.discovered.server;
+        let scopes = scopes.clone().offline(server.has_offline_access());
+        let parameters = AuthorizationParameters {
+            client_id: &client.client_id,
+            redirect_uri: callback.map_or(client.redirect_uri.as_str(), Callback::redirect_uri),
+            resource: (!self.options.omits_resource).then_some(self.discovered.resource.as_str()),
+            scopes: scopes.clone(),
+            further: &self.options.authorize_parameters,
+            is_public: self.fetcher.is_public(),
+        };
+        let request = AuthorizationRequest::with_state(server, &parameters, state)?;
+        let proof_key = self.proof_key()?;
+        let must_be_bound = self.discovered.bound_tokens == BoundTokens::Required;
+        Ok(PendingLogin { request, login: self.new_credential(client, &scopes, proof_key)?, must_be_bound })
     }
 
     /// Shows the page, and waits for its answer.
@@ -257,12 +274,12 @@ impl Login<'_> {
             check_redirect_uri(uri)?;
         }
         self.check_issuer().await?;
-        let known = self.vault.registration(&server.issuer).await?;
+        let redirect_uri = options.redirect_uri.as_deref();
+        let known = self.vault.registration(&server.issuer, redirect_uri).await?;
         let known = known.filter(|known| match &options.given {
             Some(given) => known.client_id == given.id,
             None => true,
         });
-        let redirect_uri = options.redirect_uri.as_deref();
         let known = known.filter(|known| match redirect_uri {
             Some(uri) => uri == known.redirect_uri,
             // What was registered for a place elsewhere, which the user has named then, is of no use without it.
@@ -293,7 +310,7 @@ impl Login<'_> {
 
     /// What listens at `redirect_uri`, if something here is to.
     async fn callback(&self, redirect_uri: &str) -> Result<Option<Callback>, Error> {
-        match self.agent.is_some_and(UserAgent::brings_answers) {
+        match self.agent.is_none_or(UserAgent::brings_answers) {
             true => Ok(None),
             false => Callback::bind(redirect_uri).await,
         }
@@ -319,7 +336,7 @@ impl Login<'_> {
         if link.issuer == *now {
             return Ok(());
         }
-        let before = self.vault.registration(&link.issuer).await?;
+        let before = self.vault.registration(&link.issuer, None).await?;
         let is_given_again = |before: &Registration| match &self.options.client.given {
             Some(given) => given.id == before.client_id,
             None => true,

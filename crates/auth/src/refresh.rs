@@ -126,8 +126,7 @@ impl Refresher<'_> {
                     return Err(error);
                 }
                 if error.is_invalid_client() {
-                    let issuer = &stored.authorization_server.issuer;
-                    self.vault.unregister(issuer, &stored.client.client_id).await?;
+                    self.vault.unregister(&stored.client).await?;
                 }
                 self.vault.replace(&stored.taken_back()).await?;
                 Err(needs_login(held))

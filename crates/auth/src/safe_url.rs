@@ -16,6 +16,9 @@ pub enum UnsafeUrl {
     /// It has a user or a fragment.
     #[error("it has a user or a fragment")]
     Decorated,
+    /// Its query has a parameter of the request that is made of it.
+    #[error("its query has a parameter of the request itself, which would be there twice")]
+    Parameter,
     /// A public server has named it, and it is on this machine or in a private network.
     #[error("a public server has named it, and it is on this machine or in a private network")]
     Internal,

@@ -29,11 +29,12 @@ use crate::{
     fetch::Fetcher,
     grant::SecretReader,
     identity::{Identities, PROVIDERS},
-    limits::Refusals,
+    limits::{Refusals, SignInLimits},
     login::Login,
     options::SignInOptions,
+    pending_login::PendingLogin,
     refresh::{AnotherToken, Refresher},
-    registration::{ClientOptions, GivenClient, Registration},
+    registration::{ClientOptions, GivenClient, Registration, RegistrationKind},
     scope::Scopes,
     secret::Secret,
     unattended::Unattended,
@@ -219,6 +220,38 @@ impl SignIn {
         inner.ended(&mut failure, outcome)
     }
 
+    /// Begins a login with `state`, which must be random, whose answer comes to the redirect URI of the options: somebody else takes it there,
+    /// and ends the login with [`finish_login`](Self::finish_login), in another process perhaps. `lacking` are scopes that the login before
+    /// lacked: they are asked for together with those of that login.
+    ///
+    /// # Errors
+    /// Why there is no page to sign in at.
+    pub async fn begin_login(&self, state: Secret, lacking: &Scopes) -> Result<PendingLogin, Error> {
+        let inner = &*self.0;
+        inner.load().await?;
+        let challenges = inner.challenges().await?;
+        let discovered = inner.discover(&challenges, None).await?;
+        let scopes = match (lacking.parameter(), inner.credential()) {
+            (None, _) => inner.scopes(&challenges, &discovered),
+            (Some(_), None) => inner.scopes(&challenges, &discovered).and(lacking),
+            (Some(_), Some(held)) => Scopes::parse(&held.requested_scope).and(lacking),
+        };
+        let fetcher = inner.fetcher();
+        inner.login(&discovered, inner.server.as_str(), &fetcher).begin(&scopes, state).await
+    }
+
+    /// Ends a login by `answer`, the URL to which its page has sent the browser.
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub async fn finish_login(&self, pending: &PendingLogin, answer: &str) -> Result<Credential, Error> {
+        let inner = &*self.0;
+        let mut failure = inner.gate.lock().await;
+        inner.is_public.store(pending.is_public(), Ordering::Relaxed);
+        let outcome = inner.redeem(pending, answer).await;
+        inner.ended(&mut failure, outcome)
+    }
+
     /// Signs the user in to the identity provider at `issuer`, which then says to other authorization servers who the user is
     /// ([`LoginGrant::IdentityProvider`](crate::LoginGrant::IdentityProvider), with the account of this sign-in as its name).
     ///
@@ -312,6 +345,28 @@ impl SignIn {
     /// The id of the login whose credential is used, and its changes; `None` while there is none. A renewal changes nothing.
     pub fn login_id(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.0.login_id.subscribe()
+    }
+
+    /// The scopes that the login has asked for whose credential is used; none while there is no such login.
+    pub fn requested_scopes(&self) -> Scopes {
+        let current = self.0.current.lock();
+        current.credential.as_deref().map(|held| Scopes::parse(&held.requested_scope)).unwrap_or_default()
+    }
+
+    /// Whether its token was received within `time`.
+    pub(crate) fn is_younger_than(&self, time: Duration) -> bool {
+        let current = self.0.current.lock();
+        current.credential.as_deref().is_some_and(|held| held.is_younger_than(time, self.0.clock.now()))
+    }
+
+    /// What its requests are limited to.
+    pub fn limits(&self) -> &SignInLimits {
+        &self.0.options.limits
+    }
+
+    /// Counts an operation that lacks scopes after as many logins as are allowed for it.
+    pub(crate) fn count_step_ups(&self) {
+        self.0.refusals.step_ups.increment();
     }
 
     /// What is needed before the next call.
@@ -480,18 +535,36 @@ impl Inner {
         scopes: &Scopes,
     ) -> Result<Credential, Error> {
         let fetcher = self.fetcher();
-        let login = Login {
+        self.login(discovered, server, &fetcher).run(scopes, &self.unattended(&fetcher)).await
+    }
+
+    fn login<'a>(&'a self, discovered: &'a Discovered, server: &'a str, fetcher: &'a Fetcher) -> Login<'a> {
+        Login {
             server,
             account: &self.account,
             discovered,
             options: &self.options,
-            fetcher: &fetcher,
+            fetcher,
             vault: &self.vault,
             clock: &self.clock,
             refusals: &self.refusals,
             agent: self.agent.as_deref(),
-        };
-        login.run(scopes, &self.unattended(&fetcher)).await
+        }
+    }
+
+    async fn redeem(&self, pending: &PendingLogin, answer: &str) -> Result<Credential, Error> {
+        let code = pending.request.read_url(answer)?;
+        let credential = pending.redeem(&code, &self.fetcher(), &self.clock).await;
+        let client = pending.client();
+        if client.kind == RegistrationKind::Dynamic
+            && credential.as_ref().is_err_and(Error::is_invalid_client)
+        {
+            // The authorization server has forgotten it; the next login registers another one.
+            self.vault.unregister(client).await?;
+        }
+        let credential = credential?;
+        self.vault.save(&credential, self.server.as_str()).await?;
+        Ok(credential)
     }
 
     async fn renew(&self, held: &Credential) -> Result<Credential, Error> {

@@ -10,11 +10,12 @@ use anyport_store::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    callback::Callback,
     client_issuers::{CLIENT_ISSUERS, ClientIssuers},
     credential::Credential,
     error::Error,
     record_id::record_id,
-    registration::Registration,
+    registration::{Registration, RegistrationKind},
     store_sealer::StoreSealer,
 };
 
@@ -150,25 +151,37 @@ impl Vault {
         }
     }
 
-    /// The client of `issuer`.
-    pub(crate) async fn registration(&self, issuer: &str) -> Result<Option<Registration>, Error> {
+    /// The client of `issuer`, or the one that was registered there for `redirect_uri` alone.
+    pub(crate) async fn registration(
+        &self,
+        issuer: &str,
+        redirect_uri: Option<&str>,
+    ) -> Result<Option<Registration>, Error> {
+        if let Some(uri) = redirect_uri
+            && let Some(own) = readable(self.registrations.get(&record_id(&[issuer, uri])).await)?
+        {
+            return Ok(Some(own));
+        }
         readable(self.registrations.get(&record_id(&[issuer])).await)
     }
 
-    /// Keeps the client of an issuer.
+    /// Keeps the client of an issuer. One that was registered for a redirect URI elsewhere, of which there may be several, takes the place of
+    /// no other.
     pub(crate) async fn register(&self, registration: &Registration) -> Result<(), Error> {
-        self.registrations.set(&record_id(&[&registration.issuer]), registration, None).await?;
+        self.registrations.set(&client_id_of(registration), registration, None).await?;
         Ok(())
     }
 
-    /// Forgets the client of an issuer, if it is still this one.
-    pub(crate) async fn unregister(&self, issuer: &str, client_id: &str) -> Result<(), Error> {
-        match self.registration(issuer).await? {
-            Some(known) if known.client_id == client_id => {
-                Ok(self.registrations.remove(&record_id(&[issuer])).await?)
+    /// Forgets a client, if it is still this one.
+    pub(crate) async fn unregister(&self, registration: &Registration) -> Result<(), Error> {
+        let Registration { issuer, client_id, redirect_uri, .. } = registration;
+        for id in [record_id(&[issuer]), record_id(&[issuer, redirect_uri])] {
+            let known = readable(self.registrations.get(&id).await)?;
+            if known.is_some_and(|known| known.client_id == *client_id) {
+                self.registrations.remove(&id).await?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Takes the right to renew `credential` for `time`; `None` if another one has it.
@@ -207,6 +220,17 @@ fn readable<T>(read: Result<Option<anyport_store::Record<T>>, StoreError>) -> Re
             Ok(None)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The id of the record of a client.
+fn client_id_of(registration: &Registration) -> String {
+    let Registration { issuer, redirect_uri, kind, .. } = registration;
+    match kind {
+        RegistrationKind::Dynamic if !Callback::is_possible(redirect_uri) => {
+            record_id(&[issuer, redirect_uri])
+        }
+        _ => record_id(&[issuer]),
     }
 }
 

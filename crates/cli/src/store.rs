@@ -7,7 +7,8 @@ use std::{
 
 use anyport_audit::AUDIT;
 use anyport_auth::{
-    CLIENT_ISSUERS, CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN, authorization_server,
+    CLIENT_ISSUERS, CONNECT_ATTEMPTS, CREDENTIALS, REFRESH_LEASES, REGISTRATIONS, SIGNED_IN,
+    authorization_server,
     resource_server::{API_KEY_USES, API_KEYS},
 };
 use anyport_gateway::{CATALOGS, federation::PINS};
@@ -28,7 +29,8 @@ pub(crate) fn folder(state: &Path) -> PathBuf {
 /// The store in the folder of the program's state. It is opened when it is first needed.
 pub(crate) fn open(state: &Path, metrics: &Metrics) -> SqliteStore {
     let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &BLOB];
-    let logins = [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS];
+    let logins =
+        [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS, &CONNECT_ATTEMPTS];
     let callers = [&API_KEYS, &API_KEY_USES, &AUDIT];
     let buckets = [&lists[..], &logins, &callers, &authorization_server::BUCKETS].concat();
     SqliteStore::new(folder(state), &buckets, Options::default().metrics(metrics))

@@ -129,9 +129,9 @@ impl UpstreamFactory {
         let traffic = Traffic::new(limits.bridge.tap_events, limits.bridge.tap_message, &metrics);
         let (guard, state) = (Arc::default(), folder);
         let caller_tokens = CallerTokens::new(limits.http.max_caller_tokens, &metrics);
-        let caller_logins = arguments
-            .base_url()
-            .map(|url| CallerLogins::new(&url, Sealer::new(&key), limits.caller_login, &metrics));
+        let caller_logins = arguments.base_url().zip(store.clone()).map(|(url, store)| {
+            CallerLogins::new(&url, store, Sealer::new(&key), limits.caller_login, &metrics)
+        });
         Ok(Self {
             limits,
             metrics,
@@ -229,9 +229,9 @@ impl UpstreamFactory {
             let help = "set public_url of [gateway]";
             UserError::usage("callers sign in by pages of this gateway, whose URL is not known", help)
         })?;
-        let mut limits = self.limits.sign_in;
-        limits.login_timeout = self.limits.caller_login.lifetime;
-        let client = ClientOptions { redirect_uri: Some(logins.redirect_uri()), ..options.client.clone() };
+        let limits = self.limits.sign_in;
+        let client =
+            ClientOptions { redirect_uri: Some(logins.redirect_uri(name)), ..options.client.clone() };
         let options = SignInOptions { client, limits, ..options };
         let (endpoint, surroundings, metrics) =
             (endpoint.clone(), surroundings.clone(), self.metrics.clone());

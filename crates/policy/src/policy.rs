@@ -64,11 +64,28 @@ impl Policy {
         self.rules.iter().any(|rule| rule.reads(variable))
     }
 
+    /// The rules that cover data in the result of a call; those that cannot be decided do. `report` is told each of them.
+    pub fn masks<'p>(&'p self, facts: &Facts<'_>, mut report: impl FnMut(Report<'p>)) -> Vec<&'p Rule> {
+        if !self.rules.iter().any(|rule| rule.effect() == Effect::Mask) {
+            return Vec::new();
+        }
+        let variables = Variables::of(facts, self.budget.policy_argument_bytes);
+        let mut masks = Vec::new();
+        for rule in self.rules.iter().filter(|rule| rule.effect() == Effect::Mask) {
+            let held = rule.holds(&variables, &self.budget);
+            if rule.applies(&held) {
+                report(Report { rule, undecided: held.err() });
+                masks.extend((!rule.is_audited()).then_some(rule));
+            }
+        }
+        masks
+    }
+
     /// Decides on a call. `report` is told each rule that applies or would apply, and each that cannot be decided.
     pub fn decide<'p>(&'p self, facts: &Facts<'_>, mut report: impl FnMut(Report<'p>)) -> Decision<'p> {
         let variables = Variables::of(facts, self.budget.policy_argument_bytes);
         let (mut allow, mut first) = (Allowed::default(), Strictest::default());
-        for rule in &self.rules {
+        for rule in self.rules.iter().filter(|rule| rule.effect() != Effect::Mask) {
             let held = rule.holds(&variables, &self.budget);
             let applies = rule.applies(&held);
             if applies || held.is_err() {
@@ -95,7 +112,7 @@ impl Policy {
     pub fn is_listed<'p>(&'p self, facts: &Facts<'_>, mut report: impl FnMut(Report<'p>)) -> bool {
         let variables = Variables::of(facts, self.budget.policy_argument_bytes);
         let mut allow = Allowed::default();
-        for rule in self.rules.iter().filter(|rule| !rule.is_audited()) {
+        for rule in self.rules.iter().filter(|rule| !rule.is_audited() && rule.effect() != Effect::Mask) {
             let held = rule.holds(&variables, &self.budget);
             let may_be = matches!(held, Err(EvaluationError::ArgumentsUnknown));
             let applies = rule.applies(&held);
@@ -153,7 +170,7 @@ impl<'p> Strictest<'p> {
             Effect::Hide => &mut self.hide,
             Effect::Deny => &mut self.deny,
             Effect::Ask => &mut self.ask,
-            Effect::Allow => return,
+            Effect::Allow | Effect::Mask => return,
         };
         place.get_or_insert(rule);
     }
@@ -274,6 +291,24 @@ mod tests {
         );
         assert_eq!(decided(&policy, "read", "{}").0, "allow");
         assert!(is_listed(&policy, "drop"));
+    }
+
+    #[test]
+    fn a_rule_that_masks_decides_nothing_else() {
+        let policy = Policy::new([
+            rule("people", "tool.name == 'people'", Effect::Mask),
+            rule("path", "arguments.path == '/'", Effect::Mask),
+            rule("audited", "true", Effect::Mask).mode(Mode::Audit),
+        ]);
+        assert_eq!(decided(&policy, "people", "{}"), ("allow".to_owned(), vec![]));
+        assert!(is_listed(&policy, "people"));
+        let (caller, mut reports) = (Authorization::unlimited(Principal::local()), Vec::new());
+        let arguments = Raw::EMPTY_OBJECT;
+        let masks = policy.masks(&facts(&caller, "people", Some(&arguments)), |report| {
+            reports.push((report.rule.name(), report.undecided.is_some()));
+        });
+        assert_eq!(masks.iter().map(|rule| rule.name()).collect::<Vec<_>>(), ["people", "path"]);
+        assert_eq!(reports, [("people", false), ("path", true), ("audited", false)]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub enum Effect {
     Hide,
     /// Has the user confirm a call.
     Ask,
+    /// Covers data in the result of a call. It decides nothing about the call itself.
+    Mask,
 }
 
 /// Whether a rule does what it says, or only reports it.
@@ -103,6 +105,7 @@ impl Effect {
             Self::Deny => "deny",
             Self::Hide => "hide",
             Self::Ask => "ask",
+            Self::Mask => "mask",
         }
     }
 }

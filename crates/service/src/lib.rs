@@ -17,8 +17,10 @@
 //! - [`peer`]: the other end of a session or connection, outside any call.
 //! - [`Backoff`]: how long to wait before trying again.
 //! - [`Clock`]: the time since a moment, and the moments of timers.
+//! - [`address`]: which addresses are of the public internet; `visible_text` (a feature): which characters can be seen.
 //! - [`sync`]: a mutex that ignores poisoning.
 
+pub mod address;
 mod authorization;
 mod backoff;
 mod client_headers;
@@ -33,6 +35,8 @@ mod reply;
 mod service;
 pub mod sync;
 mod trail;
+#[cfg(feature = "visible-text")]
+pub mod visible_text;
 
 pub use authorization::{Authorization, ScopedPrincipal, is_scope};
 pub use backoff::Backoff;

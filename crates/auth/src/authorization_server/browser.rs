@@ -125,7 +125,7 @@ impl Browser {
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a form comes from a page of ours, as far as the browser says so.
-pub(super) fn is_of_our_page(headers: &HeaderMap) -> bool {
+pub(crate) fn is_of_our_page(headers: &HeaderMap) -> bool {
     headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin")
 }
 

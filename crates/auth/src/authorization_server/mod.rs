@@ -41,12 +41,12 @@ mod time;
 mod token_endpoint;
 mod token_text;
 mod user;
-mod visible_text;
 
 use anyport_store::Bucket;
 
 use crate::identity_provider::{PROVIDER_LOGINS, PROVIDER_REFRESH_LEASES};
 
+pub(crate) use self::browser::is_of_our_page;
 pub use self::{
     browser::{BROWSER_SESSIONS, Browser},
     client::{ConfiguredClient, registration::REGISTERED_CLIENTS},

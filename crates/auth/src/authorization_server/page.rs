@@ -1,9 +1,8 @@
 //! The pages that users see: plain, without scripts, and with every text escaped.
 
+use anyport_service::visible_text::is_visible;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-
-use super::visible_text::is_visible;
 
 /// A page. What is added to it is text, never markup.
 #[derive(Clone, Debug)]

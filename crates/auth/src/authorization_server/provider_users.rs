@@ -54,6 +54,10 @@ impl UserAuthentication for ProviderUsers {
         Some(self.provider.title())
     }
 
+    fn may_be_issuer(&self, issuer: &str) -> bool {
+        self.provider.may_be_issuer(issuer)
+    }
+
     fn route(&self) -> LoginRoute {
         LoginRoute { method: http::Method::GET, path: PROVIDER_CALLBACK, parameter: "state" }
     }

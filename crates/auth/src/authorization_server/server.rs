@@ -122,6 +122,11 @@ impl AuthorizationServer {
         })))
     }
 
+    /// Whether a user who signs in here may be one of `issuer`.
+    pub(crate) fn may_be_issuer(&self, issuer: &str) -> bool {
+        self.0.users.may_be_issuer(issuer)
+    }
+
     /// The issuer.
     pub fn issuer(&self) -> &str {
         self.0.issuer()

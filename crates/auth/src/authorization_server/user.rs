@@ -44,6 +44,11 @@ pub trait UserAuthentication: Send + Sync + 'static {
         None
     }
 
+    /// Whether a user who signs in here may be one of `issuer`.
+    fn may_be_issuer(&self, _issuer: &str) -> bool {
+        true
+    }
+
     /// The route at which the login goes on.
     fn route(&self) -> LoginRoute;
 

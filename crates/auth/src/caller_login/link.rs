@@ -15,6 +15,9 @@ pub(super) struct Link {
     pub(super) server: String,
     issuer: String,
     subject: String,
+    /// Scopes that the login before lacked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) lacking: String,
     /// When it ends, in seconds since 1970.
     ends: u64,
 }
@@ -25,12 +28,13 @@ const PURPOSE: &str = "connect";
 const LONGEST: usize = 4096;
 
 impl Link {
-    /// The link by which `principal` connects `server`; `None` if no browser can show that it is this principal's.
-    pub(super) fn new(server: &str, principal: &Principal, until: SystemTime) -> Option<Self> {
+    /// The link by which `principal` connects `server`, with the scopes `lacking` of the login before; `None` if no browser can show that it is this principal's.
+    pub(super) fn new(server: &str, principal: &Principal, lacking: &str, until: SystemTime) -> Option<Self> {
         Some(Self {
             server: server.to_owned(),
             issuer: principal.issuer()?.to_owned(),
             subject: principal.subject()?.to_owned(),
+            lacking: lacking.to_owned(),
             ends: seconds(until),
         })
     }
@@ -69,7 +73,7 @@ mod tests {
         let (ada, at) = (Principal::subject_of("https://i.example", "ada"), |seconds| {
             UNIX_EPOCH + Duration::from_secs(seconds)
         });
-        let link = Link::new("far", &ada, at(600)).unwrap();
+        let link = Link::new("far", &ada, "write", at(600)).unwrap();
         let id = link.seal(&sealer).unwrap();
         assert_eq!(Link::open(&sealer, &id, at(599)), Some(link.clone()));
         assert_eq!(link.principal(), ada);
@@ -79,6 +83,10 @@ mod tests {
         for wrong in [&id[1..], &state, "", "\u{e9}"] {
             assert_eq!(Link::open(&sealer, wrong, at(0)), None, "{wrong}");
         }
-        assert_eq!(Link::new("far", &Principal::named("key"), at(600)), None, "no browser is that of a key");
+        assert_eq!(
+            Link::new("far", &Principal::named("key"), "", at(600)),
+            None,
+            "no browser is that of a key"
+        );
     }
 }

@@ -14,11 +14,15 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     account::account,
+    asked::AskedLogin,
     link::Link,
     registry::{CallerLogins, UsedLogin},
+    step_ups::StepUps,
 };
 use crate::{
+    challenge::Challenges,
     error::Error,
+    scope::Scopes,
     sign_in::{SignIn, SignInState},
 };
 
@@ -32,13 +36,26 @@ struct Inner {
     server: String,
     principal: Principal,
     sign_in: SignIn,
-    /// The page that was named last, and until when it is named again.
-    page: Lock<Option<(String, SystemTime)>>,
+    /// The page that was named last.
+    page: Lock<Option<NamedPage>>,
+    step_ups: StepUps,
     /// Completes when somebody has signed in.
     changes: Arc<Notify>,
     /// The calls that wait for the login.
     waiting: AtomicUsize,
 }
+
+/// The address of a page.
+struct NamedPage {
+    /// The scopes that the login before lacked.
+    lacking: String,
+    url: String,
+    /// Until when it is named again.
+    until: SystemTime,
+}
+
+/// The longest list of scopes that a caller is asked for: it stands in the address of the page.
+const LONGEST_SCOPES: usize = 1024;
 
 /// How often the store is looked at for a login that another process has brought to its end.
 const LOOK: Duration = Duration::from_secs(1);
@@ -59,6 +76,7 @@ impl CallerLogin {
             server: name.to_owned(),
             principal: principal.clone(),
             page: Lock::default(),
+            step_ups: StepUps::default(),
             waiting: AtomicUsize::new(0),
         });
         logins.know(&(inner.clone() as Arc<dyn UsedLogin>));
@@ -111,16 +129,22 @@ impl CallerLogin {
         }
     }
 
+    /// Whether the caller has signed in, or the token was renewed, as short a time ago as a login takes.
+    pub fn is_recent(&self) -> bool {
+        self.0.sign_in.is_younger_than(self.0.logins.limits().lifetime)
+    }
+
     async fn looked(&self) -> bool {
         self.0.reload().await;
         matches!(self.0.sign_in.state(), SignInState::SignedIn)
     }
 
-    /// Waits until the caller has signed in, for `connect_wait`. Returns whether that is so.
-    pub async fn signed_in(&self) -> bool {
+    /// Waits until the caller has signed in as it was `asked` to, for `connect_wait`. Returns whether that is so.
+    pub async fn signed_in(&self, asked: &AskedLogin) -> bool {
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
         let waits = Waits(&self.0.waiting);
-        let signed_in = timeout(self.0.logins.limits().wait, self.wait(LOOK)).await.is_ok();
+        let wait = self.wait(LOOK, asked.other_than.as_deref());
+        let signed_in = timeout(self.0.logins.limits().wait, wait).await.is_ok();
         drop(waits);
         if !signed_in {
             self.0.logins.refusals().wait.increment();
@@ -130,38 +154,74 @@ impl CallerLogin {
 
     /// Waits until the caller has signed in.
     pub async fn until_signed_in(&self) {
-        self.wait(LOOK_AT_LEISURE).await;
+        self.wait(LOOK_AT_LEISURE, None).await;
     }
 
-    /// Waits until the caller has signed in here, or until that is seen in the store, where `look` is the time between looks.
-    async fn wait(&self, look: Duration) {
+    /// Waits until the caller has signed in here, by another login than `other_than`, or until that is seen in the store, where `look` is the
+    /// time between looks.
+    async fn wait(&self, look: Duration, other_than: Option<&str>) {
         loop {
             let changed = self.0.changes.notified();
-            if self.looked().await {
+            if self.looked().await && (other_than.is_none() || self.id().as_deref() != other_than) {
                 return;
             }
             let _ = timeout(look, changed).await;
         }
     }
 
-    /// The URL of the page at which the caller signs in: the same one for half of its life, so that a caller who is asked again
-    /// knows it.
+    /// The key of a question to the caller to sign in; by another login than now, if the one of now `is_good`.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn question(&self, is_good: bool) -> Result<String, Error> {
+        let Inner { logins, server, principal, .. } = &*self.0;
+        AskedLogin::new(server, principal, self.id().filter(|_| is_good)).key(logins.sealer())
+    }
+
+    /// What the caller was asked under `key`, if that is the key of such a question.
+    pub fn asked(&self, key: &str) -> Option<AskedLogin> {
+        let Inner { logins, server, principal, .. } = &*self.0;
+        AskedLogin::open(logins.sealer(), key, server, principal)
+    }
+
+    /// The scopes for which the caller is to be asked, after the server has refused `operation` with HTTP status 403 and the challenge
+    /// `challenge`; `None` if another login would not help, or has not helped `max_step_ups` times.
+    pub fn lacking(&self, operation: &str, challenge: &str) -> Option<String> {
+        let challenges = Challenges::parse([challenge]);
+        let scopes = challenges.scope().filter(|_| challenges.is_insufficient_scope())?;
+        let lacking = Scopes::parse(scopes);
+        if scopes.len() > LONGEST_SCOPES || self.0.sign_in.requested_scopes().has_all(&lacking) {
+            return None;
+        }
+        if !self.0.step_ups.note(operation, self.id(), self.0.sign_in.limits().max_step_ups) {
+            self.0.sign_in.count_step_ups();
+            return None;
+        }
+        lacking.parameter()
+    }
+
+    /// Notes that the server has not refused `operation`.
+    pub fn note_allowed(&self, operation: impl FnOnce() -> String) {
+        self.0.step_ups.forget(operation);
+    }
+
+    /// The URL of the page at which the caller signs in, for the scopes `lacking` beside those of the login that there is: the same one for half
+    /// of its life, so that a caller who is asked again knows it.
     ///
     /// # Errors
     /// When no browser could show that it is this caller's, or the system has no randomness.
-    pub fn page(&self) -> Result<String, Error> {
+    pub fn page(&self, lacking: &str) -> Result<String, Error> {
         let Inner { logins, server, principal, page, .. } = &*self.0;
         let (now, life) = (logins.now(), logins.limits().lifetime);
         let mut page = page.lock();
-        if let Some((url, until)) = &*page
-            && now < *until
-        {
-            return Ok(url.clone());
+        if let Some(named) = page.as_ref().filter(|named| now < named.until && named.lacking == lacking) {
+            return Ok(named.url.clone());
         }
-        let link = Link::new(server, principal, now + life);
+        let link = Link::new(server, principal, lacking, now + life);
+        let link = link.filter(|_| logins.may_have_browser(principal));
         let link = link.ok_or_else(|| Error::NoBrowser(server.clone()))?;
         let url = logins.url(&link.seal(logins.sealer())?);
-        *page = Some((url.clone(), now + life / 2));
+        *page = Some(NamedPage { lacking: lacking.to_owned(), url: url.clone(), until: now + life / 2 });
         Ok(url)
     }
 }

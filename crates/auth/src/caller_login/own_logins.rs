@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     authorization_server::{
-        AuthorizationServer, Browser,
+        AuthorizationServer, Browser, is_of_our_page,
         page::{Form, Page, refused_browser},
     },
     error::Error,
@@ -46,7 +46,7 @@ impl OwnLogins {
                 continue;
             }
             is_any = true;
-            let token = browser.form_token(&purpose(&server.name));
+            let token = browser.form_token(&purpose(&server.name, &principal));
             let form = Form::post(&self.logins.path(CONNECT_END))
                 .hidden("server", &server.name)
                 .hidden("token", token.expose())
@@ -66,7 +66,8 @@ impl OwnLogins {
         let parameters = parameters(request.body())?;
         let (principal, browser) = self.user(request).await?;
         let name = parameters.get("server").unwrap_or_default();
-        if !browser.accepts(&purpose(name), parameters.get("token").unwrap_or_default()) {
+        let token = parameters.get("token").unwrap_or_default();
+        if !is_of_our_page(request.headers()) || !browser.accepts(&purpose(name, &principal), token) {
             let text = "This form is not of this browser: open the page again.";
             return Err(refusal(StatusCode::FORBIDDEN, text));
         }
@@ -104,8 +105,9 @@ impl OwnLogins {
     }
 }
 
-fn purpose(server: &str) -> String {
-    format!("end the login at {server}")
+/// A form is of one user: another one may have signed in to the same browser since.
+fn purpose(server: &str, principal: &Principal) -> String {
+    format!("end the login at {server} of {principal}")
 }
 
 fn failed(error: &Error) -> Response<Bytes> {

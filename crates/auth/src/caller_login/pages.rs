@@ -4,13 +4,12 @@
 //! information." So the browser first signs in here, as the principal that has called, and only then goes to the server's authorization
 //! server; what comes back is taken from this browser alone.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use anyport_service::{Principal, sync::Lock};
+use anyport_service::Principal;
 use anyport_transport::http::Route;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use tokio::sync::oneshot;
 
 use super::{
     account::account,
@@ -22,17 +21,18 @@ use super::{
 };
 use crate::{
     authorization_server::{
-        AuthorizationServer, Browser,
+        AuthorizationServer, Browser, is_of_our_page,
         page::{Form, Page, refused_browser},
     },
     error::Error,
-    user_agent::UserAgent,
+    pkce::random,
+    scope::Scopes,
 };
 
 /// The routes of the pages. `server` knows who has signed in to a browser. They need no token: browsers have none.
 pub fn connect_routes(logins: &CallerLogins, server: &AuthorizationServer) -> Vec<Route> {
-    let pages =
-        Arc::new(Pages { logins: logins.clone(), server: server.clone(), under_way: Lock::default() });
+    logins.set_browsers(server);
+    let pages = Arc::new(Pages { logins: logins.clone(), server: server.clone() });
     let route = |method, path, answer: fn(Arc<Pages>, Request<Bytes>) -> Answer| {
         let pages = pages.clone();
         Route::new(method, path, move |request| answer(pages.clone(), request))
@@ -48,19 +48,15 @@ pub fn connect_routes(logins: &CallerLogins, server: &AuthorizationServer) -> Ve
         }),
         route(Method::GET, CONNECT_CALLBACK, |pages, request| {
             Box::pin(async move { pages.finish(&request).await.unwrap_or_else(|page| page) })
-        }),
+        })
+        .with_segment(),
         OwnLogins::end_route(logins, server),
     ]
 }
 
-/// How a login ends.
-type Ended = oneshot::Receiver<Result<(), Error>>;
-
 struct Pages {
     logins: CallerLogins,
     server: AuthorizationServer,
-    /// How the logins that are under way end, by their `state`.
-    under_way: Lock<Vec<(String, Ended)>>,
 }
 
 /// A caller who is signed in to the browser that has opened his page.
@@ -81,10 +77,15 @@ impl Pages {
         };
         let opened = self.open(request, id).await?;
         let token = opened.browser.form_token(&purpose(id));
-        let text = format!(
-            "You have called {} by way of this server. Sign in there once, and your calls go on with your own account.",
-            opened.server.title
-        );
+        let title = &opened.server.title;
+        let text = match opened.link.lacking.is_empty() {
+            true => format!(
+                "You have called {title} by way of this server. Sign in there once, and your calls go on with your own account."
+            ),
+            false => format!(
+                "A call of yours needs more than you have allowed at {title} so far. Sign in there again, and you are asked for it."
+            ),
+        };
         let form = Form::post(&self.logins.path(CONNECT))
             .hidden("id", id)
             .hidden("token", token.expose())
@@ -101,19 +102,27 @@ impl Pages {
         let parameters = parameters(request.body())?;
         let id = parameters.get("id").unwrap_or_default();
         let opened = self.open(request, id).await?;
-        if !opened.browser.accepts(&purpose(id), parameters.get("token").unwrap_or_default()) {
+        let token = parameters.get("token").unwrap_or_default();
+        if !is_of_our_page(request.headers()) || !opened.browser.accepts(&purpose(id), token) {
             return Err(refusal(
                 StatusCode::FORBIDDEN,
                 "This form is not of this browser: open the page again.",
             ));
         }
-        let (now, limits) = (self.logins.now(), self.logins.limits());
-        if self.logins.attempts().of(&opened.principal, now) >= limits.max_open {
-            self.logins.refusals().max_open.increment();
-            let text = "Several logins of yours are under way already (max_open_connects): end one of them, or wait a few minutes.";
-            return Err(refusal(StatusCode::TOO_MANY_REQUESTS, text));
-        }
-        let url = self.log_in(&opened).await.map_err(|error| failed(&opened.server, &error))?;
+        let (logins, browser) = (self.logins.clone(), opened.browser.hash());
+        let (link, server, principal) = (opened.link, opened.server, opened.principal);
+        let title = server.clone();
+        // A browser that does not wait leaves no place taken.
+        let begun = tokio::spawn(async move { begin(&logins, (&link, &server), &principal, browser).await });
+        let url = match begun.await.map_err(|_| unavailable())? {
+            Ok(Some(url)) => url,
+            Ok(None) => {
+                self.logins.refusals().max_open.increment();
+                let text = "Several logins of yours are under way already (max_open_connects): end one of them, or wait a few minutes.";
+                return Err(refusal(StatusCode::TOO_MANY_REQUESTS, text));
+            }
+            Err(error) => return Err(failed(&title, &error)),
+        };
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::SEE_OTHER;
         let headers = response.headers_mut();
@@ -132,32 +141,35 @@ impl Pages {
         let state = parameters.get("state").unwrap_or_default();
         let browser = self.server.browser(request.headers()).map_err(|_| unavailable())?;
         let user = self.server.signed_in(request.headers()).await.map_err(|_| unavailable())?;
-        let principal = user.map(|user| user.principal());
-        let is_own = |attempt: &Attempt| {
-            browser.is(&attempt.browser) && principal.as_ref() == Some(&attempt.principal)
+        let over = "This login is over, or was begun by another user: call again, and open the page that you are then shown.";
+        let Some(principal) = user.map(|user| user.principal()) else {
+            return Err(refusal(StatusCode::FORBIDDEN, over));
         };
-        let attempt = self.logins.attempts().take(state, self.logins.now(), is_own).map_err(|why| match why {
-            NotTaken::Unknown => refusal(
+        let path = request.uri().path();
+        let is_here = |name: &str| self.logins.redirect_uri(name).ends_with(path);
+        let is_own = |attempt: &Attempt| browser.is(&attempt.browser) && is_here(&attempt.server);
+        let taken = self.logins.attempts().take(&principal, state, is_own).await;
+        let (name, login) = taken.map_err(|why| match why {
+            NotTaken::Unknown => refusal(StatusCode::FORBIDDEN, over),
+            NotTaken::Foreign => refusal(
                 StatusCode::FORBIDDEN,
-                "This login is over, or was begun before a restart: call again, and open the page that you are then shown.",
+                "This login was begun in another browser, or at another server.",
             ),
-            NotTaken::Foreign => refusal(StatusCode::FORBIDDEN, "This login was begun in another browser, or by another user."),
+            NotTaken::Failed(error) => {
+                tracing::warn!(%error, "the logins of callers that are under way cannot be read");
+                unavailable()
+            }
         })?;
-        let ended = {
-            let mut under_way = self.under_way.lock();
-            let at = under_way.iter().position(|(known, _)| known == state);
-            at.map(|at| under_way.swap_remove(at).1)
-        };
-        let Some(server) = self.logins.server(&attempt.server) else { return Err(unavailable()) };
-        let _ = attempt.answer.send(format!("{}?{query}", self.logins.redirect_uri()));
-        let outcome = match ended {
-            Some(ended) => ended.await.unwrap_or_else(|_| Err(Error::NeedsLogin(server.name.clone()))),
-            None => Err(Error::NeedsLogin(server.name.clone())),
-        };
-        outcome.map_err(|error| failed(&server, &error))?;
-        self.logins.reload(&attempt.server, &attempt.principal).await;
-        self.logins.changes(&attempt.server, &attempt.principal).notify_waiters();
-        tracing::info!(server = server.name, principal = %attempt.principal, "a caller has signed in");
+        let Some(server) = self.logins.server(&name) else { return Err(unavailable()) };
+        let answer = format!("{}?{query}", self.logins.redirect_uri(&name));
+        let sign_in =
+            (server.sign_in)(&account(&name, &principal)).map_err(|error| failed(&server, &error))?;
+        // The code is given for a token once, whether or not the browser waits for that.
+        let ended = tokio::spawn(async move { sign_in.finish_login(&login, &answer).await });
+        ended.await.map_err(|_| unavailable())?.map_err(|error| failed(&server, &error))?;
+        self.logins.reload(&name, &principal).await;
+        self.logins.changes(&name, &principal).notify_waiters();
+        tracing::info!(server = server.name, %principal, "a caller has signed in");
         let text = "The call that waited for this goes on. You can close this page.";
         Ok(Page::new(&format!("{} is connected", server.title)).paragraph(text).respond())
     }
@@ -191,69 +203,33 @@ impl Pages {
         let browser = self.server.browser(headers).map_err(|_| unavailable())?;
         Ok(Opened { link, server, principal, browser })
     }
-
-    /// Begins a login, and returns the URL of the page to sign in at.
-    async fn log_in(&self, opened: &Opened) -> Result<String, Error> {
-        let (shown, url) = oneshot::channel();
-        let (answer, brought) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
-        let agent = Relay(Lock::new(Some((shown, brought))));
-        let sign_in =
-            (opened.server.sign_in)(&account(&opened.link.server, &opened.principal))?.user_agent(agent);
-        let running = tokio::spawn(async move {
-            let outcome = sign_in.log_in().await.map(drop);
-            if let Err(error) = &outcome {
-                tracing::warn!(%error, "a caller could not sign in");
-            }
-            let failure = outcome.as_ref().err().cloned();
-            let _ = end.send(outcome);
-            failure
-        });
-        // It fails without a page, or has shown one.
-        let Ok(url) = url.await else {
-            let failure = running.await.ok().flatten();
-            return Err(failure.unwrap_or_else(|| Error::NeedsLogin(opened.server.name.clone())));
-        };
-        let parsed = url::Url::parse(&url).ok();
-        let state = parsed.and_then(|url| {
-            url.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state.into_owned())
-        });
-        let state = state.unwrap_or_default();
-        let attempt = Attempt {
-            browser: opened.browser.hash(),
-            principal: opened.principal.clone(),
-            server: opened.link.server.clone(),
-            ends: self.logins.now() + self.logins.limits().lifetime,
-            answer,
-        };
-        self.logins.attempts().begin(state.clone(), attempt);
-        let mut under_way = self.under_way.lock();
-        under_way
-            .retain_mut(|(_, ended)| matches!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
-        under_way.push((state, ended));
-        Ok(url)
-    }
 }
 
-/// What stands between a login and the browser of its user: the browser gets the page, and brings the answer to a page of ours.
-struct Relay(Lock<Option<(oneshot::Sender<String>, oneshot::Receiver<String>)>>);
-
-impl UserAgent for Relay {
-    fn visit<'a>(
-        &'a self,
-        url: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send + 'a>> {
-        Box::pin(async move {
-            let gone = || "the browser has gone away".to_owned();
-            let (shown, brought) = self.0.lock().take().ok_or_else(gone)?;
-            shown.send(url.to_owned()).map_err(|_| gone())?;
-            brought.await.map(Some).map_err(|_| gone())
-        })
+/// Begins a login of `principal` for the browser with this hash, and returns the URL of the page to sign in at; `None` if too many are
+/// under way.
+async fn begin(
+    logins: &CallerLogins,
+    (link, server): (&Link, &LoginServer),
+    principal: &Principal,
+    browser: String,
+) -> Result<Option<String>, Error> {
+    let (attempts, state, lacking) = (logins.attempts(), random()?, Scopes::parse(&link.lacking));
+    let reserved = Attempt { browser, server: link.server.clone(), login: None };
+    if !attempts.reserve(principal, &state, &reserved).await? {
+        return Ok(None);
     }
-
-    fn brings_answers(&self) -> bool {
-        true
+    let begun = async {
+        let sign_in = (server.sign_in)(&account(&link.server, principal))?;
+        let login = sign_in.begin_login(state.clone(), &lacking).await?;
+        let url = login.url().to_owned();
+        attempts.keep(principal, &state, &Attempt { login: Some(login), ..reserved }).await?;
+        Ok(Some(url))
+    };
+    let begun: Result<_, Error> = begun.await;
+    if begun.is_err() {
+        attempts.end(principal, state.expose()).await?;
     }
+    begun
 }
 
 fn purpose(id: &str) -> String {

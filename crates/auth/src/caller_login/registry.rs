@@ -2,18 +2,18 @@ use std::{
     collections::HashMap,
     fmt,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::SystemTime,
 };
 
 use anyport_metrics::{Counter, Metrics};
 use anyport_seal::Sealer;
 use anyport_service::{Principal, sync::Lock};
-use anyport_store::Clock;
+use anyport_store::{Clock, Store};
 use tokio::sync::Notify;
 
 use super::{attempts::Attempts, limits::CallerLoginLimits};
-use crate::{error::Error, sign_in::SignIn};
+use crate::{authorization_server::AuthorizationServer, error::Error, sign_in::SignIn};
 
 /// The logins of the callers of a gateway at the servers behind it. Clones are the same.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ struct Inner {
     attempts: Attempts,
     /// Those who wait for a login, by the server and the principal.
     waiting: Lock<HashMap<(String, Principal), Weak<Notify>>>,
+    /// Says of which issuers the users of browsers are.
+    browsers: OnceLock<AuthorizationServer>,
     /// The logins of callers that are in use.
     known: Lock<Vec<Weak<dyn UsedLogin>>>,
     refusals: Refusals,
@@ -48,7 +50,7 @@ pub struct LoginServer {
     pub name: String,
     /// What people call it.
     pub title: String,
-    /// Makes the sign-in of an account there. Its redirect URI is [`CallerLogins::redirect_uri`].
+    /// Makes the sign-in of an account there. Its redirect URI is [`CallerLogins::redirect_uri`] of the name.
     pub sign_in: Arc<MakeSignIn>,
 }
 
@@ -91,8 +93,15 @@ pub(super) trait UsedLogin: Send + Sync {
 type MakeSignIn = dyn Fn(&str) -> Result<SignIn, Error> + Send + Sync;
 
 impl CallerLogins {
-    /// The logins by pages below `public_url`. `sealer` seals the addresses of pages.
-    pub fn new(public_url: &str, sealer: Sealer, limits: CallerLoginLimits, metrics: &Metrics) -> Self {
+    /// The logins by pages below `public_url`. Those that are under way are kept in `store`, which must have been opened with
+    /// [`CONNECT_ATTEMPTS`](super::CONNECT_ATTEMPTS). `sealer` seals them and the addresses of pages.
+    pub fn new(
+        public_url: &str,
+        store: Arc<dyn Store>,
+        sealer: Sealer,
+        limits: CallerLoginLimits,
+        metrics: &Metrics,
+    ) -> Self {
         let refusals = Refusals {
             lifetime: metrics.refusals("connect_lifetime"),
             max_open: metrics.refusals("max_open_connects"),
@@ -100,12 +109,13 @@ impl CallerLogins {
         };
         Self(Arc::new(Inner {
             public_url: public_url.trim_end_matches('/').to_owned(),
+            attempts: Attempts::new(store, sealer.clone(), limits),
             sealer,
             limits,
             clock: Clock::default(),
             servers: Lock::default(),
-            attempts: Attempts::default(),
             waiting: Lock::default(),
+            browsers: OnceLock::new(),
             known: Lock::default(),
             refusals,
         }))
@@ -131,22 +141,36 @@ impl CallerLogins {
 
     /// Counts `login` for as long as it is in use.
     pub(super) fn know(&self, login: &Arc<dyn UsedLogin>) {
-        self.0.known.lock().push(Arc::downgrade(login));
+        let mut known = self.0.known.lock();
+        known.retain(|login| login.strong_count() > 0);
+        known.push(Arc::downgrade(login));
     }
 
-    /// Where browsers bring the answers of the servers' authorization servers.
-    pub fn redirect_uri(&self) -> String {
-        format!("{}{CONNECT_CALLBACK}", self.0.public_url)
+    /// Lets the users of `server` sign in, whose browsers it knows.
+    pub(super) fn set_browsers(&self, server: &AuthorizationServer) {
+        let _ = self.0.browsers.set(server.clone());
+    }
+
+    /// Whether a browser can show that it is that of `principal`.
+    pub(super) fn may_have_browser(&self, principal: &Principal) -> bool {
+        let issuer = principal.issuer();
+        issuer.is_some_and(|issuer| self.0.browsers.get().is_none_or(|server| server.may_be_issuer(issuer)))
+    }
+
+    /// Where browsers bring the answers of the authorization server of the server `name`: one place for each server, so that the answer of
+    /// one authorization server is not taken for that of another, which may be hostile.
+    ///
+    /// RFC 9700 §4.4.2.2: "Clients use distinct redirect URIs for each issuer they interact with. Clients check that the authorization
+    /// response is received from the correct issuer by comparing the distinct redirect URI for the issuer to the URI where the
+    /// authorization response was received on."
+    pub fn redirect_uri(&self, name: &str) -> String {
+        let segment: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        format!("{}{CONNECT_CALLBACK}/{segment}", self.0.public_url)
     }
 
     /// The limits.
     pub fn limits(&self) -> &CallerLoginLimits {
         &self.0.limits
-    }
-
-    /// The number of logins that are under way.
-    pub fn open(&self) -> usize {
-        self.0.attempts.count(self.now())
     }
 
     /// The URL of the page of a link.
@@ -218,7 +242,7 @@ impl fmt::Debug for CallerLogins {
 
 /// The path of the page at which a caller connects a server.
 pub const CONNECT: &str = "/connect";
-/// The path to which the browser comes back from the server's authorization server.
+/// The path below which the browser comes back from the authorization server of a server, by the name of that.
 pub const CONNECT_CALLBACK: &str = "/connect/callback";
 /// The path at which a user ends a login.
 pub(super) const CONNECT_END: &str = "/connect/end";

@@ -109,6 +109,12 @@ impl IdentityProvider {
         format!("{} {}", self.issuer, self.options.client_id)
     }
 
+    /// Whether its users may be those of `issuer`: of its own one, or of a tenant there, which is another path.
+    pub(crate) fn may_be_issuer(&self, issuer: &str) -> bool {
+        let origin = |url: &str| url::Url::parse(url).ok().map(|url| url.origin());
+        origin(issuer).is_some_and(|found| Some(found) == origin(&self.issuer))
+    }
+
     /// Whether a user who has signed in before still may, as far as that is known without asking.
     pub(super) fn still_admits(&self, user: &SignedInUser) -> bool {
         self.admission.admits(user)

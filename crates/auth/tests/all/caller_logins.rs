@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyport_auth::{
-    CallerLogin, CallerLoginLimits, CallerLogins, ClientOptions, LoginServer, Secret, SignIn, SignInOptions,
-    Vault,
+    AskedLogin, CONNECT_ATTEMPTS, CallerLogin, CallerLoginLimits, CallerLogins, ClientOptions, LoginServer,
+    Secret, SignIn, SignInOptions, Vault,
     authorization_server::{
         AuthorizationServer, AuthorizationServerLimits, AuthorizationServerSettings, BUCKETS,
         LocalUserRecords, LocalUsers, Resources,
@@ -60,7 +60,8 @@ struct Stored {
 
 impl Stored {
     async fn new() -> Self {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(&BUCKETS, &Metrics::new()));
+        let buckets = [&BUCKETS[..], &[&CONNECT_ATTEMPTS]].concat();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(&buckets, &Metrics::new()));
         for name in ["ada", "bob"] {
             LocalUserRecords::new(store.clone()).add(name, &Secret::new(PASSWORD), None).await.unwrap();
         }
@@ -79,8 +80,9 @@ impl Stored {
         );
         let server =
             AuthorizationServer::new(settings, self.store.clone(), sealer.clone(), Arc::new(users)).unwrap();
-        let logins = CallerLogins::new(URL, sealer, limits, &metrics);
-        let client = ClientOptions { redirect_uri: Some(logins.redirect_uri()), ..ClientOptions::default() };
+        let logins = CallerLogins::new(URL, self.store.clone(), sealer, limits, &metrics);
+        let client =
+            ClientOptions { redirect_uri: Some(logins.redirect_uri("far")), ..ClientOptions::default() };
         let options = SignInOptions { client, ..SignInOptions::default() };
         let (far, vault, clock) = (servers.endpoint(), self.vault.clone(), self.time.clock());
         logins.add(LoginServer {
@@ -108,7 +110,7 @@ impl Gateway {
     }
 
     fn page(&self, principal: &Principal) -> String {
-        self.login(principal).page().unwrap().strip_prefix(URL).unwrap().to_owned()
+        self.login(principal).page("").unwrap().strip_prefix(URL).unwrap().to_owned()
     }
 
     fn refusals(&self, limit: &'static str) -> u64 {
@@ -179,6 +181,11 @@ impl Browser {
     }
 }
 
+/// What the caller of `login` is asked now.
+fn asked(login: &CallerLogin) -> AskedLogin {
+    login.asked(&login.question(false).unwrap()).unwrap()
+}
+
 fn hidden(page: &Response<String>, name: &str) -> String {
     let (_, rest) =
         page.body().split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page:?}"));
@@ -213,10 +220,14 @@ async fn a_caller_connects_a_server_and_the_call_that_waits_goes_on() {
     let login = gateway.login(&gateway.ada);
     assert!(!login.is_signed_in().await && login.needs_login());
     let page = gateway.page(&gateway.ada);
-    assert_eq!(login.page().unwrap(), login.page().unwrap(), "a caller who is asked again knows the page");
+    assert_eq!(
+        login.page("").unwrap(),
+        login.page("").unwrap(),
+        "a caller who is asked again knows the page"
+    );
     let waiting = {
         let login = login.clone();
-        tokio::spawn(async move { login.signed_in().await })
+        tokio::spawn(async move { login.signed_in(&asked(&login)).await })
     };
     let mut browser = Browser::default();
     let opened = browser.open(&gateway, &page, "ada").await;
@@ -229,11 +240,11 @@ async fn a_caller_connects_a_server_and_the_call_that_waits_goes_on() {
         "nothing goes there before the button is pressed"
     );
     let back = browser.come_back(&gateway, &page, "ada").await;
-    assert!(back.starts_with("/connect/callback?"), "{back}");
+    assert!(back.starts_with("/connect/callback/far?"), "{back}");
     let connected = browser.get(&gateway, &back).await;
     assert!(connected.status() == 200 && connected.body().contains("is connected"), "{connected:?}");
     assert!(waiting.await.unwrap());
-    assert_eq!((login.is_signed_in().await, gateway.logins.open()), (true, 0));
+    assert!(login.is_signed_in().await);
     assert!(!gateway.login(&gateway.bob).is_signed_in().await);
     // A second caller has a login of its own.
     let page = gateway.page(&gateway.bob);
@@ -268,35 +279,48 @@ async fn a_link_that_is_passed_on_and_an_answer_of_another_browser_are_refused()
     assert_eq!(ada.post(&gateway, "/connect", &[("id", &*hidden(&form, "id"))]).await.status(), 403);
 
     let back = ada.come_back(&gateway, &page, "ada").await;
-    for other in [&mut Browser::default(), &mut bob, &mut elsewhere] {
+    for (other, said) in [
+        (&mut Browser::default(), "another user"),
+        (&mut bob, "another user"),
+        (&mut elsewhere, "another browser"),
+    ] {
         let answer = other.get(&gateway, &back).await;
-        assert!(answer.status() == 403 && answer.body().contains("another browser"), "{answer:?}");
+        assert!(answer.status() == 403 && answer.body().contains(said), "{answer:?}");
     }
+    // Nor at the place of another server, whose authorization server may be hostile.
+    let at_other = ada.get(&gateway, &back.replace("/far?", "/other?")).await;
+    assert!(at_other.status() == 403 && at_other.body().contains("at another server"), "{at_other:?}");
+    assert_eq!(servers.known(|known| known.given), 0, "no code was redeemed");
     assert_eq!(ada.get(&gateway, &back).await.status(), 200, "and they did not end it");
     let replayed = ada.get(&gateway, &back).await;
     assert!(replayed.status() == 403 && replayed.body().contains("is over"), "{replayed:?}");
-    for wrong in ["/connect?id=x", "/connect/callback?state=x&code=c", "/connect/callback"] {
+    for wrong in ["/connect?id=x", "/connect/callback/far?state=x&code=c", "/connect/callback/far"] {
         assert_eq!(ada.get(&gateway, wrong).await.status(), 403, "{wrong}");
     }
+    assert_eq!(ada.get(&gateway, "/connect/callback").await.status(), 404);
     assert_eq!(ada.get(&gateway, "/connect?id=a&id=b").await.status(), 400);
     // What calls with a key has no browser.
     let key = CallerLogin::new(&gateway.logins, "far", &Principal::named("robot")).unwrap();
-    assert!(key.page().unwrap_err().to_string().contains("API key"));
+    assert!(key.page("").unwrap_err().to_string().contains("API key"));
+    // Nor has who has signed in elsewhere.
+    let elsewhere = Principal::subject_of("https://login.example", "ada");
+    let elsewhere = CallerLogin::new(&gateway.logins, "far", &elsewhere).unwrap();
+    assert!(
+        elsewhere.page("").unwrap_err().to_string().contains("a token of an issuer at which nobody signs in")
+    );
 }
 
+/// Invariant: Any process with the same store takes the answer of a login, once.
 #[tokio::test]
-async fn a_restart_in_the_middle_keeps_the_page_and_ends_the_login() {
+async fn another_process_takes_the_answer_of_a_login() {
     let (servers, stored) = (Servers::start().await, Stored::new().await);
     let before = stored.gateway(&servers, CallerLoginLimits::default()).await;
     let (page, mut browser) = (before.page(&before.ada), Browser::default());
     let back = browser.come_back(&before, &page, "ada").await;
-    let after = stored.gateway(&servers, CallerLoginLimits::default()).await;
-    let over = browser.get(&after, &back).await;
-    assert!(over.status() == 403 && over.body().contains("before a restart"), "{over:?}");
-    // The same page, in the browser that is still signed in.
-    let back = browser.come_back(&after, &page, "ada").await;
-    assert_eq!(browser.get(&after, &back).await.status(), 200);
-    assert!(after.login(&after.ada).is_signed_in().await);
+    let other = stored.gateway(&servers, CallerLoginLimits::default()).await;
+    assert_eq!(browser.get(&other, &back).await.status(), 200);
+    assert!(other.login(&other.ada).is_signed_in().await && before.login(&before.ada).is_signed_in().await);
+    assert_eq!(browser.get(&before, &back).await.status(), 403, "it was taken");
 }
 
 #[tokio::test]
@@ -330,11 +354,18 @@ async fn logins_under_way_their_time_and_the_time_of_a_call_are_bounded() {
     let opened = browser.open(&gateway, &page, "ada").await;
     let refused = browser.press(&gateway, &opened).await;
     assert!(refused.status() == 429 && refused.body().contains("max_open_connects"), "{refused:?}");
-    assert_eq!((gateway.refusals("max_open_connects"), gateway.logins.open()), (1, 2));
+    assert_eq!(gateway.refusals("max_open_connects"), 1);
+    // Nor do more begin that come at once.
     let (page, mut other) = (gateway.page(&gateway.bob), Browser::default());
-    other.come_back(&gateway, &page, "bob").await;
+    let opened = other.open(&gateway, &page, "bob").await;
+    let press = async |mut browser: Browser| browser.press(&gateway, &opened).await.status().as_u16();
+    let [one, two, three, four] = [(); 4].map(|()| press(other.clone()));
+    let mut all: [u16; 4] = tokio::join!(one, two, three, four).into();
+    all.sort_unstable();
+    assert_eq!(all, [303, 303, 429, 429]);
+    assert_eq!(gateway.refusals("max_open_connects"), 3);
 
-    assert!(!gateway.login(&gateway.ada).signed_in().await);
+    assert!(!gateway.login(&gateway.ada).signed_in(&asked(&gateway.login(&gateway.ada))).await);
     assert_eq!(gateway.refusals("connect_wait"), 1);
 
     let limits = limits.lifetime(Duration::ZERO);
@@ -384,7 +415,18 @@ async fn a_user_sees_its_logins_and_ends_them() {
     let mut other = Browser::default();
     other.open(&gateway, "/connect", "bob").await;
     assert_eq!(other.post(&gateway, "/connect/end", &form).await.status(), 403);
-    assert!(ada.is_signed_in().await);
+    // Another user has signed in to the browser since.
+    let mut shared = browser.clone();
+    assert_eq!(shared.open(&gateway, "/oauth/sign-out", "ada").await.status(), 200);
+    shared.0.retain(|name, _| !name.contains("session"));
+    shared.open(&gateway, "/connect", "bob").await;
+    assert_eq!(shared.post(&gateway, "/connect/end", &form).await.status(), 403);
+    // A form that a page of another site sends.
+    let from_elsewhere = Request::post("/connect/end").header("sec-fetch-site", "same-site");
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let sent = browser.send(&gateway, from_elsewhere, body).await;
+    assert_eq!(sent.status(), 403, "{sent:?}");
+    assert!(ada.is_signed_in().await && bob.is_signed_in().await);
     let ended = browser.post(&gateway, "/connect/end", &form).await;
     assert!(ended.status() == 200 && ended.body().contains("has ended"), "{ended:?}");
     assert!(!ada.is_ready() && !ada.is_signed_in().await && bob.is_signed_in().await);

@@ -177,7 +177,7 @@ impl GatewayFile {
     }
 
     fn rule(&self, number: usize, rule: &RuleConfig) -> Result<Rule> {
-        let name = rule.name.clone().unwrap_or_else(|| format!("rule {}", number + 1));
+        let name = rule_name(rule.name.as_deref(), number);
         let when = Expression::parse(&rule.when).map_err(|fault| {
             let at = fault.at.map(|at| rule.when.get(..at).map_or(at, |before| before.chars().count()) + 1);
             let at = at.map_or_else(String::new, |at| format!(" at its character {at}"));
@@ -191,6 +191,7 @@ impl GatewayFile {
             RuleEffect::Deny => Effect::Deny,
             RuleEffect::Hide => Effect::Hide,
             RuleEffect::Ask => Effect::Ask,
+            RuleEffect::Mask => Effect::Mask,
         };
         let mode = match rule.mode {
             RuleMode::Enforce => Mode::Enforce,
@@ -226,6 +227,11 @@ impl GatewayFile {
 /// The name under which the definitions of the upstreams of a file are pinned: its path, whatever way it was named in.
 pub(crate) fn pinned_as(path: &Path) -> String {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+/// The name of a rule of the policy: its number if it has none of its own.
+pub(super) fn rule_name(name: Option<&str>, number: usize) -> String {
+    name.map_or_else(|| format!("rule {}", number + 1), str::to_owned)
 }
 
 /// The path of a virtual server.

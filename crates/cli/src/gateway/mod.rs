@@ -1,6 +1,7 @@
 //! `anyport serve --config FILE`: many servers behind one endpoint.
 //!
 //! - [`file`]: reads the file, with advice for its faults.
+//! - [`guards`]: the guards and masks of the file; [`lookup`]: what guards look up on this system.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
@@ -26,8 +27,10 @@ mod covered_service;
 mod direct;
 mod factories;
 mod file;
+mod guards;
 mod hangup;
 mod health;
+mod lookup;
 mod members;
 mod own_address;
 mod reload;
@@ -104,6 +107,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
     let federation = federation(&file.config, arguments, &members, &factory)?;
+    federation.set_guards(file.guards(factory.limits.guards)?, file.masking()?);
+    target::set_log_mask(file.log_mask()?);
     let operators = arguments.listen.operators(file.config.health.require.clone());
     let health = GatewayHealth::new(&federation, &factory, operators)?;
     federation.set_members(members.all().chain(health.member(&file.config)))?;

@@ -17,7 +17,7 @@ use super::{
     members::{Members, ReachedServers},
     running::Running,
 };
-use crate::{listen::Limits, logging, render::safe, serve::Arguments, user_error::UserError};
+use crate::{listen::Limits, logging, render::safe, serve::Arguments, target, user_error::UserError};
 
 /// A server that is to be connected anew, and where it is said whether it was there.
 pub(super) type Restart = (String, oneshot::Sender<Result<(), String>>);
@@ -81,6 +81,8 @@ impl Running {
             Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
         let (before, factory) = (self.factories.now(), self.factories.under(&limits));
         let policy = file.policy(factory.limits.policy)?;
+        let (guards, masking, log_mask) =
+            (file.guards(factory.limits.guards)?, file.masking()?, file.log_mask()?);
         let (old, reached) = (self.members(), ReachedServers::all(&file).await);
         let members = Arc::new(Members::new(&file, reached, Some(&old), arguments, &factory)?);
         let mut changes = vec![members.changes(&old)];
@@ -93,6 +95,12 @@ impl Running {
         }
         if file.config.policy != old_file.config.policy {
             changes.push("[[policy]] has changed".to_owned());
+        }
+        for (name, has_changed) in [
+            ("[[guard]]", file.config.guard != old_file.config.guard),
+            ("[mask]", file.config.mask != old_file.config.mask),
+        ] {
+            changes.extend(has_changed.then(|| format!("{name} has changed")));
         }
         if file.config.audit != old_file.config.audit {
             changes.push("[audit] has changed".to_owned());
@@ -113,9 +121,21 @@ impl Running {
             let both = file.policy(factory.limits.policy)?.joined(old_file.policy(factory.limits.policy)?);
             self.set_policy(both, &factory.limits);
         }
+        let has_new_guards = file.config.guard != old_file.config.guard;
+        if has_new_guards {
+            // No call is to find a new server without its guards, or one that goes without those that it had.
+            let both = file.guards(factory.limits.guards)?.joined(old_file.guards(factory.limits.guards)?);
+            self.set_guards(both, masking.clone());
+        } else {
+            self.set_guards(file.guards(factory.limits.guards)?, masking.clone());
+        }
+        target::set_log_mask(log_mask);
         self.replace(file, members).await?;
         if is_policy_new {
             self.set_policy(policy, &factory.limits);
+        }
+        if has_new_guards {
+            self.set_guards(guards, masking);
         }
         if are_rates_new || !applied.is_empty() {
             served.set_limits(&factory.limits);

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use anyport_config::gateway::AuditConfig;
-use anyport_gateway::federation::{Federation, RetiredMember};
+use anyport_gateway::federation::{Federation, Masking, RetiredMember};
+use anyport_guards::Guards;
 use anyport_policy::Policy;
 use anyport_service::sync::Lock;
 use anyport_transport::http::ClientHeaderNames;
@@ -142,6 +143,11 @@ impl Running {
     /// Enforces `policy` from now on.
     pub(super) fn set_policy(&self, policy: Policy, limits: &Limits) {
         self.federation.set_policy(policy, limits.legacy_clients);
+    }
+
+    /// Checks by `guards` from now on, and covers data as `masking` says.
+    pub(super) fn set_guards(&self, guards: Guards, masking: Masking) {
+        self.federation.set_guards(guards, masking);
     }
 
     /// The servers and their states, for `anyport status`.

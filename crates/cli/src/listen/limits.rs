@@ -11,6 +11,7 @@ use anyport_auth::{
 };
 use anyport_config::gateway::LimitsConfig;
 use anyport_gateway::federation::FederationLimits;
+use anyport_guards::GuardLimits;
 use anyport_knowledge::{
     Folders, Settings,
     answers::DEFAULT_MAX_ANSWER_CHARS,
@@ -46,6 +47,8 @@ pub(crate) struct Limits {
     pub(crate) bulkhead: BulkheadLimits,
     /// The cost of the conditions of a policy.
     pub(crate) policy: Budget,
+    /// The limits of guards and masks.
+    pub(crate) guards: GuardLimits,
     /// The limits of the audit log.
     pub(crate) audit: AuditLimits,
     /// The limits of verifying what callers present.
@@ -217,6 +220,7 @@ impl Limits {
         section("federation", self.federation.limits_mut());
         section("federation", self.bulkhead.limits_mut());
         section("policy", self.policy.limits_mut());
+        section("guards", self.guards.limits_mut());
         section("audit", self.audit.limits_mut());
     }
 
@@ -234,6 +238,7 @@ impl Limits {
             bulkhead: new.bulkhead,
             sign_in: new.sign_in,
             policy: new.policy,
+            guards: new.guards,
             documents: new.documents,
             server: new.server,
             ..self.clone()

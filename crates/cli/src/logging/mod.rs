@@ -30,7 +30,7 @@ use tracing_subscriber::{
 
 pub(crate) use self::file::Rotation;
 use self::{file::LogFile, format::Format, queue::Queue};
-use crate::{target::redacted, user_error::UserError};
+use crate::{target::redacted_for_log, user_error::UserError};
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -174,7 +174,7 @@ fn refused(path: &Path, error: &io::Error) -> anyhow::Error {
 /// A missing reader, or a full disk, is not a reason to stop serving.
 pub(crate) fn notice(text: impl fmt::Display) {
     let text = text.to_string();
-    let text = redacted(&text);
+    let text = redacted_for_log(&text);
     let Some(sinks) = SINKS.get() else {
         let _ = status::instead(|| io::stderr().write_all(format!("{text}\n").as_bytes()));
         return;
@@ -253,7 +253,7 @@ impl io::Write for Errors {
 }
 
 fn without_secrets(line: &[u8]) -> Cow<'_, [u8]> {
-    match std::str::from_utf8(line).map(redacted) {
+    match std::str::from_utf8(line).map(redacted_for_log) {
         Ok(Cow::Owned(line)) => Cow::Owned(line.into_bytes()),
         _ => Cow::Borrowed(line),
     }

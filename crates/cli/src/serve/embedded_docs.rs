@@ -20,6 +20,7 @@ const PAGES: &[(&str, &str)] = &[
     ("gateway.md", include_str!("../../../../docs/gateway.md")),
     ("getting-started.md", include_str!("../../../../docs/getting-started.md")),
     ("glossary.md", include_str!("../../../../docs/glossary.md")),
+    ("guards.md", include_str!("../../../../docs/guards.md")),
     ("identity-provider.md", include_str!("../../../../docs/identity-provider.md")),
     ("invariants.md", include_str!("../../../../docs/invariants.md")),
     ("knowledge.md", include_str!("../../../../docs/knowledge.md")),

@@ -35,7 +35,10 @@ pub(crate) use self::{
     login::{LoginSettings, check_users, exchange, exchange_issuer, of_callers},
     login_command::{login_command, login_command_of},
     lookup::{Target, configured_names, is_server, may_be_server, upstream_of},
-    redact::{COVER, HiddenTokens, HiddenWhileUsed, SecretValue, redact_json, redacted},
+    redact::{
+        COVER, HiddenTokens, HiddenWhileUsed, SecretValue, redact_json, redacted, redacted_for_log,
+        set_log_mask,
+    },
     server::{GatewayServer, Server},
     upstream::{check_upstream, of_upstream, runs_commands},
     upstream_fault::UpstreamFault,

@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, PoisonError, RwLock},
 };
 
+use anyport_guards::Mask;
 use serde_json::Value;
 
 /// A value that may be a secret: no log and no message shows it.
@@ -90,6 +91,24 @@ const SHORTEST: usize = 8;
 
 fn is_worth_hiding(value: &str) -> bool {
     value.len() >= SHORTEST && !Path::new(value).exists()
+}
+
+/// What is covered in logs beside secrets.
+static LOG_MASK: RwLock<Option<Mask>> = RwLock::new(None);
+
+/// Covers data in the log from now on, as `mask` says.
+pub(crate) fn set_log_mask(mask: Option<Mask>) {
+    *LOG_MASK.write().unwrap_or_else(PoisonError::into_inner) = mask;
+}
+
+/// A text of the log without anything that was hidden, and with the data of the log's mask covered.
+pub(crate) fn redacted_for_log(text: &str) -> Cow<'_, str> {
+    let text = redacted(text);
+    let mask = LOG_MASK.read().unwrap_or_else(PoisonError::into_inner);
+    match mask.as_ref().map(|mask| mask.text(&text).into_owned()) {
+        Some(covered) if covered != *text => Cow::Owned(covered),
+        _ => text,
+    }
 }
 
 /// `text` without anything that was hidden.

@@ -38,6 +38,7 @@ mod gateway_keys;
 mod gateway_reload;
 #[cfg(unix)]
 mod gateway_unusable;
+mod guards;
 mod health;
 mod interrupted;
 mod json;

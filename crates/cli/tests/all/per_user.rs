@@ -1,6 +1,7 @@
 //! `auth = "per_user"` of a gateway: each caller signs in at the server itself, and reaches it with a login of its own.
 
 use std::{
+    collections::HashMap,
     ops::Deref,
     path::Path,
     sync::{Arc, Mutex},
@@ -31,6 +32,12 @@ struct Known {
     is_public: bool,
     /// Whether it notifies of changes of its lists.
     notifies: bool,
+    /// The scope that its tool `write` needs, if it has that tool.
+    write: Option<String>,
+    /// The scopes of the access tokens.
+    scopes: HashMap<String, String>,
+    /// Whether it refuses every token.
+    refuses: bool,
 }
 
 /// A server of 2026-07-28 with an authorization server of its own, whose tokens are `far-USER-NUMBER`. Its tool says the token.
@@ -77,6 +84,15 @@ impl Far {
     }
 }
 
+impl Known {
+    fn may_write(&self, token: &str) -> bool {
+        let scopes = self.scopes.get(token).into_iter().flat_map(|scopes| scopes.split(' '));
+        self.write
+            .as_deref()
+            .is_some_and(|write| scopes.clone().any(|scope| scope == write && scope != "none"))
+    }
+}
+
 fn bearer(asked: &Asked) -> String {
     let header = asked.headers.lines().find_map(|line| line.strip_prefix("authorization: bearer "));
     header.unwrap_or("none").to_owned()
@@ -108,21 +124,24 @@ fn answer(asked: &Asked, known: &mut Known) -> Option<String> {
             metadata["client_id"] = json!(format!("client-{}", known.registered));
             let created =
                 scripted::response("201 Created", &["Content-Type: application/json"], &metadata.to_string());
-            assert_eq!(asked.body["redirect_uris"], json!([format!("{PUBLIC}/connect/callback")]));
+            assert_eq!(asked.body["redirect_uris"], json!([format!("{PUBLIC}/connect/callback/far")]));
             created
         }
         "/authorize" => {
             let of = pairs(query);
             assert_eq!(of("resource"), format!("{base}/mcp"));
-            let code = url::form_urlencoded::byte_serialize(of("user").as_bytes()).collect::<String>();
+            let code = format!("{}|{}", of("user"), of("scope"));
+            let code = url::form_urlencoded::byte_serialize(code.as_bytes()).collect::<String>();
             let state: String = url::form_urlencoded::byte_serialize(of("state").as_bytes()).collect();
             let to = format!("Location: {}?code={code}&state={state}", of("redirect_uri"));
             scripted::response("302 Found", &[&to], "")
         }
         "/token" => {
             let of = pairs(asked.body.as_str().unwrap_or_default());
+            let code = of("code");
+            let (user, scope) = code.split_once('|').unwrap_or_default();
             let user = match &*of("grant_type") {
-                "authorization_code" => of("code"),
+                "authorization_code" => user.to_owned(),
                 _ if !known.valid.contains(&of("refresh_token")) => {
                     let error = json!({"error": "invalid_grant"}).to_string();
                     return scripted::response(
@@ -137,6 +156,7 @@ fn answer(asked: &Asked, known: &mut Known) -> Option<String> {
             let (access, refresh) =
                 (format!("far-{user}-{}", known.given), format!("refresh-{user}-{}", known.given));
             known.valid.extend([access.clone(), refresh.clone()]);
+            known.scopes.insert(access.clone(), scope.to_owned());
             scripted::document(&json!({
                 "access_token": access, "token_type": "Bearer", "expires_in": 3600, "refresh_token": refresh, "scope": "look",
             }))
@@ -155,7 +175,7 @@ fn answer(asked: &Asked, known: &mut Known) -> Option<String> {
 fn served(asked: &Asked, base: &str, known: &Known) -> Option<String> {
     let (token, method) = (bearer(asked), asked.body["method"].as_str().unwrap_or_default());
     let is_public = known.is_public && method != "tools/call";
-    if !known.valid.contains(&token) && !is_public {
+    if (!known.valid.contains(&token) || known.refuses) && !is_public {
         let challenge = format!(
             "WWW-Authenticate: Bearer resource_metadata=\"{base}/.well-known/oauth-protected-resource/mcp\""
         );
@@ -164,10 +184,13 @@ fn served(asked: &Asked, base: &str, known: &Known) -> Option<String> {
     match method {
         "tools/list" => {
             let owner = token.split('-').nth(1).unwrap_or("anybody");
-            let tools = json!([
+            let mut tools = json!([
                 {"name": "who", "inputSchema": {"type": "object"}},
                 {"name": format!("of_{owner}"), "inputSchema": {"type": "object"}},
             ]);
+            if known.write.is_some() {
+                tools[1]["name"] = json!("write");
+            }
             scripted::result(
                 asked,
                 &json!({"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": tools}),
@@ -187,9 +210,11 @@ fn served(asked: &Asked, base: &str, known: &Known) -> Option<String> {
                 "notifications": {"toolsListChanged": true},
             },
         })),
-        "tools/call" if asked.body["params"]["name"] == "write" => {
-            let challenge = "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"write\"";
-            scripted::response("403 Forbidden", &[challenge], "")
+        "tools/call" if asked.body["params"]["name"] == "write" && !known.may_write(&token) => {
+            let scope = known.write.as_deref().unwrap();
+            let challenge =
+                format!("WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+            scripted::response("403 Forbidden", &[&challenge], "")
         }
         "tools/call" => {
             let content = json!([{"type": "text", "text": token}]);
@@ -359,6 +384,8 @@ fn each_caller_signs_in_itself_and_then_its_call_goes_on() {
     let accepted = json!({key.clone(): {"action": "accept"}});
     let answer = gateway.call("far_sign_in", &of_ada, Some(accepted.clone()));
     assert!(text(&answer).contains("signed in at Far"), "{answer}");
+    // Its tools can be called at once.
+    assert_eq!(text(&gateway.call("far_who", &of_ada, None)), "far-ada-there-1");
     assert_eq!(gateway.tools(&of_ada, |names| names.len() == 2), ["far_who", "far_of_ada"]);
     assert_eq!(text(&gateway.call("far_who", &of_ada, None)), "far-ada-there-1");
 
@@ -478,16 +505,72 @@ fn lists_and_streams_end_with_the_login_they_were_got_by() {
     listeners(json!(["far-third-3"]));
 }
 
+/// Invariant: A caller is asked for the scopes that a call lacks together with those of its login, a few times for one operation; its login stays
+/// good for other calls meanwhile.
+/// Limit: max_step_ups.
 #[test]
-fn a_call_that_lacks_a_scope_is_refused_and_the_login_stays_good() {
+fn a_call_that_lacks_a_scope_asks_for_it_a_few_times() {
     let far = Far::start();
+    let needs = |scope: &str| far.known.lock().unwrap().write = Some(scope.to_owned());
+    needs("write");
     let gateway = Gateway::start(&far, "");
-    let (token, _) = gateway.signed_in(&far, "ada");
+    let (token, mut ada) = gateway.signed_in(&far, "ada");
+    let client = &gateway.client;
+    let write = |key: &str| client.call("far_write", &token, Some(json!({key: {"action": "accept"}})));
+    let (key, url) = asked(&gateway.call("far_write", &token, None));
+    assert_eq!(text(&gateway.call("far_who", &token, None)), "far-ada-1");
+    let page = ada.get(url.strip_prefix(PUBLIC).unwrap());
+    assert!(page.body.contains("needs more than you have allowed at Far"), "{page:?}");
+    let declined = gateway.call("far_write", &token, Some(json!({key.clone(): {"action": "decline"}})));
+    assert!(text(&declined).contains("declined"), "{declined}");
+    // The call waits for the other login, though there is one.
+    let answer = std::thread::scope(|scope| {
+        let (write, key) = (&write, &key);
+        let waiting = scope.spawn(move || write(key));
+        let callers = || status(gateway.home.path())["servers"][0]["callers"].clone();
+        until(callers, |callers| callers["waiting"] == 1);
+        assert_eq!(gateway.connect(&far, &url, &mut ada, "ada").status, 200);
+        waiting.join().unwrap()
+    });
+    assert_eq!(text(&answer), "far-ada-2");
+    assert_eq!(far.known.lock().unwrap().scopes["far-ada-2"], "look write");
+
+    // What was asked for already is not asked for again.
+    needs("look");
+    far.known.lock().unwrap().scopes.clear();
+    let refused = gateway.call("far_write", &token, None);
+    assert_eq!(refused["error"]["data"]["httpStatus"], 403, "{refused}");
+
+    // A server that never has enough gets two logins for one operation.
+    for scope in ["more", "most"] {
+        needs(scope);
+        let (_, url) = asked(&gateway.call("far_write", &token, None));
+        gateway.connect(&far, &url, &mut ada, "ada");
+    }
+    needs("still-more");
     for _ in 0..2 {
         let refused = gateway.call("far_write", &token, None);
-        assert!(refused["error"].is_object(), "{refused}");
-        assert_eq!(text(&gateway.call("far_who", &token, None)), "far-ada-1");
+        assert_eq!(refused["error"]["data"]["httpStatus"], 403, "{refused}");
     }
+    assert_eq!(text(&gateway.call("far_who", &token, None)), "far-ada-4");
+}
+
+#[test]
+fn a_server_that_does_not_accept_the_login_it_has_given_is_named() {
+    let far = Far::start();
+    let gateway = Gateway::start(&far, "");
+    let mut ada = Browser::new(&gateway.server, "ada");
+    let token = browser::token(&gateway.server, &mut ada);
+    gateway.tools(&token, |_| true);
+    let (_, url) = asked(&gateway.call("far_sign_in", &token, None));
+    far.known.lock().unwrap().refuses = true;
+    assert_eq!(gateway.connect(&far, &url, &mut ada, "ada").status, 200);
+    let message = |answer: &Value| {
+        let questions = answer["result"]["inputRequests"].as_object().unwrap_or_else(|| panic!("{answer}"));
+        questions.values().next().unwrap()["params"]["message"].as_str().unwrap().to_owned()
+    };
+    let again = message(&gateway.call("far_sign_in", &token, None));
+    assert!(again.contains("Far has not accepted the login that you made last"), "{again}");
 }
 
 #[test]

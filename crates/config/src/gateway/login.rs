@@ -74,7 +74,7 @@ pub(super) fn check(config: &UpstreamConfig, url: &str) -> Result<(), (&'static 
             refuse(
                 config,
                 &["redirect_uri"],
-                "with `per_user`, it is `/connect/callback` below the public URL",
+                "with `per_user`, it is `/connect/callback/NAME` below the public URL",
             )?;
             refuse_authorization(config)
         }

@@ -7,7 +7,8 @@
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
-//! - `policy`: rules over calls; `rates`: how often they may be made. `audit`: the log of every call.
+//! - `policy`: rules over calls; `guard`: what items are called with and answer; `mask`: what is covered there; `rates`: how often calls may be made.
+//! - `audit`: the log of every call.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod audit;
@@ -15,8 +16,10 @@ mod auth;
 mod authorization_server;
 mod find;
 mod forwarded;
+mod guard;
 mod lines;
 mod login;
+mod mask;
 pub(crate) mod model;
 mod policy;
 mod rates;
@@ -31,7 +34,9 @@ pub use authorization_server::{
     AuthorizationServerConfig, BuiltinConfig, ClientConfig, Consent, Provider, ProxyConfig, TrustedIdpConfig,
 };
 pub use find::{FILE_NAME, find};
+pub use guard::{GuardConfig, HtmlGuard, ResolveGuard, SqlGuard, UrlGuard};
 pub use lines::lines;
+pub use mask::{MaskConfig, MaskData};
 pub use model::{
     ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, KnowledgeConfig, LargeResult,
     NetworkAccess, Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig,

@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use super::{
     audit::AuditConfig,
     auth::AuthConfig,
+    guard::GuardConfig,
+    mask::MaskConfig,
     policy::RuleConfig,
     rates::{LimitsConfig, RateConfig},
 };
@@ -34,6 +36,11 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     /// Rules over calls, in any order: a refusal comes before everything else.
     pub policy: Vec<RuleConfig>,
+    /// Guards on what tools, prompts and resources are called with, and on what they answer, in order: a guard sees what those before it
+    /// have made of a value.
+    pub guard: Vec<GuardConfig>,
+    /// Secrets and personal data that are covered in results and logs. Default: none.
+    pub mask: Option<MaskConfig>,
     /// The log of every call.
     pub audit: AuditConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::mask::MaskData;
+
 /// A rule over calls: what becomes of those for which its condition holds.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,9 @@ pub struct RuleConfig {
     /// Why, for who calls.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What a rule with the effect `mask` covers. Default: what `[mask]` says, else data of every kind.
+    #[serde(default)]
+    pub data: Option<Vec<MaskData>>,
     /// `audit`: it is only reported what the rule would do. Default: `enforce`.
     #[serde(default)]
     pub mode: RuleMode,
@@ -35,6 +40,8 @@ pub enum RuleEffect {
     Hide,
     /// Has the user confirm it.
     Ask,
+    /// Covers data in its result.
+    Mask,
 }
 
 /// Whether a rule does what it says.

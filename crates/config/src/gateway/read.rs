@@ -235,6 +235,12 @@ fn span(text: &str, keys: &[&str]) -> Option<Range<usize>> {
             let Some((name, inner)) = table.get_key_value(keys.next()?) else { break };
             found = name.span().or(found);
             item = inner;
+        } else if let Some(array) = inner.as_array() {
+            let value = array.get(keys.next()?.parse().ok()?)?;
+            found = value.span().or(found);
+            let Some((name, inner)) = value.as_inline_table()?.get_key_value(keys.next()?) else { break };
+            found = name.span().or(found);
+            item = inner;
         }
     }
     found

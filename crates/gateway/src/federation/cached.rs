@@ -11,7 +11,7 @@ use anyport_service::{Backoff, sync::Lock};
 use tokio::{
     sync::watch,
     task::AbortHandle,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 /// A value that was read, and how long it holds.
@@ -148,6 +148,15 @@ impl<T: PartialEq + Send + Sync + 'static> Cached<T> {
         let Some(until) = begun.and_then(|begun| begun.checked_add(wait)) else { return };
         if *attempts.borrow_and_update() == 0 {
             let _ = timeout_at(until, attempts.wait_for(|attempts| *attempts > 0)).await;
+        }
+    }
+
+    /// Waits for the end of the attempt to read the value that is under way, if one is, for `wait` at most.
+    pub(super) async fn reading_ends(self: &Arc<Self>, wait: Duration) {
+        let mut attempts = self.attempts.subscribe();
+        attempts.mark_unchanged();
+        if self.is_being_read() {
+            let _ = timeout(wait, attempts.changed()).await;
         }
     }
 

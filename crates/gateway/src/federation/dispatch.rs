@@ -7,16 +7,19 @@ use anyport_service::{Context, Outcome, Reply, Request, emit};
 use bytestring::ByteString;
 
 use super::{
+    cached::Cached,
     completion::Completed,
     discover,
     endpoint::{Endpoint, Target},
     extensions,
     forward::Forward,
+    guard::{call::guarded, guarding::kind_of},
     in_flight,
     large_result::{Owner, is_spilled},
     list_kind::ListKind,
     listen,
     member::MemberEntry,
+    member_list::MemberList,
     naming::NameKind,
     served_endpoint::ServedEndpoint,
     uris::is_web,
@@ -218,7 +221,13 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
         // The last one may have been read just now.
         return match destination.target(endpoint, &view) {
             Ok(Some(target)) => forward(endpoint, target, request, context),
-            Ok(None) => Reply::error(destination.not_found(&view)),
+            Ok(None) => {
+                let unread = view.being_read(lists, |member| destination.may_be_of(member));
+                match unread.is_empty() {
+                    true => Reply::error(destination.not_found(&view)),
+                    false => after(unread, (endpoint.clone(), view), destination, (request, context)),
+                }
+            }
             Err(held) => Reply::error(destination.refused(endpoint, &view, &context, held)),
         };
     }
@@ -229,6 +238,25 @@ fn route(endpoint: &Arc<Endpoint>, destination: Destination, request: Request, c
         for list in lists {
             // A list goes out without a late member; but this may be that member's.
             view.first(*list, endpoint.shared.limits.catalog_timeout).await;
+        }
+        match destination.target(&endpoint, &view) {
+            Ok(Some(target)) => emitter.relay(forward(&endpoint, target, request, context)).await,
+            Ok(None) => Outcome::Error(destination.not_found(&view)),
+            Err(held) => Outcome::Error(destination.refused(&endpoint, &view, &context, held)),
+        }
+    })
+}
+
+/// Forwards a request once `lists` are read: a member has said that they have changed, and they may have what is not known yet.
+fn after(
+    lists: Vec<Arc<Cached<MemberList>>>,
+    (endpoint, view): (Arc<Endpoint>, Arc<View>),
+    destination: Destination,
+    (request, context): (Request, Context),
+) -> Reply {
+    emit::reply(|emitter| async move {
+        for list in lists {
+            list.reading_ends(endpoint.shared.limits.first_list_wait).await;
         }
         match destination.target(&endpoint, &view) {
             Ok(Some(target)) => emitter.relay(forward(&endpoint, target, request, context)).await,
@@ -250,9 +278,15 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
     let Some(method) = request.known() else {
         return Reply::error(Error::method_not_found(&request.method));
     };
-    let forward = Forward { target, method };
+    let mut forward = Forward { target, method, protection: None };
+    forward.protection = endpoint.shared.guarding().and_then(|guarding| {
+        let is_prompt = forward.is_prompt(&request);
+        guarding.protection(kind_of(method, is_prompt), &forward.exposed_name(is_prompt))
+    });
     match endpoint.shared.enforcement() {
         Some(enforcement) => enforcement.call(endpoint, forward, request, context),
-        None => forward.call(endpoint, request, context),
+        None => guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
+            forward.call(endpoint, request, context)
+        }),
     }
 }

@@ -120,8 +120,8 @@ impl Endpoint {
 
     /// The only member, if everything passes as it is.
     pub(super) fn sole(&self) -> Option<Arc<MemberEntry>> {
-        let is_plain =
-            self.instructions.is_none() && self.selection.is_all() && self.shared.enforcement().is_none();
+        let is_governed = self.shared.enforcement().is_some() || self.shared.guarding().is_some();
+        let is_plain = self.instructions.is_none() && self.selection.is_all() && !is_governed;
         self.shared.members().sole().filter(|_| is_plain).cloned()
     }
 

@@ -23,6 +23,7 @@ use super::{
     content, definition,
     edits::Edits,
     endpoint::{Endpoint, Target},
+    guard::reply::Protection,
     in_flight::InFlight,
     large_result::{Called, Owner, ResultLimit},
     member::MemberEntry,
@@ -35,6 +36,8 @@ use super::{
 pub(super) struct Forward {
     pub(super) target: Target,
     pub(super) method: Method,
+    /// What the reply passes, if there is something.
+    pub(super) protection: Option<Protection>,
 }
 
 /// The purpose of sealed states.
@@ -73,6 +76,7 @@ impl Forward {
             principal,
             asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
             limit,
+            protection: self.protection,
             endpoint: endpoint.clone(),
             are_several: endpoint.shared.members().are_several(),
         };
@@ -114,16 +118,72 @@ impl Forward {
         fixed: Option<&ItemOverride>,
     ) -> Result<Context, Error> {
         let Some(change) = fixed.filter(|_| context.param_headers().is_some()) else { return Ok(context) };
+        self.check_param_headers(request, &context, Some(change))?;
+        Ok(context.without_param_headers())
+    }
+
+    /// Compares the headers of a caller with the arguments that it sees.
+    ///
+    /// # Errors
+    /// -32020.
+    fn check_param_headers(
+        &self,
+        request: &Request,
+        context: &Context,
+        change: Option<&ItemOverride>,
+    ) -> Result<(), Error> {
         if let Some((listed, given)) = self.target.listed.as_ref().zip(context.param_headers())
             && context.revision().has_request_headers()
         {
-            let exposed =
-                definition::exposed(listed, &self.target.own, Some(change), &self.target.member.alias);
+            let exposed = definition::exposed(listed, &self.target.own, change, &self.target.member.alias);
             // A tool with invalid annotations is not one for a client with headers.
             let plan = Plan::of_tool(exposed.as_str()).unwrap_or_default();
             plan.check(given, request.params.find("arguments").unwrap_or("{}"))?;
         }
-        Ok(context.without_param_headers())
+        Ok(())
+    }
+
+    /// The same call with other arguments, of which its headers say nothing: these are compared with its own first.
+    ///
+    /// # Errors
+    /// -32020.
+    pub(super) fn with_arguments(
+        &self,
+        request: Request,
+        context: Context,
+        arguments: &Raw,
+    ) -> Result<(Request, Context), Error> {
+        if context.param_headers().is_some() {
+            self.check_param_headers(&request, &context, self.change())?;
+        }
+        let params = request.params.raw();
+        let mut edits = Edits::of(params);
+        edits.set(edits.text(), "arguments", arguments);
+        let params = Params::noted(edits.finish());
+        Ok((Request { method: request.method, params }, context.without_param_headers()))
+    }
+
+    /// Whether a request is of a prompt, or completes an argument of one.
+    pub(super) fn is_prompt(&self, request: &Request) -> bool {
+        match self.method {
+            Method::PromptsGet => true,
+            Method::Complete => matches!(Completed::of(request), Ok(Completed::Prompt(_))),
+            _ => false,
+        }
+    }
+
+    /// The name or URI under which clients see the item, whatever name the request has: an item can have several.
+    pub(super) fn exposed_name(&self, is_prompt: bool) -> String {
+        let target = &self.target;
+        let kind = match self.method {
+            Method::ToolsCall => Some(NameKind::Tool),
+            _ => is_prompt.then_some(NameKind::Prompt),
+        };
+        match (kind, &target.name) {
+            (Some(_), Some(name)) => name.to_string(),
+            (Some(kind), None) => target.member.naming.name(kind, &target.member.core.name, &target.own),
+            (None, _) => target.member.alias.exposed(&target.own),
+        }
     }
 
     /// The params in the member's words.
@@ -212,6 +272,7 @@ struct MemberRelay {
     /// The URI that the caller reads.
     asked_uri: Option<ByteString>,
     limit: Option<Limited>,
+    protection: Option<Protection>,
     endpoint: Arc<Endpoint>,
     are_several: bool,
 }
@@ -275,6 +336,21 @@ impl MemberRelay {
         }
     }
 
+    /// A result, checked and covered before it is cut or stored.
+    fn protected(&mut self, result: Raw) -> Outcome {
+        let result = match &self.protection {
+            Some(protection) => {
+                let upstream = &self.member().core.name;
+                match protection.result(result, self.method, upstream, &self.endpoint.meta) {
+                    Outcome::Result(result) => result,
+                    refused => return refused,
+                }
+            }
+            None => result,
+        };
+        Outcome::Result(self.limited(&result).unwrap_or(result))
+    }
+
     /// What the caller receives in place of a result that is too large.
     fn limited(&mut self, result: &Raw) -> Option<Raw> {
         let Limited { limit, listed, owner } = self.limit.take()?;
@@ -305,19 +381,42 @@ impl Relay for MemberRelay {
             Outcome::Result(result) => {
                 let (alias, identity) = (&self.member().alias, &self.endpoint.identity);
                 let result = content::exposed(&result, self.method, alias, identity);
-                Outcome::Result(self.limited(&result).unwrap_or(result))
+                self.protected(result)
             }
-            Outcome::InputRequired(required) => self.input_required(required),
-            Outcome::Error(error) => Outcome::Error(self.error(error)),
-            Outcome::Failed(failure) => self.failure(*failure).into(),
+            Outcome::InputRequired(required) => {
+                let required = match &self.protection {
+                    Some(protection) => protection.input_required(required),
+                    None => required,
+                };
+                self.input_required(required)
+            }
+            Outcome::Error(error) => {
+                let error = self.error(error);
+                Outcome::Error(match &self.protection {
+                    Some(protection) => protection.error(error),
+                    None => error,
+                })
+            }
+            Outcome::Failed(failure) => {
+                let failure = self.failure(*failure);
+                match &self.protection {
+                    Some(protection) => protection.failure(failure),
+                    None => failure.into(),
+                }
+            }
         }
     }
 
     fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
         Poll::Ready(match ready!(reply.poll_event(task)) {
             Event::Outcome(outcome) => Event::Outcome(self.outcome(outcome)),
-            event if self.are_several => self.event(event),
-            event => event,
+            event => {
+                let event = if self.are_several { self.event(event) } else { event };
+                match &self.protection {
+                    Some(protection) => protection.event(event),
+                    None => event,
+                }
+            }
         })
     }
 }

@@ -13,7 +13,7 @@
 //! - `endpoint`: where names and URIs lead; `served_endpoint`: an endpoint that can be replaced; `dispatch`: which methods are
 //!   answered; `completion`: what is completed; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
 //!   [`MemberStatus`], with `latency`; `retired`: [`RetiredMember`].
-//! - `policy`: who may use which item, and sees it in lists.
+//! - `policy`: who may use which item, and sees it in lists; `guard`: what it is called with, and what is covered in its results.
 //! - [`ResultLimit`]: results of tools that are too large.
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.
@@ -33,6 +33,7 @@ mod endpoint;
 mod error;
 mod extensions;
 mod forward;
+mod guard;
 mod health;
 mod held;
 mod in_flight;
@@ -69,6 +70,7 @@ mod virtual_server;
 pub use self::{
     builder::FederationBuilder,
     error::FederationError,
+    guard::masking::Masking,
     health::MemberState,
     large_result::{OnLargeResult, ResultLimit, estimated_tokens},
     latency::Latency,

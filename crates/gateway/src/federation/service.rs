@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use anyport_adapters::LegacyClientLimits;
+use anyport_guards::Guards;
 use anyport_policy::Policy;
 use anyport_protocol::{Raw, json::Splice};
 use anyport_service::{Context, Reply, Request, Service};
 
 use super::{
-    Collision, FederationError, Member, MemberService, MemberStatus, RetiredMember, VirtualServer, dispatch,
-    member::Members, served_endpoint::ServedEndpoint, status,
+    Collision, FederationError, Masking, Member, MemberService, MemberStatus, RetiredMember, VirtualServer,
+    dispatch, member::Members, served_endpoint::ServedEndpoint, status,
 };
 
 /// Several services behind one endpoint: their tools, prompts and resources, each under the name of its member.
@@ -70,6 +71,12 @@ impl Federation {
     /// The questions of the policy to users are within the limits of `asking`.
     pub fn set_policy(&self, policy: Policy, asking: LegacyClientLimits) {
         self.served.shared.set_policy(policy, asking);
+    }
+
+    /// Checks by `guards` from now on what items are called with and what they answer, and covers data as `masking` says, for all callers of
+    /// this federation and its virtual servers. A federation with guards passes no request on as it is.
+    pub fn set_guards(&self, guards: Guards, masking: Masking) {
+        self.served.shared.set_guards(guards, masking);
     }
 
     /// Ends the listen streams of this virtual server alone. Calls go on.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyport_adapters::LegacyClientLimits;
+use anyport_guards::Guards;
 use anyport_layers::RateLimiter;
 use anyport_metrics::Metrics;
 use anyport_policy::Policy;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 use super::{
     catalog::{Catalog, CatalogKey},
+    guard::{guarding::Guarding, masking::Masking},
     large_result::SpilledResults,
     limits::FederationLimits,
     member::{MemberEntry, Members},
@@ -41,6 +43,7 @@ pub(super) struct Shared {
     pub(super) closed: watch::Sender<bool>,
     collisions: Lock<Collisions>,
     enforcement: ArcSwapOption<Enforcement>,
+    guarding: ArcSwapOption<Guarding>,
     /// The number of policies that there have been.
     policies: AtomicU64,
     metrics: Metrics,
@@ -78,6 +81,7 @@ impl Shared {
             closed: watch::Sender::new(false),
             collisions: Lock::default(),
             enforcement: ArcSwapOption::default(),
+            guarding: ArcSwapOption::default(),
             policies: AtomicU64::default(),
             metrics: metrics.clone(),
             limiter: MemberLimiter::new(None, metrics),
@@ -113,6 +117,18 @@ impl Shared {
     /// What every use of an item passes, if there is a policy.
     pub(super) fn enforcement(&self) -> Option<Arc<Enforcement>> {
         self.enforcement.load_full()
+    }
+
+    /// What every call and reply passes, if there are guards or masks.
+    pub(super) fn guarding(&self) -> Option<Arc<Guarding>> {
+        self.guarding.load_full()
+    }
+
+    /// Checks calls and replies by `guards` from now on, and covers data as `masking` says.
+    pub(super) fn set_guards(&self, guards: Guards, masking: Masking) {
+        let is_used = !guards.is_empty() || !masking.is_empty();
+        let guarding = is_used.then(|| Arc::new(Guarding::new(guards, masking, &self.metrics)));
+        self.guarding.store(guarding);
     }
 
     /// The number of policies that there have been.

@@ -10,6 +10,7 @@ use anyport_service::{Context, sync::Lock};
 use tokio::time::Instant;
 
 use super::{
+    cached::Cached,
     catalog::{Catalog, CatalogHold, CatalogKey},
     cursor::Cursors,
     list_kind::ListKind,
@@ -141,6 +142,18 @@ impl View {
         for (_, catalog) in &*members {
             catalog.peek(kind).first(wait).await;
         }
+    }
+
+    /// The lists of these kinds that are being read again, of those members that `may_have` what is looked for.
+    pub(super) fn being_read(
+        &self,
+        kinds: &[ListKind],
+        may_have: impl Fn(&MemberEntry) -> bool,
+    ) -> Vec<Arc<Cached<MemberList>>> {
+        let members = self.members();
+        let catalogs = members.iter().filter(|(member, _)| may_have(member)).map(|(_, catalog)| catalog);
+        let lists = catalogs.flat_map(|catalog| kinds.iter().map(|kind| catalog.peek(*kind)));
+        lists.filter(|list| list.is_being_read()).cloned().collect()
     }
 
     /// Whether every member's list was read, or is known not to be had.

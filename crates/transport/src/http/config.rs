@@ -432,6 +432,7 @@ impl fmt::Debug for Token {
 pub struct Route {
     pub(super) method: http::Method,
     pub(super) path: String,
+    pub(super) has_segment: bool,
     pub(super) open: bool,
     pub(super) any_origin: bool,
     pub(super) refusals: Option<RefusalWriter>,
@@ -459,12 +460,36 @@ impl Route {
             let answer: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(answer(request));
             answer
         });
-        Self { method, path: path.into(), open: false, any_origin: false, refusals: None, answer }
+        Self {
+            method,
+            path: path.into(),
+            has_segment: false,
+            open: false,
+            any_origin: false,
+            refusals: None,
+            answer,
+        }
     }
 
     /// Whether it answers this request.
     pub(super) fn is(&self, parts: &http::request::Parts) -> bool {
-        self.path == parts.uri.path() && self.method == parts.method
+        self.has_path(parts.uri.path()) && self.method == parts.method
+    }
+
+    /// Whether it is a route of `path`.
+    pub(super) fn has_path(&self, path: &str) -> bool {
+        if !self.has_segment {
+            return self.path == path;
+        }
+        let segment = path.strip_prefix(&*self.path).and_then(|rest| rest.strip_prefix('/'));
+        segment.is_some_and(|segment| !segment.is_empty() && !segment.contains('/'))
+    }
+
+    /// Answers on the paths of one more segment, whatever that is, in place of its path.
+    #[must_use]
+    pub fn with_segment(mut self) -> Self {
+        self.has_segment = true;
+        self
     }
 
     /// Needs no token: for health checks.

@@ -58,7 +58,7 @@ fn refusals(state: &State, path: &str) -> Option<RefusalWriter> {
     if path == state.config.path {
         return None;
     }
-    state.config.routes.iter().find(|route| route.path == path)?.refusals
+    state.config.routes.iter().find(|route| route.has_path(path))?.refusals
 }
 
 /// Checks a request, and answers it.
@@ -95,7 +95,7 @@ fn metadata(state: &Arc<State>, parts: &Parts) -> Option<Response> {
 
 /// Whether the request is for a path whose routes the pages of every origin may call.
 fn is_public(state: &State, parts: &Parts) -> bool {
-    let here = |route: &&Route| route.path == parts.uri.path();
+    let here = |route: &&Route| route.has_path(parts.uri.path());
     parts.headers.contains_key(header::ORIGIN)
         && state.config.routes.iter().find(here).is_some_and(|route| route.any_origin)
 }
@@ -263,7 +263,7 @@ async fn custom<B: Received>(
 ) -> Response {
     let routes = &state.config.routes;
     let Some(route) = routes.iter().find(|route| route.is(&parts)) else {
-        let here = routes.iter().filter(|route| route.path == parts.uri.path());
+        let here = routes.iter().filter(|route| route.has_path(parts.uri.path()));
         let methods: Vec<&str> = here.map(|route| route.method.as_str()).collect();
         return method_not_allowed(&methods.join(", "));
     };

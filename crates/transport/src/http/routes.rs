@@ -57,14 +57,19 @@ impl<'a> Target<'a> {
         if path == config.path {
             return Some(Self::Endpoint);
         }
-        rows(config).find(|row| path.strip_prefix(row.base) == Some(row.name)).map(|row| row.target)
+        let row = rows(config).find(|row| path.strip_prefix(row.base) == Some(row.name));
+        let has_path = || config.routes.iter().any(|route| route.has_path(path));
+        row.map(|row| row.target).or_else(|| has_path().then_some(Self::Custom))
     }
 }
 
 /// Every path that names something, at least once.
 #[cfg(feature = "axum")]
 pub(super) fn paths(config: &Config) -> impl Iterator<Item = String> {
-    rows(config).map(|row| format!("{}{}", row.base, row.name))
+    let longer = config.routes.iter().filter(|route| route.has_segment);
+    rows(config)
+        .map(|row| format!("{}{}", row.base, row.name))
+        .chain(longer.map(|route| format!("{}/{{segment}}", route.path)))
 }
 
 /// The table. The first row with a path counts.
@@ -86,7 +91,11 @@ fn rows(config: &Config) -> impl Iterator<Item = Row<'_>> {
     ];
     let metrics = config.operations.iter().map(move |_| row("", "/metrics", Target::Rest(RestPath::Metrics)));
     let rest = rest.into_iter().chain(metrics);
-    let custom = config.routes.iter().map(move |route| row("", &route.path, Target::Custom));
+    let custom = config
+        .routes
+        .iter()
+        .filter(|route| !route.has_segment)
+        .map(move |route| row("", &route.path, Target::Custom));
     // A route of the program's own stands before the REST interface.
     let is_custom =
         |row: &Row<'_>| config.routes.iter().any(|route| route.path.strip_prefix(row.base) == Some(row.name));
@@ -112,6 +121,22 @@ fn websockets(_: &Config) -> impl Iterator<Item = Row<'_>> {
 #[cfg(test)]
 mod tests {
     use super::{super::config::Route, *};
+
+    #[test]
+    fn a_route_can_have_one_segment_of_any_name() {
+        let route = |path: &str| Route::new(http::Method::GET, path, |_| async { http::Response::default() });
+        let config = Config::default().routes([route("/callback").with_segment(), route("/callback/end")]);
+        for (path, is_served) in [
+            ("/callback/far", true),
+            ("/callback/end", true),
+            ("/callback", false),
+            ("/callback/", false),
+            ("/callback/far/more", false),
+            ("/callbacks/far", false),
+        ] {
+            assert_eq!(Target::of(path, &config), is_served.then_some(Target::Custom), "{path}");
+        }
+    }
 
     #[test]
     fn http_with_sse_stands_at_the_root_and_below_the_endpoint() {

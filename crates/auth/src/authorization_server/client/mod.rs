@@ -4,10 +4,9 @@ pub(crate) mod document;
 pub(crate) mod redirect_uri;
 pub(crate) mod registration;
 
-use crate::{
-    authorization_server::{token_text::has_hash, visible_text::on_one_line},
-    secret::Secret,
-};
+use anyport_service::visible_text::on_one_line;
+
+use crate::{authorization_server::token_text::has_hash, secret::Secret};
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -128,6 +128,10 @@ impl LocalUsers {
 }
 
 impl UserAuthentication for LocalUsers {
+    fn may_be_issuer(&self, issuer: &str) -> bool {
+        issuer == self.issuer
+    }
+
     fn route(&self) -> LoginRoute {
         LoginRoute { method: Method::POST, path: PATH, parameter: TOKEN }
     }

@@ -12,6 +12,7 @@ use anyport_config::{
     Surroundings,
     gateway::{FILE_NAME, UpstreamAuth, schema},
 };
+use anyport_guards::GuardLimits;
 use anyport_policy::Budget;
 use clap::ValueEnum;
 use serde_json::json;
@@ -96,6 +97,8 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
     file.policy(Budget::default())?;
+    file.guards(GuardLimits::default())?;
+    file.masking()?;
     let config = &file.config;
     let auth = listen::check_auth(&config.auth, config.gateway.public_url.as_deref());
     auth.map_err(|error| file.located(error))?;

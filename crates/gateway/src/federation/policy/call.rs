@@ -12,7 +12,11 @@ use super::{
     confirmation::{self, Confirm},
 };
 use crate::federation::{
-    completion::Completed, dispatch, endpoint::Endpoint, forward::Forward, naming::NameKind,
+    dispatch,
+    endpoint::Endpoint,
+    forward::Forward,
+    guard::{call::guarded, guarding::kind_of},
+    naming::NameKind,
 };
 
 impl Enforcement {
@@ -20,12 +24,13 @@ impl Enforcement {
     pub(in crate::federation) fn call(
         &self,
         endpoint: &Arc<Endpoint>,
-        forward: Forward,
+        mut forward: Forward,
         request: Request,
         context: Context,
     ) -> Reply {
-        let kind = kind(&forward, &request);
-        let (name, arguments) = (exposed_name(&forward, kind), forward.arguments(&request));
+        let is_prompt = forward.is_prompt(&request);
+        let kind = kind(&forward, is_prompt);
+        let (name, arguments) = (forward.exposed_name(is_prompt), forward.arguments(&request));
         let annotations = forward.target.listed.as_ref().and_then(|listed| listed.member("annotations"));
         let facts = Facts {
             caller: context.authorization(),
@@ -38,7 +43,16 @@ impl Enforcement {
             revision: context.revision(),
             address: context.address(),
         };
-        match self.decide(&facts) {
+        let decision = self.decide(&facts);
+        if matches!(decision, Decision::Allow | Decision::Ask(_)) {
+            let masks = self.policy.masks(&facts, |report| self.report(&report, &facts));
+            if let Some(guarding) = endpoint.shared.guarding().filter(|_| !masks.is_empty()) {
+                let item = (kind_of(forward.method, is_prompt), &*name);
+                let rules = masks.iter().map(|rule| rule.name());
+                forward.protection = guarding.masked_by(forward.protection, item, rules);
+            }
+        }
+        match decision {
             Decision::Hide(rule) => {
                 // The caller does not learn of it; who records the call does.
                 if let Some(trail) = context.trail() {
@@ -49,43 +63,35 @@ impl Enforcement {
             Decision::Deny(rule) => Reply::error(denied(rule)),
             // A completion does nothing that a user could want to confirm.
             Decision::Ask(rule) if forward.method.may_ask() => {
-                let confirm = Confirm::new(
-                    endpoint.clone(),
-                    forward,
-                    self.asking.ask_timeout,
-                    rule.told(),
-                    &name,
-                    &arguments,
-                );
-                LegacyClientAdapter::new(confirm, self.asking).metrics(&self.metrics).call(request, context)
+                let (asking, metrics) = (self.asking, self.metrics.clone());
+                let reason = rule.told().map(str::to_owned);
+                guarded(endpoint, forward, request, context, move |endpoint, forward, request, context| {
+                    let confirm = Confirm::new(
+                        endpoint.clone(),
+                        forward,
+                        asking.ask_timeout,
+                        reason.as_deref(),
+                        &name,
+                        &arguments,
+                    );
+                    LegacyClientAdapter::new(confirm, asking).metrics(&metrics).call(request, context)
+                })
             }
             Decision::Allow | Decision::Ask(_) => {
                 let request = confirmation::removed(&endpoint.shared.sealer, request);
-                forward.call(endpoint, request, context)
+                guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
+                    forward.call(endpoint, request, context)
+                })
             }
         }
     }
 }
 
 /// Whether an item is a tool or a prompt; `None`: a resource or a template.
-fn kind(forward: &Forward, request: &Request) -> Option<NameKind> {
+fn kind(forward: &Forward, is_prompt: bool) -> Option<NameKind> {
     match forward.method {
         Method::ToolsCall => Some(NameKind::Tool),
-        Method::PromptsGet => Some(NameKind::Prompt),
-        Method::Complete => {
-            matches!(Completed::of(request), Ok(Completed::Prompt(_))).then_some(NameKind::Prompt)
-        }
-        _ => None,
-    }
-}
-
-/// The name or URI under which clients see the item, whatever name the request has: an item can have several.
-fn exposed_name(forward: &Forward, kind: Option<NameKind>) -> String {
-    let target = &forward.target;
-    match (kind, &target.name) {
-        (Some(_), Some(name)) => name.to_string(),
-        (Some(kind), None) => target.member.naming.name(kind, &target.member.core.name, &target.own),
-        (None, _) => target.member.alias.exposed(&target.own),
+        _ => is_prompt.then_some(NameKind::Prompt),
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use anyport_protocol::{Error, Method, Raw, json::Splice, jsonrpc::Reason};
 use anyport_seal::{RequestIdentity, RequestState, Sealer, StateRefused};
-use anyport_service::{Context, Event, Outcome, Relay, Reply, Request, Service};
+use anyport_service::{Context, Event, Outcome, Relay, Reply, Request, Service, visible_text::is_visible};
 use serde::{Deserialize, Serialize};
 
 use crate::federation::{endpoint::Endpoint, forward::Forward};
@@ -258,7 +258,7 @@ fn shown_arguments(arguments: &Raw) -> String {
 fn shown(text: &str, most: usize) -> String {
     let plain = text.chars().take(most).map(|character| {
         let is_plain = character == ' '
-            || !(character.is_control() || character.is_whitespace() || is_format(character));
+            || !(character.is_control() || character.is_whitespace() || !is_visible(character));
         if is_plain { character.to_string() } else { character.escape_unicode().to_string() }
     });
     let plain: String = plain.collect();
@@ -266,14 +266,4 @@ fn shown(text: &str, most: usize) -> String {
         Some(rest) if rest > 0 => format!("{plain}… ({rest} characters more)"),
         _ => plain,
     }
-}
-
-/// Whether a character has no shape of its own, or turns the direction of others (Unicode, general category Cf and its like).
-fn is_format(character: char) -> bool {
-    matches!(
-        u32::from(character),
-        0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x202A..=0x202E
-            | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
-            | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF
-    )
 }

@@ -3,6 +3,7 @@ mod calling;
 mod eras;
 mod fake;
 mod fleet;
+mod guards;
 mod large_results;
 mod listening;
 mod lists;

@@ -7,9 +7,12 @@
 mod offer;
 mod question;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use anyport_auth::CallerLogin;
@@ -19,8 +22,10 @@ use anyport_service::{
     Context, Emitter, Event, Notification, Outcome, Reply, Request, Service, emit, sync::Lock,
 };
 
+use tokio::{sync::watch, time::timeout};
+
 pub(super) use self::offer::Offer;
-use self::question::{Answer, Question};
+use self::question::{Answer, Question, Why};
 
 /// A server as one caller reaches it: once it has signed in there. Clones are the same.
 #[derive(Clone)]
@@ -38,10 +43,12 @@ struct Inner {
     offer: Offer,
     /// The id of the login by which the connections and lists were got.
     used_login: Lock<Option<Arc<str>>>,
+    /// The id of the login that the server has accepted last.
+    good_login: Lock<Option<Arc<str>>>,
     /// Whether the caller's own lists were read.
     has_lists: AtomicBool,
     /// Whether the tool to sign in is in the list that the caller has.
-    is_offered: AtomicBool,
+    is_offered: watch::Sender<bool>,
 }
 
 /// A server that is called with the login of one caller, and the same without.
@@ -63,8 +70,9 @@ impl RequireLogin {
             without,
             offer,
             used_login: Lock::default(),
+            good_login: Lock::default(),
             has_lists: AtomicBool::new(false),
-            is_offered: AtomicBool::new(false),
+            is_offered: watch::Sender::new(false),
         }))
     }
 
@@ -82,7 +90,7 @@ impl RequireLogin {
 
     /// A call: of a tool, a prompt, a resource.
     fn call_server(&self, request: Request, context: Context) -> Reply {
-        let (request, answer) = Answer::take(request);
+        let (request, answer) = Answer::take(request, |key| self.0.login.asked(key));
         if answer.is_none() && self.0.login.is_ready() {
             return self.forward(request, context);
         }
@@ -91,31 +99,71 @@ impl RequireLogin {
             let login = &this.0.login;
             let is_signed_in = match answer {
                 None => login.is_signed_in().await,
-                // The browser of the user is on its way.
-                Some(Answer::Accepted) => login.signed_in().await,
-                Some(answer) if !login.is_signed_in().await => {
-                    return this.question(&request).refused(&answer);
+                // The browser of the user is on its way. If it is not here in time, a login that there is may do.
+                Some((Answer::Accepted, asked)) => {
+                    login.signed_in(&asked).await || login.is_signed_in().await
+                }
+                Some((answer, asked)) if asked.wants_another() || !login.is_signed_in().await => {
+                    return this.question(&request, Why::SignedOut).refused(&answer);
                 }
                 Some(_) => true,
             };
             if !is_signed_in {
-                return this.ask(&request, &context);
+                return this.ask(&request, &context, this.why());
             }
             emitter.relay(this.forward(request, context)).await
         })
     }
 
+    /// The result of the tool to sign in, once the tools of the server were read or should have been.
+    async fn signed_in(&self, request: &Request, context: &Context) -> Outcome {
+        let mut are_read = self.0.is_offered.subscribe();
+        let _ = timeout(LISTED, are_read.wait_for(|is_offered| !is_offered)).await;
+        match self.0.login.needs_login() {
+            true => self.ask(request, context, self.why()),
+            false => Outcome::Result(self.0.offer.signed_in()),
+        }
+    }
+
+    /// Why the caller is to sign in: the server may not have accepted the login that was made last.
+    fn why(&self) -> Why {
+        let login = &self.0.login;
+        let is_new = login.id().is_some_and(|id| Some(id) != *self.0.good_login.lock());
+        if is_new && login.is_recent() { Why::Refused } else { Why::SignedOut }
+    }
+
     /// A call of a caller that has signed in.
     fn forward(&self, request: Request, context: Context) -> Reply {
         if self.is_offered_tool(&request) {
-            return Reply::ready(Ok(self.0.offer.signed_in()));
+            let this = self.clone();
+            return emit::reply(|_| async move { this.signed_in(&request, &context).await });
         }
-        self.follow_login();
+        let login = self.follow_login();
         let (this, called, caller) = (self.clone(), request.clone(), context.clone());
-        self.0.service.call(request, context).map(move |outcome| match this.is_refused(&outcome) {
-            true => this.ask(&called, &caller),
-            false => outcome,
+        self.0.service.call(request, context).map(move |outcome| {
+            if this.is_refused(&outcome) {
+                return this.ask(&called, &caller, this.why());
+            }
+            match challenge(&outcome) {
+                Some(challenge) => match this.0.login.lacking(&operation(&called), &challenge) {
+                    Some(scopes) => this.ask(&called, &caller, Why::Lacking(scopes)),
+                    None => outcome,
+                },
+                None => {
+                    this.note_good(login);
+                    this.0.login.note_allowed(|| operation(&called));
+                    outcome
+                }
+            }
         })
+    }
+
+    /// Notes that the server has accepted a login, as far as is known.
+    fn note_good(&self, login: Option<Arc<str>>) {
+        let mut good = self.0.good_login.lock();
+        if *good != login {
+            *good = login;
+        }
     }
 
     /// Whether the server has refused the login of the caller, and so has not processed the call.
@@ -131,21 +179,25 @@ impl RequireLogin {
     }
 
     /// Asks the caller to sign in.
-    fn ask(&self, request: &Request, context: &Context) -> Outcome {
-        match self.0.login.page() {
-            Ok(page) => self.question(request).ask(&page, context),
-            Err(error) => self.question(request).impossible(&error.to_string()),
+    fn ask(&self, request: &Request, context: &Context, why: Why) -> Outcome {
+        let login = &self.0.login;
+        let page = login.page(why.lacking());
+        let asked = page.and_then(|page| Ok((page, login.question(matches!(why, Why::Lacking(_)))?)));
+        let question = self.question(request, why);
+        match asked {
+            Ok((page, key)) => question.ask((&page, &key), context),
+            Err(error) => question.impossible(&error.to_string()),
         }
     }
 
-    fn question<'a>(&'a self, request: &'a Request) -> Question<'a> {
+    fn question<'a>(&'a self, request: &'a Request, why: Why) -> Question<'a> {
         let is_offered_tool = self.is_offered_tool(request);
-        Question { name: &self.0.name, title: self.0.offer.title(), request, is_offered_tool }
+        Question { name: &self.0.name, title: self.0.offer.title(), request, is_offered_tool, why }
     }
 
     /// Whether `request` calls the tool that was offered in place of the server's.
     fn is_offered_tool(&self, request: &Request) -> bool {
-        self.0.is_offered.load(Ordering::Relaxed) && Offer::is_called_by(request)
+        *self.0.is_offered.borrow() && Offer::is_called_by(request)
     }
 
     /// A list, or the description of the server.
@@ -179,7 +231,7 @@ impl RequireLogin {
                 return public;
             }
             if method == Method::ToolsList {
-                inner.is_offered.store(true, Ordering::Relaxed);
+                inner.is_offered.send_replace(true);
             }
             inner.offer.answer(method)
         })
@@ -188,10 +240,11 @@ impl RequireLogin {
     /// Notes that the caller has a list of its own.
     fn listed(&self, method: Method, outcome: &Outcome) {
         if method != Method::Discover && matches!(outcome, Outcome::Result(_)) {
+            self.note_good(self.0.login.id());
             self.0.has_lists.store(true, Ordering::Relaxed);
         }
         if method == Method::ToolsList {
-            self.0.is_offered.store(false, Ordering::Relaxed);
+            self.0.is_offered.send_replace(false);
         }
     }
 
@@ -249,6 +302,25 @@ async fn notify_all(emitter: &Emitter, filter: &SubscriptionFilter) {
     for change in filter.lists() {
         notify(emitter, change, None).await;
     }
+}
+
+/// How long the tool to sign in waits for the tools of the server.
+const LISTED: Duration = Duration::from_secs(5);
+
+/// The challenge with which the server has refused a call for what the login does not allow (HTTP status 403).
+fn challenge(outcome: &Outcome) -> Option<String> {
+    let Outcome::Error(error) = outcome else { return None };
+    let data = error.data.as_ref()?;
+    let is_forbidden = data.member("httpStatus").is_some_and(|status| status.as_str() == "403");
+    data.member("wwwAuthenticate")
+        .filter(|_| is_forbidden)?
+        .as_string()
+        .map(|challenge| challenge.to_string())
+}
+
+/// What a call does, in the words of the protocol.
+fn operation(request: &Request) -> String {
+    format!("{} {}", request.method, request.name().unwrap_or_default())
 }
 
 async fn notify(emitter: &Emitter, method: Method, filter: Option<&SubscriptionFilter>) {

@@ -8,9 +8,6 @@ use anyport_protocol::{
 use anyport_service::{Context, Outcome, Request};
 use serde_json::json;
 
-/// The key of the question among those of a call.
-const KEY: &str = "per_user_login";
-
 /// What a caller has answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -25,30 +22,59 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// The answer that `request` brings, and the request without it.
+    /// The answer that `request` brings to a question of ours, which `asked` knows by its key, and the request without it.
     ///
     /// 2026-07-28, patterns/mrtr §InputResponses: "a map where keys correspond to the keys in the `inputRequests` map".
-    pub(super) fn take(request: Request) -> (Request, Option<Self>) {
+    pub(super) fn take<A>(
+        request: Request,
+        asked: impl Fn(&str) -> Option<A>,
+    ) -> (Request, Option<(Self, A)>) {
         let answers = request.params.member("inputResponses");
-        let Some((answers, answer)) =
-            answers.and_then(|answers| Some((answers.clone(), answers.member(KEY)?)))
-        else {
-            return (request, None);
-        };
-        let action = answer.member("action").and_then(|action| action.as_string());
-        let read = match action.as_deref() {
-            Some("accept") => Self::Accepted,
-            Some("decline") => Self::Declined,
-            Some("cancel") => Self::Cancelled,
-            _ => Self::Malformed,
-        };
-        let others = Splice::retain(&answers, |key| key != KEY).finish();
+        let found = answers.and_then(|answers| {
+            let mut members = answers.members();
+            let (key, asked) = members.find_map(|member| Some((member.key(), asked(&member.key())?)))?;
+            let answer = answers.member(&key)?;
+            let others = Splice::retain(&answers, |other| other != key).finish();
+            Some((Self::read(&answer), asked, others))
+        });
+        let Some((read, asked, others)) = found else { return (request, None) };
         let params = Splice::retain(request.params.raw(), |key| key != "inputResponses");
         let params = match others.members().next() {
             Some(_) => params.with("inputResponses", &others),
             None => params,
         };
-        (Request { params: Params::from(params.finish()), ..request }, Some(read))
+        (Request { params: Params::from(params.finish()), ..request }, Some((read, asked)))
+    }
+
+    fn read(answer: &Raw) -> Self {
+        let action = answer.member("action").and_then(|action| action.as_string());
+        match action.as_deref() {
+            Some("accept") => Self::Accepted,
+            Some("decline") => Self::Declined,
+            Some("cancel") => Self::Cancelled,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+/// Why a caller is asked to sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It has no login that is good.
+    SignedOut,
+    /// The server has refused the token of a login before it was of any use.
+    Refused,
+    /// The login lacks these scopes.
+    Lacking(String),
+}
+
+impl Why {
+    /// The scopes that the login lacks.
+    pub(super) fn lacking(&self) -> &str {
+        match self {
+            Self::Lacking(scopes) => scopes,
+            _ => "",
+        }
     }
 }
 
@@ -61,27 +87,27 @@ pub(super) struct Question<'a> {
     pub(super) request: &'a Request,
     /// Whether that was the tool to sign in.
     pub(super) is_offered_tool: bool,
+    pub(super) why: Why,
 }
 
 impl Question<'_> {
-    /// Sends the user to `page`: by an elicitation if the caller of `context` can be asked, else by words.
+    /// Sends the user to `page`: by an elicitation with this key if the caller of `context` can be asked, else by words.
     ///
     /// 2026-07-28, client/elicitation §URL Mode Elicitation for OAuth Flows: "The MCP server sends a URL mode elicitation request to
     /// the client with a URL that can start the authorization flow".
-    pub(super) fn ask(&self, page: &str, context: &Context) -> Outcome {
-        let message =
-            format!("Sign in at {}, so that your calls go on with your own account there.", self.title);
+    pub(super) fn ask(&self, (page, key): (&str, &str), context: &Context) -> Outcome {
+        let message = self.message();
         let visits = context.profile().elicitation_url;
         let method = self.request.known();
         if visits && method.is_some_and(Method::may_ask) && !self.continues() {
             let params = json!({"mode": "url", "message": message, "url": page});
             let question = json!({"method": Method::Elicit.as_str(), "params": params});
-            let required = json!({"resultType": "input_required", "inputRequests": {KEY: question}});
+            let required = json!({"resultType": "input_required", "inputRequests": {key: question}});
             return Outcome::InputRequired(required.into());
         }
         let text = format!(
-            "You are not signed in at {}. Open this address in a browser, sign in there, and call again: {page}",
-            self.title
+            "{} Open this address in a browser, sign in there, and call again: {page}",
+            self.problem()
         );
         if method == Some(Method::ToolsCall) {
             return self.result(&text, !self.is_offered_tool);
@@ -101,11 +127,41 @@ impl Question<'_> {
         })
     }
 
+    /// What the user is asked for.
+    fn message(&self) -> String {
+        let title = self.title;
+        match self.why {
+            Why::SignedOut => {
+                format!("Sign in at {title}, so that your calls go on with your own account there.")
+            }
+            Why::Refused => format!("{} Sign in there once more.", self.problem()),
+            Why::Lacking(_) => {
+                format!(
+                    "{} Sign in there again, allow what you are asked for, and the call goes on.",
+                    self.problem()
+                )
+            }
+        }
+    }
+
+    /// What a call fails for.
+    fn problem(&self) -> String {
+        let title = self.title;
+        match self.why {
+            Why::SignedOut => format!("You are not signed in at {title}."),
+            Why::Refused => format!(
+                "{title} has not accepted the login that you made last. If that happens again, whoever runs this gateway finds the \
+                 reason in its log."
+            ),
+            Why::Lacking(_) => format!("This call needs more than you have allowed at {title} so far."),
+        }
+    }
+
     /// The outcome for a caller that has given `answer` and has not signed in.
     pub(super) fn refused(&self, answer: &Answer) -> Outcome {
         let text = match answer {
             Answer::Malformed => {
-                let why = format!("inputResponses: {KEY:?} has no action accept, decline or cancel");
+                let why = "inputResponses: an answer has no action accept, decline or cancel";
                 return Outcome::Error(Error::invalid_params(why).with_reason(Reason::Malformed));
             }
             Answer::Declined => format!("the user declined to sign in at {}", self.title),
@@ -160,6 +216,7 @@ mod tests {
 
     use super::*;
 
+    const KEY: &str = "sign-in-sealed";
     const PAGE: &str = "https://mcp.example/connect?id=sealed-link-of-one-caller-and-server";
 
     fn request(method: Method, params: serde_json::Value) -> Request {
@@ -168,7 +225,9 @@ mod tests {
 
     fn asked(request: &Request, revision: Revision, capabilities: serde_json::Value) -> Outcome {
         let context = Context::new(Principal::named("ada"), revision).with_client(capabilities.into(), None);
-        Question { name: "far", title: "Far", request, is_offered_tool: false }.ask(PAGE, &context)
+        let question =
+            Question { name: "far", title: "Far", request, is_offered_tool: false, why: Why::SignedOut };
+        question.ask((PAGE, KEY), &context)
     }
 
     #[test]
@@ -176,13 +235,14 @@ mod tests {
         let answers = json!({KEY: {"action": "accept"}, "q1": {"action": "decline"}});
         let retry =
             request(Method::ToolsCall, json!({"name": "x", "inputResponses": answers, "requestState": "s"}));
-        let (rest, answer) = Answer::take(retry);
-        assert_eq!(answer, Some(Answer::Accepted));
+        let asked = |key: &str| (key == KEY).then_some(());
+        let (rest, answer) = Answer::take(retry, asked);
+        assert_eq!(answer, Some((Answer::Accepted, ())));
         assert_eq!(
             rest.params.raw().as_str(),
             r#"{"name":"x","requestState":"s","inputResponses":{"q1":{"action":"decline"}}}"#
         );
-        let (rest, answer) = Answer::take(rest);
+        let (rest, answer) = Answer::take(rest, asked);
         assert!(answer.is_none() && rest.params.member("inputResponses").is_some());
         for (given, expected) in [
             (json!({"action": "decline"}), Answer::Declined),
@@ -191,8 +251,8 @@ mod tests {
             (json!("accept"), Answer::Malformed),
         ] {
             let retry = request(Method::PromptsGet, json!({"name": "x", "inputResponses": {KEY: given}}));
-            let (rest, answer) = Answer::take(retry);
-            assert_eq!((answer, rest.params.raw().as_str()), (Some(expected), r#"{"name":"x"}"#));
+            let (rest, answer) = Answer::take(retry, asked);
+            assert_eq!((answer, rest.params.raw().as_str()), (Some((expected, ())), r#"{"name":"x"}"#));
         }
     }
 

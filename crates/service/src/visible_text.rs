@@ -1,15 +1,17 @@
-//! Text of strangers, as pages show it.
+//! Text of strangers, as people see it.
 
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 
 /// Whether a character can be seen, or is the space between others. Those that change the direction of text (Unicode Standard Annex 9)
 /// are among those that cannot: a name with them reads like another one.
-pub(super) fn is_visible(sign: char) -> bool {
-    !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(sign)
+pub fn is_visible(sign: char) -> bool {
+    // What annotates text between lines has no shape either.
+    let is_annotation = matches!(sign, '\u{fff9}'..='\u{fffb}');
+    !is_annotation && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(sign)
 }
 
 /// `text` without what cannot be seen, on one line, with single spaces.
-pub(super) fn on_one_line(text: &str) -> String {
+pub fn on_one_line(text: &str) -> String {
     let visible: String = text.chars().filter(|sign| is_visible(*sign)).collect();
     visible
         .split(|sign: char| sign.is_whitespace() || sign.is_control())

@@ -1,0 +1,162 @@
+//! Secrets and personal data: they are found in text, and covered.
+
+mod card;
+mod find;
+mod iban;
+mod kind;
+mod secrets;
+
+use std::{borrow::Cow, sync::Arc};
+
+use anyport_protocol::Raw;
+use regex::Regex;
+
+pub use self::kind::DataKind;
+use crate::{
+    place::unquoted,
+    text::{Named, each_string, each_text_of_result, replaced},
+    whole_match::{PatternError, compiled},
+};
+
+/// Covers secrets and personal data.
+#[derive(Clone, Default)]
+pub struct Mask {
+    kinds: Vec<DataKind>,
+    patterns: Vec<(Arc<str>, Regex)>,
+    secrets: Option<Arc<dyn SecretNames>>,
+}
+
+/// What a program knows of its own secrets.
+pub trait SecretNames: Send + Sync {
+    /// Whether a member of this name has a secret: `password`.
+    fn is_secret(&self, name: &str) -> bool;
+
+    /// `text` without the secrets that are known.
+    fn covered<'a>(&self, text: &'a str) -> Cow<'a, str>;
+}
+
+/// A pattern of a user cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {why}")]
+pub struct PatternFault {
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: PatternError,
+}
+
+impl Mask {
+    /// Covers data of `kinds`.
+    pub fn new(kinds: impl IntoIterator<Item = DataKind>) -> Self {
+        let mut all: Vec<DataKind> = Vec::new();
+        for kind in kinds {
+            if !all.contains(&kind) {
+                all.push(kind);
+            }
+        }
+        Self { kinds: all, ..Self::default() }
+    }
+
+    /// Covers what matches `pattern`, too, under a name.
+    ///
+    /// # Errors
+    /// A pattern that cannot be read, or is too large.
+    pub fn pattern(mut self, name: &str, pattern: &str) -> Result<Self, PatternFault> {
+        let compiled = compiled(pattern).map_err(|why| PatternFault { name: name.to_owned(), why })?;
+        self.patterns.push((name.into(), compiled));
+        Ok(self)
+    }
+
+    /// Covers the secrets that the program knows, where secrets are covered.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Arc<dyn SecretNames>) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// The same without what the program knows of its own secrets.
+    #[must_use]
+    pub fn without_names(mut self) -> Self {
+        self.secrets = None;
+        self
+    }
+
+    /// Whether it covers nothing.
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty() && self.patterns.is_empty()
+    }
+
+    /// What either covers.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let mut joined = Self::new(self.kinds.iter().chain(&other.kinds).copied());
+        joined.patterns = self.patterns.clone();
+        for (name, pattern) in &other.patterns {
+            if !joined.patterns.iter().any(|(known, _)| known == name) {
+                joined.patterns.push((name.clone(), pattern.clone()));
+            }
+        }
+        joined.secrets = self.secrets.clone().or_else(|| other.secrets.clone());
+        joined
+    }
+
+    /// `text` with what it has covered: `[email hidden]`.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut covered = Cow::Borrowed(text);
+        for kind in &self.kinds {
+            if *kind == DataKind::Secrets
+                && let Some(secrets) = &self.secrets
+                && let Cow::Owned(new) = secrets.covered(&covered)
+            {
+                covered = Cow::Owned(new);
+            }
+            if let Some(new) = kind.covered(&covered) {
+                covered = Cow::Owned(new);
+            }
+        }
+        for (name, pattern) in &self.patterns {
+            let replaced =
+                pattern.replace_all(&covered, |found: &regex::Captures<'_>| match found[0].is_empty() {
+                    true => String::new(),
+                    false => format!("[{name} hidden]"),
+                });
+            if let Cow::Owned(new) = replaced {
+                covered = Cow::Owned(new);
+            }
+        }
+        covered
+    }
+
+    /// The result of a request with its texts covered; `None` if it has nothing to cover.
+    pub fn result(&self, result: &Raw) -> Option<Raw> {
+        let mut changes = Vec::new();
+        each_text_of_result(result.as_str(), &mut |text| changes.extend(self.change(text)));
+        replaced(result, &changes)
+    }
+
+    /// Any value with all of its strings covered; `None` if it has nothing to cover.
+    pub fn value(&self, value: &Raw) -> Option<Raw> {
+        let mut changes = Vec::new();
+        each_string(value.as_str(), "", &|_, _| true, &mut |text| changes.extend(self.change(text)));
+        replaced(value, &changes)
+    }
+
+    fn change<'a>(&self, text: Named<'a>) -> Option<(&'a str, String)> {
+        let plain = unquoted(text.string);
+        if self.is_secret(text.name) && !plain.is_empty() {
+            return Some((text.string, DataKind::Secrets.cover()));
+        }
+        match self.text(&plain) {
+            Cow::Owned(new) => Some((text.string, new)),
+            Cow::Borrowed(_) => None,
+        }
+    }
+
+    fn is_secret(&self, name: &str) -> bool {
+        let secrets = self.secrets.as_ref().filter(|_| self.kinds.contains(&DataKind::Secrets));
+        !name.is_empty() && secrets.is_some_and(|secrets| secrets.is_secret(name))
+    }
+}
+
+#[cfg(test)]
+mod tests;
