@@ -99,6 +99,7 @@ impl Running {
         for (name, has_changed) in [
             ("[[guard]]", file.config.guard != old_file.config.guard),
             ("[mask]", file.config.mask != old_file.config.mask),
+            ("[definitions]", file.config.definitions != old_file.config.definitions),
         ] {
             changes.extend(has_changed.then(|| format!("{name} has changed")));
         }

@@ -4,7 +4,9 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use anyport_auth::SignInState;
 use anyport_config::gateway::Pin;
-use anyport_gateway::federation::{Latency, MemberState, MemberStatus, PendingDefinition};
+use anyport_gateway::federation::{
+    Latency, MemberState, MemberStatus, PendingDefinition, SuspiciousDefinition,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,9 @@ pub(crate) struct ServerStatus {
     pub(crate) latency_ms: Option<LatencyStatus>,
     /// The definitions that differ from the pinned ones and are not accepted.
     pub(crate) changed: Vec<ChangedDefinition>,
+    /// The definitions with hidden instructions or invisible characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) suspicious: Vec<SuspiciousStatus>,
     /// Over what it is reached, in a word: `documents` for a folder of documents.
     pub(crate) transport: String,
     /// What only an upstream has; `None` for documents.
@@ -174,6 +179,17 @@ pub(crate) struct ChangedDefinition {
     pub(crate) is_new: bool,
 }
 
+/// A definition with hidden instructions or invisible characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SuspiciousStatus {
+    /// The list of the item.
+    pub(crate) list: String,
+    /// The name, URI or URI template of the item.
+    pub(crate) name: String,
+    /// What is suspicious about it.
+    pub(crate) findings: Vec<String>,
+}
+
 /// A time, as text in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -207,9 +223,17 @@ impl ServerStatus {
             in_flight: member.in_flight,
             latency_ms: member.latency.map(LatencyStatus::of),
             changed: member.pending.into_iter().map(changed).collect(),
+            suspicious: member.suspicious.into_iter().map(SuspiciousStatus::of).collect(),
             transport: "documents".to_owned(),
             upstream: None,
         }
+    }
+}
+
+impl SuspiciousStatus {
+    fn of(one: SuspiciousDefinition) -> Self {
+        let findings = one.findings.iter().map(|finding| finding.as_str().to_owned()).collect();
+        Self { list: one.list.to_owned(), name: one.name, findings }
     }
 }
 

@@ -8,12 +8,14 @@
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
 //! - `policy`: rules over calls; `guard`: what items are called with and answer; `mask`: what is covered there; `rates`: how often calls may be made.
+//! - `definitions`: what becomes of suspicious ones.
 //! - `audit`: the log of every call.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod audit;
 mod auth;
 mod authorization_server;
+mod definitions;
 mod find;
 mod forwarded;
 mod guard;
@@ -33,6 +35,7 @@ pub use auth::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretCon
 pub use authorization_server::{
     AuthorizationServerConfig, BuiltinConfig, ClientConfig, Consent, Provider, ProxyConfig, TrustedIdpConfig,
 };
+pub use definitions::{DefinitionsConfig, SuspiciousConfig};
 pub use find::{FILE_NAME, find};
 pub use guard::{GuardConfig, HtmlGuard, ResolveGuard, SqlGuard, UrlGuard};
 pub use lines::lines;

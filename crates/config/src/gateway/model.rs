@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     audit::AuditConfig,
     auth::AuthConfig,
+    definitions::DefinitionsConfig,
     guard::GuardConfig,
     mask::MaskConfig,
     policy::RuleConfig,
@@ -41,6 +42,8 @@ pub struct GatewayConfig {
     pub guard: Vec<GuardConfig>,
     /// Secrets and personal data that are covered in results and logs. Default: none.
     pub mask: Option<MaskConfig>,
+    /// The definitions of tools, prompts and resources.
+    pub definitions: DefinitionsConfig,
     /// The log of every call.
     pub audit: AuditConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.

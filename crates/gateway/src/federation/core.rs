@@ -13,7 +13,14 @@ use anyport_service::{Outcome, Service, sync::Lock};
 use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
-use super::{health::Health, latency::RecentCalls, list_kind::ListKind, member_list::MemberList, pins::Pins};
+use super::{
+    health::Health,
+    latency::RecentCalls,
+    list_kind::ListKind,
+    member_list::MemberList,
+    pins::Pins,
+    suspicious::{OnSuspicious, SuspiciousDefinitions},
+};
 
 /// Says whether a member was ended for want of use.
 pub(super) type IsStopped = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -37,6 +44,7 @@ pub(super) struct MemberCore {
     /// The number of those in flight.
     pub(super) in_flight: AtomicU64,
     pub(super) recent_calls: RecentCalls,
+    pub(super) suspicious: SuspiciousDefinitions,
     is_stopped: Option<IsStopped>,
     is_own_page: Option<IsOwnPage>,
     /// The lists that are in use, by the numbers of their kinds.
@@ -61,10 +69,16 @@ impl MemberCore {
             errors: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             recent_calls: RecentCalls::default(),
+            suspicious: SuspiciousDefinitions::default(),
             is_stopped,
             is_own_page: None,
             lists: Default::default(),
         }
+    }
+
+    /// Sets what becomes of suspicious definitions.
+    pub(super) fn on_suspicious(self, on_suspicious: OnSuspicious) -> Self {
+        Self { suspicious: SuspiciousDefinitions::new(on_suspicious), ..self }
     }
 
     /// Sets which pages of lists are the gateway's own.
@@ -80,6 +94,11 @@ impl MemberCore {
     /// Whether it was ended for want of use.
     pub(super) fn is_stopped(&self) -> bool {
         self.is_stopped.as_ref().is_some_and(|is_stopped| is_stopped())
+    }
+
+    /// Whether items can be held back, for whatever reason: only the list says which.
+    pub(super) fn holds_back(&self) -> bool {
+        self.is_strict() || self.suspicious.mode() != OnSuspicious::Flag
     }
 
     /// Whether items can be held back until their definitions are accepted.

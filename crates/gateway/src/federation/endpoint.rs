@@ -149,7 +149,7 @@ impl Endpoint {
             return Ok(None);
         }
         // Only its list says whether an item is held back.
-        let open = view.unknown(list).into_iter().filter(|member| !member.core.is_strict());
+        let open = view.unknown(list).into_iter().filter(|member| !member.core.holds_back());
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
             let own = Some(own).filter(|own| member.naming.may_be_unlisted(kind, own))?;
@@ -170,7 +170,7 @@ impl Endpoint {
             && let Some((alias, own)) = resolve(uri)
             && let Some(member) = self.shared.members().with_alias(alias).cloned()
         {
-            if member.core.is_strict() {
+            if member.core.holds_back() {
                 for kind in LISTS {
                     view.route(kind, uri)?;
                 }

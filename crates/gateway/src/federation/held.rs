@@ -42,11 +42,12 @@ impl HeldItem {
     /// The refusal of a request for it, which is counted.
     pub(super) fn refusal(&self, kind: ListKind) -> Error {
         let (upstream, own) = (&*self.member.core.name, &*self.own);
-        self.member.core.pins.iter().for_each(Pins::count_refusal);
         let why = match self.why {
+            Verdict::Suspicious => return self.suspicious(kind),
             Verdict::New => "it is new",
             _ => "its definition has changed since it was accepted",
         };
+        self.member.core.pins.iter().for_each(Pins::count_refusal);
         let noun = kind.noun();
         // Whoever reads the command may copy it into a shell, and the member has chosen the name.
         let is_word = |letter: u8| letter.is_ascii_alphanumeric() || b"_-./:".contains(&letter);
@@ -54,6 +55,16 @@ impl HeldItem {
         let message = format!(
             "the {noun} {own:.128} of {upstream} is quarantined: {why}. Whoever runs the gateway can compare the definitions \
              (anyport pins diff {upstream}) and accept the new one (anyport pins accept {upstream} {name})"
+        );
+        let data = Splice::new().with("upstream", &Raw::string(upstream)).finish();
+        Error::invalid_params(message).with_data(data).with_reason(Reason::Quarantined)
+    }
+
+    fn suspicious(&self, kind: ListKind) -> Error {
+        let (upstream, noun, own) = (&*self.member.core.name, kind.noun(), &*self.own);
+        let message = format!(
+            "the {noun} {own:.128?} of {upstream} is quarantined: its definition has hidden instructions or invisible characters. Whoever runs the \
+             gateway finds them in `anyport status`"
         );
         let data = Splice::new().with("upstream", &Raw::string(upstream)).finish();
         Error::invalid_params(message).with_data(data).with_reason(Reason::Quarantined)

@@ -17,6 +17,7 @@ use super::{
     naming::Naming,
     pins::Pins,
     rates::MemberRates,
+    suspicious::OnSuspicious,
     uris::UriAlias,
 };
 
@@ -35,6 +36,7 @@ pub struct Member {
     is_stopped: Option<IsStopped>,
     is_own_page: Option<IsOwnPage>,
     result_limit: Option<ResultLimit>,
+    on_suspicious: OnSuspicious,
     rates: MemberRates,
 }
 
@@ -54,6 +56,7 @@ impl Member {
             is_stopped: None,
             is_own_page: None,
             result_limit: None,
+            on_suspicious: OnSuspicious::default(),
             rates: MemberRates::default(),
         }
     }
@@ -117,6 +120,13 @@ impl Member {
         self
     }
 
+    /// Sets what becomes of its definitions with hidden instructions or invisible characters. Without this, they are reported and served.
+    #[must_use]
+    pub fn on_suspicious(mut self, on_suspicious: OnSuspicious) -> Self {
+        self.on_suspicious = on_suspicious;
+        self
+    }
+
     /// Reads its lists for each principal. Without this, its lists are read as an anonymous caller sees them, and are
     /// the same for all principals.
     #[must_use]
@@ -157,7 +167,7 @@ pub(super) struct MemberEntry {
 impl MemberEntry {
     /// Whether something of what it offers or answers may not be passed on as it is.
     fn is_filtered(&self) -> bool {
-        self.core.is_strict() || self.result_limit.is_some() || !self.rates.is_empty()
+        self.core.holds_back() || self.result_limit.is_some() || !self.rates.is_empty()
     }
 }
 
@@ -196,7 +206,8 @@ impl Members {
                 let Member { name, service, pins, connections, is_stopped, .. } = &member;
                 let (service, pins, connections) = (service.clone(), pins.clone(), connections.clone());
                 let core = MemberCore::new(name, service, pins, connections, is_stopped.clone());
-                let core = Arc::new(core.own_pages(member.is_own_page.clone()));
+                let core =
+                    Arc::new(core.own_pages(member.is_own_page.clone()).on_suspicious(member.on_suspicious));
                 (core, Arc::default())
             });
             let alias = if member.naming.keeps_names() { alias.keeping() } else { alias };
@@ -259,6 +270,7 @@ impl Members {
             *entry.core.name == *member.name
                 && Arc::ptr_eq(&entry.core.service, &member.service)
                 && entry.core.pins == member.pins
+                && entry.core.suspicious.mode() == member.on_suspicious
         });
         same.map(|entry| (entry.core.clone(), entry.catalogs.clone()))
     }

@@ -18,7 +18,7 @@ pub(super) struct ListEntry {
     pub(super) held: Option<Verdict>,
 }
 
-/// What pins say of a definition.
+/// What pins, or its text, say of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It is accepted.
@@ -27,6 +27,8 @@ pub(super) enum Verdict {
     Changed,
     /// None of the item is accepted.
     New,
+    /// It has hidden instructions or invisible characters.
+    Suspicious,
 }
 
 /// A list of a member.

@@ -9,6 +9,7 @@
 //!   `reading`, `cached`: how that is requested, and when again; `mended`: entries that clients could not read; `shared`: the
 //!   members of all endpoints.
 //! - [`Pins`]: what a member was first seen to offer, and what becomes of definitions that differ.
+//! - `suspicious`: definitions with hidden instructions or invisible characters.
 //! - `view`, `views`, `merged`, `cursor`: the lists of all members, for callers of one kind, in pages.
 //! - `endpoint`: where names and URIs lead; `served_endpoint`: an endpoint that can be replaced; `dispatch`: which methods are
 //!   answered; `completion`: what is completed; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
@@ -60,6 +61,7 @@ mod served_endpoint;
 mod service;
 mod shared;
 mod status;
+mod suspicious;
 #[cfg(test)]
 mod tests;
 mod uris;
@@ -86,5 +88,6 @@ pub use self::{
     retired::RetiredMember,
     service::Federation,
     status::MemberStatus,
+    suspicious::{OnSuspicious, SuspiciousDefinition},
     virtual_server::VirtualServer,
 };

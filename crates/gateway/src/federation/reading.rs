@@ -16,9 +16,10 @@ use super::{
     cached::Fetched,
     core::MemberCore,
     list_kind::ListKind,
-    member_list::{ListEntry, MemberList},
+    member_list::{ListEntry, MemberList, Verdict},
     mended::{Mended, mended},
     pins::{Caller, Pins},
+    suspicious::Served,
 };
 
 /// The most entries of a list that are read.
@@ -170,6 +171,10 @@ fn add(page: &Raw, kind: ListKind, core: &MemberCore, entries: &mut Vec<ListEntr
                 faults.join("; ")
             );
         }
-        entries.push(ListEntry { key, text, hash, held: None });
+        let (text, held) = match core.suspicious.served(member, kind, &key, text.clone()) {
+            Served::As(text) => (text, None),
+            Served::Not => (text, Some(Verdict::Suspicious)),
+        };
+        entries.push(ListEntry { key, text, hash, held });
     }
 }

@@ -12,6 +12,7 @@ use super::{
     list_kind::ListKind,
     member::MemberEntry,
     pins::{PendingDefinition, Pins},
+    suspicious::SuspiciousDefinition,
 };
 
 /// The state of a member.
@@ -50,6 +51,8 @@ pub struct MemberStatus {
     pub pending: Vec<PendingDefinition>,
     /// Whether these are quarantined.
     pub is_strict: bool,
+    /// The definitions with hidden instructions or invisible characters.
+    pub suspicious: Vec<SuspiciousDefinition>,
 }
 
 /// The state of `member`.
@@ -73,6 +76,7 @@ pub(super) fn of(member: &MemberEntry) -> MemberStatus {
         latency: core.recent_calls.latency(),
         pending: core.pins.as_ref().map(Pins::pending).unwrap_or_default(),
         is_strict: core.is_strict(),
+        suspicious: core.suspicious.all(),
     }
 }
 

@@ -61,6 +61,7 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
     }
     servers.iter().filter_map(callers).for_each(|line| text += &(safe::line(&line) + "\n"));
     servers.iter().for_each(|server| text += &changed(server));
+    servers.iter().for_each(|server| text += &suspicious(server));
     if !needs_restart.is_empty() {
         let names = needs_restart.join(", ");
         text +=
@@ -137,6 +138,22 @@ fn changed(server: &ServerStatus) -> String {
         "{name}: {count}{verb} from what was pinned ({shown}{more}), {state}; to compare: anyport pins diff {name}"
     );
     safe::line(&line) + "\n"
+}
+
+/// The definitions of a server with hidden instructions or invisible characters.
+fn suspicious(server: &ServerStatus) -> String {
+    let lines = server.suspicious.iter().take(SHOWN).map(|one| {
+        let what = one.findings.join(", ");
+        safe::line(&format!("{}: the definition of {} is suspicious: it has {what}", server.name, one.name))
+            + "\n"
+    });
+    let more = server.suspicious.len().saturating_sub(SHOWN);
+    let more = if more > 0 {
+        format!("{}: {more} more suspicious definitions\n", server.name)
+    } else {
+        String::new()
+    };
+    lines.chain([more]).collect()
 }
 
 /// The most names of changed definitions that are shown of a server.

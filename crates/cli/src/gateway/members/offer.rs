@@ -1,10 +1,11 @@
 //! What becomes of what a member offers: names, pins, limits of results.
 
 use anyport_config::gateway::{
-    GatewayConfig, GatewaySettings, LargeResult, LimitsConfig, Pin, ToolConfig, UpstreamConfig,
+    GatewayConfig, GatewaySettings, LargeResult, LimitsConfig, Pin, SuspiciousConfig, ToolConfig,
+    UpstreamConfig,
 };
 use anyport_gateway::federation::{
-    ItemOverride, Member, MemberRates, Naming, OnLargeResult, PinMode, ResultLimit,
+    ItemOverride, Member, MemberRates, Naming, OnLargeResult, OnSuspicious, PinMode, ResultLimit,
 };
 
 use crate::listen::rates_of;
@@ -16,17 +17,27 @@ pub(super) struct MemberLimits {
     results: Option<ResultLimit>,
     /// How often it is called.
     rates: MemberRates,
+    /// What becomes of its suspicious definitions.
+    on_suspicious: OnSuspicious,
 }
 
 impl MemberLimits {
     /// Those of an upstream, or of documents.
     pub(super) fn of(file: &GatewayConfig, upstream: Option<&UpstreamConfig>) -> Self {
-        Self { results: result_limit(&file.gateway, upstream), rates: rates(&file.limits, upstream) }
+        let on_suspicious = match file.definitions.suspicious {
+            // Documents are the user's own.
+            _ if upstream.is_none() => OnSuspicious::Flag,
+            SuspiciousConfig::Flag => OnSuspicious::Flag,
+            SuspiciousConfig::Strip => OnSuspicious::Strip,
+            SuspiciousConfig::Hide => OnSuspicious::Hide,
+        };
+        let (results, rates) = (result_limit(&file.gateway, upstream), rates(&file.limits, upstream));
+        Self { results, rates, on_suspicious }
     }
 
     /// `member` within them.
     pub(super) fn limit(&self, member: Member) -> Member {
-        let member = member.rates(self.rates.clone());
+        let member = member.rates(self.rates.clone()).on_suspicious(self.on_suspicious);
         match self.results {
             Some(limit) => member.result_limit(limit),
             None => member,

@@ -172,7 +172,9 @@ impl Pins {
     pub(super) fn mark(&self, kind: ListKind, entries: &mut [ListEntry]) {
         let list = self.0.lists[kind as usize].lock();
         for entry in entries {
-            let Some(hash) = &entry.hash else { continue };
+            let Some(hash) = entry.hash.as_ref().filter(|_| entry.held != Some(Verdict::Suspicious)) else {
+                continue;
+            };
             entry.held = match list.pins.verdict(&entry.key, hash) {
                 Verdict::Accepted => None,
                 // There was no room for its pin.

@@ -10,6 +10,7 @@ mod lists;
 mod pinning;
 mod policy;
 mod replacing;
+mod suspicious;
 
 use std::{sync::Arc, time::Duration};
 
