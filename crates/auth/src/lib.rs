@@ -66,7 +66,7 @@ pub use authorize::{AuthorizationParameters, AuthorizationRequest};
 pub use callback::Callback;
 pub use caller_login::{
     AskedLogin, CONNECT, CONNECT_ATTEMPTS, CONNECT_CALLBACK, CallerCounts, CallerLogin, CallerLoginLimits,
-    CallerLogins, LoginServer, connect_routes, is_caller_account,
+    CallerLogins, LoginServer, caller_subject, connect_routes, is_caller_account,
 };
 pub use challenge::{BoundTokens, Challenge, Challenges};
 pub use client_auth::{AuthMethod, ClientIdentity, ClientProof};

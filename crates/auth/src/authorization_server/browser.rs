@@ -131,8 +131,8 @@ pub(crate) fn is_of_our_page(headers: &HeaderMap) -> bool {
 
 /// A user who is signed in to a browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct SignedIn {
-    user: User,
+pub(super) struct SignedIn {
+    pub(super) user: User,
 }
 
 /// The sessions of browsers.

@@ -41,6 +41,7 @@ mod time;
 mod token_endpoint;
 mod token_text;
 mod user;
+mod user_sessions;
 
 use anyport_store::Bucket;
 
@@ -63,6 +64,7 @@ pub use self::{
     server::{AuthorizationServer, SetupError},
     settings::{AuthorizationServerSettings, ConsentMode, Resources},
     user::{Answer, Interaction, LoginError, LoginRoute, LoginStatus, Next, User, UserAuthentication},
+    user_sessions::{EndedSessions, UserSessions},
 };
 
 /// The buckets with which the store of an authorization server is opened.

@@ -14,3 +14,27 @@ pub(super) fn account(name: &str, principal: &Principal) -> String {
 pub fn is_caller_account(account: &str) -> bool {
     account.starts_with(PREFIX)
 }
+
+/// The subject of the caller whose credential it is, if it is one of a caller of a gateway.
+pub fn caller_subject(account: &str) -> Option<&str> {
+    let (_, caller) = account.strip_prefix(PREFIX)?.rsplit_once(" subject:")?;
+    let (length, rest) = caller.split_once(':')?;
+    rest.get(length.parse().ok()?..)?.strip_prefix(':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subject_is_read_out_of_an_account() {
+        for (issuer, subject) in [("https://i.example:8443/a:b", "ada-1"), ("i", "a:b"), ("", "")] {
+            let principal = Principal::subject_of(issuer, subject);
+            assert_eq!(caller_subject(&account("far", &principal)), Some(subject), "{principal}");
+        }
+        let named = account("far", &Principal::named("robot"));
+        for other in ["work", "default", &named, "\u{1}caller far subject:99:i:x", ""] {
+            assert_eq!(caller_subject(other), None, "{other}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ mod registry;
 mod step_ups;
 
 pub use self::{
-    account::is_caller_account,
+    account::{caller_subject, is_caller_account},
     asked::AskedLogin,
     attempts::CONNECT_ATTEMPTS,
     limits::CallerLoginLimits,

@@ -180,8 +180,8 @@ impl KeySource {
     }
 
     /// What to do about a token, made at `iat` by its own word, whose key is not in the set: wait for the set to be fetched again.
-    /// That happens once in `key_refetch_interval` for each key and each client, and `max_key_refetches` times for all: a client that
-    /// makes keys up does not keep others from having a new one fetched.
+    /// That happens `max_key_refetches` times in `key_refetch_interval` for all, and once for each key and each client. A client that
+    /// makes keys up keeps others waiting for no longer than that: whatever a fetch is for, it brings all keys.
     ///
     /// # Errors
     /// [`CredentialError::Invalid`], or [`CredentialError::Unavailable`] if the key may be newer than the set.

@@ -42,7 +42,7 @@ anyport_protocol::limits! {
         )]
         pub key_refetch_interval: Duration,
         /// The number of fetches that unknown keys cause within `key_refetch_interval`.
-        #[default(8)]
+        #[default(1)]
         #[limit(
             Count "max_key_refetches", note = " fetches for keys that are unknown within `key_refetch_interval`, for each issuer",
             beyond = "401 `invalid_token`, or 503 for a token that is younger than the last fetch"

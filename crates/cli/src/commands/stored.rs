@@ -28,16 +28,24 @@ pub(super) struct Stored<R> {
 }
 
 impl Common {
+    /// The folder of the program's state.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn state(&self) -> Result<PathBuf> {
+        state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
+            UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
+        })
+    }
+
     /// The records that `of` finds in a store. If the store fails, errors begin with `problem`.
     ///
     /// # Errors
     /// When there is no state folder.
     pub(super) fn stored<R>(&self, problem: &'static str, of: fn(Arc<dyn Store>) -> R) -> Result<Stored<R>> {
-        let state = state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
-            UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
-        })?;
+        let state = self.state()?;
         let store = store::open(&state, &Metrics::new());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("the program cannot wait for the store")?;
         Ok(Stored { records: of(Arc::new(store)), problem, runtime })
     }

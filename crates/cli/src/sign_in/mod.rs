@@ -48,7 +48,12 @@ pub(crate) fn vault_in(state: &Path, store: Arc<dyn Store>) -> Result<Vault> {
 
 /// The credentials, if anybody has signed in with this folder: nothing is made for those who do not.
 pub(crate) fn known_vault(state: &Path) -> Option<Vault> {
-    let vault = key::exists(state).then(|| vault(state))?;
+    known_vault_in(state, Arc::new(store::open(state, &Metrics::new())))
+}
+
+/// The same in `store`, which is an open one of the folder.
+pub(crate) fn known_vault_in(state: &Path, store: Arc<dyn Store>) -> Option<Vault> {
+    let vault = key::exists(state).then(|| vault_in(state, store))?;
     vault.inspect_err(|error| tracing::warn!("stored logins are not used: {error:#}")).ok()
 }
 

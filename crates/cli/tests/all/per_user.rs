@@ -573,6 +573,59 @@ fn a_server_that_does_not_accept_the_login_it_has_given_is_named() {
     assert!(again.contains("Far has not accepted the login that you made last"), "{again}");
 }
 
+/// Invariant: With a user go the browsers and applications that the user is signed in to, and the logins at servers behind a gateway.
+#[test]
+fn who_runs_a_gateway_ends_what_a_user_is_signed_in_to() {
+    let far = Far::start();
+    let gateway = Gateway::start(&far, "");
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = anyport(gateway.home.path());
+        command.args(arguments);
+        let ended = with_input(command, input);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stdout
+    };
+    let is_refused = |token: &str| {
+        let list = modern(1, "tools/list", json!({}));
+        until(|| json!(gateway.post(&list, token, &[]).status), |status| *status == json!(401));
+    };
+    let is_signed_out = |browser: &mut Browser| {
+        let page = browser.get("/connect");
+        assert!(page.body.contains("type=\"password\""), "{page:?}");
+    };
+    let (of_ada, mut ada) = gateway.signed_in(&far, "ada");
+    let (of_bob, mut bob) = gateway.signed_in(&far, "bob");
+    let said = run(&["user", "logout", "ada"], "");
+    assert!(
+        said.contains("sessions of browsers: 1, grants of applications: 1, logins at servers: 1"),
+        "{said}"
+    );
+    let revoked = || far.known.lock().unwrap().revoked.clone();
+    assert_eq!(revoked(), ["refresh-ada-1", "far-ada-1"]);
+    is_refused(&of_ada);
+    is_signed_out(&mut ada);
+    assert_eq!(text(&gateway.call("far_who", &of_bob, None)), "far-bob-2", "the other user is not");
+
+    // With another password the browsers and applications sign in again; the logins at servers stay.
+    let said = run(&["user", "password", "bob"], "another horse battery\n");
+    assert!(said.contains("sessions of browsers: 1, grants of applications: 1\n"), "{said}");
+    is_refused(&of_bob);
+    is_signed_out(&mut bob);
+    let page = bob.get("/connect");
+    let wrong = bob.press(&page);
+    assert!(wrong.body.contains("type=\"password\""), "the old password: {wrong:?}");
+    let mut bob = Browser::new(&gateway.server, "bob").with_password("another horse battery");
+    let of_bob = browser::token(&gateway.server, &mut bob);
+    gateway.tools(&of_bob, |names| names.contains(&"far_who"));
+    assert_eq!(text(&gateway.call("far_who", &of_bob, None)), "far-bob-2");
+
+    let said = run(&["user", "remove", "bob", "--json"], "");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["ended"], json!({"browsers": 1, "grants": 1, "logins": 1, "unrevoked": 0}), "{said}");
+    assert_eq!(revoked()[2..], ["refresh-bob-2", "far-bob-2"]);
+    is_refused(&of_bob);
+}
+
 #[test]
 fn who_does_not_finish_a_login_takes_no_place_of_others() {
     let far = Far::start();

@@ -12,6 +12,7 @@ mod record;
 mod redeem;
 mod refresh;
 
+pub(super) use self::record::Grant;
 pub use self::record::OAUTH_GRANTS;
 pub(crate) use self::{
     grants::{AccessToken, GrantError, Grants, Issued},

@@ -86,9 +86,7 @@ impl LocalUserRecords {
         if !is_name(name) {
             return Err(LocalUserError::Name);
         }
-        if !(LEAST..=MOST).contains(&password.expose().chars().count()) {
-            return Err(LocalUserError::Password { least: LEAST, most: MOST });
-        }
+        check_password(password)?;
         let mut id = [0; 4];
         getrandom::fill(&mut id).map_err(|_| LocalUserError::NoRandomness)?;
         let user = LocalUser {
@@ -103,6 +101,23 @@ impl LocalUserRecords {
             Err(StoreError::Conflict(_)) => Err(LocalUserError::Exists),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Gives the user `name` another password. Returns the user; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`LocalUserError`].
+    pub async fn set_password(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<Option<LocalUser>, LocalUserError> {
+        check_password(password)?;
+        let Some(user) = self.find(name).await? else { return Ok(None) };
+        let password = Secret::new(password::hash(password).ok_or(LocalUserError::NoRandomness)?);
+        let user = LocalUser { password, ..user };
+        self.records.set(name, &user, None).await?;
+        Ok(Some(user))
     }
 
     /// All users, by name.
@@ -132,11 +147,21 @@ impl LocalUserRecords {
     }
 
     /// The user `name`.
-    pub(super) async fn find(&self, name: &str) -> Result<Option<LocalUser>, StoreError> {
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn find(&self, name: &str) -> Result<Option<LocalUser>, StoreError> {
         if !is_name(name) {
             return Ok(None);
         }
         Ok(self.records.get(name).await?.map(|record| record.value))
+    }
+}
+
+fn check_password(password: &Secret) -> Result<(), LocalUserError> {
+    match (LEAST..=MOST).contains(&password.expose().chars().count()) {
+        true => Ok(()),
+        false => Err(LocalUserError::Password { least: LEAST, most: MOST }),
     }
 }
 

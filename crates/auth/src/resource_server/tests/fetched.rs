@@ -112,6 +112,36 @@ async fn a_new_key_is_fetched_although_others_name_unknown_ones() {
     assert_eq!(server.requests("/keys"), 5);
 }
 
+/// Invariant: Whoever names unknown keys, their issuer is asked for its keys once in 30 s, and each time all that have come meanwhile are served.
+#[tokio::test]
+async fn strangers_delay_a_new_key_by_half_a_minute_and_no_more() {
+    let (server, key, next) = (Server::start().await, TestKey::new("1"), TestKey::new("2"));
+    server.publish(&[&key]);
+    let verifier = verifier(&server);
+    let from = async |token: &str, address: &str| {
+        let credential = bearer(token).from(address.parse().ok());
+        result(verifier.verify(&credential, &head(), RESOURCE)).await
+    };
+    let old = json!({ "iat": now() - 300 });
+    let flood = async |round: u32| {
+        for number in 0..10 {
+            let kid = json!({ "kid": format!("{round}-{number}") });
+            let token = TestKey::new("x").sign_with(kid, &claims(old.clone()));
+            refusal(from(&token, &format!("192.0.2.{number}")).await);
+        }
+    };
+    from(&key.sign(&claims(old.clone())), "198.51.100.1").await.unwrap();
+    flood(1).await;
+    assert_eq!(server.requests("/keys"), 2);
+    server.publish(&[&key, &next]);
+    let token = next.sign(&claims(json!({})));
+    assert!(retry_after(from(&token, "198.51.100.1").await) <= Duration::from_secs(30));
+    advance(Duration::from_secs(31)).await;
+    flood(2).await;
+    assert_eq!(server.requests("/keys"), 3);
+    from(&token, "198.51.100.1").await.expect("the fetch for the strangers has brought it");
+}
+
 #[tokio::test]
 async fn a_token_that_is_younger_than_the_keys_is_not_refused_for_good() {
     let (server, key, next) = (Server::start().await, TestKey::new("1"), TestKey::new("2"));

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let common = &arguments.common;
     let users = stored(common)?;
-    let all = users.wait(users.records.list())?;
+    let all = users.wait(users.records.users.list())?;
     let values = || json!({ "users": all.iter().map(value).collect::<Vec<_>>() });
     Output::stdout(&common.output).show(values, |output| {
         let rows = all.iter().map(|user| {

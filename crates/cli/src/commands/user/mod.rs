@@ -3,6 +3,8 @@
 mod add;
 mod common;
 mod list;
+mod logout;
+mod password;
 mod remove;
 
 use std::process::ExitCode;
@@ -28,7 +30,11 @@ enum Command {
     Add(add::Arguments),
     /// List the users.
     List(list::Arguments),
-    /// Remove a user. What applications may do in the name of the user ends within seconds.
+    /// Give a user another password. Browsers and applications of the user have to sign in again.
+    Password(password::Arguments),
+    /// End all that a user is signed in to: browsers, applications, and logins at servers behind a gateway.
+    Logout(logout::Arguments),
+    /// Remove a user. What `anyport user logout` ends, ends within seconds.
     Remove(remove::Arguments),
 }
 
@@ -38,6 +44,8 @@ impl Arguments {
         match &self.command {
             Command::Add(arguments) => &arguments.common.output,
             Command::List(arguments) => &arguments.common.output,
+            Command::Password(arguments) => &arguments.common.output,
+            Command::Logout(arguments) => &arguments.common.output,
             Command::Remove(arguments) => &arguments.common.output,
         }
     }
@@ -48,6 +56,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.command {
         Command::Add(arguments) => add::run(arguments),
         Command::List(arguments) => list::run(arguments),
+        Command::Password(arguments) => password::run(arguments),
+        Command::Logout(arguments) => logout::run(arguments),
         Command::Remove(arguments) => remove::run(arguments),
     }
 }

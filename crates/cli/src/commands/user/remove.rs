@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::common::{Common, stored, value};
-use crate::{client_session::output::Output, exit::Exit, render::safe, user_error::UserError};
+use super::common::{Common, end_all, stored, unknown, value};
+use crate::{client_session::output::Output, exit::Exit, render::safe};
 
 /// The arguments of `anyport user remove`.
 #[derive(Debug, clap::Args)]
@@ -23,10 +23,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { name, common } = arguments;
     let users = stored(common)?;
-    let removed = users.wait(users.records.remove(name))?.ok_or_else(|| {
-        UserError::failed("there is no user of this name", "`anyport user list` lists the users")
-    })?;
-    let text = || format!("removed the user {}\n", safe::line(&removed.name));
-    Output::stdout(&common.output).show(|| json!({ "removed": value(&removed) }), |_| Ok(text()))?;
+    let removed = users.wait(users.records.users.remove(name))?.ok_or_else(unknown)?;
+    let ended = end_all(common, &users, &removed)?;
+    let text = || format!("removed the user {}\n{}", safe::line(&removed.name), ended.text());
+    let shown = || json!({ "removed": value(&removed), "ended": ended.value() });
+    Output::stdout(&common.output).show(shown, |_| Ok(text()))?;
     Ok(Exit::Done.into())
 }

@@ -10,6 +10,7 @@ pub(crate) struct Browser {
     server: Server,
     cookies: BTreeMap<String, String>,
     user: String,
+    password: String,
 }
 
 /// The public URL of the gateway.
@@ -21,7 +22,17 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 impl Browser {
     /// A browser in which `user` signs in when a page asks for that.
     pub(crate) fn new(server: &Server, user: &str) -> Self {
-        Self { server: server.clone(), cookies: BTreeMap::new(), user: user.to_owned() }
+        Self {
+            server: server.clone(),
+            cookies: BTreeMap::new(),
+            user: user.to_owned(),
+            password: PASSWORD.to_owned(),
+        }
+    }
+
+    /// The same with another password.
+    pub(crate) fn with_password(self, password: &str) -> Self {
+        Self { password: password.to_owned(), ..self }
     }
 
     /// Opens a page of the gateway, by its path, and follows redirects on the gateway.
@@ -39,7 +50,7 @@ impl Browser {
         for input in form.split("<input ").skip(1) {
             let (name, kind) = (attribute(input, "name").unwrap(), attribute(input, "type").unwrap());
             let value = match &*kind {
-                "password" => PASSWORD.to_owned(),
+                "password" => self.password.clone(),
                 "text" => self.user.clone(),
                 _ => attribute(input, "value").unwrap_or_default(),
             };
