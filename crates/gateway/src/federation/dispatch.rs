@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyport_protocol::{Error, Method, jsonrpc::Reason};
 use anyport_service::{Context, Outcome, Reply, Request, emit};
 use bytestring::ByteString;
+use tokio::task::spawn_blocking;
 
 use super::{
     cached::Cached,
@@ -59,14 +60,29 @@ pub(super) fn call(served: &Arc<ServedEndpoint>, request: Request, context: Cont
 fn list(endpoint: &Arc<Endpoint>, kind: ListKind, request: &Request, context: &Context) -> Reply {
     let view = endpoint.view(context);
     let cursor = request.params.member("cursor").filter(|cursor| !cursor.is_null());
-    if view.is_settled(kind) {
+    let is_settled = view.is_settled(kind);
+    if is_settled && !is_long(endpoint, &view, kind) {
         return Reply::ready(endpoint.page(&view, kind, cursor.as_ref(), context));
     }
     let (endpoint, context) = (endpoint.clone(), context.clone());
     Reply::future(async move {
-        view.first(kind, endpoint.shared.limits.first_list_wait).await;
-        endpoint.page(&view, kind, cursor.as_ref(), &context).into()
+        if !is_settled {
+            view.first(kind, endpoint.shared.limits.first_list_wait).await;
+        }
+        if !is_long(&endpoint, &view, kind) {
+            return endpoint.page(&view, kind, cursor.as_ref(), &context).into();
+        }
+        let page = spawn_blocking(move || endpoint.page(&view, kind, cursor.as_ref(), &context)).await;
+        page.unwrap_or_else(|_| Err(Error::internal("the list could not be filtered"))).into()
     })
+}
+
+/// The entries of a list that are filtered at once. More of them could keep the thread from other calls.
+const AT_ONCE: usize = 200;
+
+/// Whether a list is filtered by a policy, and for so long that other calls would wait for it.
+fn is_long(endpoint: &Endpoint, view: &View, kind: ListKind) -> bool {
+    endpoint.shared.enforcement().is_some() && view.merged(kind).lines.len() > AT_ONCE
 }
 
 /// Uses an item of a member: a tool, a prompt, a resource, or what completes an argument of these.

@@ -34,6 +34,10 @@ limits! {
             beyond = "the lists of the set that has been unused for longest are read again when they are needed"
         )]
         pub catalog_views: usize,
+        /// The number of lists, filtered by a policy for callers of one kind, that are kept.
+        #[default(64)]
+        #[limit(Count "filtered_lists", note = " lists that a policy has filtered", beyond = "the one that has been unused for longest is filtered again when it is needed")]
+        pub filtered_lists: usize,
         /// The time after which the lists of clients that are gone are neither watched nor read again.
         #[default(10 minutes)]
         #[limit(Seconds "catalog_idle", beyond = "changes of a list that is not used are not followed")]

@@ -138,8 +138,8 @@ impl Shared {
 
     /// Enforces `policy` from now on, whose questions to users are within the limits of `asking`; one without rules allows everything.
     pub(super) fn set_policy(&self, policy: Policy, asking: LegacyClientLimits) {
-        let enforcement =
-            (!policy.is_empty()).then(|| Arc::new(Enforcement::new(policy, asking, &self.metrics)));
+        let enforcement = (!policy.is_empty())
+            .then(|| Arc::new(Enforcement::new(policy, asking, self.limits.filtered_lists, &self.metrics)));
         self.enforcement.store(enforcement);
         self.policies.fetch_add(1, Ordering::Relaxed);
         self.notify();

@@ -26,16 +26,12 @@ pub(super) struct Reader {
     pub(super) address: Option<IpAddr>,
 }
 
-/// The number of filtered lists that are kept.
-const KEPT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-
-impl Default for FilteredLists {
-    fn default() -> Self {
-        Self(Lock::new(LruCache::new(KEPT)))
-    }
-}
-
 impl FilteredLists {
+    /// Keeps `most` lists, and one at least.
+    pub(super) fn new(most: usize) -> Self {
+        Self(Lock::new(LruCache::new(NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN))))
+    }
+
     /// `whole`, filtered for `reader`: as it was kept, or as `filter` makes it.
     pub(super) fn get(
         &self,

@@ -45,10 +45,12 @@ struct Counters {
 
 impl Enforcement {
     /// Enforces `policy`.
-    pub(super) fn new(policy: Policy, asking: LegacyClientLimits, metrics: &Metrics) -> Self {
+    ///
+    /// `lists`: the number of filtered lists that are kept.
+    pub(super) fn new(policy: Policy, asking: LegacyClientLimits, lists: usize, metrics: &Metrics) -> Self {
         Self {
             policy,
-            lists: FilteredLists::default(),
+            lists: FilteredLists::new(lists),
             asking,
             metrics: metrics.clone(),
             counters: Counters::of(metrics),

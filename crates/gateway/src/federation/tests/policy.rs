@@ -70,6 +70,31 @@ async fn a_denied_call_says_why_and_never_reaches_its_member() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_list_is_filtered_like_a_short_one() {
+    let many: Vec<String> = (0..1_000).map(|number| format!("t{number}")).collect();
+    let (a, b) = (Fake::new(&many.iter().map(String::as_str).collect::<Vec<_>>()), Fake::new(&["t"]));
+    let hidden = rule("even", "tool.own_name.endsWith('0')", Effect::Hide);
+    let (federation, _) = governed(&a, &b, [hidden]);
+    for context in [legacy(), modern()] {
+        for _ in 0..2 {
+            assert_eq!(names(&federation, Method::ToolsList, context.clone()).await.len(), 901);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_filtered_lists_are_kept_as_the_limit_says() {
+    let (a, b) = (Fake::new(&["read"]), Fake::new(&[]));
+    let limits = FederationLimits { filtered_lists: 0, ..FederationLimits::default() };
+    let federation = limited([member("a", &a), member("b", &b)], limits);
+    let none = rule("none", "'x' in principal.permissions", Effect::Hide);
+    federation.set_policy(Policy::new([none]), LegacyClientLimits::default());
+    for scopes in [&["y"][..], &["z"], &["y"]] {
+        assert_eq!(names(&federation, Method::ToolsList, scoped(MODERN, scopes)).await, ["a_read"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hidden_item_is_not_there() {
     let (a, b) = (Fake::new(&["read", "drop"]), Fake::new(&[]));
     a.set("prompts", json!([{"name": "secret"}, {"name": "plain"}]));
