@@ -129,6 +129,8 @@ enum Command {
     User(Box<commands::user::Arguments>),
     /// Sign a token for a server that verifies tokens with a secret of its own.
     Token(Box<commands::token::Arguments>),
+    /// Say whether a running server or gateway is well: exit code 0 or 1.
+    Health(Box<commands::health::Arguments>),
     /// Show the running gateways, and the state of their servers.
     #[cfg(unix)]
     Status(Box<commands::gateway::status::Arguments>),
@@ -181,6 +183,7 @@ impl Command {
             Self::Key(arguments) => return Some(arguments.output()),
             Self::User(arguments) => return Some(arguments.output()),
             Self::Token(arguments) => return Some(&arguments.output),
+            Self::Health(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Status(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
@@ -261,6 +264,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Key(arguments) => commands::key::run(&arguments),
         Command::User(arguments) => commands::user::run(&arguments),
         Command::Token(arguments) => commands::token::run(&arguments),
+        Command::Health(arguments) => commands::health::run(&arguments),
         #[cfg(unix)]
         Command::Status(arguments) => commands::gateway::status::run(&arguments),
         #[cfg(unix)]

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 #[cfg(unix)]
 pub(crate) mod gateway;
+pub(crate) mod health;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod list;

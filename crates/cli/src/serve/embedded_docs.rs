@@ -14,6 +14,7 @@ const PAGES: &[(&str, &str)] = &[
     ("clients.md", include_str!("../../../../docs/clients.md")),
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),
     ("composing.md", include_str!("../../../../docs/composing.md")),
+    ("deploying.md", include_str!("../../../../docs/deploying.md")),
     ("finding.md", include_str!("../../../../docs/finding.md")),
     ("first-ten-minutes.md", include_str!("../../../../docs/first-ten-minutes.md")),
     ("gateway.md", include_str!("../../../../docs/gateway.md")),

@@ -155,3 +155,25 @@ fn documents_tell_how_they_are() {
     assert_eq!(seen["dependencies"]["documents"]["status"], "healthy", "{seen}");
     assert_eq!(server.get("/metrics", &[]).status, 200);
 }
+
+#[test]
+fn a_command_says_by_its_exit_code_whether_a_server_is_well() {
+    let (home, program, server, [operator, _]) = protected("", "ops");
+    let health = |arguments: &[&str]| {
+        let mut command = anyport(home.path());
+        command.arg("health").args(arguments).env("OPS", operator.trim_start_matches("Bearer "));
+        to_the_end(command)
+    };
+    let url = format!("http://{}", server.authority);
+    let word = health(&[&url]);
+    assert_eq!((word.code, word.stdout.lines().count()), (Some(0), 1), "{word:?}");
+    let details = health(&[&format!("{url}/mcp"), "--token", "env:OPS", "--json"]);
+    let seen: Value = serde_json::from_str(&details.stdout).unwrap();
+    assert_eq!(seen["dependencies"]["store"]["status"], "healthy", "{seen}");
+    let wrong = health(&[&url, "--token", "abcdef"]);
+    assert!(wrong.code == Some(2) && !wrong.stderr.contains("abcdef"), "{wrong:?}");
+    drop(program);
+    let gone = health(&[&url]);
+    assert_eq!(gone.code, Some(1), "{gone:?}");
+    assert_eq!(health(&["nonsense"]).code, Some(2));
+}

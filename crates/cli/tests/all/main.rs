@@ -49,6 +49,8 @@ mod login;
 mod logs;
 #[cfg(unix)]
 mod named_upstreams;
+#[cfg(unix)]
+mod packaging;
 mod parked;
 mod per_user;
 mod pins;

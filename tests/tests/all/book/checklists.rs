@@ -31,10 +31,20 @@ fn exists(reference: &str) -> bool {
 /// Invariant: Each line of the checklists names tests that exist.
 #[test]
 fn every_line_of_the_checklists_is_held_by_a_test_that_exists() {
-    let page = include_str!("../../../../docs/checklists.md");
+    are_held(include_str!("../../../../docs/checklists.md"), 36);
+}
+
+/// Invariant: Each promise of the threat model names tests that exist.
+#[test]
+fn every_promise_of_the_threat_model_is_held_by_a_test_that_exists() {
+    are_held(include_str!("../../../../THREAT-MODEL.md"), 31);
+}
+
+/// Checks that the lines 1 to `count` of a page are all that it has, and are held by tests.
+fn are_held(page: &str, count: usize) {
     let lines = lines(page);
     let numbers: Vec<usize> = lines.iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, (1..=36).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=count).collect::<Vec<_>>());
     for (number, references) in lines {
         assert!(!references.is_empty(), "nothing holds line {number}");
         for reference in references {

@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod modern;
 mod mutation;
+mod probes;
 mod pushes;
 mod rest;
 mod resume;
