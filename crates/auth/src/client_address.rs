@@ -2,13 +2,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The address under which limits count a client of `address`: a user of IPv6 has a network of 2^64 addresses. Clients without a
-/// known address count as one.
+use anyport_service::address;
+
+/// The address under which limits count a client of `address`. Clients without a known address count as one.
 pub(crate) fn network(address: Option<IpAddr>) -> IpAddr {
-    match address.unwrap_or(Ipv6Addr::UNSPECIFIED.into()).to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
-        address => address,
-    }
+    address::network(address.unwrap_or(Ipv6Addr::UNSPECIFIED.into()))
 }
 
 #[cfg(test)]

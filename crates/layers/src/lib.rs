@@ -37,8 +37,8 @@ pub use optional::{Either, OptionalLayer, optional};
 pub use panic::{CatchPanic, CatchPanicLayer, panicked};
 #[cfg(feature = "rate")]
 pub use rate::{
-    LocalRateLimiter, Period, Quota, Rate, RateExceeded, RateKey, RateLimit, RateLimitLayer, RateLimiter,
-    Rates,
+    CountedRateLimiter, LocalRateLimiter, Period, Quota, Rate, RateExceeded, RateKey, RateLimit,
+    RateLimitLayer, RateLimiter, Rates,
 };
 pub use timeout::{Timeout, TimeoutLayer};
 pub use trace::{Trace, TraceLayer};

@@ -1,6 +1,14 @@
-//! Which IP addresses are of the public internet.
+//! Which IP addresses are of the public internet, and which count as one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The address under which limits count a client of `address`: a user of IPv6 has a network of 2^64 addresses.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
 
 /// Whether `address` is one of the public internet, and not of this machine, its network or a special range.
 ///

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use anyport_layers::{LocalRateLimiter, RateKey, RateLimiter, Rates};
+use anyport_layers::{CountedRateLimiter, LocalRateLimiter, RateKey, RateLimiter, Rates};
 use anyport_metrics::Metrics;
 use anyport_protocol::{Method, failure::Failure};
 use bytestring::ByteString;
@@ -50,16 +50,13 @@ impl MemberRates {
 }
 
 /// Counts the calls of members against their rates.
-pub(super) struct MemberLimiter {
-    limiter: Arc<dyn RateLimiter>,
-    metrics: Metrics,
-}
+pub(super) struct MemberLimiter(CountedRateLimiter);
 
 impl MemberLimiter {
     /// Counts with `limiter`, or else in the memory of this process. Refusals are counted in `metrics`.
     pub(super) fn new(limiter: Option<Arc<dyn RateLimiter>>, metrics: &Metrics) -> Self {
         let limiter = limiter.unwrap_or_else(|| Arc::new(LocalRateLimiter::new()));
-        Self { limiter, metrics: metrics.clone() }
+        Self(CountedRateLimiter::new(limiter, metrics))
     }
 
     /// Counts one more call of the item that `member` calls `own`.
@@ -79,15 +76,8 @@ impl MemberLimiter {
         // What a tool has too much of does not count for its server.
         if method == Method::ToolsCall {
             let key = RateKey::Tool { upstream: member.name.clone(), tool: own.clone() };
-            self.check(&key, rates.of_tool(own))?;
+            self.0.take(&key, rates.of_tool(own))?;
         }
-        self.check(&RateKey::Upstream(member.name.clone()), &rates.member)
-    }
-
-    fn check(&self, key: &RateKey, rates: &Rates) -> Result<(), Failure> {
-        self.limiter.take(key, rates).map_err(|exceeded| {
-            self.metrics.refusals(key.limit(exceeded.rate.period())).increment();
-            exceeded.failure(key)
-        })
+        self.0.take(&RateKey::Upstream(member.name.clone()), &rates.member)
     }
 }

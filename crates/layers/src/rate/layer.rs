@@ -6,7 +6,7 @@ use anyport_service::{Context, Reply, Request, Service};
 use tower_layer::Layer;
 
 use super::{
-    limiter::{LocalRateLimiter, RateKey, RateLimiter},
+    limiter::{CountedRateLimiter, LocalRateLimiter, RateKey, RateLimiter},
     rate::{Period, Rate, Rates},
 };
 
@@ -15,7 +15,7 @@ use super::{
 pub struct RateLimitLayer {
     caller: Rates,
     address: Rates,
-    limiter: Arc<dyn RateLimiter>,
+    limiter: CountedRateLimiter,
     metrics: Metrics,
 }
 
@@ -27,7 +27,7 @@ impl RateLimitLayer {
         Self {
             caller: [quota.rate()].into_iter().collect(),
             address: Rates::default(),
-            limiter: Arc::new(LocalRateLimiter::new()),
+            limiter: CountedRateLimiter::new(Arc::new(LocalRateLimiter::new()), metrics),
             metrics: metrics.clone(),
         }
     }
@@ -49,7 +49,7 @@ impl RateLimitLayer {
     /// Counts with `limiter`, which may count for others, too.
     #[must_use]
     pub fn limiter(self, limiter: Arc<dyn RateLimiter>) -> Self {
-        Self { limiter, ..self }
+        Self { limiter: CountedRateLimiter::new(limiter, &self.metrics), ..self }
     }
 }
 
@@ -108,16 +108,9 @@ impl RateLimitLayer {
     fn check(&self, context: &Context) -> Result<(), Failure> {
         // An address is cheaper to have than an identity: what it has too much of does not count for the caller.
         if let Some(address) = context.address().filter(|_| !self.address.is_empty()) {
-            self.take(&RateKey::address(address), &self.address)?;
+            self.limiter.take(&RateKey::address(address), &self.address)?;
         }
-        self.take(&RateKey::caller(context), &self.caller)
-    }
-
-    fn take(&self, key: &RateKey, rates: &Rates) -> Result<(), Failure> {
-        self.limiter.take(key, rates).map_err(|exceeded| {
-            self.metrics.refusals(key.limit(exceeded.rate.period())).increment();
-            exceeded.failure(key)
-        })
+        self.limiter.take(&RateKey::caller(context), &self.caller)
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use anyport_metrics::Metrics;
 use anyport_protocol::failure::Failure;
-use anyport_service::{Context, Principal};
+use anyport_service::{Context, Principal, address};
 use bytestring::ByteString;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
@@ -59,13 +60,13 @@ impl RateKey {
     /// Who calls with `context`: its principal, and one that is unauthenticated by its address.
     pub fn caller(context: &Context) -> Self {
         let principal = context.principal().clone();
-        let network = context.address().filter(|_| principal.is_anonymous()).map(network);
+        let network = context.address().filter(|_| principal.is_anonymous()).map(address::network);
         Self::Caller { principal, network }
     }
 
     /// A client at `address`: a user of IPv6 has a network of 2^64 addresses, which count as one.
     pub fn address(address: IpAddr) -> Self {
-        Self::Address(network(address))
+        Self::Address(address::network(address))
     }
 
     /// The name of a limit, as the configuration has it.
@@ -89,14 +90,6 @@ impl RateKey {
             (Self::Tool { .. }, Hour) => "tool.calls_per_hour",
             (Self::Tool { .. }, Day) => "tool.calls_per_day",
         }
-    }
-}
-
-/// The address under which limits count a client of `address`.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
-        address => address,
     }
 }
 
@@ -134,6 +127,31 @@ impl RateExceeded {
             }
         };
         Failure::RateLimited { limit, why, retry_in: self.retry_in }
+    }
+}
+
+/// A limiter whose refusals are counted.
+#[derive(Clone)]
+pub struct CountedRateLimiter {
+    limiter: Arc<dyn RateLimiter>,
+    metrics: Metrics,
+}
+
+impl CountedRateLimiter {
+    /// Counts what `limiter` refuses in `metrics`, by the names of the limits.
+    pub fn new(limiter: Arc<dyn RateLimiter>, metrics: &Metrics) -> Self {
+        Self { limiter, metrics: metrics.clone() }
+    }
+
+    /// Counts one more call of `key`.
+    ///
+    /// # Errors
+    /// [`Failure::RateLimited`].
+    pub fn take(&self, key: &RateKey, rates: &Rates) -> Result<(), Failure> {
+        self.limiter.take(key, rates).map_err(|exceeded| {
+            self.metrics.refusals(key.limit(exceeded.rate.period())).increment();
+            exceeded.failure(key)
+        })
     }
 }
 

@@ -11,5 +11,5 @@ mod limiter;
 mod rate;
 
 pub use layer::{Quota, RateLimit, RateLimitLayer};
-pub use limiter::{LocalRateLimiter, RateExceeded, RateKey, RateLimiter};
+pub use limiter::{CountedRateLimiter, LocalRateLimiter, RateExceeded, RateKey, RateLimiter};
 pub use rate::{Period, Rate, Rates};

@@ -6,13 +6,16 @@ use std::{
 };
 
 use anyport_metrics::Metrics;
+use anyport_service::Principal;
 use anyport_store::{MemoryStore, Store};
+use anyport_transport::client::http::Endpoint;
 use http::StatusCode;
 use serde_json::json;
 
 use super::support::{Answer, Browser, ISSUER, RESOURCE, Rig, Tokens, WEB_CLIENT, authorize_url, settings};
 use crate::{
-    Verifier,
+    CONNECT_ATTEMPTS, CallerLogin, CallerLoginLimits, CallerLogins, LoginServer, SignIn, SignInOptions,
+    Vault, Verifier,
     authorization_server::{
         AuthorizationServerSettings, BUCKETS, ConsentMode, PROVIDER_CALLBACK, ProviderUsers,
     },
@@ -283,4 +286,33 @@ async fn a_revoked_grant_forgets_the_tokens_of_the_provider_and_no_other_grant()
     proxy.provider.advance(3600);
     assert_eq!(proxy.rig.call(&one.access).await, Err(StatusCode::UNAUTHORIZED));
     assert_eq!(proxy.requests(), requests, "the provider is not asked about a grant that has ended");
+}
+
+/// Invariant: Where users sign in at an identity provider, a server behind the gateway is connected by the same user of that provider alone.
+#[tokio::test]
+async fn who_connects_a_server_signs_in_at_the_provider_as_the_same_user() {
+    let mut proxy = Proxy::new().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(&[&CONNECT_ATTEMPTS], &Metrics::new()));
+    let sealer = anyport_seal::Sealer::new(&anyport_seal::Key::from_bytes([7; 32]));
+    let logins = CallerLogins::new(ISSUER, store, sealer, CallerLoginLimits::default(), &Metrics::new());
+    let far = Endpoint::new("http://127.0.0.1:1/mcp").unwrap();
+    let vault = Vault::in_memory().unwrap();
+    let sign_in = move |account: &str| SignIn::new(&far, account, vault.clone(), SignInOptions::default());
+    logins.add(LoginServer { name: "far".into(), title: "Far".into(), sign_in: Arc::new(sign_in) });
+    proxy.rig.connecting(&logins);
+    let alice = Principal::subject_of(proxy.provider.issuer(), "alice");
+    let login = CallerLogin::new(&logins, "far", &alice).unwrap();
+    let page = login.page("").unwrap().strip_prefix(ISSUER).unwrap().to_owned();
+    for (subject, status, said) in [("bob", 403, "for another user"), ("alice", 200, "Connect Far")] {
+        let mut browser = Browser::default();
+        let answer = browser.get(&proxy.rig, &page).await;
+        assert_eq!(answer.status(), 303, "{answer:?}");
+        let at_provider = answer.header("location").to_owned();
+        assert_eq!(parameters(&at_provider)["client_id"], "anyport", "{at_provider}");
+        proxy.give(&at_provider, &json!({ "sub": subject }));
+        let back = proxy.call_back(&mut browser, &at_provider, "&code=c").await;
+        assert_eq!((back.status().as_u16(), back.header("location")), (303, &*page), "{back:?}");
+        let opened = browser.get(&proxy.rig, &page).await;
+        assert!(opened.status() == status && opened.text().contains(said), "{subject}: {opened:?}");
+    }
 }

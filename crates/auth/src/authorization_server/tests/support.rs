@@ -22,7 +22,7 @@ use super::super::{
     AuthorizationServer, AuthorizationServerLimits, AuthorizationServerSettings, BUCKETS, IssuedTokens,
     LocalUserRecords, LocalUsers, Resources, UserAuthentication,
 };
-use crate::{Secret, Verifier, resource_server::Verifiers};
+use crate::{CallerLogins, Secret, Verifier, connect_routes, resource_server::Verifiers};
 
 pub(super) const ISSUER: &str = "https://mcp.example.com";
 pub(super) const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -91,6 +91,12 @@ impl Rig {
     /// Has the endpoint believe these proxies.
     pub(super) fn trust(&mut self, proxies: &str) {
         self.endpoint = endpoint(&self.server, vec![proxies.parse().unwrap()]);
+    }
+
+    /// Has the endpoint show the pages of the logins of callers.
+    pub(super) fn connecting(&mut self, logins: &CallerLogins) {
+        let pages = connect_routes(logins, &self.server);
+        self.endpoint = endpoint_with(&self.server, Vec::new(), pages);
     }
 
     /// Another process on the same store, or this one after a restart.
@@ -193,7 +199,12 @@ impl Rig {
 }
 
 fn endpoint(server: &AuthorizationServer, proxies: Vec<TrustedProxy>) -> Endpoint {
+    endpoint_with(server, proxies, Vec::new())
+}
+
+fn endpoint_with(server: &AuthorizationServer, proxies: Vec<TrustedProxy>, pages: Vec<Route>) -> Endpoint {
     let mut routes = server.routes();
+    routes.extend(pages);
     routes.push(Route::new(Method::GET, "/who", who));
     let verifiers = Verifiers::new().issued(IssuedTokens::of(server)).unwrap();
     let config = Config::default()

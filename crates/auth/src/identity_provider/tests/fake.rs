@@ -82,6 +82,11 @@ impl Fake {
         fake
     }
 
+    /// Its issuer.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.server.url
+    }
+
     /// Publishes metadata in which `issuer` names itself, with `more`.
     pub(crate) fn describe(&self, issuer: &str, more: Value) {
         let url = &self.server.url;

@@ -227,7 +227,7 @@ async fn a_legacy_server_that_refuses_a_call_and_ping_alike_is_called_once() {
 async fn a_session_that_another_call_has_renewed_is_no_ground_to_make_a_call_again() {
     let opened = Arc::new(AtomicUsize::new(0));
     let (pinged, renewed) = (Arc::new(AtomicBool::new(false)), opened.clone());
-    let is_checked = pinged.clone();
+    let (is_checked, is_renewed) = (pinged.clone(), AtomicBool::new(false));
     let script = Script::start(move |asked| {
         if asked.method() == "initialize" {
             opened.fetch_add(1, Ordering::SeqCst);
@@ -238,16 +238,18 @@ async fn a_session_that_another_call_has_renewed_is_no_ground_to_make_a_call_aga
             "ping" => {
                 pinged.store(true, Ordering::SeqCst);
                 let begun = Instant::now();
-                while opened.load(Ordering::SeqCst) < 2 && begun.elapsed() < Duration::from_secs(5) {
+                // Until the client calls in the new session.
+                while !is_renewed.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(20) {
                     std::thread::sleep(Duration::from_millis(5));
                 }
-                // Until the client has the new session.
-                std::thread::sleep(Duration::from_millis(300));
                 refusal("400 Bad Request", asked, -32600, &Value::Null)
             }
             _ if is_first && pinged.load(Ordering::SeqCst) => response("404 Not Found", &[], ""),
             _ if is_first => refusal("400 Bad Request", asked, -32600, &Value::Null),
-            _ => body(&answer(asked, "again")),
+            _ => {
+                is_renewed.store(true, Ordering::SeqCst);
+                body(&answer(asked, "again"))
+            }
         })
     })
     .await;
