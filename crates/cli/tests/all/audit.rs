@@ -295,6 +295,21 @@ fn calls_that_a_policy_refuses_are_recorded_with_the_rule() {
     );
 }
 
+#[test]
+fn refusals_of_one_caller_beyond_refusals_per_second_become_one_record() {
+    let more = "[[policy]]\nname = \"nobody\"\nwhen = 'true'\neffect = \"deny\"\n[limits]\nrefusals_per_second = 2\n";
+    let (home, _gateway, server) = serve_gateway(&file(&format!("{more}[audit]\nmode = \"on\"")));
+    const REFUSED: usize = 40;
+    for _ in 0..REFUSED {
+        server.post(&search("x"), &[]);
+    }
+    let is_summary = |record: &Value| record["event"] == "refusals";
+    let all = || Value::from(records(home.path(), &[]));
+    let all = until(all, |all| all.as_array().unwrap().iter().any(is_summary));
+    let single = all.as_array().unwrap().iter().filter(|record| record["event"] == "call").count();
+    assert!(single < REFUSED, "some have no record of their own: {single}");
+}
+
 /// Invariant: The configuration on the page about the audit log is one that works.
 #[test]
 fn the_configuration_of_the_page_records_calls() {

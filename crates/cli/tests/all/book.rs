@@ -280,6 +280,7 @@ fn every_flag_that_the_book_names_exists() {
         vec!["store", "check"],
         vec!["key", "create"],
         vec!["token"],
+        vec!["health"],
         vec!["audit"],
         vec!["audit", "verify"],
         vec!["audit", "export"],

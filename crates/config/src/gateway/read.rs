@@ -236,9 +236,12 @@ fn span(text: &str, keys: &[&str]) -> Option<Range<usize>> {
             found = name.span().or(found);
             item = inner;
         } else if let Some(array) = inner.as_array() {
-            let value = array.get(keys.next()?.parse().ok()?)?;
-            found = value.span().or(found);
-            let Some((name, inner)) = value.as_inline_table()?.get_key_value(keys.next()?) else { break };
+            // So it is of tables that stand inline; what a list of other values has is at the place of the list.
+            let value = keys.next().and_then(|number| array.get(number.parse().ok()?));
+            found = value.and_then(|value| value.span()).or(found);
+            let key = keys.next();
+            let inner = value.and_then(|value| value.as_inline_table()?.get_key_value(key?));
+            let Some((name, inner)) = inner else { break };
             found = name.span().or(found);
             item = inner;
         }

@@ -105,7 +105,9 @@ mod tests {
             route(""),
         ]);
         let below = ["/a{{b}}", "/a{{b}}/call", "/a{{b}}/messages", "/a{{b}}/sse", "/a{{b}}/tools"];
-        let expected = [&["/:x"], &below[..], &["/health", "/messages", "/sse"]].concat();
+        let expected =
+            [&["/:x"], &below[..], &["/health", "/health/live", "/health/ready", "/messages", "/sse"]]
+                .concat();
         assert_eq!(paths(&config), expected);
         struct Nothing;
         impl anyport_service::Service for Nothing {
