@@ -122,6 +122,23 @@ impl Guard {
         patterns.iter().any(|pattern| pattern.matches(name) || pattern.matches(&lower))
     }
 
+    /// Whether it is for resources.
+    pub(crate) fn has_resources(&self) -> bool {
+        !self.items.resources.is_empty()
+    }
+
+    /// Its refusal of a URI that cannot be compared with what it is for.
+    pub(crate) fn unfit_uri(&self) -> Refusal {
+        Refusal {
+            guard: self.name.clone(),
+            check: "uri",
+            place: "the URI".to_owned(),
+            why: "it has signs that no URI has".to_owned(),
+            accepted: "URIs of RFC 3986, with other signs written as %20".to_owned(),
+            limit: None,
+        }
+    }
+
     pub(crate) fn refusal(&self, check: &Check, place: String, fault: crate::refusal::Fault) -> Refusal {
         let (accepted, check) = (check.accepted(), check.kind());
         Refusal { guard: self.name.clone(), check, place, why: fault.why, accepted, limit: fault.limit }

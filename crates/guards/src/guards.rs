@@ -68,7 +68,13 @@ impl Guards {
 
     /// Whether a guard is for the calls of an item.
     pub fn are_for_calls(&self, item: GuardedItem<'_>) -> bool {
-        self.of_calls(item).next().is_some()
+        self.of_calls(item).next().is_some() || self.of_unfit(item, item.name).next().is_some()
+    }
+
+    /// The guards of resources, if the URI of a resource cannot be compared with what they are for.
+    fn of_unfit(&self, item: GuardedItem<'_>, own: &str) -> impl Iterator<Item = &Guard> {
+        let is_unfit = item.kind == ItemKind::Resource && !(is_uri(item.name) && is_uri(own));
+        self.guards.iter().filter(move |guard| is_unfit && guard.has_resources())
     }
 
     fn of_calls(&self, item: GuardedItem<'_>) -> impl Iterator<Item = &Guard> {
@@ -87,6 +93,13 @@ impl Guards {
         own_uri: Option<&str>,
     ) -> Result<CheckedCall, Refusal> {
         let mut checked = CheckedCall::default();
+        for guard in self.of_unfit(item, own_uri.unwrap_or(item.name)) {
+            let refusal = guard.unfit_uri();
+            if !guard.is_audited() {
+                return Err(refusal);
+            }
+            checked.audited.push(refusal);
+        }
         for guard in self.of_calls(item) {
             let now = checked.arguments.as_ref().unwrap_or(arguments);
             let outcome = match guard.place() {
@@ -122,7 +135,7 @@ impl Guards {
         for guard in self.of_calls(item) {
             let Place::Argument(pointer) = guard.place() else { continue };
             let can_judge = |check: &&Check| matches!(check, Check::Size(_) | Check::Path(_));
-            for check in guard.checks().iter().filter(can_judge).filter(|_| pointer.first() == argument) {
+            for check in guard.checks().iter().filter(can_judge).filter(|_| pointer.begins_with(argument)) {
                 let fault = match check {
                     Check::Path(_) if value.is_empty() => Ok(None),
                     Check::Size(size) => size.check(Raw::string(value).as_str()).map(|()| None),
@@ -152,7 +165,7 @@ impl Guards {
             let json = now.as_ref().unwrap_or(arguments);
             let refused = |fault| guard.refusal(check, of_argument(pointer, item), fault);
             let mut changes = Vec::new();
-            for value in pointer.values(json.as_str()) {
+            for value in pointer.values(json.as_str()).map_err(refused)? {
                 if let Check::Size(size) = check {
                     size.check(value).map_err(refused)?;
                     continue;
@@ -210,6 +223,14 @@ impl Guards {
             Check::Html(change) => Ok(change.applied(text)),
         }
     }
+}
+
+/// Whether a text has only signs of URIs. Parsers leave out others, or read them each in their own way.
+///
+/// RFC 3986 §2: "A URI is composed from a limited set of characters consisting of digits, letters, and a few graphic symbols."
+fn is_uri(text: &str) -> bool {
+    let is_sign = |sign: u8| sign.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&sign);
+    text.bytes().all(is_sign)
 }
 
 fn of_argument(pointer: &Pointer, item: GuardedItem<'_>) -> String {

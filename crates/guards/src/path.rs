@@ -2,6 +2,8 @@
 //!
 //! A path is compared as text, as both Unix and Windows would read it. Where the root exists on this machine, its symbolic links are followed, too.
 
+mod plain;
+
 use std::{borrow::Cow, path::Path};
 
 use percent_encoding::percent_decode_str;
@@ -63,20 +65,10 @@ impl PathCheck {
         if path.is_empty() {
             return Err("it is empty".into());
         }
-        if path.starts_with(['~', '-']) {
-            return Err("it begins with a sign that shells and programs take for something else".into());
-        }
         if path.contains("://") {
             return Err("it is a URL".into());
         }
-        let mut decoded = Cow::Borrowed(&*path);
-        for _ in 0..=DECODINGS {
-            no_way_up(&decoded)?;
-            match percent_decode_str(&decoded).decode_utf8_lossy().into_owned() {
-                same if same == *decoded => break,
-                other => decoded = Cow::Owned(other),
-            }
-        }
+        plain_when_decoded(&path)?;
         let is_rooted = path.starts_with(SEPARATORS);
         let is_absolute = if self.is_windows { has_drive(&path) } else { path.starts_with('/') };
         if path.chars().take(2).filter(|sign| SEPARATORS.contains(sign)).count() == 2 {
@@ -132,6 +124,24 @@ fn path_of(text: &str) -> Result<Cow<'_, str>, Fault> {
     // RFC 8089 §E.2: a drive stands behind a slash.
     let is_of_drive = path.get(1..).is_some_and(has_drive);
     Ok(if is_of_drive { Cow::Owned(path[1..].to_owned()) } else { Cow::Owned(path.into_owned()) })
+}
+
+/// Refuses a path that is no plain one, however often a server reads its escapes.
+fn plain_when_decoded(path: &str) -> Result<(), Fault> {
+    let mut decoded = Cow::Borrowed(path);
+    for _ in 0..=DECODINGS {
+        no_way_up(&decoded)?;
+        plain::check(&decoded)?;
+        let is_absolute = |path: &str| path.starts_with(SEPARATORS) || has_drive(path);
+        if is_absolute(&decoded) && !is_absolute(path) {
+            return Err("it is an absolute path behind escapes".into());
+        }
+        match percent_decode_str(&decoded).decode_utf8_lossy().into_owned() {
+            same if same == *decoded => return Ok(()),
+            other => decoded = Cow::Owned(other),
+        }
+    }
+    Err("it has escapes of escapes".into())
 }
 
 /// Refuses parts that lead up, in whatever way a system writes them.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use anyport_protocol::json::{Elements, Members, string};
 
+use crate::refusal::Fault;
+
 /// What a guard checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -48,17 +50,29 @@ impl Place {
 
 impl Pointer {
     /// The values there, which are parts of `arguments`. Every member of the name counts, if there are several.
-    pub(crate) fn values<'a>(&self, arguments: &'a str) -> Vec<&'a str> {
+    ///
+    /// # Errors
+    /// The arguments have another form than the pointer, so that a server may find a value where the pointer has none.
+    pub(crate) fn values<'a>(&self, arguments: &'a str) -> Result<Vec<&'a str>, Fault> {
+        if !arguments.starts_with(['{', 'n']) {
+            return Err("the arguments are no object".into());
+        }
         // A member alone may be called `*`.
         let is_pointer = self.text.starts_with('/');
-        self.tokens.iter().fold(vec![arguments], |values, token| {
-            values.into_iter().flat_map(|value| inside(value, token, is_pointer)).collect()
-        })
+        let mut values = vec![arguments];
+        for token in &self.tokens {
+            let mut next = Vec::new();
+            for value in values {
+                inside(value, token, is_pointer, &mut next)?;
+            }
+            values = next;
+        }
+        Ok(values)
     }
 
-    /// Its first member.
-    pub(crate) fn first(&self) -> &str {
-        self.tokens.first().map_or("", String::as_str)
+    /// Whether its first member has this name, in whatever case.
+    pub(crate) fn begins_with(&self, name: &str) -> bool {
+        self.tokens.first().is_some_and(|token| folded(token) == folded(name))
     }
 }
 
@@ -74,16 +88,40 @@ fn unescaped(token: &str) -> Option<String> {
     is_right.then(|| token.replace("~1", "/").replace("~0", "~"))
 }
 
-fn inside<'a>(value: &'a str, token: &str, is_pointer: bool) -> Vec<&'a str> {
+/// Finds what `token` names in a value. `null` has nothing.
+fn inside<'a>(value: &'a str, token: &str, is_pointer: bool, found: &mut Vec<&'a str>) -> Result<(), Fault> {
     let is_each = is_pointer && token == "*";
-    if value.starts_with('[') {
-        let elements = Elements::of(value).enumerate();
-        return elements
-            .filter(|(at, _)| is_each || token == at.to_string())
-            .map(|(_, element)| element)
-            .collect();
+    match value.as_bytes().first() {
+        Some(b'{') => members(value, token, is_each, found),
+        Some(b'[') if is_each || token.starts_with(|digit: char| digit.is_ascii_digit()) => {
+            let elements = Elements::of(value).enumerate();
+            let named = elements.filter(|(at, _)| is_each || token == at.to_string());
+            found.extend(named.map(|(_, element)| element));
+            Ok(())
+        }
+        Some(b'[') => Err("there is a list where an object must be".into()),
+        Some(b'n') => Ok(()),
+        // Some servers read JSON that stands in a text.
+        _ => Err("there is a single value where an object or a list must be".into()),
     }
-    Members::of(value).filter(|member| is_each || member.is(token)).map(|member| member.value).collect()
+}
+
+fn members<'a>(value: &'a str, token: &str, is_each: bool, found: &mut Vec<&'a str>) -> Result<(), Fault> {
+    let wanted = folded(token);
+    for member in Members::of(value) {
+        if is_each || member.is(token) {
+            found.push(member.value);
+        } else if folded(&member.key()) == wanted {
+            // Some servers read it as the same name.
+            return Err("a member has its name in another case".into());
+        }
+    }
+    Ok(())
+}
+
+/// A name as those see it who do not regard case: `K` of Kelvin and the long `s` are letters like others.
+fn folded(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
 }
 
 /// The texts of a value: itself, or those of an array. `null` has none.
@@ -129,7 +167,7 @@ mod tests {
             ("none", &[]),
         ] {
             let Ok(Place::Argument(pointer)) = Place::argument(argument) else { panic!("{argument}") };
-            assert_eq!(pointer.values(arguments), expected, "{argument}");
+            assert_eq!(pointer.values(arguments).unwrap(), expected, "{argument}");
         }
         for wrong in ["", "/a~2", "/~"] {
             assert_eq!(Place::argument(wrong), Err(PlaceFault), "{wrong}");
@@ -139,6 +177,40 @@ mod tests {
     #[test]
     fn a_key_with_escapes_is_the_same_key() {
         let Ok(Place::Argument(pointer)) = Place::argument("sql") else { panic!() };
-        assert_eq!(pointer.values(r#"{"\u0073ql":"1"}"#), ["\"1\""]);
+        assert_eq!(pointer.values(r#"{"\u0073ql":"1"}"#).unwrap(), ["\"1\""]);
+    }
+
+    #[test]
+    fn arguments_of_another_form_are_refused() {
+        for (argument, arguments, is_right) in [
+            ("sql", r#"{}"#, true),
+            ("sql", "null", true),
+            ("sql", r#"{"sql":"a","SQLs":"b"}"#, true),
+            ("/q/*/sql", r#"{"q":null}"#, true),
+            ("/q/*/sql", r#"{"q":[]}"#, true),
+            ("/q/*/sql", r#"{"q":[{"sql":"a"},null]}"#, true),
+            ("/q/*/sql", r#"{"q":{"a":{"sql":"a"}}}"#, true),
+            ("/q/0/sql", r#"{"q":[{"sql":"a"}]}"#, true),
+            ("*", r#"{"A":"a","*":"b"}"#, true),
+            ("sql", r#"["a"]"#, false),
+            ("/0", r#"["a"]"#, false),
+            ("sql", r#""{\"sql\":\"a\"}""#, false),
+            ("sql", "5", false),
+            ("sql", r#"{"SQL":"a"}"#, false),
+            ("sql", r#"{"sql":"a","Sql":"b"}"#, false),
+            ("sql", r#"{"\u0053ql":"b"}"#, false),
+            ("sql", "{\"\u{17f}ql\":\"b\"}", false),
+            ("key", "{\"\u{212a}ey\":\"b\"}", false),
+            ("/q/*/sql", r#"{"q":"[{\"sql\":\"a\"}]"}"#, false),
+            ("/q/*/sql", r#"{"q":5}"#, false),
+            ("/q/*/sql", r#"{"q":[[{"sql":"a"}]]}"#, false),
+            ("/q/*/sql", r#"{"q":["{\"sql\":\"a\"}"]}"#, false),
+            ("/q/*/sql", r#"{"q":[{"SQL":"a"}]}"#, false),
+            ("/q/*/sql", r#"{"Q":[{"sql":"a"}]}"#, false),
+            ("/q/sql", r#"{"q":[{"sql":"a"}]}"#, false),
+        ] {
+            let Ok(Place::Argument(pointer)) = Place::argument(argument) else { panic!("{argument}") };
+            assert_eq!(pointer.values(arguments).is_ok(), is_right, "{argument} {arguments}");
+        }
     }
 }

@@ -109,8 +109,59 @@ fn a_completion_is_judged_by_its_beginning() {
         ("path", "docs/very/lo", true),
         ("path", "../", false),
         ("path", "/etc/pas", false),
+        ("PATH", "../", false),
         ("other", "../", true),
     ] {
         assert_eq!(ready(guards.completion(item, argument, value)).is_ok(), is_right, "{value}");
+    }
+}
+
+#[test]
+fn a_uri_with_other_signs_is_refused_wherever_resources_are_guarded() {
+    let guards = |mode| {
+        let items = Items { resources: vec![Pattern::new("u+file:*")], ..Items::default() };
+        let path = Check::Path(crate::PathCheck::new("/srv").unwrap());
+        let guard = Guard::new("it", items, Place::Uri, vec![path]).mode(mode);
+        Guards::new([guard], GuardLimits::default())
+    };
+    for (uri, is_right) in [
+        ("u+file:///srv/a", true),
+        ("u+file:///srv/a%20b", true),
+        ("u+http://[::1]/a?b=c#d", true),
+        ("u+file:///etc/passwd", false),
+        ("u+ file:///etc/passwd", false),
+        ("u+\tfile:///etc/passwd", false),
+        ("u+fi\tle:///etc/passwd", false),
+        ("u+\u{1}file:///etc/passwd", false),
+        ("u+file\u{200b}:///etc/passwd", false),
+        (" u+file:///etc/passwd", false),
+        ("u+http:\\\\a", false),
+        ("u+http://a/\u{e4}", false),
+    ] {
+        let own = uri.trim_start_matches("u+");
+        let item = GuardedItem { kind: ItemKind::Resource, name: uri };
+        let enforced = guards(Mode::Enforce);
+        let called = ready(enforced.call(item, &Raw::EMPTY_OBJECT, Some(own)));
+        assert_eq!(called.is_ok(), is_right, "{uri:?}");
+        assert!(is_right || enforced.are_for_calls(item), "{uri:?}");
+        let audited = ready(guards(Mode::Audit).call(item, &Raw::EMPTY_OBJECT, Some(own))).unwrap().audited;
+        assert_eq!(audited.is_empty(), is_right, "{uri:?}");
+        // A tool may have any name.
+        let item = GuardedItem { kind: ItemKind::Tool, name: uri };
+        assert!(ready(guards(Mode::Enforce).call(item, &Raw::EMPTY_OBJECT, None)).is_ok());
+    }
+}
+
+#[test]
+fn a_name_in_another_case_and_arguments_that_are_no_object_are_refused() {
+    let guards = Guards::new([guard("t", "/q/*/name", vec![short()])], GuardLimits::default());
+    for (arguments, is_right) in [
+        (json!({"q": [{"name": "abc"}]}), true),
+        (json!({"q": [{"NAME": "abc"}]}), false),
+        (json!({"q": "[{\"name\": \"abc\"}]"}), false),
+        (json!([{"name": "abc"}]), false),
+        (json!("abc"), false),
+    ] {
+        assert_eq!(called(&guards, "t", arguments.clone()).is_ok(), is_right, "{arguments}");
     }
 }
