@@ -71,6 +71,16 @@ impl Dialect {
         dialect_from_str(self.name).unwrap_or_else(|| Box::new(GenericDialect))
     }
 
+    /// Whether a statement may follow another one without a sign between them.
+    pub(super) fn needs_no_semicolon(&self) -> bool {
+        self.name == "mssql"
+    }
+
+    /// Whether a name alone behind `IN` is that of a table.
+    pub(super) fn has_tables_behind_in(&self) -> bool {
+        self.name == "clickhouse"
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.name

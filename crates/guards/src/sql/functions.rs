@@ -1,8 +1,10 @@
 //! Functions that do more than to compute: they read files, wait, change settings or data, or reach other servers.
 
-/// Whether a function may not be called where none are named. `name` is in lower case, without its schema.
-pub(super) fn is_known_to_act(name: &str) -> bool {
-    ACTING.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+/// Whether a function may not be called where neither functions nor tables are named. The parts of its name are in lower case: that of
+/// its schema or package counts as well.
+pub(super) fn is_known_to_act(parts: &[&str]) -> bool {
+    let acts = |part: &&str| ACTING.contains(part) || PREFIXES.iter().any(|prefix| part.starts_with(prefix));
+    parts.iter().any(acts)
 }
 
 /// Whether a function makes rows of its arguments alone.
@@ -31,7 +33,7 @@ const ROWS: [&str; 18] = [
     "unnest",
 ];
 
-const ACTING: [&str; 62] = [
+const ACTING: [&str; 84] = [
     // PostgreSQL
     "current_logfile",
     "currval",
@@ -99,9 +101,35 @@ const ACTING: [&str; 62] = [
     "result_scan",
     "url",
     "sniff_csv",
+    "ai_query",
+    "crosstab2",
+    "crosstab3",
+    "crosstab4",
+    "crosstabn",
+    "eval",
+    "getxml",
+    "http_delete",
+    "http_put",
+    "http_request",
+    "httpuritype",
+    "java_method",
+    "joinget",
+    "keyring_key_generate",
+    "keyring_key_remove",
+    "keyring_key_store",
+    "query",
+    "query_table",
+    "reflect",
+    "reflect2",
+    "source_pos_wait",
+    "ts_rewrite",
 ];
 
-const PREFIXES: [&str; 29] = [
+const PREFIXES: [&str; 33] = [
+    "dbms_",
+    "pg_stat_statements",
+    "utl_",
+    "dictget",
     "pg_advisory",
     "pg_backup",
     "pg_cancel",
@@ -148,10 +176,11 @@ mod tests {
             "xp_cmdshell",
             "nextval",
         ] {
-            assert!(is_known_to_act(name), "{name}");
+            assert!(is_known_to_act(&[name]), "{name}");
         }
         for name in ["count", "lower", "log", "pg_typeof", "reverse", "length"] {
-            assert!(!is_known_to_act(name), "{name}");
+            assert!(!is_known_to_act(&[name]), "{name}");
         }
+        assert!(is_known_to_act(&["utl_http", "request"]) && is_known_to_act(&["sys", "dbms_xmlgen", "f"]));
     }
 }

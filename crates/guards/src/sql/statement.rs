@@ -3,12 +3,15 @@ use std::{collections::HashSet, ops::ControlFlow};
 use sqlparser::{
     ast::{Expr, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit as _, Visitor},
     parser::Parser,
-    tokenizer::{Token, Tokenizer, Whitespace},
 };
 
 use super::{
-    Dialect, functions,
+    Dialect,
+    aliases::NamedAliases,
+    functions,
     names::{self, TableName},
+    pure_functions::is_pure,
+    tokens,
 };
 use crate::refusal::Fault;
 
@@ -18,7 +21,8 @@ pub struct StatementCheck {
     dialect: Dialect,
     /// The tables that may be read; any, if `None`.
     tables: Option<Vec<TableName>>,
-    /// The functions that may be called, in lower case; those that are not known to act, if `None`.
+    /// The functions that may be called, in lower case. If `None`: where tables are named, those that only compute; else those that are not
+    /// known to act.
     functions: Option<HashSet<String>>,
     table_names: Vec<String>,
 }
@@ -37,7 +41,8 @@ impl StatementCheck {
         self
     }
 
-    /// Accepts these functions alone. Default: those that are not known to do more than to compute.
+    /// Accepts these functions alone. Default: where tables are named, those that are known to compute only, since others may read any table;
+    /// else those that are not known to do more.
     #[must_use]
     pub fn functions(mut self, functions: &[String]) -> Self {
         self.functions = Some(functions.iter().map(|function| function.to_lowercase()).collect());
@@ -67,8 +72,9 @@ impl StatementCheck {
 
     fn checked(&self, text: &str, most: usize) -> Result<(), Fault> {
         let grammar = self.dialect.grammar();
-        let tokens = self.tokens(text, most)?;
-        let parser = Parser::new(&*grammar).with_tokens(tokens);
+        let tokens = tokens::read(&self.dialect, text, most)?;
+        let aliases = self.dialect.needs_no_semicolon().then(|| NamedAliases::of(&tokens));
+        let parser = Parser::new(&*grammar).with_tokens_with_locations(tokens);
         let statements = parser.with_recursion_limit(DEPTH).parse_statements();
         let statement = match statements.map_err(|_| "it cannot be parsed")?.as_slice() {
             [statement] => statement.clone(),
@@ -82,40 +88,10 @@ impl StatementCheck {
             Statement::Explain { .. } => return Err("its EXPLAIN may run the statement".into()),
             _ => return Err("it is no statement that only reads".into()),
         }
-        match statement.visit(&mut Walk::new(self)) {
+        match statement.visit(&mut Walk::new(self, aliases)) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(why) => Err(why.into()),
         }
-    }
-
-    /// The tokens of a text, of which servers make the same with whatever settings.
-    fn tokens(&self, text: &str, most: usize) -> Result<Vec<Token>, Fault> {
-        // Whether this ends a string is a setting of many servers.
-        if ["\\'", "\\\"", "\\`"].iter().any(|quote| text.contains(quote)) {
-            return Err("it has a quote behind a backslash".into());
-        }
-        if text.contains(|sign: char| sign.is_control() && !matches!(sign, '\t' | '\n' | '\r')) {
-            return Err("it has control characters".into());
-        }
-        let grammar = self.dialect.grammar();
-        let tokens = Tokenizer::new(&*grammar, text).tokenize();
-        let tokens = tokens.map_err(|_| "it cannot be parsed")?;
-        let is_comment = |token: &Token| {
-            matches!(
-                token,
-                Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
-            )
-        };
-        // Some servers run what is in certain comments, and differ in where a comment ends.
-        if tokens.iter().any(is_comment) || text.contains("/*") {
-            return Err("it has a comment".into());
-        }
-        let count = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count();
-        if count > most {
-            let why = format!("it has {count} words and signs, more than {most} (guard_sql_tokens)");
-            return Err(Fault::of_limit("guard_sql_tokens", why));
-        }
-        Ok(tokens)
     }
 }
 
@@ -128,9 +104,14 @@ const DEPTH: usize = 40;
 /// Why the walk over a statement ends.
 type Why = &'static str;
 
+/// What is wrong with a word that may begin a statement of its own.
+const BARE_ALIAS: Why = "it has an alias without AS, which may be a statement";
+
 /// Looks at every query, table and function of a statement.
 struct Walk<'a> {
     check: &'a StatementCheck,
+    /// The aliases of columns and tables that are accepted; all, if `None`.
+    aliases: Option<NamedAliases>,
     scopes: Vec<Scope>,
     statements: usize,
     /// Whether the next name of a table is that of a function, which was looked at.
@@ -147,8 +128,8 @@ struct Scope {
 }
 
 impl<'a> Walk<'a> {
-    fn new(check: &'a StatementCheck) -> Self {
-        Self { check, scopes: Vec::new(), statements: 0, is_function: false }
+    fn new(check: &'a StatementCheck, aliases: Option<NamedAliases>) -> Self {
+        Self { check, aliases, scopes: Vec::new(), statements: 0, is_function: false }
     }
 
     /// Whether a name is that of a query of a `WITH` around it.
@@ -163,16 +144,21 @@ impl<'a> Walk<'a> {
             return ControlFlow::Break("it calls a function under a name that is computed");
         };
         let parts: Vec<String> = parts.iter().map(|part| part.value.to_lowercase()).collect();
-        let last = parts.last().map_or("", String::as_str);
-        let is_accepted = match &self.check.functions {
-            Some(functions) => functions.contains(&parts.join(".")),
-            None => !functions::is_known_to_act(last),
+        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+        let is_accepted = match (&self.check.functions, &*parts) {
+            (Some(functions), parts) => functions.contains(&parts.join(".")),
+            (None, parts) if self.check.tables.is_none() => !functions::is_known_to_act(parts),
+            (None, [name]) => is_pure(name) || functions::makes_rows(name),
+            (None, _) => false,
         };
         if is_accepted {
             return ControlFlow::Continue(());
         }
         ControlFlow::Break(match self.check.functions {
             Some(_) => "it calls a function that is not allowed",
+            None if self.check.tables.is_some() => {
+                "it calls a function that is not known to compute only (`functions` can name it)"
+            }
             None => "it calls a function that does more than to compute",
         })
     }
@@ -186,6 +172,32 @@ impl<'a> Walk<'a> {
             return ControlFlow::Break("it reads from a function");
         }
         self.function(name)
+    }
+
+    /// Whether an expression in the place of a table is a function, which is looked at by itself.
+    fn table_expression(&self, expression: &Expr) -> ControlFlow<Why> {
+        match expression {
+            Expr::Function(_) => ControlFlow::Continue(()),
+            _ if self.check.tables.is_none() => ControlFlow::Continue(()),
+            _ => ControlFlow::Break("it reads a table under a name that is computed"),
+        }
+    }
+
+    /// In some dialects, a name alone behind `IN` is that of a table.
+    fn list(&self, list: &[Expr]) -> ControlFlow<Why> {
+        let [only] = list else { return ControlFlow::Continue(()) };
+        let mut only = only;
+        while let Expr::Nested(inside) = only {
+            only = inside;
+        }
+        match only {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_)
+                if self.check.tables.is_some() && self.check.dialect.has_tables_behind_in() =>
+            {
+                ControlFlow::Break("it has a name alone behind IN, which may be a table")
+            }
+            _ => ControlFlow::Continue(()),
+        }
     }
 
     fn query(&mut self, query: &Query) -> ControlFlow<Why> {
@@ -260,9 +272,12 @@ impl Visitor for Walk<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Why> {
-        match select.into {
-            Some(_) => ControlFlow::Break("it writes what it selects (INTO)"),
-            None => ControlFlow::Continue(()),
+        if select.into.is_some() {
+            return ControlFlow::Break("it writes what it selects (INTO)");
+        }
+        match &self.aliases {
+            Some(aliases) if !aliases.are_of(select) => ControlFlow::Break(BARE_ALIAS),
+            _ => ControlFlow::Continue(()),
         }
     }
 
@@ -287,6 +302,9 @@ impl Visitor for Walk<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Why> {
+        if self.aliases.as_ref().is_some_and(|aliases| !aliases.is_of(factor)) {
+            return ControlFlow::Break(BARE_ALIAS);
+        }
         match factor {
             TableFactor::Table { name, args: Some(_), .. } => self.table_function(name),
             TableFactor::Function { name, .. } => {
@@ -294,10 +312,9 @@ impl Visitor for Walk<'_> {
                 self.is_function = false;
                 checked
             }
+            TableFactor::TableFunction { expr, .. } => self.table_expression(expr),
             TableFactor::Table { .. }
             | TableFactor::Derived { .. }
-            // Its function is an expression, which is looked at by itself.
-            | TableFactor::TableFunction { .. }
             | TableFactor::UNNEST { .. }
             | TableFactor::NestedJoin { .. }
             | TableFactor::JsonTable { .. }
@@ -311,6 +328,7 @@ impl Visitor for Walk<'_> {
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Why> {
         match expression {
             Expr::Function(function) => self.function(&function.name),
+            Expr::InList { list, .. } => self.list(list),
             _ => ControlFlow::Continue(()),
         }
     }

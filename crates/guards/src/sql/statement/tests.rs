@@ -248,3 +248,108 @@ fn a_statement_has_a_size_and_a_depth() {
         let _ = check.check(&chain, MOST);
     }
 }
+
+#[test]
+fn a_name_with_escapes_is_refused() {
+    for dialect in ["postgresql", "redshift"] {
+        for (text, is_right) in [
+            ("SELECT u & 1, 'U&\"a\"' FROM orders", true),
+            ("SELECT u & \"a\" FROM orders", true),
+            ("SELECT U&\"query_to_x\\006dl\"('select 1', true, true, '')", false),
+            ("SELECT u&\"lower\"('A')", false),
+            ("SELECT 1u&\"a\" FROM orders", false),
+            ("SELECT * FROM U&\"orders\"", false),
+            ("SELECT * FROM orders AS U&\"x\"", false),
+            ("SELECT U&\"dblin!006b_exec\" UESCAPE '!' ('x')", false),
+            ("SELECT \"a\\b\" FROM orders", false),
+        ] {
+            assert_eq!(why(&check(dialect, &["orders"]), text).is_none(), is_right, "{dialect}: {text}");
+        }
+    }
+}
+
+#[test]
+fn an_alias_of_sql_server_has_its_as() {
+    for (text, is_right) in [
+        ("SELECT a AS b, c = 1 FROM orders AS o WHERE o.a = 1", true),
+        ("SELECT a as [b] FROM (SELECT 1 AS a) AS x ORDER BY 1", true),
+        ("WITH x AS (SELECT 1 AS a) SELECT * FROM x", true),
+        ("SELECT CAST(a AS int) FROM [orders]", true),
+        ("SELECT * FROM orders SHUTDOWN", false),
+        ("SELECT * FROM orders AS o JOIN orders SHUTDOWN ON 1 = 1", false),
+        ("SELECT * FROM (SELECT 1 AS a) REVERT", false),
+        ("SELECT (SELECT 1 REVERT)", false),
+        ("SELECT 1 REVERT", false),
+        ("SELECT 1 AS a, 2 RECONFIGURE", false),
+        ("SELECT CAST(a AS int) COMMIT FROM orders", false),
+        ("SELECT 1 UNION SELECT 2 ROLLBACK", false),
+        ("SELECT 1 AS a UNION ALL SELECT a FROM orders CHECKPOINT", false),
+        ("SELECT * FROM orders\nSHUTDOWN WITH (NOWAIT)", false),
+        ("SELECT * FROM orders [x]", false),
+        ("SELECT 1 'x'", false),
+    ] {
+        assert_eq!(why(&check("mssql", &["orders"]), text).is_none(), is_right, "{text}");
+    }
+    assert_eq!(why(&check("postgresql", &["orders"]), "SELECT 1 a FROM orders o"), None);
+}
+
+#[test]
+fn a_function_may_not_read_around_the_tables() {
+    for (dialect, wrong) in [
+        ("postgresql", "SELECT ts_rewrite('a'::tsquery, 'select t, s from secrets')"),
+        ("postgresql", "SELECT pg_stat_statements_reset()"),
+        ("postgresql", "SELECT anything(1)"),
+        ("postgresql", "SELECT other.count(1)"),
+        ("postgresql", "SELECT * FROM crosstab2('select 1')"),
+        ("clickhouse", "SELECT joinGet('secrets', 'a', 1)"),
+        ("clickhouse", "SELECT dictGet('secrets', 'a', 1)"),
+        ("clickhouse", "SELECT 1 IN secrets"),
+        ("clickhouse", "SELECT 1 NOT IN db.secrets"),
+        ("clickhouse", "SELECT 1 IN (secrets)"),
+        ("clickhouse", "SELECT 1 IN ((secrets))"),
+        ("clickhouse", "SELECT in(1, secrets)"),
+        ("oracle", "SELECT dbms_xmlgen.getxml('select 1') FROM orders"),
+        ("oracle", "SELECT utl_http.request('http://evil') FROM orders"),
+        ("oracle", "SELECT httpuritype('http://evil').getclob() FROM orders"),
+        ("oracle", "SELECT * FROM TABLE(f(1))"),
+        ("snowflake", "SELECT * FROM TABLE('secrets')"),
+        ("snowflake", "SELECT * FROM TABLE(secrets)"),
+        ("snowflake", "SELECT * FROM TABLE(f(1))"),
+        ("snowflake", "SELECT * FROM IDENTIFIER('secrets')"),
+        ("hive", "SELECT reflect('java.lang.Runtime', 'getRuntime')"),
+        ("databricks", "SELECT java_method('java.lang.System', 'exit', 1)"),
+        ("databricks", "SELECT ai_query('x', 'y')"),
+        ("databricks", "SELECT http_request('x')"),
+        ("sqlite", "SELECT eval('DROP TABLE orders')"),
+        ("mysql", "SELECT keyring_key_remove('x')"),
+        ("mysql", "SELECT source_pos_wait('x', 1)"),
+    ] {
+        assert!(why(&check(dialect, &["orders"]), wrong).is_some(), "{dialect}: {wrong}");
+    }
+    for (dialect, right) in [
+        (
+            "clickhouse",
+            "SELECT toDate(a), uniqExact(b) FROM orders WHERE a IN (1, 2) AND b IN (SELECT b FROM orders)",
+        ),
+        ("snowflake", "SELECT f.value FROM orders, TABLE(FLATTEN(orders.a)) f"),
+        (
+            "postgresql",
+            "SELECT date_trunc('day', a), row_number() OVER (ORDER BY a), COALESCE(b, 0) FROM orders",
+        ),
+        ("mysql", "SELECT DATE_FORMAT(a, '%Y'), IFNULL(b, 0), GROUP_CONCAT(c) FROM orders"),
+        ("mssql", "SELECT DATEDIFF(day, a, GETDATE()) AS d, ISNULL(b, 0) AS b FROM orders"),
+    ] {
+        assert_eq!(why(&check(dialect, &["orders"]), right), None, "{dialect}: {right}");
+    }
+    let named = check("postgresql", &["orders"]).functions(&["anything".to_owned(), "util.f".to_owned()]);
+    assert_eq!(why(&named, "SELECT anything(1), util.f(1)"), None);
+    // Without tables, those that are not known to act.
+    let any = StatementCheck::new(Dialect::named("oracle").unwrap());
+    for (text, is_right) in [
+        ("SELECT anything(1) FROM orders", true),
+        ("SELECT utl_http.request('http://evil') FROM orders", false),
+        ("SELECT sys.dbms_xmlgen.getxml('select 1') FROM orders", false),
+    ] {
+        assert_eq!(why(&any, text).is_none(), is_right, "{text}");
+    }
+}
