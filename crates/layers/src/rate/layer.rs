@@ -1,7 +1,7 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use anyport_metrics::Metrics;
-use anyport_protocol::{Method, failure::Failure, limits};
+use anyport_protocol::{failure::Failure, limits};
 use anyport_service::{Context, Reply, Request, Service};
 use tower_layer::Layer;
 
@@ -87,8 +87,8 @@ impl Quota {
 
 /// Limits how often each caller and each address may call, and refuses the rest with [`Failure::RateLimited`].
 ///
-/// Calls are those that use something: `tools/call`, `prompts/get`, `resources/read` and `completion/complete`. Lists and listen streams
-/// are not counted.
+/// Every request counts, lists among them: each costs something, and may be recorded. Listen streams, which have a limit of their
+/// own, do not.
 ///
 /// 2026-07-28, server/tools §Security Considerations: servers MUST "rate limit tool invocations"; completion
 /// §Security: "Implement appropriate rate limiting".
@@ -116,11 +116,7 @@ impl RateLimitLayer {
 
 impl<S: Service> Service for RateLimit<S> {
     fn call(&self, request: Request, context: Context) -> Reply {
-        let is_counted = matches!(
-            request.known(),
-            Some(Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete)
-        );
-        match is_counted.then(|| self.limits.check(&context)) {
+        match (!request.is_listen()).then(|| self.limits.check(&context)) {
             Some(Err(failure)) => Reply::failed(failure),
             _ => self.inner.call(request, context),
         }
