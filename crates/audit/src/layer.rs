@@ -111,6 +111,7 @@ struct Trail {
     call: Lock<Box<Call>>,
     arguments: Option<Raw>,
     upstream: OnceLock<Box<str>>,
+    item: OnceLock<Box<str>>,
     refused_by: OnceLock<Box<str>>,
     /// Whether the record of its beginning was given to the log.
     has_begun: OnceLock<()>,
@@ -138,6 +139,7 @@ impl Trail {
             started: Instant::now(),
             call: Lock::new(call),
             upstream: OnceLock::new(),
+            item: OnceLock::new(),
             refused_by: OnceLock::new(),
             has_begun: OnceLock::new(),
             has_ended: OnceLock::new(),
@@ -152,6 +154,8 @@ impl Trail {
     /// `call`, with what was learnt of it since.
     fn known(&self, mut call: Box<Call>) -> Box<Call> {
         call.upstream = self.upstream.get().map(|name| name.to_string());
+        let item = self.item.get().map(|item| cut(item));
+        call.item = item.filter(|item| call.name.as_ref() != Some(item));
         call
     }
 
@@ -193,6 +197,10 @@ impl CallTrail for Trail {
         }
         let (log, call, arguments) = (self.log.clone(), self.call(), self.arguments.clone());
         Some(Box::pin(async move { log.durable(Event::Begin(call), arguments).await.map_err(|_| refused) }))
+    }
+
+    fn uses(&self, name: &str) {
+        let _ = self.item.set(name.into());
     }
 
     fn refused_by(&self, what: &str) {
@@ -357,8 +365,14 @@ fn trace_id(traceparent: &Raw) -> Option<String> {
 fn said(outcome: &ReplyOutcome, refused_by: Option<&str>) -> (Outcome, usize) {
     match outcome {
         ReplyOutcome::Result(result) => {
-            let kind = if outcome.is_error() { OutcomeKind::ToolError } else { OutcomeKind::Ok };
-            (Outcome::of(kind), result.as_str().len())
+            // A guard refuses a call of a tool by a result that its model can read.
+            let kind = match (outcome.is_error(), refused_by) {
+                (true, Some(_)) => OutcomeKind::Refused,
+                (true, None) => OutcomeKind::ToolError,
+                (false, _) => OutcomeKind::Ok,
+            };
+            let refused_by = refused_by.filter(|_| kind == OutcomeKind::Refused).map(str::to_owned);
+            (Outcome { refused_by, ..Outcome::of(kind) }, result.as_str().len())
         }
         ReplyOutcome::InputRequired(result) => {
             (Outcome::of(OutcomeKind::InputRequired), result.as_str().len())

@@ -28,7 +28,7 @@ pub struct Query {
 pub struct Filter {
     /// The principal: its text, its name, or its subject.
     pub principal: Option<String>,
-    /// The name of the tool or prompt, or the URI.
+    /// The name of the tool or prompt, or the URI: the client's, or that of its server.
     pub name: Option<String>,
     /// The upstream server.
     pub upstream: Option<String>,
@@ -62,7 +62,8 @@ impl Filter {
         since.is_none_or(|since| record.at >= since)
             && until.is_none_or(|until| record.at < until)
             && principal.as_deref().is_none_or(|principal| is_of(record, principal))
-            && is(name, call.and_then(|call| call.name.as_deref()))
+            && (is(name, call.and_then(|call| call.name.as_deref()))
+                || is(name, call.and_then(|call| call.item.as_deref())))
             && is(upstream, call.and_then(|call| call.upstream.as_deref()))
             && outcome.is_none_or(|wanted| kind_of(record) == Some(wanted))
     }

@@ -72,6 +72,9 @@ pub struct Call {
     /// The name of the tool or prompt, or the URI of the resource, as the client wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The name or URI under which it is listed, where the client named something else: an alias, or the tool that calls others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
     /// The upstream server that it went to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,

@@ -6,6 +6,7 @@ use anyport_protocol::Raw;
 
 use crate::{
     Check, Guard, GuardLimits, ItemKind, Lookup, Place, Refusal,
+    html::SanitizeBudget,
     place::{Pointer, texts, unquoted},
     refusal::Fault,
     text::replaced,
@@ -220,7 +221,7 @@ impl Guards {
             Check::Path(path) => path.check(text, lookup).await.map(|()| None),
             Check::Statement(statement) => statement.check(text, self.limits.guard_sql_tokens).map(|()| None),
             Check::Literal(literal) => literal.check(text).map(|()| None),
-            Check::Html(change) => Ok(change.applied(text)),
+            Check::Html(change) => Ok(change.applied(text, &mut SanitizeBudget::new())),
         }
     }
 }

@@ -7,6 +7,7 @@ use anyport_protocol::{
 
 use crate::{
     Check, Guard, GuardedItem, Guards, Place, Refusal,
+    html::SanitizeBudget,
     place::unquoted,
     refusal::Fault,
     text::{each_text_of_result, replaced},
@@ -63,9 +64,11 @@ impl Guards {
                 Err(Fault::of_limit("guard_result_bytes", why))
             }
             Check::Html(change) => {
-                let mut changes = Vec::new();
+                let (mut changes, mut budget) = (Vec::new(), SanitizeBudget::new());
                 each_text_of_result(result.as_str(), &mut |text| {
-                    changes.extend(change.applied(&unquoted(text.string)).map(|new| (text.string, new)));
+                    changes.extend(
+                        change.applied(&unquoted(text.string), &mut budget).map(|new| (text.string, new)),
+                    );
                 });
                 Ok(replaced(result, &changes))
             }

@@ -9,6 +9,10 @@ pub trait CallTrail: fmt::Debug + Send + Sync + 'static {
     /// fails with what that returns.
     fn to_upstream(&self, name: &str) -> Option<Admission>;
 
+    /// The call uses the tool, prompt or URI that is listed as `name`. Clients may have another name for it, or call it by another tool. The
+    /// first that says so counts.
+    fn uses(&self, name: &str);
+
     /// The call is refused by `what`: a limit or a rule, by its name. The first that says so counts.
     fn refused_by(&self, what: &str);
 }

@@ -115,7 +115,7 @@ async fn more_calls_than_may_be_made_are_refused() {
             "{words}"
         );
         assert_eq!(status, cell.http.then_some(429));
-        // Lists are not limited.
+        // Lists count by themselves.
         assert!(cell.wire.call("resources/list", json!({})).await?.outcome.is_ok());
         Ok(())
     })

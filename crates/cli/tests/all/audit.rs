@@ -96,7 +96,7 @@ fn a_call_is_shown_checked_and_exported() {
         jsonl.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone()).collect();
     assert_eq!((events.first(), events.last()), (Some(&json!("open")), Some(&json!("close"))));
     let csv = audit(home.path(), &["export", "--format", "csv", "--tool", "book_search_docs"]).stdout;
-    assert!(csv.lines().count() == 2 && csv.contains(",book_search_docs,book,"), "{csv}");
+    assert!(csv.lines().count() == 2 && csv.contains(",book_search_docs,,book,"), "{csv}");
     // No secret of a header or of an argument is anywhere in the state of the program.
     assert!(!jsonl.contains(canary) && !csv.contains(canary));
     let mut folders = vec![home.path().join("state")];
@@ -293,6 +293,28 @@ fn calls_that_a_policy_refuses_are_recorded_with_the_rule() {
         found.iter().all(|record| record["event"] == "call" && record["upstream"].is_null()),
         "{found:?}"
     );
+}
+
+#[test]
+fn a_tool_is_found_by_its_name_however_it_was_called() {
+    let more = "[gateway]\ntool_search = true\n[audit]\nmode = \"on\"\n[[guard]]\ntools = [\"book_search_docs\"]\nargument = \"query\"\nmax_bytes = 5\n";
+    let (home, _gateway, server) = serve_gateway(&file(more));
+    // What stands beside it is too large to be recorded.
+    let call = |query: &str| {
+        let arguments =
+            json!({"name": "book_search_docs", "arguments": {"query": query}, "more": "x".repeat(9_000)});
+        server.post(&modern(1, "tools/call", json!({"name": "call_tool", "arguments": arguments})), &[])
+    };
+    call("fish");
+    call("more than five");
+    let found = recorded(home.path(), &["--tool", "book_search_docs"], 2);
+    assert!(
+        found.iter().all(|record| record["name"] == "call_tool" && record["upstream"] == "book"
+            || record["outcome"]["kind"] == "refused"),
+        "{found:?}"
+    );
+    let refused = recorded(home.path(), &["--outcome", "refused"], 1);
+    assert!(refused[0]["outcome"]["refused_by"].is_string(), "a guard refuses by a result: {refused:?}");
 }
 
 #[test]

@@ -154,6 +154,11 @@ fn documents_tell_how_they_are() {
     let (_, seen) = health(&server, "/health", &[]);
     assert_eq!(seen["dependencies"]["documents"]["status"], "healthy", "{seen}");
     assert_eq!(server.get("/metrics", &[]).status, 200);
+    // A proxy on this machine passes on requests of anybody.
+    for header in [("X-Forwarded-For", "192.0.2.1"), ("Forwarded", "for=192.0.2.1")] {
+        assert!(health(&server, "/health", &[header]).1["dependencies"].is_null());
+        assert_eq!(server.get("/metrics", &[header]).status, 403);
+    }
 }
 
 #[test]

@@ -144,12 +144,14 @@ impl Endpoint {
         if !view.offers(name) {
             return Ok(None);
         }
-        // What is known of an item, and under which name, is in its list: rules are asked about nothing else.
-        if self.shared.enforcement().is_some() {
+        // What is known of an item, and under which name, is in its list: rules and guards are asked about nothing else. Some servers
+        // take a similar name (`Query`) for one that is guarded (`query`).
+        if self.shared.enforcement().is_some() || self.shared.guarding().is_some() {
             return Ok(None);
         }
-        // Only its list says whether an item is held back.
-        let open = view.unknown(list).into_iter().filter(|member| !member.core.holds_back());
+        // Only its list says whether an item is held back, and whose rate it has.
+        let open = view.unknown(list).into_iter();
+        let open = open.filter(|member| !member.core.holds_back() && member.rates.is_empty());
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
             let own = Some(own).filter(|own| member.naming.may_be_unlisted(kind, own))?;

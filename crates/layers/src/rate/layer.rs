@@ -87,8 +87,8 @@ impl Quota {
 
 /// Limits how often each caller and each address may call, and refuses the rest with [`Failure::RateLimited`].
 ///
-/// Calls are those that use something: `tools/call`, `prompts/get`, `resources/read` and `completion/complete`. Lists and listen streams
-/// are not counted.
+/// Calls are those that use something: `tools/call`, `prompts/get`, `resources/read` and `completion/complete`. All other requests but
+/// listen streams, such as lists, have the same rates beside them: each costs something, and may be recorded.
 ///
 /// 2026-07-28, server/tools §Security Considerations: servers MUST "rate limit tool invocations"; completion
 /// §Security: "Implement appropriate rate limiting".
@@ -105,22 +105,23 @@ impl<S> RateLimit<S> {
 }
 
 impl RateLimitLayer {
-    fn check(&self, context: &Context) -> Result<(), Failure> {
+    fn check(&self, request: &Request, context: &Context) -> Result<(), Failure> {
+        let is_call = matches!(
+            request.known(),
+            Some(Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete)
+        );
+        let key = |key: RateKey| if is_call { key } else { RateKey::Other(Box::new(key)) };
         // An address is cheaper to have than an identity: what it has too much of does not count for the caller.
         if let Some(address) = context.address().filter(|_| !self.address.is_empty()) {
-            self.limiter.take(&RateKey::address(address), &self.address)?;
+            self.limiter.take(&key(RateKey::address(address)), &self.address)?;
         }
-        self.limiter.take(&RateKey::caller(context), &self.caller)
+        self.limiter.take(&key(RateKey::caller(context)), &self.caller)
     }
 }
 
 impl<S: Service> Service for RateLimit<S> {
     fn call(&self, request: Request, context: Context) -> Reply {
-        let is_counted = matches!(
-            request.known(),
-            Some(Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete)
-        );
-        match is_counted.then(|| self.limits.check(&context)) {
+        match (!request.is_listen()).then(|| self.limits.check(&request, &context)) {
             Some(Err(failure)) => Reply::failed(failure),
             _ => self.inner.call(request, context),
         }

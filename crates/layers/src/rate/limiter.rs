@@ -45,6 +45,8 @@ pub enum RateKey {
     },
     /// Where the client is. See [`RateKey::address`].
     Address(IpAddr),
+    /// The same for requests that use nothing, such as lists: they have the same rates, and use up none of the calls.
+    Other(Box<Self>),
     /// The server behind a gateway that is called.
     Upstream(Arc<str>),
     /// Its tool that is called.
@@ -73,6 +75,7 @@ impl RateKey {
     pub fn limit(&self, period: Period) -> &'static str {
         use Period::{Day, Hour, Minute, Second};
         match (self, period) {
+            (Self::Other(of), period) => of.limit(period),
             (Self::Caller { .. }, Second) => "calls_per_second",
             (Self::Caller { .. }, Minute) => "principal.calls_per_minute",
             (Self::Caller { .. }, Hour) => "principal.calls_per_hour",
@@ -97,6 +100,7 @@ impl RateKey {
 impl fmt::Display for RateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Other(of) => of.fmt(f),
             Self::Caller { .. } => f.write_str("this caller"),
             Self::Address(_) => f.write_str("this address"),
             Self::Upstream(name) => f.write_str(name),
@@ -119,6 +123,7 @@ impl RateExceeded {
     pub fn failure(&self, key: &RateKey) -> Failure {
         let limit = key.limit(self.rate.period());
         let why = match key {
+            RateKey::Other(of) => return self.failure(of),
             RateKey::Caller { .. } | RateKey::Address(_) => {
                 format!("{key} makes more than {} ({limit})", self.rate)
             }
@@ -243,6 +248,7 @@ impl<C: Clock + Clone> Counts<C> {
 /// What stands for all further keys of the kind of `key`. No key is the same.
 fn others(key: &RateKey) -> RateKey {
     match key {
+        RateKey::Other(of) => RateKey::Other(Box::new(others(of))),
         RateKey::Caller { .. } => RateKey::Caller { principal: Principal::named(""), network: None },
         RateKey::Address(_) => RateKey::Address(Ipv6Addr::UNSPECIFIED.into()),
         RateKey::Upstream(_) => RateKey::Upstream("".into()),

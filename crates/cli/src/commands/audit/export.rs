@@ -33,7 +33,7 @@ enum Format {
     Csv,
 }
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "chain",
     "record",
     "at",
@@ -44,6 +44,7 @@ const COLUMNS: [&str; 15] = [
     "revision",
     "method",
     "name",
+    "item",
     "upstream",
     "outcome",
     "code",
@@ -71,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(Exit::Done.into())
 }
 
-fn fields(found: &Found) -> Option<[String; 15]> {
+fn fields(found: &Found) -> Option<[String; 16]> {
     let call = found.said.call()?;
     let event = match &found.said.event {
         Event::Begin(_) => "begin",
@@ -92,6 +93,7 @@ fn fields(found: &Found) -> Option<[String; 15]> {
         call.revision.clone(),
         call.method.clone(),
         text(&call.name),
+        text(&call.item),
         text(&call.upstream),
         outcome.map(|outcome| outcome.kind.as_str().to_owned()).unwrap_or_default(),
         number(outcome.and_then(|outcome| outcome.code)),

@@ -76,6 +76,7 @@ fn who(principal: &str) -> &str {
 fn of_call(call: &Call) -> String {
     let mut words = vec![who(&call.caller.principal).to_owned(), call.method.clone()];
     words.extend(call.name.clone());
+    words.extend(call.item.as_ref().map(|item| format!("({item})")));
     words.extend(call.upstream.as_ref().map(|upstream| format!("at {upstream}")));
     if let Some(outcome) = &call.outcome {
         words.push(match (outcome.code, &outcome.reason, &outcome.refused_by) {

@@ -260,3 +260,19 @@ async fn a_result_that_is_too_large_to_be_covered_is_refused() {
     assert_eq!(refused["isError"], true);
     assert!(metrics.render().contains("guard_result_bytes\"} 1"), "{}", metrics.render());
 }
+
+/// Invariant: A tool that may be guarded is called only once its list says which one it is.
+#[tokio::test(start_paused = true)]
+async fn a_name_like_that_of_a_guarded_tool_is_not_called_before_it_is_listed() {
+    let a = Fake::new(&["query"]).slow(seconds(3));
+    let (federation, _) =
+        guarded(&a, [of_tools(&["a_query"], "sql", statement())], Masking::default(), GuardLimits::default());
+    for name in ["a_Query", "a_query "] {
+        let call = tool(name, json!({"sql": "SELECT * FROM secrets"}));
+        let Outcome::Error(refused) = federation.call(call, modern()).outcome().await else {
+            panic!("{name} was called")
+        };
+        assert_eq!(refused.code, -32602, "{name}");
+    }
+    assert!(a.requests(Method::ToolsCall).is_empty());
+}

@@ -46,8 +46,8 @@ pub(super) async fn answer(
     let mut response = match wants_words {
         true => text(code, if is_ready { "OK" } else { word }),
         false => {
-            let is_operator = |operations: &dyn Operations| operations.is_operator(caller);
-            let details = health.filter(|_| operations.is_some_and(is_operator)).map(|health| health.details);
+            let is_operator = operations.is_some_and(|operations| is_operator(operations, headers, caller));
+            let details = health.filter(|_| is_operator).map(|health| health.details);
             response::json(code, Bytes::from(written(word, details.as_ref())))
         }
     };
@@ -71,9 +71,16 @@ fn text(code: StatusCode, words: &'static str) -> Response {
     response
 }
 
+/// Whether a caller may see more than a word. Where nobody is authenticated, one whom a proxy has passed on is nobody in particular,
+/// whatever address the proxy has.
+fn is_operator(operations: &dyn Operations, headers: &HeaderMap, caller: &Authorization) -> bool {
+    let is_passed_on = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
+    (caller.principal().is_authenticated() || !is_passed_on) && operations.is_operator(caller)
+}
+
 /// The numbers of the program.
-pub(super) fn metrics(operations: &dyn Operations, caller: &Authorization) -> Response {
-    if !operations.is_operator(caller) {
+pub(super) fn metrics(operations: &dyn Operations, headers: &HeaderMap, caller: &Authorization) -> Response {
+    if !is_operator(operations, headers, caller) {
         let error = Error::internal("the numbers of this server are for its operators")
             .with_reason(Reason::Forbidden);
         return refused(StatusCode::FORBIDDEN, &error);

@@ -96,7 +96,9 @@ pub(super) async fn answer<B: Received>(
             for_method(health::answer(state, probe, &parts.headers, &authorization).await, &parts.method)
         }
         RestPath::Metrics => match &state.config.operations {
-            Some(operations) => for_method(health::metrics(&**operations, &authorization), &parts.method),
+            Some(operations) => {
+                for_method(health::metrics(&**operations, &parts.headers, &authorization), &parts.method)
+            }
             None => response::empty(StatusCode::NOT_FOUND),
         },
     }
