@@ -73,6 +73,9 @@ impl StatementCheck {
     fn checked(&self, text: &str, most: usize) -> Result<(), Fault> {
         let grammar = self.dialect.grammar();
         let tokens = tokens::read(&self.dialect, text, most)?;
+        if self.tables.is_some() && self.dialect.has_tables_behind_in() && tokens::has_bare_in(&tokens) {
+            return Err(NAME_BEHIND_IN.into());
+        }
         let aliases = self.dialect.needs_no_semicolon().then(|| NamedAliases::of(&tokens));
         let parser = Parser::new(&*grammar).with_tokens_with_locations(tokens);
         let statements = parser.with_recursion_limit(DEPTH).parse_statements();
@@ -103,6 +106,9 @@ const DEPTH: usize = 40;
 
 /// Why the walk over a statement ends.
 type Why = &'static str;
+
+/// What is wrong with a name that may be that of a table.
+const NAME_BEHIND_IN: Why = "it has a name alone behind IN, which may be a table";
 
 /// What is wrong with a word that may begin a statement of its own.
 const BARE_ALIAS: Why = "it has an alias without AS, which may be a statement";
@@ -194,7 +200,7 @@ impl<'a> Walk<'a> {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_)
                 if self.check.tables.is_some() && self.check.dialect.has_tables_behind_in() =>
             {
-                ControlFlow::Break("it has a name alone behind IN, which may be a table")
+                ControlFlow::Break(NAME_BEHIND_IN)
             }
             _ => ControlFlow::Continue(()),
         }

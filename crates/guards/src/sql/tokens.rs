@@ -1,6 +1,9 @@
 //! The words and signs of a statement.
 
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+use sqlparser::{
+    keywords::Keyword,
+    tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace},
+};
 
 use super::Dialect;
 use crate::refusal::Fault;
@@ -39,6 +42,20 @@ pub(super) fn read(dialect: &Dialect, text: &str, most: usize) -> Result<Vec<Tok
         return Err("it has a name with escapes (U&)".into());
     }
     Ok(tokens)
+}
+
+/// Whether an `IN` has no parentheses behind it: how far its operand goes differs between grammars.
+pub(super) fn has_bare_in(tokens: &[TokenWithSpan]) -> bool {
+    let signs =
+        tokens.iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_)));
+    let mut signs = signs.peekable();
+    while let Some(sign) = signs.next() {
+        let is_in = matches!(sign, Token::Word(word) if word.keyword == Keyword::IN);
+        if is_in && !matches!(signs.peek(), Some(Token::LParen | Token::LBracket)) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether tokens are `U&"name"`, whose escapes PostgreSQL reads: another grammar has a `U`, a sign and a name.
