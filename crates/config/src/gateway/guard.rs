@@ -46,7 +46,8 @@ pub struct GuardConfig {
     pub dialect: Option<String>,
     /// The tables that a statement may read: `orders`, `sales.orders`, `sales.*`. Default: any.
     pub tables: Option<Vec<String>>,
-    /// The functions that a statement may call. Default: those that are not known to do more than to compute.
+    /// The functions that a statement may call. Default: with `tables`, those that are known to compute only; else those that are not known to do
+    /// more.
     pub functions: Option<Vec<String>>,
     /// What becomes of HTML in a text.
     pub html: Option<HtmlGuard>,
