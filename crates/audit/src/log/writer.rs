@@ -56,7 +56,8 @@ const RETRY: Duration = Duration::from_millis(200);
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, places: Places) -> Self {
-        let started = Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
+        // To the microsecond: a process may open two logs in a millisecond.
+        let started = Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ").to_string();
         let member = &places.store().members().me().id;
         let head = Head::start(format!("{started}-{member}"));
         Self { shared, places, head, marked: 0, told: Instant::now(), swept: None, is_file_failing: false }
