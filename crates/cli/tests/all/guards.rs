@@ -93,6 +93,7 @@ fn guards_and_masks_hold_on_standard_input_in_every_revision() {
         Program::start(command)
     };
     let call = |sql: &str| json!({"name": "db_look", "arguments": {"sql": sql, "to": "ada@example.com"}});
+    let id = |sql: &str| if sql == REFUSED { 1 } else { 2 };
     let check = |program: &mut Program, of: &dyn Fn(&str) -> Value| {
         assert!(is_refused(&program.call(&of(REFUSED))));
         let answer = program.call(&of(ALLOWED));
@@ -103,9 +104,9 @@ fn guards_and_masks_hold_on_standard_input_in_every_revision() {
         let mut program = start();
         program.call(&initialize(0, revision));
         program.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-        check(&mut program, &|sql| legacy(1, "tools/call", call(sql)));
+        check(&mut program, &|sql| legacy(id(sql), "tools/call", call(sql)));
     }
-    check(&mut start(), &|sql| modern(1, "tools/call", call(sql)));
+    check(&mut start(), &|sql| modern(id(sql), "tools/call", call(sql)));
 }
 
 #[test]
