@@ -3,14 +3,11 @@
 //!
 //! Instructions alone: what a sync costs is the disk's.
 
-use std::{fmt::Write as _, fs, path::PathBuf, process::Command};
+use std::{fmt::Write as _, path::PathBuf};
 
-use super::{
-    figures::shown,
-    instructions::{can_be_counted, total},
-};
+use super::{figures::shown, instructions::per_case};
 use crate::{
-    Failure, process,
+    Failure,
     workspace::{Build, Profile, Workspace},
 };
 
@@ -29,27 +26,7 @@ const TIMES: [u64; 2] = [100, 1_100];
 /// When the program does not build, or a call fails.
 pub(super) fn measure(workspace: &Workspace) -> Result<Vec<Option<f64>>, Failure> {
     let program = build(workspace)?;
-    if !can_be_counted()? {
-        return Ok(vec![None; CASES.len()]);
-    }
-    let counted = CASES.iter().map(|(case, _)| {
-        let [few, many] = TIMES;
-        let (least, most) = (count(workspace, &program, case, few)?, count(workspace, &program, case, many)?);
-        Ok(Some(most.saturating_sub(least) as f64 / (many - few) as f64))
-    });
-    counted.collect()
-}
-
-/// The instructions of the whole program that calls so often.
-fn count(workspace: &Workspace, program: &PathBuf, case: &str, times: u64) -> Result<u64, Failure> {
-    let file = workspace.target("bench").join(format!("audit-{case}-{times}.callgrind"));
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["-q", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]);
-    process::stdout(valgrind.arg(program).arg(case).arg(times.to_string()))?;
-    total(&file)
+    per_case(workspace, &program, "audit", CASES.iter().map(|(case, _)| *case), TIMES)
 }
 
 /// Builds the program.

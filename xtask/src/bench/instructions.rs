@@ -62,6 +62,46 @@ pub(super) fn can_be_counted() -> Result<bool, Failure> {
     Ok(found)
 }
 
+/// The instructions of one time of each of `cases`, of a program that is started as `PROGRAM CASE TIMES`: the difference between two runs of
+/// these `times`. None where they cannot be counted. `name` tells their files apart.
+///
+/// # Errors
+/// When a run fails.
+pub(super) fn per_case<'a>(
+    workspace: &Workspace,
+    program: &Path,
+    name: &str,
+    cases: impl Iterator<Item = &'a str>,
+    times: [u64; 2],
+) -> Result<Vec<Option<f64>>, Failure> {
+    if !can_be_counted()? {
+        return Ok(cases.map(|_| None).collect());
+    }
+    let [few, many] = times;
+    let counted = cases.map(|case| {
+        let count = |times| of_run(workspace, program, name, (case, times));
+        Ok(Some(count(many)?.saturating_sub(count(few)?) as f64 / (many - few) as f64))
+    });
+    counted.collect()
+}
+
+/// The instructions of a whole run of a case.
+fn of_run(
+    workspace: &Workspace,
+    program: &Path,
+    name: &str,
+    (case, times): (&str, u64),
+) -> Result<u64, Failure> {
+    let file = workspace.target("bench").join(format!("{name}-{case}-{times}.callgrind"));
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["-q", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]);
+    process::stdout(valgrind.arg(program).arg(case).arg(times.to_string()))?;
+    total(&file)
+}
+
 /// How many instructions a call takes: of calls on one connection, one after the other, of which the first number warms up and
 /// the second is counted. `start` starts what is counted with these words before its own.
 ///
