@@ -169,13 +169,12 @@ impl Writer {
         let mut lines = String::new();
         for (number, item) in (head.record + 1..).zip(&mut items) {
             let json = shared.json(item).map_err(fault)?;
-            let text = json.get().to_owned();
+            let line = shared.options.file.is_some().then(|| json.get()[1..].to_owned());
             let tag = writing.push(json);
-            if shared.options.file.is_some() {
+            if let Some(line) = line {
                 let chain = &head.chain;
                 lines.push_str(&format!(
-                    "{{\"chain\":\"{chain}\",\"record\":{number},\"tag\":\"{tag}\",{}\n",
-                    &text[1..]
+                    "{{\"chain\":\"{chain}\",\"record\":{number},\"tag\":\"{tag}\",{line}\n"
                 ));
             }
         }
