@@ -295,14 +295,17 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
         return Reply::error(Error::method_not_found(&request.method));
     };
     let mut forward = Forward { target, method, protection: None };
-    if let Some(trail) = context.trail() {
-        // Not by the name that the call has: an item can have several, and tool search calls all of them by one.
-        trail.uses(&forward.exposed_name(forward.is_prompt(&request)));
-    }
-    forward.protection = endpoint.shared.guarding().and_then(|guarding| {
+    let (trail, guarding) = (context.trail(), endpoint.shared.guarding());
+    if trail.is_some() || guarding.is_some() {
         let is_prompt = forward.is_prompt(&request);
-        guarding.protection(kind_of(method, is_prompt), &forward.exposed_name(is_prompt))
-    });
+        // Not the name that the call has: an item can have several, and tool search calls all of them by one.
+        let name = forward.exposed_name(is_prompt);
+        if let Some(trail) = trail {
+            trail.uses(&name);
+        }
+        forward.protection =
+            guarding.and_then(|guarding| guarding.protection(kind_of(method, is_prompt), &name));
+    }
     match endpoint.shared.enforcement() {
         Some(enforcement) => enforcement.call(endpoint, forward, request, context),
         None => guarded(endpoint, forward, request, context, |endpoint, forward, request, context| {
