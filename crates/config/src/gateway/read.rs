@@ -159,8 +159,8 @@ fn check_rates(config: &GatewayConfig) -> Result<(), (Vec<String>, String)> {
             .filter_map(move |(tool, config)| Some((keys(&["tools", tool, "rate"]), config.rate.as_ref()?)));
         upstream.rate.as_ref().map(|rate| (keys(&["rate"]), rate)).into_iter().chain(of_tools)
     });
-    let mut rates: Vec<(Vec<String>, &RateConfig)> = of_all.into_iter().chain(of_upstreams).collect();
-    rates.drain(..).try_for_each(|(mut keys, rate)| {
+    let mut rates = of_all.into_iter().chain(of_upstreams);
+    rates.try_for_each(|(mut keys, rate): (Vec<String>, &RateConfig)| {
         rate.check().map_err(|(key, reason)| {
             keys.push(key.to_owned());
             (keys, reason)
