@@ -1,6 +1,6 @@
 //! The cost of `tools/call` over HTTP: our server beside bare hyper and the official Rust SDK, in one run; the cost
 //! through the bridge, beside a reverse proxy; the cost through a gateway, beside the bridge; the cost of verifying what callers
-//! present; the cost of the audit log; and the cost of full-text search.
+//! present; the cost of what protects a gateway, and of the audit log alone; and the cost of full-text search.
 //!
 //! Instructions are counted and repeat to a thousandth; everything else is compared within the run, on the same
 //! machine, in turns. None of it is a test's assertion: what can be held exactly, the allocations, is an ordinary
@@ -25,6 +25,7 @@ mod knowledge;
 mod load;
 mod memory;
 mod procfs;
+mod protection;
 mod start;
 mod subject;
 mod tokens;
@@ -55,6 +56,7 @@ enum Part {
     Bridge,
     Fleet,
     Tokens,
+    Protection,
     Audit,
     Knowledge,
 }
@@ -75,7 +77,7 @@ const QUICK: Effort =
     Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], program: Profile::Release, ..FULL };
 
 impl Effort {
-    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|tokens|audit|knowledge]`.
+    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|tokens|protection|audit|knowledge]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -114,6 +116,10 @@ impl Effort {
                     effort.only = Some(Part::Tokens);
                     rest
                 }
+                ["--only", "protection", rest @ ..] => {
+                    effort.only = Some(Part::Protection);
+                    rest
+                }
                 ["--only", "audit", rest @ ..] => {
                     effort.only = Some(Part::Audit);
                     rest
@@ -124,7 +130,7 @@ impl Effort {
                 }
                 other => {
                     let other = other.join(" ");
-                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet, --only tokens, --only audit and --only knowledge";
+                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet, --only tokens, --only protection, --only audit and --only knowledge";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -170,6 +176,11 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         print!("\n{}", tokens::table(&counted));
         gates.extend(tokens::gates(&counted));
     }
+    if effort.has(Part::Protection) {
+        let (table, promised) = protection::measure(workspace, bridged)?;
+        print!("\n{table}");
+        gates.extend(promised);
+    }
     if effort.has(Part::Audit) {
         print!("\n{}", audit::table(&audit::measure(workspace)?));
     }
@@ -191,7 +202,7 @@ fn build(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
     if effort.has(Part::Calls) {
         subject::build(workspace, effort.tools)?;
     }
-    if effort.has(Part::Bridge) || effort.has(Part::Fleet) {
+    if [Part::Bridge, Part::Fleet, Part::Protection].into_iter().any(|part| effort.has(part)) {
         bridge::ways::Programs::build(workspace, effort.program)?;
         if effort.peers {
             bridge::peers::Peers::install(workspace)?;

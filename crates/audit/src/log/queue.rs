@@ -1,8 +1,11 @@
-use std::{collections::VecDeque, mem};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use anyport_protocol::Raw;
 use anyport_service::sync::Lock;
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 
 use crate::{Call, Record};
 
@@ -26,13 +29,18 @@ pub(super) struct Item {
 pub(super) struct Queue {
     waiting: Lock<Waiting>,
     most: usize,
+    /// There is something to write.
     changed: Notify,
+    /// And it is not to wait for more.
+    due: Notify,
 }
 
 #[derive(Default)]
 struct Waiting {
     items: VecDeque<Item>,
     bytes: usize,
+    /// Whether the oldest are not to wait for more: somebody waits for one, or they fill a block.
+    is_due: bool,
     /// How many found no room since the last that did.
     lost: u64,
     is_failing: bool,
@@ -47,6 +55,10 @@ pub(super) struct Taken {
     pub(super) is_closed: bool,
 }
 
+/// The most records of a block.
+const RECORDS: usize = 512;
+/// About the most bytes of a block, of 512 KiB that fit into the store.
+const BYTES: usize = 192 << 10;
 /// About the bytes of a record beside its arguments.
 const RECORD: usize = 512;
 
@@ -59,10 +71,10 @@ impl Item {
 
 impl Queue {
     pub(super) fn new(most: usize) -> Self {
-        Self { waiting: Lock::default(), most, changed: Notify::new() }
+        Self { waiting: Lock::default(), most, changed: Notify::new(), due: Notify::new() }
     }
 
-    /// Adds a record. Returns whether there was room. Whoever waits for one that has none, or while nothing can be written, is told so.
+    /// Adds a record, and wakes the writer if it is the first or is due. Returns whether there was room. Whoever waits for one that has none, or while nothing can be written, is told so.
     pub(super) fn push(&self, mut item: Item) -> bool {
         let bytes = item.bytes();
         let mut waiting = self.waiting.lock();
@@ -73,32 +85,59 @@ impl Queue {
             return false;
         }
         let failed = if waiting.is_failing { item.done.take() } else { None };
+        let is_first = waiting.items.is_empty();
+        let was_due = waiting.is_due;
         waiting.bytes += bytes;
+        waiting.is_due |= item.done.is_some() || waiting.bytes >= BYTES || waiting.items.len() + 1 >= RECORDS;
         waiting.items.push_back(item);
+        let becomes_due = waiting.is_due && !was_due;
         drop(waiting);
         fail(failed);
-        self.changed.notify_one();
+        if is_first {
+            self.changed.notify_one();
+        }
+        if becomes_due {
+            self.due.notify_one();
+        }
         true
     }
 
-    /// Takes the oldest records: at most `records`, and about `bytes`.
-    pub(super) fn take(&self, records: usize, bytes: usize) -> Taken {
+    /// Takes the oldest records, as many as a block has.
+    pub(super) fn take(&self) -> Taken {
         let mut waiting = self.waiting.lock();
         let (mut items, mut size) = (Vec::new(), 0);
-        while items.len() < records && size < bytes {
+        while items.len() < RECORDS && size < BYTES {
             let Some(item) = waiting.items.pop_front() else { break };
             size += item.bytes();
             items.push(item);
         }
         waiting.bytes -= size;
+        // What is left was more than a block.
+        waiting.is_due = !waiting.items.is_empty();
         // What was lost came after what waited then.
         let lost = if waiting.items.is_empty() { mem::take(&mut waiting.lost) } else { 0 };
         Taken { items, lost, is_closed: waiting.is_closed }
     }
 
-    /// Completes when there may be something to take.
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Completes when there is something to write that is due or has waited for `linger`, or after `most`.
+    pub(super) async fn ready(&self, linger: Duration, most: Duration) {
+        self.until(&self.changed, most, |waiting| !waiting.items.is_empty()).await;
+        self.until(&self.due, linger, |waiting| waiting.is_due || waiting.items.is_empty()).await;
+    }
+
+    /// Completes when `holds`, of which `told` tells, when the queue is closed, or after `most`.
+    async fn until(&self, told: &Notify, most: Duration, holds: impl Fn(&Waiting) -> bool) {
+        let is_over = || {
+            let waiting = self.waiting.lock();
+            waiting.is_closed || holds(&waiting)
+        };
+        let _ = timeout(most, async {
+            // A permit may be of an earlier block.
+            while !is_over() {
+                told.notified().await;
+            }
+        })
+        .await;
     }
 
     /// Notes whether records can be written. Nobody waits while they cannot.
@@ -125,6 +164,7 @@ impl Queue {
     pub(super) fn close(&self) {
         self.waiting.lock().is_closed = true;
         self.changed.notify_one();
+        self.due.notify_one();
     }
 }
 
@@ -138,6 +178,7 @@ fn fail(done: Option<oneshot::Sender<Written>>) {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::Event;
@@ -156,10 +197,31 @@ mod tests {
         let (third, written) = item();
         assert!(!queue.push(third));
         assert_eq!(written.await, Ok(Err(Unavailable)));
-        assert_eq!(queue.take(1, 9_999).lost, 0, "older ones wait");
-        let taken = queue.take(9, 9_999);
-        assert_eq!((taken.items.len(), taken.lost), (1, 1));
-        assert_eq!(queue.take(9, 9_999).lost, 0);
+        let taken = queue.take();
+        assert_eq!((taken.items.len(), taken.lost), (2, 1));
+        assert_eq!(queue.take().lost, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_waits_for_more() {
+        const LINGER: Duration = Duration::from_millis(100);
+        let queue = Queue::new(usize::MAX);
+        let start = Instant::now();
+        let after = async |queue: &Queue| {
+            queue.ready(LINGER, LINGER * 10).await;
+            start.elapsed().as_millis()
+        };
+        let unwaited = || Item { done: None, ..item().0 };
+        queue.push(unwaited());
+        assert_eq!(after(&queue).await, 100);
+        queue.push(item().0);
+        assert_eq!(after(&queue).await, 100, "somebody waits");
+        assert_eq!(queue.take().items.len(), 2);
+        assert_eq!(after(&queue).await, 1_100, "there is nothing");
+        (0..RECORDS + 1).for_each(|_| assert!(queue.push(unwaited())));
+        assert_eq!(after(&queue).await, 1_100, "a block is full");
+        assert_eq!(queue.take().items.len(), BYTES / RECORD);
+        assert_eq!(after(&queue).await, 1_100, "the rest is older than it");
     }
 
     #[tokio::test]
@@ -170,6 +232,6 @@ mod tests {
         queue.set_failing(true);
         queue.push(second);
         assert_eq!((earlier.await, later.await), (Ok(Err(Unavailable)), Ok(Err(Unavailable))));
-        assert_eq!(queue.take(9, 9_999).items.len(), 2, "they are written later");
+        assert_eq!(queue.take().items.len(), 2, "they are written later");
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -41,10 +41,8 @@ struct Ready {
     lines: String,
 }
 
-/// The most records of a block.
-const RECORDS: usize = 256;
-/// About the most bytes of a block, of 512 KiB that fit into the store.
-const BYTES: usize = 192 << 10;
+/// How long records that nobody waits for wait for others of their block.
+const LINGER: Duration = Duration::from_millis(100);
 /// How often summaries are made and the head is marked.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the head goes to the log.
@@ -74,13 +72,13 @@ impl Writer {
                 ticked = Instant::now();
                 self.tick().await;
             }
-            let taken = self.shared.queue.take(RECORDS, BYTES);
+            // At the latest for the next summary.
+            self.shared.queue.ready(LINGER, TICK).await;
+            let taken = self.shared.queue.take();
             if taken.items.is_empty() && taken.lost == 0 {
                 if taken.is_closed {
                     break;
                 }
-                // At the latest for the next summary.
-                let _ = timeout(TICK, self.shared.queue.changed()).await;
                 continue;
             }
             let Taken { mut items, lost, .. } = taken;

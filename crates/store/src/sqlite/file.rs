@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use super::setup::{Setup, failure};
 use crate::{
@@ -173,6 +173,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.busy_timeout(BUSY)?;
     connection.execute_batch(SETTINGS)?;
     connection.set_prepared_statement_cache_capacity(32);
+    // Else a prepared statement is compiled anew for each new parameter that a statistic could know, which none is kept for here.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 

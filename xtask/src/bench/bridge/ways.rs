@@ -5,7 +5,10 @@ use std::{fs, path::PathBuf, process::Command, time::Duration};
 use super::peers::Peers;
 use crate::{
     Failure,
-    bench::client::{Client, Era, LARGE, PATIENCE, Tool},
+    bench::{
+        client::{Client, Era, LARGE, PATIENCE, Tool},
+        protection::cases::Case,
+    },
     process::{self, Server},
     workspace::{Build, Profile, Workspace},
 };
@@ -55,6 +58,8 @@ pub(in crate::bench) enum Between {
     Supergateway,
     /// `anyport serve --config`, in front of so many upstreams.
     Gateway(usize),
+    /// The same in front of one upstream, protected by this.
+    Protected(Case),
     /// `fastmcp run` with a configuration of so many servers.
     FastMcpGateway(usize),
     /// ContextForge with one server.
@@ -72,7 +77,7 @@ impl Between {
         match self {
             // FastMCP gives the tools of a single server no prefix.
             Self::FastMcpGateway(1) => Tool::Echo,
-            Self::Gateway(_) | Self::FastMcpGateway(_) => Tool::PrefixedEcho,
+            Self::Gateway(_) | Self::Protected(_) | Self::FastMcpGateway(_) => Tool::PrefixedEcho,
             Self::ContextForge => Tool::DashedEcho,
             _ => Tool::Echo,
         }
@@ -108,6 +113,7 @@ impl Way {
             Between::Supergateway => format!("{client} to a program, supergateway"),
             Between::Gateway(1) => format!("{client}, gateway with 1 upstream"),
             Between::Gateway(upstreams) => format!("{client}, gateway with {upstreams} upstreams"),
+            Between::Protected(case) => format!("{client}, {}", case.name()),
             Between::ContextForge => format!("{client}, ContextForge with 1 server"),
             Between::FastMcpGateway(servers) => format!("{client}, FastMCP with {servers} servers"),
         }

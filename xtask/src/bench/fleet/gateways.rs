@@ -11,9 +11,9 @@ use serde_json::{Map, json};
 use crate::{Failure, bench::bridge::ways::Programs, workspace::Workspace};
 
 /// Makes gateways before one server.
-pub(super) struct Gateways<'a> {
-    pub(super) workspace: &'a Workspace,
-    pub(super) programs: &'a Programs,
+pub(in crate::bench) struct Gateways<'a> {
+    pub(in crate::bench) workspace: &'a Workspace,
+    pub(in crate::bench) programs: &'a Programs,
 }
 
 impl Gateways<'_> {
@@ -24,6 +24,22 @@ impl Gateways<'_> {
     pub(super) fn file(&self, upstreams: usize, port: u16) -> Result<PathBuf, Failure> {
         let tables = names(upstreams).map(|name| format!("[upstreams.{name}]\nurl = \"{}\"\n", url(port)));
         self.write(&format!("fleet-{upstreams}/anyport.toml"), &tables.collect::<String>())
+    }
+
+    /// An `anyport.toml` in `folder` with the server at `port` as its upstream `first`, and with these sections.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(in crate::bench) fn file_with(
+        &self,
+        folder: &str,
+        port: u16,
+        sections: &str,
+    ) -> Result<PathBuf, Failure> {
+        self.write(
+            &format!("{folder}/anyport.toml"),
+            &format!("[upstreams.first]\nurl = \"{}\"\n{sections}", url(port)),
+        )
     }
 
     /// An `anyport.toml` with so many upstreams that are the server at `port`, and with the upstream `bad` at another one. `kind`
@@ -62,7 +78,7 @@ impl Gateways<'_> {
     }
 
     /// A gateway on port `own` that serves `file`.
-    pub(super) fn serve(&self, file: &Path, own: u16) -> Command {
+    pub(in crate::bench) fn serve(&self, file: &Path, own: u16) -> Command {
         let mut command = Command::new(&self.programs.anyport);
         let state = self.workspace.target("bench").join(format!("state-{own}"));
         command.args(["serve", "--port", &own.to_string(), "--config"]).arg(file);

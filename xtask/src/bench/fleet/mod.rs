@@ -11,7 +11,7 @@
 //! - [`bad_server`]: such a server.
 
 mod bad_server;
-mod gateways;
+pub(super) mod gateways;
 mod lists;
 mod memory;
 mod neighbours;
