@@ -17,6 +17,7 @@
 mod chain;
 mod layer;
 mod limits;
+mod line;
 mod log;
 mod places;
 mod query;

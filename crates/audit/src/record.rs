@@ -199,28 +199,25 @@ impl Outcome {
     }
 }
 
-impl Call {
-    /// The bytes of the texts that clients choose.
-    pub(crate) fn texts(&self) -> usize {
-        let caller = &self.caller;
-        let optional = [&self.name, &caller.client, &caller.client_version];
-        self.method.len() + optional.into_iter().flatten().map(String::len).sum::<usize>()
-    }
-}
-
 impl Caller {
-    /// The caller `principal`.
-    pub(crate) fn of(principal: &Principal) -> Self {
+    /// The caller `principal` at `address`.
+    pub(crate) fn of(principal: &Principal, address: Option<IpAddr>) -> Self {
         Self {
             principal: principal.to_string(),
             issuer: principal.issuer().map(str::to_owned),
             subject: principal.subject().map(str::to_owned),
+            address,
             ..Self::default()
         }
     }
 }
 
 impl Record {
+    /// What happens now.
+    pub(crate) fn now(event: Event) -> Self {
+        Self { at: Timestamp::now(), event }
+    }
+
     /// The call of the record, if it is one of a call.
     pub fn call(&self) -> Option<&Call> {
         match &self.event {
@@ -238,24 +235,12 @@ impl Record {
     }
 }
 
-/// The longest text of a client that is kept until it is redacted and cut further.
-const LONGEST: usize = 8 << 10;
-
-/// `text`, or its beginning.
-pub(crate) fn cut(text: &str) -> String {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
-}
-
 /// A time as text, in milliseconds: `2026-11-24T02:40:00.123Z`.
-mod milliseconds {
+pub(crate) mod milliseconds {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{at:.3}"))
     }
 

@@ -29,7 +29,7 @@ pub use self::{
     queue::Unavailable,
 };
 use self::{shared::Shared, writer::Writer};
-use crate::{Call, Caller, Event, Outcome, OutcomeKind, places::Places, record::cut};
+use crate::{Caller, Outcome, OutcomeKind, Redaction, line::Line, places::Places};
 
 /// The audit log of this process: one chain. Clones are the same log.
 ///
@@ -81,17 +81,13 @@ impl AuditLog {
     /// status of the answer.
     pub fn record_refused_request(&self, method: &str, path: &str, status: u16, address: Option<IpAddr>) {
         let outcome = Outcome { code: Some(status.into()), ..Outcome::of(OutcomeKind::Refused) };
-        self.record_refusal(
-            Event::Call(Box::new(Call {
-                call: self.next_call(),
-                caller: Caller { address, ..Caller::default() },
-                method: cut(method),
-                name: Some(cut(path)),
-                outcome: Some(outcome),
-                ..Call::default()
-            })),
-            None,
-        );
+        let redaction = self.redaction();
+        self.record_refusal(&Caller { address, ..Caller::default() }, None, || Line {
+            address,
+            name: Some(redaction.text(path)),
+            outcome: Some(&outcome),
+            ..Line::new("call", self.next_call(), redaction.text(method))
+        });
     }
 
     /// Writes what waits, and ends the chain. Records that come later are not written.
@@ -109,54 +105,59 @@ impl AuditLog {
         self.0.shared.next_call()
     }
 
-    /// What is kept of the arguments of a call until they are recorded: a copy, so that a small part of a large message does not keep
-    /// all of it. The error is the size of those that are too large.
-    pub(crate) fn kept(&self, arguments: &Raw) -> Result<Option<Raw>, usize> {
+    /// What records do not show.
+    pub(crate) fn redaction(&self) -> &Redaction {
+        &self.0.shared.options.redaction
+    }
+
+    /// What is kept of the arguments of a call until they are recorded. The error is the size of those that are too large.
+    pub(crate) fn kept(&self, arguments: Raw) -> Result<Option<Raw>, usize> {
         let Options { redaction, limits, .. } = &self.0.shared.options;
-        let text = arguments.as_str();
+        let bytes = arguments.as_str().len();
         if !redaction.records_arguments() {
             return Ok(None);
         }
-        if text.len() > limits.arguments {
+        if bytes > limits.arguments {
             self.0.shared.counters.omitted.increment();
-            return Err(text.len());
+            return Err(bytes);
         }
-        Ok(Some(Raw::trusted_text(text.to_owned())))
+        Ok(Some(arguments))
     }
 
-    /// Has `event` recorded, behind whatever is under way.
-    pub(crate) fn record(&self, event: Event, arguments: Option<Raw>) {
-        self.0.shared.enqueue(event, arguments, None);
+    /// Has a record written, behind whatever is under way.
+    pub(crate) fn record(&self, line: &Line<'_>) {
+        self.0.shared.enqueue(line.at, line, None);
     }
 
-    /// Has the refusal of a call recorded, if its caller was not refused too often in this second.
-    pub(crate) fn record_refusal(&self, event: Event, arguments: Option<Raw>) {
+    /// Has the record of a refusal written, if its caller was not refused too often in this second.
+    pub(crate) fn record_refusal<'a>(
+        &self,
+        caller: &Caller,
+        refused_by: Option<&str>,
+        line: impl FnOnce() -> Line<'a>,
+    ) {
         let shared = &self.0.shared;
-        let counted = match &event {
-            Event::Call(call) => {
-                let by = call.outcome.as_ref().and_then(|outcome| outcome.refused_by.as_deref());
-                shared.refusals.admit(&call.caller, by)
-            }
-            _ => true,
-        };
-        match counted {
-            true => self.record(event, arguments),
+        match shared.refusals.admit(caller, refused_by) {
+            true => self.record(&line()),
             false => shared.counters.summarized.increment(),
         }
     }
 
-    /// Has `event` recorded. Completes once it is durable.
-    ///
-    /// # Errors
-    /// If it cannot be, or not in time. It is recorded later, as far as there is room.
-    pub(crate) async fn durable(&self, event: Event, arguments: Option<Raw>) -> Result<(), Unavailable> {
+    /// Has a record written. Completes once it is durable, or cannot be, or not in time: then it is written later, as far as there is room.
+    pub(crate) fn durable(
+        &self,
+        line: &Line<'_>,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send + use<> {
         let (done, written) = oneshot::channel();
-        self.0.shared.enqueue(event, arguments, Some(done));
-        match timeout(self.0.shared.options.limits.wait, written).await {
-            Ok(written) => written.unwrap_or(Err(Unavailable)),
-            Err(_) => {
-                self.0.shared.counters.waited.increment();
-                Err(Unavailable)
+        self.0.shared.enqueue(line.at, line, Some(done));
+        let shared = self.0.shared.clone();
+        async move {
+            match timeout(shared.options.limits.wait, written).await {
+                Ok(written) => written.unwrap_or(Err(Unavailable)),
+                Err(_) => {
+                    shared.counters.waited.increment();
+                    Err(Unavailable)
+                }
             }
         }
     }

@@ -1,13 +1,13 @@
 use std::{collections::VecDeque, mem, time::Duration};
 
-use anyport_protocol::Raw;
 use anyport_service::sync::Lock;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
 };
-
-use crate::{Call, Record};
 
 /// A record cannot be made durable now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,8 +19,10 @@ pub(super) type Written = Result<(), Unavailable>;
 
 /// A record that waits.
 pub(super) struct Item {
-    pub(super) record: Record,
-    pub(super) arguments: Option<Raw>,
+    /// When it happened.
+    pub(super) at: Timestamp,
+    /// Its JSON, redacted.
+    pub(super) json: Box<RawValue>,
     /// Who waits for it.
     pub(super) done: Option<oneshot::Sender<Written>>,
 }
@@ -58,14 +60,18 @@ pub(super) struct Taken {
 /// The most records of a block.
 const RECORDS: usize = 512;
 /// About the most bytes of a block, of 512 KiB that fit into the store.
-const BYTES: usize = 192 << 10;
-/// About the bytes of a record beside its arguments.
-const RECORD: usize = 512;
+const BYTES: usize = 256 << 10;
+/// About the bytes that a record takes beside its JSON, in the queue and in a block.
+const OVERHEAD: usize = 64;
 
 impl Item {
+    /// A record for which nobody waits.
+    pub(super) fn of(at: Timestamp, record: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { at, json: serde_json::value::to_raw_value(record)?, done: None })
+    }
+
     fn bytes(&self) -> usize {
-        let arguments = self.arguments.as_ref().map_or(0, |arguments| arguments.as_str().len());
-        RECORD + arguments + self.record.call().map_or(0, Call::texts)
+        OVERHEAD + self.json.get().len()
     }
 }
 
@@ -177,21 +183,19 @@ fn fail(done: Option<oneshot::Sender<Written>>) {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use tokio::time::Instant;
 
     use super::*;
-    use crate::Event;
 
     fn item() -> (Item, oneshot::Receiver<Written>) {
         let (done, written) = oneshot::channel();
-        let record = Record { at: Timestamp::UNIX_EPOCH, event: Event::Close };
-        (Item { record, arguments: None, done: Some(done) }, written)
+        let item = Item::of(Timestamp::UNIX_EPOCH, &"a record").unwrap();
+        (Item { done: Some(done), ..item }, written)
     }
 
     #[tokio::test]
     async fn what_finds_no_room_is_counted_and_told() {
-        let queue = Queue::new(2 * RECORD);
+        let queue = Queue::new(2 * item().0.bytes());
         let (first, _waits) = item();
         assert!(queue.push(first) && queue.push(item().0));
         let (third, written) = item();
@@ -218,15 +222,15 @@ mod tests {
         assert_eq!(after(&queue).await, 100, "somebody waits");
         assert_eq!(queue.take().items.len(), 2);
         assert_eq!(after(&queue).await, 1_100, "there is nothing");
-        (0..RECORDS + 1).for_each(|_| assert!(queue.push(unwaited())));
+        (0..=RECORDS).for_each(|_| assert!(queue.push(unwaited())));
         assert_eq!(after(&queue).await, 1_100, "a block is full");
-        assert_eq!(queue.take().items.len(), BYTES / RECORD);
+        assert_eq!(queue.take().items.len(), RECORDS);
         assert_eq!(after(&queue).await, 1_100, "the rest is older than it");
     }
 
     #[tokio::test]
     async fn nobody_waits_while_nothing_can_be_written() {
-        let queue = Queue::new(99 * RECORD);
+        let queue = Queue::new(9_999);
         let ((first, earlier), (second, later)) = (item(), item());
         queue.push(first);
         queue.set_failing(true);

@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyport_metrics::{Counter, Metrics};
-use anyport_protocol::Raw;
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{
@@ -49,28 +49,38 @@ impl Shared {
         self.calls.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Has `event` recorded; `done` is told once it is durable.
+    /// Has a record of the time `at` written; `done` is told once it is durable.
     pub(super) fn enqueue(
         &self,
-        event: Event,
-        arguments: Option<Raw>,
+        at: Timestamp,
+        record: &impl Serialize,
         done: Option<oneshot::Sender<Written>>,
     ) {
-        let record = Record { at: Timestamp::now(), event };
-        if !self.queue.push(Item { record, arguments, done }) {
-            self.counters.lost.increment();
+        match Item::of(at, record) {
+            Ok(item) => {
+                if !self.queue.push(Item { done, ..item }) {
+                    self.counters.lost.increment();
+                }
+            }
+            // JSON of our own types does not fail. Whoever waits learns of it by the sender that is gone.
+            Err(error) => {
+                self.counters.lost.increment();
+                tracing::error!(%error, "a record of the audit log cannot be written");
+            }
         }
     }
 
     /// Has the refusals recorded that have no records of their own.
     pub(super) fn summarize(&self) {
-        self.summaries().for_each(|event| self.enqueue(event, None, None));
+        self.summaries().for_each(|record| self.enqueue(record.at, &record, None));
     }
 
-    /// One event for those refusals of each caller.
-    pub(super) fn summaries(&self) -> impl Iterator<Item = Event> {
+    /// One record for those refusals of each caller.
+    pub(super) fn summaries(&self) -> impl Iterator<Item = Record> {
         let counted = self.refusals.take().into_iter();
-        counted.map(|(caller, count, refused_by)| Event::Refusals(Refusals { caller, count, refused_by }))
+        counted.map(|(caller, count, refused_by)| {
+            Record::now(Event::Refusals(Refusals { caller, count, refused_by }))
+        })
     }
 }
 

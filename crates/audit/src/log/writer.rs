@@ -3,9 +3,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyport_store::Error;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     time::{Instant, sleep},
 };
 
@@ -37,7 +36,8 @@ pub(super) struct Writer {
 struct Ready {
     value: Bytes,
     head: Head,
-    items: Vec<Item>,
+    records: u64,
+    waiters: Vec<oneshot::Sender<Written>>,
     lines: String,
 }
 
@@ -83,14 +83,14 @@ impl Writer {
             }
             let Taken { mut items, lost, .. } = taken;
             if lost > 0 {
-                items.push(item(Event::Lost { records: lost }));
+                items.extend(item(&Record::now(Event::Lost { records: lost })));
             }
             if !self.write(items).await {
                 return;
             }
         }
-        let summaries = self.shared.summaries().map(item);
-        let last = summaries.chain([item(Event::Close)]).collect();
+        let last = self.shared.summaries().chain([Record::now(Event::Close)]);
+        let last = last.filter_map(|record| item(&record)).collect();
         if self.write(last).await {
             self.mark().await;
         }
@@ -102,7 +102,7 @@ impl Writer {
             let opened = async {
                 let heads = opening::heads(&self.places).await?;
                 let version = self.shared.options.version.clone();
-                let items = vec![item(Event::Open(Opening { version, heads }))];
+                let items = item(&Record::now(Event::Open(Opening { version, heads }))).into_iter().collect();
                 let ready = self.ready(items)?;
                 // Before the chain, so that one without a mark is one whose mark was removed.
                 self.places.put_mark(MarkKind::Head, &self.head).await?;
@@ -149,7 +149,7 @@ impl Writer {
                 }
                 Err(error) => self.failed(&error),
             }
-            tell(&mut ready.items, Err(Unavailable));
+            tell(&mut ready.waiters, Err(Unavailable));
             if self.shared.queue.is_closed() {
                 tracing::error!("the audit log ends without its last records, which cannot be written");
                 return false;
@@ -159,14 +159,14 @@ impl Writer {
         }
     }
 
-    fn ready(&self, mut items: Vec<Item>) -> Result<Ready, Error> {
-        let fault = |error: serde_json::Error| Error::Fault(error.into());
+    fn ready(&self, items: Vec<Item>) -> Result<Ready, Error> {
         let Self { shared, places, head, .. } = self;
-        let until = items.iter().map(|item| item.record.at.as_millisecond()).max().unwrap_or_default();
+        let until = items.iter().map(|item| item.at.as_millisecond()).max().unwrap_or_default();
         let mut writing = Writing::after(head, items.len() as u64, until, &places.key);
         let mut lines = String::new();
-        for (number, item) in (head.record + 1..).zip(&mut items) {
-            let json = shared.json(item).map_err(fault)?;
+        let mut waiters = Vec::new();
+        for (number, Item { json, done, .. }) in (head.record + 1..).zip(items) {
+            waiters.extend(done);
             let line = shared.options.file.is_some().then(|| json.get()[1..].to_owned());
             let tag = writing.push(json);
             if let Some(line) = line {
@@ -177,20 +177,20 @@ impl Writer {
             }
         }
         let (value, head) = writing.finish().map_err(fault)?;
-        Ok(Ready { value, head, items, lines })
+        Ok(Ready { value, records: head.record - self.head.record, head, waiters, lines })
     }
 
     async fn written(&mut self, ready: Ready) {
-        let Ready { head, mut items, lines, .. } = ready;
+        let Ready { head, records, mut waiters, lines, .. } = ready;
         let counters = &self.shared.counters;
         counters.blocks.increment();
-        items.iter().for_each(|_| counters.records.increment());
+        (0..records).for_each(|_| counters.records.increment());
         self.head = head;
         if self.shared.queue.is_failing() {
             tracing::info!("the audit log is written again");
             self.shared.queue.set_failing(false);
         }
-        tell(&mut items, Ok(()));
+        tell(&mut waiters, Ok(()));
         if let Some(path) = self.shared.options.file.clone() {
             self.append(path, lines).await;
         }
@@ -241,21 +241,19 @@ impl Writer {
     }
 }
 
-impl Shared {
-    /// The JSON of a record, redacted.
-    fn json(&self, item: &mut Item) -> Result<Box<RawValue>, serde_json::Error> {
-        self.options.redaction.apply(&mut item.record, item.arguments.as_ref());
-        serde_json::value::to_raw_value(&item.record)
-    }
+/// JSON of our own types does not fail.
+fn item(record: &Record) -> Option<Item> {
+    let item = Item::of(record.at, record);
+    item.inspect_err(|error| tracing::error!(%error, "a record of the audit log cannot be written")).ok()
 }
 
-fn item(event: Event) -> Item {
-    Item { record: Record { at: Timestamp::now(), event }, arguments: None, done: None }
+fn fault(error: serde_json::Error) -> Error {
+    Error::Fault(error.into())
 }
 
 /// Tells those who wait.
-fn tell(items: &mut [Item], written: Written) {
-    for done in items.iter_mut().filter_map(|item| item.done.take()) {
+fn tell(waiters: &mut Vec<oneshot::Sender<Written>>, written: Written) {
+    for done in waiters.drain(..) {
         // Whoever waited may be gone.
         let _ = done.send(written);
     }

@@ -1,9 +1,11 @@
 use std::sync::{Arc, atomic::Ordering};
 
+use anyport_protocol::{Method, Raw, Revision};
+use anyport_service::{Context, Principal, Request, Service as _};
 use serde_json::json;
 
 use super::support::{Server, TestStore, answer, call, calls, found, key, layered, log_in, verified};
-use crate::{AuditLog, Event, Filter, Mode, Options, OutcomeKind};
+use crate::{AuditLog, Event, Filter, Mode, Options, OutcomeKind, Redaction};
 
 #[tokio::test]
 async fn a_call_is_recorded_behind_its_answer() {
@@ -64,6 +66,26 @@ async fn with_required_the_record_is_there_before_the_call_and_before_the_answer
     .await
     .unwrap();
     assert_eq!(begins, 1);
+}
+
+/// What is recorded of a completion: that of the prompt whose argument it completes, with that argument.
+#[tokio::test]
+async fn a_completed_argument_is_redacted_by_its_name() {
+    let store = TestStore::new();
+    let redaction = Redaction::default().secret_names(|name| name == "password");
+    let options = Options::default().redaction(redaction);
+    let log = AuditLog::start(store.clone(), &key(), Mode::On, options);
+    log.opened().await.unwrap();
+    let service = layered(&log, Server::default());
+    for name in ["password", "city"] {
+        let params = json!({"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": name, "value": "hun"}});
+        let context = Context::new(Principal::named("ann"), Revision::V2026_07_28);
+        service.call(Request::new(Method::Complete, Raw::from(params)), context).outcome().await;
+    }
+    log.close().await;
+    let said = calls(&store).await.into_iter().map(|call| (call["name"].clone(), call["arguments"].clone()));
+    let expected = [json!({"password": "<hidden>"}), json!({"city": "hun"})].map(|one| (json!("greet"), one));
+    assert_eq!(said.collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use anyport_protocol::Raw;
 use serde_json::Value;
 
-use crate::record::{Call, Record};
+mod arguments;
+
+pub(crate) use self::arguments::RedactedArguments;
 
 /// What is recorded of arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,23 @@ pub struct Redaction {
 const HIDDEN: &str = "<hidden>";
 /// The longest text of a client in characters: its name, a method, a name, a URI.
 const LONGEST: usize = 1_024;
+/// The bytes of such a text that are looked at.
+const READ: usize = 8 << 10;
+
+/// `text`, or its beginning.
+fn beginning(text: Cow<'_, str>, bytes: usize) -> Cow<'_, str> {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
+}
 
 impl Default for Redaction {
     fn default() -> Self {
@@ -77,36 +95,19 @@ impl Redaction {
         self.arguments != Arguments::None
     }
 
-    /// Redacts `record`, and adds `arguments` to its call.
-    pub(crate) fn apply(&self, record: &mut Record, arguments: Option<&Raw>) {
-        let (crate::Event::Call(call) | crate::Event::Begin(call) | crate::Event::End(call)) =
-            &mut record.event
-        else {
-            return;
-        };
-        self.texts(call);
-        if let Some(arguments) = arguments.filter(|_| self.records_arguments()) {
-            call.arguments = arguments.decode().ok().map(|value| self.value(value));
-        }
-    }
-
-    fn texts(&self, call: &mut Call) {
-        let Call { name, caller, method, .. } = call;
-        let optional = [name, &mut caller.client, &mut caller.client_version];
-        optional.into_iter().flatten().chain([method]).for_each(|text| self.text(text));
-    }
-
-    /// Hides in a text of a client what is called secret in a URI, and what the program knows as secret.
-    fn text(&self, text: &mut String) {
+    /// A text of a client without what is called secret in a URI, and without what the program knows as secret; or its beginning.
+    pub(crate) fn text<'t>(&self, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
+        let mut text = beginning(text.into(), READ);
         if let Some((scheme, rest)) = text.split_once("://") {
-            *text = self.uri(scheme, rest);
+            text = Cow::Owned(self.uri(scheme, rest));
         }
-        if let Cow::Owned(covered) = (self.cover)(text) {
-            *text = covered;
+        if let Cow::Owned(covered) = (self.cover)(&text) {
+            text = Cow::Owned(covered);
         }
         // Only now: a part of a secret would not be found.
-        if let Some((end, _)) = text.char_indices().nth(LONGEST) {
-            text.truncate(end);
+        match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => beginning(text, end),
+            None => text,
         }
     }
 
@@ -162,13 +163,9 @@ impl fmt::Debug for Redaction {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use serde_json::json;
-
     use super::*;
-    use crate::Event;
 
-    fn redaction() -> Redaction {
+    pub(super) fn redaction() -> Redaction {
         Redaction::default()
             .members(["Iban".to_owned()])
             .secret_names(|name| name.contains("token"))
@@ -178,30 +175,10 @@ mod tests {
             })
     }
 
-    fn applied(redaction: &Redaction, name: &str, arguments: &Value) -> Call {
-        let call = Call { name: Some(name.to_owned()), ..Call::default() };
-        let mut record = Record { at: Timestamp::UNIX_EPOCH, event: Event::Call(Box::new(call)) };
-        redaction.apply(&mut record, Some(&arguments.clone().into()));
-        record.call().unwrap().clone()
-    }
-
-    #[test]
-    fn members_that_may_be_secret_are_hidden_at_every_depth() {
-        let arguments =
-            json!({"iban": "DE00", "list": [{"auth_token": {"a": 1}, "text": "a canary"}], "n": 1});
-        let call = applied(&redaction(), "t", &arguments);
-        let expected = json!({"iban": HIDDEN, "list": [{"auth_token": HIDDEN, "text": "a *"}], "n": 1});
-        assert_eq!(call.arguments, Some(expected));
-        let full = redaction().arguments(Arguments::Full);
-        let expected = json!({"iban": HIDDEN, "list": [{"auth_token": {"a": 1}, "text": "a *"}], "n": 1});
-        assert_eq!(applied(&full, "t", &arguments).arguments, Some(expected));
-        let none = redaction().arguments(Arguments::None);
-        assert_eq!(applied(&none, "t", &arguments).arguments, None);
-    }
-
     #[test]
     fn names_and_uris_show_no_secret() {
-        let named = |name: &str| applied(&redaction(), name, &json!({})).name.unwrap();
+        let redaction = redaction();
+        let named = |name: &str| redaction.text(name.to_owned()).into_owned();
         assert_eq!(named("canary_tool"), "*_tool");
         assert_eq!(
             named("https://me:pw@host/path?a=1&my_token=x&b=2&token=y"),
