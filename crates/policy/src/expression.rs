@@ -1,6 +1,10 @@
 use cel::{
     Context, ExecutionError, IdedExpr, Value,
-    common::{types::CelBool, value::CowVal},
+    common::{
+        ast::{Expr, operators},
+        types::CelBool,
+        value::CowVal,
+    },
     context::VariableResolver,
 };
 
@@ -17,6 +21,8 @@ use crate::{
 pub struct Expression {
     source: Box<str>,
     program: IdedExpr,
+    /// Those of its parts that must all hold and look at the item alone.
+    item_parts: Vec<IdedExpr>,
     patterns: Vec<Pattern>,
 }
 
@@ -50,7 +56,9 @@ impl Expression {
     /// If it is not written in CEL, uses a name that does not exist, or matches a pattern that is no literal.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         let Checked { program, patterns } = check::parse(source)?;
-        Ok(Self { source: source.into(), program, patterns })
+        let mut item_parts = Vec::new();
+        collect_item_parts(&program, &mut item_parts);
+        Ok(Self { source: source.into(), program, item_parts, patterns })
     }
 
     /// As it was written.
@@ -68,13 +76,7 @@ impl Expression {
     /// # Errors
     /// If that cannot be decided.
     pub(crate) fn holds(&self, variables: &Variables<'_>, budget: &Budget) -> Result<bool, EvaluationError> {
-        let names = Names { variables, patterns: &self.patterns };
-        let mut context = Context::with_env(environment());
-        context.set_variable_resolver(&names);
-        let (value, spent) = budget::within(budget, || {
-            let value = Value::resolve_val(&self.program, &context)?;
-            Ok(value.downcast_ref::<CelBool>().map(|value| *value.inner()))
-        });
+        let (value, spent) = self.value(&self.program, variables, budget);
         let (is_unknown, is_large) = (variables.took_unknown_arguments(), variables.took_large_arguments());
         match value {
             Ok(Some(holds)) => Ok(holds),
@@ -91,6 +93,28 @@ impl Expression {
 }
 
 impl Expression {
+    /// Whether it cannot hold for this item, whoever calls it with whatever arguments. CEL, §Logical Operators: if one operand of `&&` is
+    /// false, the result is false, even if the other is an error.
+    pub(crate) fn excludes_item(&self, variables: &Variables<'_>, budget: &Budget) -> bool {
+        self.item_parts.iter().any(|part| matches!(self.value(part, variables, budget).0, Ok(Some(false))))
+    }
+
+    /// The value of the expression or a part of it, if it is a boolean, and what of the budget was spent first.
+    fn value(
+        &self,
+        part: &IdedExpr,
+        variables: &Variables<'_>,
+        budget: &Budget,
+    ) -> (Result<Option<bool>, ExecutionError>, Option<Spent>) {
+        let names = Names { variables, patterns: &self.patterns };
+        let mut context = Context::with_env(environment());
+        context.set_variable_resolver(&names);
+        budget::within(budget, || {
+            let value = Value::resolve_val(part, &context)?;
+            Ok(value.downcast_ref::<CelBool>().map(|value| *value.inner()))
+        })
+    }
+
     /// The text of an error, without the values that some of them hold: these may be secrets of a call.
     fn without_values(&self, error: &ExecutionError) -> String {
         match error {
@@ -113,6 +137,24 @@ impl Expression {
             ExecutionError::Overflow(..) => "a number is too large".to_owned(),
             ExecutionError::IndexOutOfBounds(_) => "a list has no such index".to_owned(),
             _ => "values of types that do not fit".to_owned(),
+        }
+    }
+}
+
+/// What is the same for every call of an item.
+const ITEM_VARIABLES: &[&str] = &["annotations", "method", "prompt", "tool", "upstream"];
+
+/// Adds the operands of `&&` that look at nothing but the item.
+fn collect_item_parts(part: &IdedExpr, parts: &mut Vec<IdedExpr>) {
+    match &part.expr {
+        Expr::Call(call) if call.func_name == operators::LOGICAL_AND => {
+            call.args.iter().for_each(|operand| collect_item_parts(operand, parts));
+        }
+        _ => {
+            let is_of_item = |name: &&str| ITEM_VARIABLES.contains(name) || name.starts_with(check::PATTERN);
+            if part.references().variables().iter().all(is_of_item) {
+                parts.push(part.clone());
+            }
         }
     }
 }

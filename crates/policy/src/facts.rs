@@ -16,8 +16,8 @@ pub struct Facts<'a> {
     pub upstream: &'a str,
     /// The item: `tool`, `prompt` or `resource`.
     pub item: Item<'a>,
-    /// `annotations` of the item's definition, if it is known and has some.
-    pub annotations: Option<&'a Raw>,
+    /// The item's definition as it is listed, if that is known: `annotations`.
+    pub definition: Option<&'a Raw>,
     /// The arguments, as the server receives them: `arguments`. `None` in a list, where they are not known yet.
     pub arguments: Option<&'a Raw>,
     /// What the client says of itself: `client`.

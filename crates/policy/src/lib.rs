@@ -16,6 +16,7 @@
 //! | `expression.rs` | parsing and evaluation |
 //! | `check.rs` | what is refused when an expression is parsed: unknown names, patterns that are no literals; and what is put into it so that its cost is counted |
 //! | `budget.rs` | the cost of an evaluation |
+//! | `item_rules.rs` | which rules need no evaluation for an item, since they are about others |
 //! | `functions.rs` | the functions that conditions can call |
 //! | `values.rs` | the facts as values of CEL |
 //!
@@ -26,6 +27,7 @@ mod check;
 mod expression;
 mod facts;
 mod functions;
+mod item_rules;
 mod policy;
 mod rule;
 mod values;

@@ -1,4 +1,8 @@
-use crate::{Budget, Effect, EvaluationError, Facts, Rule, values::Variables};
+use crate::{
+    Budget, Effect, EvaluationError, Facts, Rule,
+    item_rules::{Excluded, ItemRules},
+    values::Variables,
+};
 
 /// Rules, and how they decide together: `hide` before `deny` before `allow` before `ask`, whatever their order is.
 ///
@@ -14,6 +18,7 @@ use crate::{Budget, Effect, EvaluationError, Facts, Rule, values::Variables};
 pub struct Policy {
     rules: Vec<Rule>,
     budget: Budget,
+    items: ItemRules,
 }
 
 /// What becomes of a call.
@@ -32,7 +37,7 @@ pub enum Decision<'p> {
 impl Policy {
     /// Makes a policy of rules.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self { rules: rules.into_iter().collect(), budget: Budget::default() }
+        Self { rules: rules.into_iter().collect(), budget: Budget::default(), items: ItemRules::default() }
     }
 
     /// Sets what the evaluation of one condition may cost.
@@ -51,6 +56,7 @@ impl Policy {
     #[must_use]
     pub fn joined(mut self, other: Self) -> Self {
         self.rules.extend(other.rules);
+        self.items = ItemRules::default();
         self
     }
 
@@ -70,9 +76,10 @@ impl Policy {
             return Vec::new();
         }
         let variables = Variables::of(facts, self.budget.policy_argument_bytes);
+        let excluded = self.excluded(facts, &variables);
         let mut masks = Vec::new();
-        for rule in self.rules.iter().filter(|rule| rule.effect() == Effect::Mask) {
-            let held = rule.holds(&variables, &self.budget);
+        for (place, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.effect() == Effect::Mask) {
+            let held = if excluded.has(place) { Ok(false) } else { rule.holds(&variables, &self.budget) };
             if rule.applies(&held) {
                 report(Report { rule, undecided: held.err() });
                 masks.extend((!rule.is_audited()).then_some(rule));
@@ -84,9 +91,10 @@ impl Policy {
     /// Decides on a call. `report` is told each rule that applies or would apply, and each that cannot be decided.
     pub fn decide<'p>(&'p self, facts: &Facts<'_>, mut report: impl FnMut(Report<'p>)) -> Decision<'p> {
         let variables = Variables::of(facts, self.budget.policy_argument_bytes);
+        let excluded = self.excluded(facts, &variables);
         let (mut allow, mut first) = (Allowed::default(), Strictest::default());
-        for rule in self.rules.iter().filter(|rule| rule.effect() != Effect::Mask) {
-            let held = rule.holds(&variables, &self.budget);
+        for (place, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.effect() != Effect::Mask) {
+            let held = if excluded.has(place) { Ok(false) } else { rule.holds(&variables, &self.budget) };
             let applies = rule.applies(&held);
             if applies || held.is_err() {
                 report(Report { rule, undecided: held.err() });
@@ -126,6 +134,15 @@ impl Policy {
             }
         }
         !allow.is_refused()
+    }
+}
+
+impl Policy {
+    /// The rules that cannot apply to the item of a call.
+    fn excluded(&self, facts: &Facts<'_>, variables: &Variables<'_>) -> Excluded {
+        let rules = self.rules.iter();
+        self.items
+            .excluded(facts, || Excluded::of(rules.map(|rule| rule.excludes_item(variables, &self.budget))))
     }
 }
 
@@ -194,11 +211,34 @@ mod tests {
             method: "tools/call",
             upstream: "files",
             item: Item::Tool { name, own_name: name },
-            annotations: None,
+            definition: None,
             arguments,
             client: None,
             revision: Revision::V2025_06_18,
             address: None,
+        }
+    }
+
+    /// A part about another item decides, whatever the parts about the call are.
+    #[test]
+    fn rules_about_other_items_do_not_apply() {
+        let policy = Policy::new([
+            rule("first", "tool.name == 'rm' && arguments.path == '/'", Effect::Deny),
+            rule(
+                "last",
+                "arguments.path == '/' && upstream == 'files' && tool.name.matches('^r')",
+                Effect::Deny,
+            ),
+            rule("any", "arguments.path == '/' || tool.name == 'rm'", Effect::Hide),
+        ]);
+        for _ in 0..2 {
+            assert_eq!(
+                decided(&policy, "rm", r#"{"path":"/x"}"#),
+                ("hide any".to_owned(), vec!["any".to_owned()])
+            );
+            assert_eq!(decided(&policy, "ls", "{}").1, ["any?"], "it alone is undecided");
+            assert_eq!(decided(&policy, "ls", r#"{"path":"/x"}"#).1.len(), 0);
+            assert_eq!(decided(&policy, "rm", "{}").1, ["first?", "last?", "any"]);
         }
     }
 

@@ -88,6 +88,11 @@ impl Rule {
         self.when.holds(variables, budget)
     }
 
+    /// Whether its condition cannot hold for this item, whatever else a call is.
+    pub(crate) fn excludes_item(&self, variables: &Variables<'_>, budget: &Budget) -> bool {
+        self.when.excludes_item(variables, budget)
+    }
+
     /// Whether the rule applies: where its condition cannot be decided, it does if it restricts.
     pub(crate) fn applies(&self, held: &Result<bool, EvaluationError>) -> bool {
         match held {

@@ -86,7 +86,8 @@ impl<'a> Variables<'a> {
     fn annotations(&self) -> &dyn Val {
         &**self.annotations.get_or_init(|| {
             let hints = if matches!(self.facts.item, Item::Tool { .. }) { TOOL_HINTS } else { READING_HINTS };
-            annotations(self.facts.annotations, hints)
+            let written = self.facts.definition.and_then(|definition| definition.member("annotations"));
+            annotations(written.as_ref(), hints)
         })
     }
 

@@ -14,7 +14,7 @@ fn facts(caller: &Authorization) -> Facts<'_> {
         method: "tools/call",
         upstream: "files",
         item: Item::Tool { name: "files_write", own_name: "write" },
-        annotations: None,
+        definition: None,
         arguments: None,
         client: None,
         revision: Revision::V2026_07_28,
@@ -36,8 +36,9 @@ fn with_arguments(source: &str, arguments: &str) -> Result<bool, EvaluationError
 fn conditions_see_who_calls_what_from_where() {
     let caller = ada();
     let client = Raw::trusted_text(r#"{"name":"Inspector","version":"2"}"#.into());
-    let annotations = Raw::trusted_text(r#"{"readOnlyHint":true,"title":"Write"}"#.into());
-    let all = Facts { client: Some(&client), annotations: Some(&annotations), ..facts(&caller) };
+    let definition =
+        Raw::trusted_text(r#"{"name":"write","annotations":{"readOnlyHint":true,"title":"Write"}}"#.into());
+    let all = Facts { client: Some(&client), definition: Some(&definition), ..facts(&caller) };
     for source in [
         "tool.name == 'files_write' && tool.own_name == 'write' && upstream == 'files'",
         "method == 'tools/call' && revision == '2026-07-28' && revision > '2025-06-18'",

@@ -31,13 +31,12 @@ impl Enforcement {
         let is_prompt = forward.is_prompt(&request);
         let kind = kind(&forward, is_prompt);
         let (name, arguments) = (forward.exposed_name(is_prompt), forward.arguments(&request));
-        let annotations = forward.target.listed.as_ref().and_then(|listed| listed.member("annotations"));
         let facts = Facts {
             caller: context.authorization(),
             method: forward.method.as_str(),
             upstream: &forward.target.member.core.name,
             item: item(kind, &name, &forward.target.own),
-            annotations: annotations.as_ref(),
+            definition: forward.target.listed.as_ref(),
             arguments: Some(&arguments),
             client: context.client_info(),
             revision: context.revision(),

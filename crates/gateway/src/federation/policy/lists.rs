@@ -38,9 +38,8 @@ impl Enforcement {
                     return false;
                 }
                 let (upstream, own) = (&*route.member.core.name, &*route.own);
-                let annotations = route.text.member("annotations");
                 let facts = listed(context, kind, upstream, item(kind, name, own));
-                self.policy.is_listed(&Facts { annotations: annotations.as_ref(), ..facts }, |report| {
+                self.policy.is_listed(&Facts { definition: Some(&route.text), ..facts }, |report| {
                     if let Some(why) = report.undecided {
                         undecided.entry(report.rule.name()).or_insert((name.to_owned(), why));
                     }

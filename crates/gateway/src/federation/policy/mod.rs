@@ -145,7 +145,7 @@ fn listed<'a>(context: &'a Context, kind: ListKind, upstream: &'a str, item: Ite
         method: method.as_str(),
         upstream,
         item,
-        annotations: None,
+        definition: None,
         arguments: None,
         client: context.client_info(),
         revision: context.revision(),
