@@ -22,6 +22,7 @@ mod log;
 mod places;
 mod query;
 mod record;
+mod redacted_arguments;
 mod redaction;
 mod retention;
 mod verify;

@@ -9,7 +9,7 @@ use anyport_service::Principal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Outcome, Redaction, record::milliseconds, redaction::RedactedArguments};
+use crate::{Outcome, Redaction, record::milliseconds, redacted_arguments::RedactedArguments};
 
 /// What a record says of a call.
 #[derive(Serialize)]

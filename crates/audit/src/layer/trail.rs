@@ -11,7 +11,8 @@ use bytestring::ByteString;
 use tokio::time::Instant;
 
 use crate::{
-    AuditLog, Caller, Mode, Outcome, OutcomeKind, Unavailable, line::Line, redaction::RedactedArguments,
+    AuditLog, Caller, Mode, Outcome, OutcomeKind, Unavailable, line::Line,
+    redacted_arguments::RedactedArguments,
 };
 
 /// What is known of a call while it runs.

@@ -146,8 +146,20 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
 
 /// RFC 6750 §2.1: `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_token68(token: &[u8]) -> bool {
+    // A token of a thousand bytes is looked at in each request: a table costs a tenth of comparisons.
+    static IS_ONE: [bool; 256] = {
+        let (mut table, mut byte) = ([false; 256], 0_u8);
+        loop {
+            table[byte as usize] =
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+            if byte == u8::MAX {
+                break table;
+            }
+            byte += 1;
+        }
+    };
     let end = token.iter().rposition(|byte| *byte != b'=').map_or(0, |at| at + 1);
-    end > 0 && token[..end].iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+    end > 0 && token[..end].iter().fold(true, |all, byte| all & IS_ONE[usize::from(*byte)])
 }
 
 fn has_access_token(query: &str) -> bool {

@@ -2,10 +2,6 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::Value;
 
-mod arguments;
-
-pub(crate) use self::arguments::RedactedArguments;
-
 /// What is recorded of arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arguments {
@@ -29,7 +25,7 @@ pub struct Redaction {
 }
 
 /// Stands for what is hidden.
-const HIDDEN: &str = "<hidden>";
+pub(crate) const HIDDEN: &str = "<hidden>";
 /// The longest text of a client in characters: its name, a method, a name, a URI.
 const LONGEST: usize = 1_024;
 /// The bytes of such a text that are looked at.
@@ -95,6 +91,11 @@ impl Redaction {
         self.arguments != Arguments::None
     }
 
+    /// A text in which what the program knows as secret is covered.
+    pub(crate) fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        (self.cover)(text)
+    }
+
     /// A text of a client without what is called secret in a URI, and without what the program knows as secret; or its beginning.
     pub(crate) fn text<'t>(&self, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
         let mut text = beginning(text.into(), READ);
@@ -130,7 +131,8 @@ impl Redaction {
         format!("{scheme}://{authority}{path}{}", pairs.collect::<String>())
     }
 
-    fn value(&self, value: Value) -> Value {
+    /// `value` without what is hidden.
+    pub(crate) fn value(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String((self.cover)(&text).into_owned()),
             Value::Array(list) => list.into_iter().map(|value| self.value(value)).collect(),
@@ -146,7 +148,8 @@ impl Redaction {
         }
     }
 
-    fn hides(&self, name: &str) -> bool {
+    /// Whether the value of a member of this name is hidden.
+    pub(crate) fn hides(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.eq_ignore_ascii_case(name))
             || (self.arguments != Arguments::Full && (self.is_secret)(name))
     }
@@ -162,10 +165,10 @@ impl fmt::Debug for Redaction {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn redaction() -> Redaction {
+    pub(crate) fn redaction() -> Redaction {
         Redaction::default()
             .members(["Iban".to_owned()])
             .secret_names(|name| name.contains("token"))

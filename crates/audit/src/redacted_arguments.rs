@@ -7,7 +7,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::{HIDDEN, Redaction};
+use crate::redaction::{HIDDEN, Redaction};
 
 /// Arguments as they are recorded.
 pub(crate) struct RedactedArguments<'a> {
@@ -46,7 +46,7 @@ impl Plain<'_> {
     }
 
     fn covers(self, text: &str) -> bool {
-        matches!((self.0.cover)(text), Cow::Owned(_))
+        matches!(self.0.cover(text), Cow::Owned(_))
     }
 }
 
