@@ -6,7 +6,7 @@
 //! product   console* -> gateway    knowledge     mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
-//!           auth -> transport    policy    audit    guards
+//!           auth -> transport    telemetry -> transport    policy    audit    guards
 //! ground    service -> protocol    seal -> protocol    store -> metrics    config    ranking
 //! ```
 //!
@@ -83,6 +83,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport-macros", Ring::Library),
     ("anyport-policy", Ring::Library),
     ("anyport-server", Ring::Library),
+    ("anyport-telemetry", Ring::Library),
     ("anyport-transport", Ring::Library),
     ("anyport-upstream", Ring::Library),
     ("anyport", Ring::Facade),
@@ -110,6 +111,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("anyport-server", "anyport-macros"),
     ("anyport-server", "anyport-layers"),
     ("anyport-auth", "anyport-transport"),
+    ("anyport-telemetry", "anyport-transport"),
     ("anyport-upstream", "anyport-adapters"),
     ("anyport-transport", "anyport-adapters"),
     ("anyport-upstream", "anyport-transport"),
@@ -131,6 +133,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("governor", &["anyport-layers"]),
     ("jsonc-parser", &["anyport-config"]),
     ("jsonwebtoken", &["anyport-auth"]),
+    ("opentelemetry-proto", &["anyport-telemetry"]),
     ("prometheus-client", &["anyport-metrics"]),
     ("rusqlite", &["anyport-store"]),
     ("rustls", &["anyport-transport"]),
@@ -139,7 +142,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("toml_edit", &["anyport-config"]),
     ("tokio-tungstenite", &["anyport-client", "anyport-transport"]),
     ("tower", &["anyport"]),
-    ("tower-layer", &["anyport-adapters", "anyport-audit", "anyport-layers"]),
+    ("tower-layer", &["anyport-adapters", "anyport-audit", "anyport-layers", "anyport-telemetry"]),
 ];
 
 /// Heavy crates that must be behind a feature where they are allowed at all.

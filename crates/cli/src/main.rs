@@ -36,6 +36,7 @@ mod sign_in;
 mod state_dir;
 mod store;
 mod target;
+mod telemetry;
 mod tool_args;
 mod traffic;
 mod upstream_factory;

@@ -29,6 +29,7 @@ use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
 use anyport_service::Service;
 use anyport_store::Store;
+use anyport_telemetry::{ServerSpanLayer, Settings, Telemetry};
 use anyport_transport::{
     BufferedBytes,
     client::{self, http::Endpoint},
@@ -46,6 +47,7 @@ use crate::{
     server_log::{LoggedConnector, ServerLogs},
     sign_in, state_dir, store,
     target::{HiddenWhileUsed, LoginSettings, Server, Surroundings},
+    telemetry::{self, MeasuredConnector},
     traffic::Traffic,
     upstream_limits::{BulkheadOptions, CallDeadlines, Places},
     user_error::UserError,
@@ -65,6 +67,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) caller_tokens: CallerTokens,
     /// The audit log, if there is one.
     pub(crate) audit: Option<AuditLog>,
+    /// Spans and metrics of calls, if there is a collector.
+    pub(crate) telemetry: Option<Telemetry>,
     /// The logins of callers at upstreams; `None` if there is no URL for their pages.
     pub(crate) caller_logins: Option<CallerLogins>,
     supported: Arc<[Revision]>,
@@ -75,6 +79,17 @@ pub(crate) struct UpstreamFactory {
     state: Option<PathBuf>,
     guard: Arc<guard::Guard>,
     cold_starts: ColdStarts,
+}
+
+/// What sees the calls that come in.
+#[derive(Clone)]
+pub(crate) struct Observers {
+    /// The audit log, if there is one.
+    pub(crate) audit: Option<AuditLog>,
+    /// Spans and metrics of calls, if there is a collector.
+    pub(crate) telemetry: Option<Telemetry>,
+    /// The numbers of the program.
+    pub(crate) metrics: Metrics,
 }
 
 /// One server, and how it is connected.
@@ -140,6 +155,7 @@ impl UpstreamFactory {
             traffic,
             caller_tokens,
             audit: None,
+            telemetry: None,
             caller_logins,
             supported,
             key,
@@ -164,6 +180,21 @@ impl UpstreamFactory {
         let (limits, metrics) = (self.limits.audit, &self.metrics);
         self.audit = Some(audit::start(settings, self.store.clone(), &self.key, limits, metrics).await?);
         Ok(())
+    }
+
+    /// Begins to send spans and metrics, if `settings` name a collector.
+    ///
+    /// # Errors
+    /// When the URL of the collector is none, or a header cannot be sent.
+    pub(crate) fn start_telemetry(&mut self, settings: Settings) -> Result<()> {
+        self.telemetry = telemetry::start(settings, self.limits.telemetry, &self.metrics)?;
+        Ok(())
+    }
+
+    /// What sees the calls that come in.
+    pub(crate) fn observers(&self) -> Observers {
+        let (audit, telemetry, metrics) = (self.audit.clone(), self.telemetry.clone(), self.metrics.clone());
+        Observers { audit, telemetry, metrics }
     }
 
     /// The revisions that clients may speak.
@@ -288,13 +319,16 @@ impl UpstreamFactory {
         let first_byte = limits.first_byte(deadlines);
         let of_upstream = limits.upstream.connections(connections).first_byte_timeout(first_byte);
         let longest = limits.longest(deadlines);
+        let reached = MeasuredConnector::new((), self.telemetry.clone(), name, &target);
         let log = is_logged.then(|| (self.logs.of(name), self.traffic.clone()));
         let connector = LoggedConnector::new(name, self.guard.guarded(target), opening, log)
             .handshakes(handshakes)
             .login_help(login_help);
         let builder = match server {
-            Server::Command { .. } => Upstream::builder(name, self.cold_starts.bounded(connector)),
-            _ => Upstream::builder(name, connector),
+            Server::Command { .. } => {
+                Upstream::builder(name, reached.map(|()| self.cold_starts.bounded(connector)))
+            }
+            _ => Upstream::builder(name, reached.map(|()| connector)),
         };
         let upstream = builder
             // A server that is away is connected again by itself, so that what is said of it is true.
@@ -364,13 +398,15 @@ impl Connector for Unusable {
 /// The layers around what stands before the servers, from the outside in. The servers have deadlines of their own.
 pub(crate) fn layered<S: Service>(
     service: S,
-    audit: Option<&AuditLog>,
+    observers: &Observers,
     limits: &Limits,
-    metrics: &Metrics,
 ) -> impl Service + use<S> {
+    let Observers { audit, telemetry, metrics } = observers;
     ServiceBuilder::new()
+        // Outermost, so that its spans cover all of a call, and the audit log has its trace.
+        .layer(optional(telemetry.clone().map(ServerSpanLayer::new)))
         // Outside whatever refuses calls, so that refusals are recorded.
-        .layer(optional(audit.cloned().map(RecordLayer::new)))
+        .layer(optional(audit.clone().map(RecordLayer::new)))
         .layer(stack::edge_with(&limits.edge, Some(limits.rates.layer(limits.quota, metrics)), metrics))
         // A fault of ours fails one call, not the process.
         .layer(CatchPanicLayer)

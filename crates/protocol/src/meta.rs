@@ -24,6 +24,10 @@ pub mod key {
     pub const PROGRESS_TOKEN: &str = "progressToken";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
+    /// W3C trace context: what vendors of tracing add to it.
+    pub const TRACESTATE: &str = "tracestate";
+    /// W3C baggage.
+    pub const BAGGAGE: &str = "baggage";
     /// Ours, in a tool's result that `isError`: what kind of failure it is, for a program.
     pub const ERROR: &str = "dev.anyport/error";
     /// Ours, beside [`ERROR`]: what is wrong with which argument.

@@ -9,7 +9,8 @@ use anyport_protocol::{
 use tokio::time::Instant;
 
 use crate::{
-    Authorization, CallTrail, ClientHeaders, Demand, Peer, Presence, Principal, SessionId, WeakPeer,
+    Authorization, CallTrail, ClientHeaders, Demand, Network, Peer, Presence, Principal, SessionId,
+    TraceHeaders, WeakPeer,
 };
 
 /// The context of one call. Cheap to clone; every clone is the same call.
@@ -30,6 +31,8 @@ struct Call {
     log_level_is_default: bool,
     progress_token: Option<Raw>,
     traceparent: Option<Raw>,
+    trace_headers: Option<Box<TraceHeaders>>,
+    network: Option<Network>,
     param_headers: Option<ParamHeaders>,
     client_headers: Option<ClientHeaders>,
     deadline: Option<Instant>,
@@ -82,6 +85,8 @@ impl Context {
             log_level_is_default: false,
             progress_token: None,
             traceparent: None,
+            trace_headers: None,
+            network: None,
             param_headers: None,
             client_headers: None,
             deadline: None,
@@ -166,6 +171,29 @@ impl Context {
     #[must_use]
     pub fn with_param_headers(mut self, headers: ParamHeaders) -> Self {
         Arc::make_mut(&mut self.0).param_headers = Some(headers);
+        self
+    }
+
+    /// Sets the trace context that the request has for those inside: a span of this program.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: Raw) -> Self {
+        Arc::make_mut(&mut self.0).traceparent = Some(traceparent);
+        self
+    }
+
+    /// Sets the trace context of the HTTP request that the message came by.
+    #[must_use]
+    pub fn with_trace_headers(mut self, headers: Option<Box<TraceHeaders>>) -> Self {
+        if headers.is_some() {
+            Arc::make_mut(&mut self.0).trace_headers = headers;
+        }
+        self
+    }
+
+    /// Sets the network by which the call came.
+    #[must_use]
+    pub fn with_network(mut self, network: Network) -> Self {
+        Arc::make_mut(&mut self.0).network = Some(network);
         self
     }
 
@@ -325,6 +353,17 @@ impl Context {
     /// W3C trace context, as the client wrote it: a hostile string until parsed.
     pub fn traceparent(&self) -> Option<&Raw> {
         self.0.traceparent.as_ref()
+    }
+
+    /// The trace context of the HTTP request that the message came by; `None` if it has none, or there is no such request. That of the
+    /// message comes before it.
+    pub fn trace_headers(&self) -> Option<&TraceHeaders> {
+        self.0.trace_headers.as_deref()
+    }
+
+    /// The network by which the call came; `None` for a call within the process.
+    pub fn network(&self) -> Option<Network> {
+        self.0.network
     }
 
     /// The `Mcp-Param-*` headers; `None` when the call came over a transport without headers.

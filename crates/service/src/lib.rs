@@ -11,6 +11,7 @@
 //! - [`Service`], [`Request`]: the trait and what it takes.
 //! - [`Context`], [`Principal`], [`Authorization`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
 //!   keys that the client brings for servers behind this one; [`Demand`]: what clients want of calls that no client has made.
+//! - [`Network`], [`TraceHeaders`]: what carried a call.
 //! - [`CallTrail`]: follows a call for what records it.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
@@ -23,6 +24,7 @@
 pub mod address;
 mod authorization;
 mod backoff;
+mod carrier;
 mod client_headers;
 mod clock;
 mod context;
@@ -40,6 +42,7 @@ pub mod visible_text;
 
 pub use authorization::{Authorization, ScopedPrincipal, is_scope};
 pub use backoff::Backoff;
+pub use carrier::{Network, TraceHeaders};
 pub use client_headers::ClientHeaders;
 pub use clock::Clock;
 pub use context::{Context, InputMode};

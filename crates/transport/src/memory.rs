@@ -87,6 +87,7 @@ pub fn serve(
     let (out, from) = mpsc::channel(queue.max(1));
     let connection = ConnectionConfig {
         authorization: principal.into(),
+        network: None,
         supported,
         limits,
         max_open_requests,

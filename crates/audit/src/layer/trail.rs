@@ -65,7 +65,9 @@ impl Trail {
                 address: context.address(),
                 client_info: context.client_info().cloned(),
                 revision: context.revision().as_str(),
-                traceparent: context.traceparent().cloned(),
+                traceparent: (context.traceparent())
+                    .or_else(|| context.trace_headers().map(|headers| &headers.traceparent))
+                    .cloned(),
             },
             method: request.method.clone(),
             name,

@@ -32,6 +32,7 @@ use crate::{
     program::{self, Missing},
     sign_in::with_login,
     target::{Server, Surroundings, Target, login_command_of},
+    telemetry,
     upstream_factory::{self, UpstreamFactory, UpstreamOptions},
     upstream_limits::CallDeadlines,
 };
@@ -55,8 +56,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let mut factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
     factory.start_audit(AuditSettings::chosen(arguments.listen.audit)).await?;
+    factory.start_telemetry(telemetry::settings(None)?)?;
     let audit = factory.audit.clone();
-    let ended_audit = audit.clone();
+    let (ended_audit, ended_telemetry) = (audit.clone(), factory.telemetry.clone());
     let limits = &factory.limits;
     let deadlines = CallDeadlines { first_byte: None, silent: arguments.server.call_timeout(), max: None };
     let login_help = login_help(arguments, target);
@@ -81,7 +83,8 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let service: Arc<dyn Service> = Arc::new(factory.timeout(&bridge, deadlines).layer(bridge));
     let service = LoginHelp::around(login_help, service);
     let service = UpstreamLayer::new(&*target.name).layer(service);
-    let service = upstream_factory::layered(service, audit.as_ref(), limits, &factory.metrics);
+    let service = upstream_factory::layered(service, &factory.observers(), limits);
+    let drain = limits.http.drain;
     let serving = anyport::serve::serve_service(service)
         // Ends the listen streams, which have no end of their own.
         .on_stopping(move |_| closed.close())
@@ -89,6 +92,7 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         .on_stopped(async move || {
             ended.shut_down().await;
             audit::close(ended_audit).await;
+            telemetry::close(ended_telemetry, drain).await;
         });
     // A client on standard input calls at once.
     let is_probed = is_listening(arguments)

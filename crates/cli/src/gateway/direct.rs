@@ -61,12 +61,7 @@ impl DirectAccess {
             .limits(factory.limits.unix(max_connections).drain(drain));
         let layers = Box::new(move |member| -> Arc<dyn Service> {
             let now = factories.now();
-            Arc::new(RedactedErrors(upstream_factory::layered(
-                member,
-                now.audit.as_ref(),
-                &now.limits,
-                &now.metrics,
-            )))
+            Arc::new(RedactedErrors(upstream_factory::layered(member, &now.observers(), &now.limits)))
         });
         Self { federation, layers, mcp }
     }

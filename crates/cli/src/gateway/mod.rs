@@ -71,7 +71,7 @@ use crate::{
     listen::{self, Addresses, Limits, Transport},
     logging,
     serve::Arguments,
-    target,
+    target, telemetry,
     upstream_factory::UpstreamFactory,
     user_error::UserError,
 };
@@ -101,9 +101,10 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
     let mut factory = UpstreamFactory::new(&arguments.listen, limits)?;
     factory.start_audit(file.audit(arguments.listen.audit)).await?;
+    factory.start_telemetry(telemetry::settings(Some((&file.config.telemetry, file.surroundings())))?)?;
     let factory = Arc::new(factory);
     let audit = factory.audit.clone();
-    let ended_audit = audit.clone();
+    let (ended_audit, ended_telemetry) = (audit.clone(), factory.telemetry.clone());
     let file = Arc::new(file);
     let file_of_start = file.clone();
     let members = Members::new(&file, ReachedServers::all(&file).await, None, arguments, &factory)?;
@@ -116,8 +117,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());
-    let counted = (audit.as_ref(), &factory.metrics);
-    let served = Served::new(&federation, &file.config, &arguments.name, limits, counted);
+    let served = Served::new(&federation, &file.config, &arguments.name, limits, &factory.observers());
     let (service, further) = (served.service(), served.further());
     let factories = Factories::new(factory.clone());
     #[cfg(unix)]
@@ -152,6 +152,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
         .on_stopped(async move || {
             stopped.shut_down(drain).await;
             audit::close(ended_audit).await;
+            telemetry::close(ended_telemetry, drain).await;
         });
     let (supported, buffers) = (factory.supported().clone(), factory.buffers.clone());
     let authorization_server =

@@ -106,6 +106,9 @@ impl Running {
         if file.config.audit != old_file.config.audit {
             changes.push("[audit] has changed".to_owned());
         }
+        if file.config.telemetry != old_file.config.telemetry {
+            changes.push("[telemetry] has changed".to_owned());
+        }
         let applied = before.limits.differing(&factory.limits);
         let are_rates_new = file.config.limits.rates() != old_file.config.limits.rates();
         if are_rates_new {
@@ -146,6 +149,9 @@ impl Running {
         unapplied.extend(auth_differs(&config, arguments));
         if config.audit != self.audit_of_start {
             unapplied.push("audit");
+        }
+        if config.telemetry != self.telemetry_of_start {
+            unapplied.push("telemetry");
         }
         self.factories.set(factory);
         logging::notice(format!("the file was read again: {}", changes.join("; ")));

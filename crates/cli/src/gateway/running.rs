@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use anyport_config::gateway::AuditConfig;
+use anyport_config::gateway::{AuditConfig, TelemetryConfig};
 use anyport_gateway::federation::{Federation, Masking, RetiredMember};
 use anyport_guards::Guards;
 use anyport_policy::Policy;
@@ -36,6 +36,8 @@ pub(super) struct Running {
     pub(super) factories: Factories,
     /// How calls are recorded, until the gateway is started again.
     pub(super) audit_of_start: AuditConfig,
+    /// Where spans and metrics go, until the gateway is started again.
+    pub(super) telemetry_of_start: TelemetryConfig,
     /// The limits of the file that hold only after a restart of the gateway.
     unapplied: Lock<Vec<&'static str>>,
     /// The headers that clients bring for the servers.
@@ -59,7 +61,7 @@ impl Running {
         factories: Factories,
         client_headers: ClientHeaderNames,
     ) -> Self {
-        let audit_of_start = file.config.audit.clone();
+        let (audit_of_start, telemetry_of_start) = (file.config.audit.clone(), file.config.telemetry.clone());
         let now = Lock::new((file, Arc::new(members)));
         let (unapplied, retired) = (Lock::default(), Lock::default());
         Self {
@@ -68,6 +70,7 @@ impl Running {
             health,
             factories,
             audit_of_start,
+            telemetry_of_start,
             unapplied,
             client_headers,
             now,

@@ -5,20 +5,21 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use anyport_audit::AuditLog;
 use anyport_config::gateway::{GatewayConfig, VirtualServerConfig};
 use anyport_gateway::{
     ToolSearch,
     federation::{Federation, VirtualServer},
 };
-use anyport_metrics::Metrics;
 use anyport_service::{Context, Reply, Request, Service, sync::Lock};
 use anyport_transport::http::{FurtherEndpoint, FurtherEndpoints};
 use arc_swap::ArcSwap;
 use indexmap::IndexMap;
 
 use super::file::virtual_path;
-use crate::{listen::Limits, upstream_factory};
+use crate::{
+    listen::Limits,
+    upstream_factory::{self, Observers},
+};
 
 /// The services of a gateway.
 pub(super) struct Served {
@@ -26,8 +27,7 @@ pub(super) struct Served {
     /// The virtual servers, each with its endpoint.
     selections: Lock<IndexMap<String, (Layered, FurtherEndpoint)>>,
     further: FurtherEndpoints,
-    audit: Option<AuditLog>,
-    metrics: Metrics,
+    observers: Observers,
 }
 
 impl Served {
@@ -37,14 +37,13 @@ impl Served {
         config: &GatewayConfig,
         name: &str,
         limits: &Limits,
-        (audit, metrics): (Option<&AuditLog>, &Metrics),
+        observers: &Observers,
     ) -> Self {
         let served = Self {
-            all: Layered::new(federation.clone(), limits, (audit, metrics)),
+            all: Layered::new(federation.clone(), limits, observers),
             selections: Lock::default(),
             further: FurtherEndpoints::default(),
-            audit: audit.cloned(),
-            metrics: metrics.clone(),
+            observers: observers.clone(),
         };
         served.follow(config, name, limits);
         served
@@ -76,7 +75,7 @@ impl Served {
             let is_known = known.is_some();
             let (layered, endpoint) = known.unwrap_or_else(|| {
                 let served = federation.virtual_server(selection.clone());
-                let layered = Layered::new(served, limits, (self.audit.as_ref(), &self.metrics));
+                let layered = Layered::new(served, limits, &self.observers);
                 (layered.clone(), FurtherEndpoint::new(virtual_path(name), layered))
             });
             let endpoint = endpoint.require(server.require.iter().cloned());
@@ -94,7 +93,7 @@ impl Served {
     pub(super) fn set_limits(&self, limits: &Limits) {
         let selections = self.selections.lock();
         let all = selections.values().map(|(layered, _)| layered).chain([&self.all]);
-        all.for_each(|layered| layered.set_limits(limits, (self.audit.as_ref(), &self.metrics)));
+        all.for_each(|layered| layered.set_limits(limits, &self.observers));
     }
 }
 
@@ -117,15 +116,14 @@ pub(super) struct Layered {
 }
 
 impl Layered {
-    fn new(federation: Federation, limits: &Limits, (audit, metrics): (Option<&AuditLog>, &Metrics)) -> Self {
+    fn new(federation: Federation, limits: &Limits, observers: &Observers) -> Self {
         let searched = Arc::new(Searched::new(federation));
-        let now: Box<dyn Service> =
-            Box::new(upstream_factory::layered(searched.clone(), audit, limits, metrics));
+        let now: Box<dyn Service> = Box::new(upstream_factory::layered(searched.clone(), observers, limits));
         Self { searched, now: Arc::new(ArcSwap::from_pointee(now)) }
     }
 
-    fn set_limits(&self, limits: &Limits, (audit, metrics): (Option<&AuditLog>, &Metrics)) {
-        let now = upstream_factory::layered(self.searched.clone(), audit, limits, metrics);
+    fn set_limits(&self, limits: &Limits, observers: &Observers) {
+        let now = upstream_factory::layered(self.searched.clone(), observers, limits);
         self.now.store(Arc::new(Box::new(now)));
     }
 }

@@ -22,6 +22,7 @@ use anyport_layers::{BulkheadLimits, CacheLimits, Quota};
 use anyport_policy::Budget;
 use anyport_protocol::{limits, settings::LimitField};
 use anyport_server::Builder;
+use anyport_telemetry::TelemetryLimits;
 use anyport_transport::{BufferLimits, http, unix, websocket};
 use anyport_upstream::UpstreamLimits;
 
@@ -51,6 +52,8 @@ pub(crate) struct Limits {
     pub(crate) guards: GuardLimits,
     /// The limits of the audit log.
     pub(crate) audit: AuditLimits,
+    /// The limits of telemetry.
+    pub(crate) telemetry: TelemetryLimits,
     /// The limits of verifying what callers present.
     pub(crate) verifier: VerifierLimits,
     /// The limits of the authorization server of the clients.
@@ -222,6 +225,7 @@ impl Limits {
         section("policy", self.policy.limits_mut());
         section("guards", self.guards.limits_mut());
         section("audit", self.audit.limits_mut());
+        section("telemetry", self.telemetry.limits_mut());
     }
 
     /// The same, with what of `new` a running gateway can change: the limits of calls, of its servers and of its documents.

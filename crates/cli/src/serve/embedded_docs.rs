@@ -41,6 +41,7 @@ const PAGES: &[(&str, &str)] = &[
     ("servers.md", include_str!("../../../../docs/servers.md")),
     ("signing-in.md", include_str!("../../../../docs/signing-in.md")),
     ("store.md", include_str!("../../../../docs/store.md")),
+    ("telemetry.md", include_str!("../../../../docs/telemetry.md")),
     ("terminal-session.md", include_str!("../../../../docs/terminal-session.md")),
     ("testing.md", include_str!("../../../../docs/testing.md")),
     ("tools.md", include_str!("../../../../docs/tools.md")),

@@ -18,6 +18,7 @@ use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_server::Server;
 use anyport_service::Service;
+use anyport_telemetry::ServerSpanLayer;
 use anyport_transport::{BufferedBytes, http::FurtherEndpoints};
 
 #[cfg(test)]
@@ -29,7 +30,8 @@ use crate::{
     gateway,
     health::{Bounds, HealthReporter, Looking, of_documents},
     listen::{self, Limits},
-    logging, state_dir, store,
+    logging, state_dir, store, telemetry,
+    upstream_factory::Observers,
     user_error::UserError,
 };
 
@@ -60,13 +62,16 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
     let audit = audit(arguments, &limits, server.metrics()).await?;
-    let ended_audit = audit.clone();
-    let service = layered(server.clone(), &knowledge, arguments, &limits, audit.as_ref());
+    let telemetry = telemetry::start(telemetry::settings(None)?, limits.telemetry, server.metrics())?;
+    let (ended_audit, ended_telemetry, drain) = (audit.clone(), telemetry.clone(), limits.http.drain);
+    let observers = Observers { audit: audit.clone(), telemetry, metrics: server.metrics().clone() };
+    let service = layered(server.clone(), &knowledge, arguments, &limits, &observers);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let metrics = server.metrics().clone();
     let serving = anyport::serve(server).service(service).on_stopped(async move || {
         closed.close();
         audit::close(ended_audit).await;
+        telemetry::close(ended_telemetry, drain).await;
     });
     let (bounds, looked_at) = (Bounds::of(&limits), knowledge.clone());
     let dependencies = move || -> Looking {
@@ -116,24 +121,25 @@ fn layered(
     knowledge: &Knowledge,
     arguments: &Arguments,
     limits: &Limits,
-    audit: Option<&AuditLog>,
+    observers: &Observers,
 ) -> impl Service + use<> {
-    // Their refusals are counted with those of the server.
-    let metrics = server.metrics().clone();
+    let Observers { audit, telemetry, metrics } = observers;
     let edge = limits.edge.quota(limits.quota).call_timeout(arguments.timeout().0);
     let cache = arguments
         .cache()
-        .map(|ttl| cache::layer(server.clone(), knowledge.clone(), limits.cache.ttl(ttl)).metrics(&metrics));
+        .map(|ttl| cache::layer(server.clone(), knowledge.clone(), limits.cache.ttl(ttl)).metrics(metrics));
     ServiceBuilder::new()
+        // Outermost, so that its spans cover all of a call, and the audit log has its trace.
+        .layer(optional(telemetry.clone().map(ServerSpanLayer::new)))
         // Outside whatever refuses calls, so that refusals are recorded.
-        .layer(optional(audit.cloned().map(RecordLayer::new)))
-        .layer(stack::edge(&edge, &metrics))
+        .layer(optional(audit.clone().map(RecordLayer::new)))
+        .layer(stack::edge(&edge, metrics))
         // Handlers send requests as results; legacy clients receive them inline.
-        .layer(LegacyClientLayer::new(limits.legacy_clients, &metrics))
+        .layer(LegacyClientLayer::new(limits.legacy_clients, metrics))
         // Read-only tools are cached; rate limit and timeout apply all the same.
         .layer(optional(cache))
         // Where the log is required, a record of the call comes before it.
-        .layer(optional(audit.map(|_| UpstreamLayer::new(&*arguments.name))))
+        .layer(optional(audit.as_ref().map(|_| UpstreamLayer::new(&*arguments.name))))
         // A handler that panics fails its call, not the process.
         .layer(CatchPanicLayer)
         .service(server)

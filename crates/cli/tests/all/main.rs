@@ -71,6 +71,7 @@ mod support;
 #[cfg(unix)]
 mod tap;
 #[cfg(unix)]
+mod telemetry;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod terminal_session;

@@ -10,6 +10,7 @@
 //! - `policy`: rules over calls; `guard`: what items are called with and answer; `mask`: what is covered there; `rates`: how often calls may be made.
 //! - `definitions`: what becomes of suspicious ones.
 //! - `audit`: the log of every call.
+//! - `telemetry`: spans and metrics for a collector.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
 mod audit;
@@ -27,6 +28,7 @@ mod policy;
 mod rates;
 mod read;
 mod required_scopes;
+mod telemetry;
 mod upstream;
 mod values;
 
@@ -49,6 +51,7 @@ pub use policy::{RuleConfig, RuleEffect, RuleMode};
 pub use rates::{LimitsConfig, RateConfig};
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
 pub use required_scopes::first_required;
+pub use telemetry::TelemetryConfig;
 pub use upstream::NO_HEADERS;
 
 /// The JSON Schema of `anyport.toml`.

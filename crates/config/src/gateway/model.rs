@@ -18,6 +18,7 @@ use super::{
     mask::MaskConfig,
     policy::RuleConfig,
     rates::{LimitsConfig, RateConfig},
+    telemetry::TelemetryConfig,
 };
 
 /// A gateway: the servers behind it, and what it serves to whom.
@@ -46,6 +47,8 @@ pub struct GatewayConfig {
     pub definitions: DefinitionsConfig,
     /// The log of every call.
     pub audit: AuditConfig,
+    /// Spans and metrics of calls, for an OpenTelemetry collector.
+    pub telemetry: TelemetryConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.
     pub limits: LimitsConfig,
     /// Who sees how the gateway is, and its numbers.

@@ -122,6 +122,8 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
     })?;
     let own = config.gateway.check_tls().and_then(|()| config.gateway.check_trusted_proxies());
     own.map_err(|(key, reason)| fault(place(&["gateway", key]), reason, Vec::new()))?;
+    let telemetry = config.telemetry.check();
+    telemetry.map_err(|(key, reason)| fault(place(&["telemetry", key]), reason, Vec::new()))?;
     check_rates(&config).map_err(|(keys, reason)| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         fault(place(&keys), reason, Vec::new())

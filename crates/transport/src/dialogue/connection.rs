@@ -9,7 +9,7 @@ use anyport_protocol::{
         server::{CallKind, Silence, Translation},
     },
 };
-use anyport_service::{Authorization, Context, Reply, Service, SessionId};
+use anyport_service::{Authorization, Context, Network, Reply, Service, SessionId, TraceHeaders};
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
@@ -40,6 +40,8 @@ pub(crate) struct ServerConnection {
     out: mpsc::Sender<Bytes>,
     /// Keeps the requests of both eras in flight.
     session: Arc<LegacySession>,
+    /// The trace context of the HTTP request whose message is read now.
+    trace_headers: Option<Box<TraceHeaders>>,
     tasks: JoinSet<()>,
     /// Sends the messages of the session that belong to no call; ends with the connection.
     pushes: JoinSet<()>,
@@ -50,6 +52,8 @@ pub(crate) struct ServerConnection {
 pub(crate) struct ConnectionConfig {
     /// Who the client is, and what it may do.
     pub(crate) authorization: Authorization,
+    /// The network by which the client comes; `None` within the process.
+    pub(crate) network: Option<Network>,
     /// The revisions that may be spoken.
     pub(crate) supported: Arc<[Revision]>,
     /// Size, depth and node count of a message.
@@ -91,6 +95,8 @@ pub(crate) struct Posted {
     pub(crate) read: Result<Incoming, Malformed>,
     /// What its sender may do. The sender is the principal of the connection.
     pub(crate) authorization: Authorization,
+    /// The trace context of the HTTP request that posted it.
+    pub(crate) trace_headers: Option<Box<TraceHeaders>>,
 }
 
 /// Why a connection is over.
@@ -140,7 +146,7 @@ impl ServerConnection {
             None,
         );
         let (tasks, pushes) = (JoinSet::new(), JoinSet::new());
-        Self { service, config, id: SessionId::next(), out, session, tasks, pushes }
+        Self { service, config, id: SessionId::next(), out, session, trace_headers: None, tasks, pushes }
     }
 
     /// The one legacy session of the channel, for a transport that needs to know what was negotiated.
@@ -230,6 +236,7 @@ impl ServerConnection {
             }
             Frame::Read(posted) => {
                 self.config.authorization = posted.authorization;
+                self.trace_headers = posted.trace_headers;
                 return self.incoming(posted.read).await;
             }
         };
@@ -301,7 +308,10 @@ impl ServerConnection {
         if self.pushes.is_empty() {
             self.pushes.spawn(push(self.session.clone(), self.out.clone()));
         }
-        let origin = CallOrigin::on_channel(self.config.authorization.clone());
+        let origin = CallOrigin {
+            trace_headers: self.trace_headers.take(),
+            ..CallOrigin::on_channel(self.config.authorization.clone(), self.config.network)
+        };
         ResponseStream::legacy(&self.session, request, &self.config.buffers, origin)
     }
 
@@ -333,6 +343,10 @@ impl ServerConnection {
         let (params, meta) = Translation::to(revision).lift_request(method, params, meta)?;
         let context = Context::authorized(self.config.authorization.clone(), revision);
         let context = context.with_session(self.id);
+        let context = match self.config.network {
+            Some(network) => context.with_network(network),
+            None => context,
+        };
         let context = observed::numbered(context);
         Ok((params, context.with_meta(meta)?))
     }

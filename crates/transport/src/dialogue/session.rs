@@ -17,8 +17,8 @@ use anyport_protocol::{
     subscription::SubscriptionFilter,
 };
 use anyport_service::{
-    Authorization, ClientHeaders, Context, Event, Notification, Outcome, PeerEvent, Presence, Principal,
-    Reply, Request, Responder, ServerRequest, Service, SessionId, WeakPeer,
+    Authorization, ClientHeaders, Context, Event, Network, Notification, Outcome, PeerEvent, Presence,
+    Principal, Reply, Request, Responder, ServerRequest, Service, SessionId, TraceHeaders, WeakPeer,
     peer::{PeerChannel, PeerTransport, ToPeer},
     sync::Lock,
 };
@@ -88,18 +88,22 @@ pub(crate) struct CallOrigin<'a> {
     pub(crate) presence: Option<&'a Presence>,
     /// The headers of the request that its call takes along.
     pub(crate) client_headers: Option<ClientHeaders>,
+    /// The network that it came by.
+    pub(crate) network: Option<Network>,
+    /// The trace context of the HTTP request that it came by.
+    pub(crate) trace_headers: Option<Box<TraceHeaders>>,
 }
 
 impl CallOrigin<'_> {
     /// A request with these headers.
     #[cfg(feature = "http")]
     pub(crate) fn of(authorization: Authorization, client_headers: Option<ClientHeaders>) -> Self {
-        Self { authorization, presence: None, client_headers }
+        Self { client_headers, ..Self::on_channel(authorization, Some(Network::HTTP)) }
     }
 
     /// A request on a channel, which has no headers, and whose call ends with its client.
-    pub(crate) fn on_channel(authorization: Authorization) -> Self {
-        Self { authorization, presence: None, client_headers: None }
+    pub(crate) fn on_channel(authorization: Authorization, network: Option<Network>) -> Self {
+        Self { authorization, presence: None, client_headers: None, network, trace_headers: None }
     }
 }
 
@@ -224,7 +228,13 @@ impl LegacySession {
                 let known = Method::named(&method);
                 let reply = match self.context(meta, authorization) {
                     Ok(context) => {
-                        let context = context.with_client_headers(origin.client_headers);
+                        let context = context
+                            .with_client_headers(origin.client_headers)
+                            .with_trace_headers(origin.trace_headers);
+                        let context = match origin.network {
+                            Some(network) => context.with_network(network),
+                            None => context,
+                        };
                         let context = match origin.presence {
                             Some(presence) => context.with_presence(presence.clone()),
                             None => context,

@@ -22,6 +22,7 @@ use super::{
     sessions::{HttpSession, Running, StreamWriter},
     state::State,
     stream_permit::StreamPermit,
+    trace_headers::trace_headers,
 };
 use crate::dialogue::{
     CallOrigin, EncodedResponse, LegacySession, ResponseEvent, ResponseStream, array, refusal,
@@ -50,7 +51,10 @@ pub(super) async fn answer(
     };
     match message {
         Message::Request(request) => {
-            let origin = CallOrigin::of(authorization, state.client_headers(headers));
+            let origin = CallOrigin {
+                trace_headers: trace_headers(headers),
+                ..CallOrigin::of(authorization, state.client_headers(headers))
+            };
             self::request(state, accept, &session, request, origin).await
         }
         Message::Notification(notification) => {
@@ -123,7 +127,7 @@ async fn open(
         &dialogue,
         request,
         &state.config.buffers,
-        CallOrigin::of(authorization, client_headers),
+        CallOrigin { trace_headers: trace_headers(headers), ..CallOrigin::of(authorization, client_headers) },
     ) {
         Ok(messages) => messages,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
@@ -332,6 +336,7 @@ pub(super) async fn batch(
     let client_headers = state.client_headers(headers);
     let origin = || CallOrigin {
         presence: Some(&presence),
+        trace_headers: trace_headers(headers),
         ..CallOrigin::of(authorization.clone(), client_headers.clone())
     };
     for message in batch {

@@ -76,6 +76,7 @@ mod stream_permit;
 mod tls;
 #[cfg(feature = "tower")]
 mod tower;
+mod trace_headers;
 mod version;
 
 pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};

@@ -13,7 +13,7 @@ use anyport_protocol::{
     param_header::ParamHeaders,
     session::{modern, server::Translation},
 };
-use anyport_service::{Authorization, Context};
+use anyport_service::{Authorization, Context, Network};
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::time::timeout;
 
@@ -23,6 +23,7 @@ use super::{
     response,
     state::State,
     stream_permit::StreamPermit,
+    trace_headers::trace_headers,
     version::VERSION,
 };
 use crate::dialogue::{EncodedResponse, ResponseEvent, ResponseStream, refusal};
@@ -75,7 +76,10 @@ fn admit(
     let params = request.params.take().unwrap_or(Params::EMPTY);
     let (params, meta) = Translation::to(revision).lift_request(&request.method, params, meta)?;
     let context = observed::numbered(Context::authorized(authorization, revision)).with_meta(meta)?;
-    let context = context.with_client_headers(state.client_headers(headers));
+    let context = context
+        .with_client_headers(state.client_headers(headers))
+        .with_network(Network::HTTP)
+        .with_trace_headers(trace_headers(headers));
     let context = match repeated {
         Some(headers) => context.with_param_headers(headers),
         None => context,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyport_protocol::{Error, jsonrpc::Reason};
+use anyport_service::Network;
 use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
@@ -35,6 +36,7 @@ pub(super) fn open(state: &Arc<State>, parts: Parts, caller: Caller) -> Response
         credential.and_then(|credential| CredentialWatch::new(state, credential, authorization.clone()));
     let connection = ConnectionConfig {
         authorization,
+        network: Some(Network::WEBSOCKET),
         supported: state.config.supported.clone(),
         limits: limits.message,
         max_open_requests: limits.max_open_requests,

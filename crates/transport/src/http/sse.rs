@@ -14,7 +14,7 @@ use anyport_protocol::{
     Error, Revision,
     jsonrpc::{Incoming, Malformed, Message, Reason, read},
 };
-use anyport_service::{Authorization, Principal};
+use anyport_service::{Authorization, Network, Principal};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as Received;
@@ -33,6 +33,7 @@ use super::{
     sse_channel::Channel,
     state::State,
     stream_permit::StreamPermit,
+    trace_headers::trace_headers,
     version,
 };
 use crate::dialogue::{ConnectionConfig, Frame, Posted, ServerConnection, refusal};
@@ -101,6 +102,7 @@ pub(super) fn open(
     let (out, said) = mpsc::channel(1);
     let connection = ConnectionConfig {
         authorization,
+        network: Some(Network::HTTP),
         supported: legacy.into(),
         limits: limits.message,
         max_open_requests: limits.max_open_requests,
@@ -295,7 +297,7 @@ pub(super) async fn message<B: Received>(
     };
     channel.touch();
     // Waits while the session reads nothing, since its client reads nothing; that ends with the write timeout.
-    let posted = Posted { read, authorization };
+    let posted = Posted { read, authorization, trace_headers: trace_headers(headers) };
     match channel.input.send(Frame::Read(Box::new(posted))).await {
         Ok(()) => response::empty(StatusCode::ACCEPTED),
         Err(_) => ended(),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyport_protocol::{Limits, Revision, settings};
-use anyport_service::{Principal, Service};
+use anyport_service::{Network, Principal, Service};
 use bytes::{Bytes, BytesMut};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -84,6 +84,7 @@ pub async fn serve_on(
     let Config { supported, limits, max_open_requests, drain, buffers, observer } = config;
     let connection = ConnectionConfig {
         authorization: Principal::local().into(),
+        network: Some(Network::STDIO),
         supported,
         limits,
         max_open_requests,

@@ -1,7 +1,7 @@
 use std::{future::Future, io, path::Path, sync::Arc, time::Duration};
 
 use anyport_protocol::{Error, jsonrpc::Reason};
-use anyport_service::{Principal, Service};
+use anyport_service::{Network, Principal, Service};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -159,6 +159,7 @@ fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig 
     let Config { supported, limits, buffers, observer, .. } = config;
     ConnectionConfig {
         authorization: principal.into(),
+        network: Some(Network::UNIX),
         supported: supported.clone(),
         limits: limits.message,
         max_open_requests: limits.max_open_requests,

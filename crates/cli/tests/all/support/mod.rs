@@ -3,6 +3,7 @@
 // Every file of tests is a program of its own and uses a part of this.
 
 pub(crate) mod browser;
+pub(crate) mod collector;
 pub(crate) mod http;
 pub(crate) mod scripted;
 #[cfg(unix)]
@@ -43,7 +44,7 @@ pub(crate) fn folder(files: &[(&str, &str)]) -> TempDir {
 pub(crate) fn anyport(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anyport"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("ANYPORT_") {
+        if ["ANYPORT_", "OTEL_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
         }
     }

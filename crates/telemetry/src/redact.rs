@@ -1,0 +1,4 @@
+use std::{borrow::Cow, sync::Arc};
+
+/// Covers the secrets that a program knows.
+pub type Redact = Arc<dyn Fn(&str) -> Cow<'_, str> + Send + Sync>;
