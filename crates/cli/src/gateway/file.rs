@@ -12,6 +12,7 @@ use anyport_config::{
 };
 use anyport_policy::{Budget, Effect, Expression, Mode, Policy, Rule};
 use anyport_protocol::suggest::did_you_mean;
+use tracing_subscriber::filter::Targets;
 
 #[cfg(unix)]
 use super::socket::ServerName;
@@ -19,6 +20,7 @@ use crate::{
     audit::{AuditChoice, AuditSettings},
     inputs,
     listen::Limit,
+    logging::filter,
     target::{UpstreamFault, env_file_fault},
     user_error::{self, UserError},
 };
@@ -204,6 +206,18 @@ impl GatewayFile {
     /// The audit log that the file asks for; `chosen` comes before its mode.
     pub(super) fn audit(&self, chosen: Option<AuditChoice>) -> Option<AuditSettings> {
         AuditSettings::new(&self.config.audit, self.folder(), chosen)
+    }
+
+    /// Which lines are logged, if the file says it.
+    ///
+    /// # Errors
+    /// A word that is no level.
+    pub(super) fn log_filter(&self) -> Result<Option<Targets>> {
+        let filter = self.config.log.level.as_deref().map(filter::parse).transpose();
+        filter.map_err(|reason| {
+            let problem = format!("`level` of [log] in {} is wrong: {reason}", self.path.display());
+            UserError::usage(problem, "correct it, as in `level = \"warn,anyport_upstream=debug\"`")
+        })
     }
 
     /// The limits of the file.

@@ -111,6 +111,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let federation = federation(&file.config, arguments, &members, &factory)?;
     federation.set_guards(file.guards(factory.limits.guards)?, file.masking()?);
     target::set_log_mask(file.log_mask()?);
+    logging::filter::set(file.log_filter()?);
     let operators = arguments.listen.operators(file.config.health.require.clone());
     let health = GatewayHealth::new(&federation, &factory, operators)?;
     federation.set_members(members.all().chain(health.member(&file.config)))?;

@@ -83,6 +83,7 @@ impl Running {
         let policy = file.policy(factory.limits.policy)?;
         let (guards, masking, log_mask) =
             (file.guards(factory.limits.guards)?, file.masking()?, file.log_mask()?);
+        let log_filter = file.log_filter()?;
         let (old, reached) = (self.members(), ReachedServers::all(&file).await);
         let members = Arc::new(Members::new(&file, reached, Some(&old), arguments, &factory)?);
         let mut changes = vec![members.changes(&old)];
@@ -99,6 +100,7 @@ impl Running {
         for (name, has_changed) in [
             ("[[guard]]", file.config.guard != old_file.config.guard),
             ("[mask]", file.config.mask != old_file.config.mask),
+            ("[log]", file.config.log != old_file.config.log),
             ("[definitions]", file.config.definitions != old_file.config.definitions),
         ] {
             changes.extend(has_changed.then(|| format!("{name} has changed")));
@@ -134,6 +136,7 @@ impl Running {
             self.set_guards(file.guards(factory.limits.guards)?, masking.clone());
         }
         target::set_log_mask(log_mask);
+        logging::filter::set(log_filter);
         self.replace(file, members).await?;
         if is_policy_new {
             self.set_policy(policy, &factory.limits);

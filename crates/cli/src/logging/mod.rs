@@ -2,10 +2,12 @@
 //!
 //! - [`line`]: an event as one line, for people or for programs.
 //! - [`queue`]: lets no caller wait for the reader of the lines.
+//! - [`filter`]: which lines are logged, by module.
 //! - [`file`]: the log file, which makes room by itself.
 //! - [`status`]: the line of a terminal that says what is waited for.
 
 mod file;
+pub(crate) mod filter;
 mod format;
 mod line;
 mod queue;
@@ -121,7 +123,7 @@ pub(crate) fn start(arguments: &Arguments, rotation: Rotation) -> Result<()> {
         log_file.as_ref().map(|path| LogFile::open(path, rotation).map_err(|error| refused(path, &error)));
     let errors = Queue::new("standard error", format, io::stderr());
     let file = file.transpose()?.map(|file| Queue::new("log file", format, file));
-    let filter = match level {
+    let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
@@ -136,7 +138,7 @@ pub(crate) fn start(arguments: &Arguments, rotation: Rotation) -> Result<()> {
     };
     let _ = SINKS.set(Sinks { format, errors, file });
     let subscriber = tracing_subscriber::registry()
-        .with(filter)
+        .with(filter::starting_at(level))
         .with(layer(format, colours, first))
         .with(second.map(|outlet| layer(format, false, outlet)));
     // There is one only in the tests of this very process.

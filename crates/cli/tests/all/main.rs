@@ -45,6 +45,7 @@ mod json;
 mod keys;
 mod large_results;
 #[cfg(target_os = "linux")]
+mod log_levels;
 mod login;
 mod logs;
 #[cfg(unix)]

@@ -10,6 +10,7 @@
 //! - `policy`: rules over calls; `guard`: what items are called with and answer; `mask`: what is covered there; `rates`: how often calls may be made.
 //! - `definitions`: what becomes of suspicious ones.
 //! - `audit`: the log of every call.
+//! - `log`: how much is logged.
 //! - `telemetry`: spans and metrics for a collector.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
@@ -21,6 +22,7 @@ mod find;
 mod forwarded;
 mod guard;
 mod lines;
+mod log;
 mod login;
 mod mask;
 pub(crate) mod model;
@@ -41,6 +43,7 @@ pub use definitions::{DefinitionsConfig, SuspiciousConfig};
 pub use find::{FILE_NAME, find};
 pub use guard::{GuardConfig, HtmlGuard, ResolveGuard, SqlGuard, UrlGuard};
 pub use lines::lines;
+pub use log::LogConfig;
 pub use mask::{MaskConfig, MaskData};
 pub use model::{
     ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, KnowledgeConfig, LargeResult,

@@ -15,6 +15,7 @@ use super::{
     auth::AuthConfig,
     definitions::DefinitionsConfig,
     guard::GuardConfig,
+    log::LogConfig,
     mask::MaskConfig,
     policy::RuleConfig,
     rates::{LimitsConfig, RateConfig},
@@ -47,6 +48,8 @@ pub struct GatewayConfig {
     pub definitions: DefinitionsConfig,
     /// The log of every call.
     pub audit: AuditConfig,
+    /// How much is logged.
+    pub log: LogConfig,
     /// Spans and metrics of calls, for an OpenTelemetry collector.
     pub telemetry: TelemetryConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.
