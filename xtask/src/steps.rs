@@ -175,7 +175,7 @@ fn clippy(workspace: &Workspace) -> Result<(), Failure> {
     let options = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     process::run(workspace.cargo().args(options))?;
     // In the workspace every feature is on; users turn them on one by one.
-    for feature in ["", "stdio", "http", "unix", "websocket", "tls", "axum"] {
+    for feature in ["", "stdio", "http", "http2", "unix", "websocket", "tls", "axum"] {
         let options = ["clippy", "-p", "anyport", "--no-default-features", "--features", feature];
         process::run(workspace.cargo().args(options).args(["--locked", "--", "-D", "warnings"]))?;
     }

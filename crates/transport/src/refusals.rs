@@ -11,6 +11,12 @@ pub(crate) struct Refusals {
     /// `tls_handshake_timeout`.
     #[cfg(feature = "tls")]
     pub(crate) tls_handshakes: Counter,
+    /// `http2_floods`: connections of HTTP/2 that were closed because of a flood.
+    #[cfg(feature = "http2")]
+    pub(crate) http2_floods: Counter,
+    /// `write_timeout`, of streams of HTTP/2.
+    #[cfg(feature = "http2")]
+    pub(crate) unread_streams: Counter,
 }
 
 impl Refusals {
@@ -22,6 +28,10 @@ impl Refusals {
             streams: metrics.refusals("max_streams"),
             #[cfg(feature = "tls")]
             tls_handshakes: metrics.refusals("tls_handshake_timeout"),
+            #[cfg(feature = "http2")]
+            http2_floods: metrics.refusals("http2_floods"),
+            #[cfg(feature = "http2")]
+            unread_streams: metrics.refusals("write_timeout"),
         }
     }
 }

@@ -18,6 +18,7 @@ const COUNTED_AS_ANOTHER: &[&str] = &["buffer_wait", "call_burst"];
 /// Names of refusals that `--limit` does not set: the book lists them without a declaration.
 const NOT_DECLARED: &[&str] = &[
     "call_timeout",
+    "http2_floods",
     "max_background",
     "max_blocking_waiting",
     "max_call_depth",

@@ -187,6 +187,40 @@ limits! {
         #[default(60 s)]
         #[limit(Seconds "write_timeout", beyond = "the connection is closed")]
         pub write_timeout: Duration,
+        /// The number of streams that are open at once on one connection of HTTP/2.
+        #[default(100)]
+        #[limit(
+            Count "http2_max_streams", note = " of one connection of HTTP/2",
+            beyond = "the stream is refused (`REFUSED_STREAM`), and the client may repeat its request"
+        )]
+        pub http2_max_streams: usize,
+        /// The number of streams of one connection of HTTP/2 that its client reset before they were taken up, and of those that
+        /// its mistakes made us reset.
+        #[default(100)]
+        #[limit(
+            Count "http2_max_resets", note = " of one connection of HTTP/2",
+            beyond = "the connection is closed (`ENHANCE_YOUR_CALM`)"
+        )]
+        pub http2_max_resets: usize,
+        /// The bytes of one request that a client of HTTP/2 may send ahead.
+        #[default(256 KiB)]
+        #[limit(
+            Bytes "http2_stream_window", note = " a stream of HTTP/2", at_least = 1024,
+            beyond = "the client waits; one that does not is disconnected"
+        )]
+        pub http2_stream_window: usize,
+        /// The bytes of all requests on one connection of HTTP/2 that its client may send ahead.
+        #[default(1 MiB)]
+        #[limit(
+            Bytes "http2_connection_window", note = " a connection of HTTP/2; not less than 64 KiB", at_least = 65536,
+            beyond = "the client waits; one that does not is disconnected"
+        )]
+        pub http2_connection_window: usize,
+        /// The interval at which a client of HTTP/2 that sends nothing is asked whether it is there, and the time that it has to
+        /// answer.
+        #[default(30 s)]
+        #[limit(Seconds "http2_ping", note = " of HTTP/2", beyond = "a connection whose client does not answer is closed")]
+        pub http2_ping: Duration,
         /// The number of listen and GET streams.
         #[default(10_000)]
         #[limit(Count "max_streams", beyond = "-32603 `overloaded`, 503")]

@@ -28,6 +28,10 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+#[cfg(feature = "http2")]
+use super::preface::{self, Version};
+#[cfg(all(feature = "http2", feature = "tls"))]
+use super::tls::HTTP2;
 #[cfg(feature = "tls")]
 use super::tls::Opener;
 use super::{
@@ -189,7 +193,7 @@ impl Acceptor for HttpAcceptor {
                 // Boxed: what is not on the way of plain connections does not make theirs larger.
                 return Box::pin(connection.serve_secure(stream, opener)).await;
             }
-            connection.serve(stream, None).await;
+            connection.serve_plain(stream).await;
         }
     }
 
@@ -225,12 +229,51 @@ impl Connection {
     /// Opens TLS, and serves what comes over it.
     #[cfg(feature = "tls")]
     async fn serve_secure(mut self, stream: TcpStream, opener: Arc<Opener>) {
-        if let Some((stream, certificate)) = opener.open(stream, &mut self.stopping).await {
-            self.serve(stream, certificate).await;
+        let Some((stream, certificate)) = opener.open(stream, &mut self.stopping).await else { return };
+        #[cfg(feature = "http2")]
+        if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+            return self.serve_http2(stream, certificate).await;
+        }
+        self.serve(stream, certificate).await;
+    }
+
+    /// Serves what comes without TLS. HTTP/2 is spoken with a client that begins with it (RFC 9113 §3.3).
+    #[cfg(feature = "http2")]
+    async fn serve_plain(mut self, stream: TcpStream) {
+        let limit = self.state.config.limits.header_timeout;
+        let begun = tokio::select! {
+            biased;
+            begun = preface::version(stream, limit) => begun,
+            _ = self.stopping.wait_for(|stopping| *stopping) => return,
+        };
+        match begun {
+            // Boxed: see above.
+            Some((Version::Http2, stream)) => Box::pin(self.serve_http2(stream, None)).await,
+            Some((Version::Http1, stream)) => self.serve(stream, None).await,
+            None => {}
         }
     }
 
-    /// Serves HTTP. `certificate`: that of the client, which its requests have as an extension.
+    /// Serves what comes without TLS.
+    #[cfg(not(feature = "http2"))]
+    async fn serve_plain(self, stream: TcpStream) {
+        self.serve(stream, None).await;
+    }
+
+    /// Serves HTTP/2.
+    #[cfg(feature = "http2")]
+    async fn serve_http2(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        certificate: Option<ClientCertificate>,
+    ) {
+        let Self { permit, state, info, stopping } = self;
+        let limit = state.config.limits.write_timeout;
+        let io = WriteTimeoutIo::new(TokioIo::new(stream), limit, stopping.clone(), permit);
+        super::http2::serve(io, state, info, certificate, stopping).await;
+    }
+
+    /// Serves HTTP/1.1. `certificate`: that of the client, which its requests have as an extension.
     async fn serve(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -6,7 +6,7 @@
 //! served where [`Config::sse`] says so.
 //!
 //! The listener is our own on hyper: it bounds header, body and idle times, connections, sessions and streams, each
-//! under a name of [`Limits`]. HTTP/1.1 only, for now. Until a stricter scanner stands beneath it, put a reverse
+//! under a name of [`Limits`]. It speaks HTTP/1.1 and, with the feature `http2`, HTTP/2. Until a stricter scanner stands beneath it, put a reverse
 //! proxy that normalises requests in front where clients are hostile: hyper tolerates bare line feeds.
 //!
 //! # Layout
@@ -14,6 +14,8 @@
 //! - `endpoint`: answers requests, whatever brings them; `state`: what its requests share; `connect_info`: the connection
 //!   that a request came on.
 //! - `listener`: connections, their limits and their end; `linger`: the end of those that were refused.
+//! - `http2` (feature of this name): connections of HTTP/2; `preface`: which of the two a client speaks; `unread`: streams that their
+//!   client leaves unread.
 //! - `tls` (feature of this name): TLS and mutual TLS of the listener, with certificates that change while it serves.
 //! - `pipeline`: the checks of a request, first failure wins. Its steps: `access` (Host, Origin, browsers), `authenticate`, `accept`,
 //!   `version`, `request_body`.
@@ -48,6 +50,8 @@ mod credential;
 mod credential_watch;
 mod endpoint;
 mod further;
+#[cfg(feature = "http2")]
+mod http2;
 mod legacy;
 mod linger;
 mod listener;
@@ -56,6 +60,8 @@ mod modern;
 mod mount;
 mod operations;
 mod pipeline;
+#[cfg(feature = "http2")]
+mod preface;
 mod protected_resource;
 mod public_url;
 mod refusal_observer;
@@ -77,6 +83,8 @@ mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 mod trace_headers;
+#[cfg(feature = "http2")]
+mod unread;
 mod version;
 
 pub use allowance::{AllowedHost, AllowedOrigin, InvalidAllowance};

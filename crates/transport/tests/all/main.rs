@@ -29,6 +29,8 @@ mod common;
 mod endpoint;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http2")]
+mod http2;
 #[cfg(feature = "http")]
 mod memory;
 #[cfg(all(feature = "axum", feature = "websocket"))]

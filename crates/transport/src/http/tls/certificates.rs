@@ -17,6 +17,10 @@ pub struct TlsCertificates {
     client_ca: Option<Pem>,
 }
 
+/// HTTP/2, as the handshake names it (RFC 9113 §3.2).
+#[cfg(feature = "http2")]
+pub(in crate::http) const HTTP2: &[u8] = b"h2";
+
 /// A text in PEM, and what errors call it.
 #[derive(Clone)]
 pub(super) struct Pem {
@@ -56,7 +60,7 @@ impl TlsCertificates {
         digest.finalize().into()
     }
 
-    /// What connections are opened with. TLS 1.2 and 1.3; HTTP/1.1 is what is spoken over it.
+    /// What connections are opened with. TLS 1.2 and 1.3, and what is spoken over it.
     pub(super) fn server_config(&self) -> Result<ServerConfig, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone());
@@ -70,6 +74,8 @@ impl TlsCertificates {
         let (certificates, key) = (certificates(&self.certificate)?, key(&self.key)?);
         let mut config = builder.with_single_cert(certificates, key).map_err(|error| self.fault(error))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        #[cfg(feature = "http2")]
+        config.alpn_protocols.insert(0, HTTP2.to_vec());
         if self.demands_client_certificates() {
             // A resumed session would bring a certificate that was verified once, and that may have expired since.
             config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -14,5 +14,7 @@ mod handshake;
 mod opener;
 mod warnings;
 
+#[cfg(feature = "http2")]
+pub(super) use self::certificates::HTTP2;
 pub(super) use self::opener::Opener;
 pub use self::{certificates::TlsCertificates, configuration::Tls, error::TlsError, files::TlsFiles};

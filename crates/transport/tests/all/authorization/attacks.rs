@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{config, metadata_of, verifier::Scripted};
 use crate::common::{
     Server,
-    client::{Connection, Head, Verb, call, post},
+    client::{Connection, Head, Response, Verb, call, post},
 };
 
 /// A request to a route that needs a credential, and the endpoint whose metadata its challenge names.
@@ -144,17 +144,23 @@ fn challenges(head: &Head) -> Vec<String> {
     head.headers.iter().filter(of).map(|(_, value)| value.clone()).collect()
 }
 
+/// Over HTTP/1.1, and over HTTP/2.
 async fn check(address: SocketAddr, target: &Target, sent: Sent, expected: &Expected) {
     let verb = attacked(&target.verb, sent);
     let mut connection = Connection::open(address).await;
     connection.send(&verb.bytes()).await;
-    let response = connection.response().await;
+    check_refusal(&connection.response().await, target, &verb, expected);
+    #[cfg(feature = "http2")]
+    check_refusal(&crate::common::http2::ask(address, &verb).await, target, &verb, expected);
+}
+
+fn check_refusal(response: &Response, target: &Target, verb: &Verb, expected: &Expected) {
     assert_eq!(response.status, expected.status, "{verb:?} {response:?}");
     let code = if target.is_rest { expected.codes.1 } else { expected.codes.0 };
     let body: Value = response.json();
     assert_eq!(body["error"]["code"], code, "{verb:?}");
     assert!(!response.text().contains("good"), "no part of a token is repeated: {verb:?}");
-    let head = Head { status: response.status, headers: response.headers };
+    let head = Head { status: response.status, headers: response.headers.clone() };
     if expected.status == 503 {
         assert_eq!((head.header("retry-after"), challenges(&head)), (Some("2"), vec![]), "{verb:?}");
         return;

@@ -2,6 +2,8 @@
 
 pub(crate) mod client;
 pub(crate) mod fake;
+#[cfg(feature = "http2")]
+pub(crate) mod http2;
 pub(crate) mod schema;
 
 use std::{net::SocketAddr, time::Duration};

@@ -105,14 +105,27 @@ async fn who_does_not_trust_the_authority_says_so_and_the_server_goes_on() {
 }
 
 #[tokio::test]
-async fn http_1_1_is_what_is_agreed_on() {
+async fn http_2_is_agreed_on_where_both_speak_it() {
     let authority = Authority::new();
     let server = secure(&authority, Limits::default()).await;
-    let client = authority.client(None).offering(&["h2", "http/1.1"]);
-    let stream = within(client.try_open(server.address)).await.unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    let error = within(authority.client(None).offering(&["h2"]).try_open(server.address)).await.unwrap_err();
+    let newest = if cfg!(feature = "http2") { "h2" } else { "http/1.1" };
+    for (offered, agreed) in
+        [(&["h2", "http/1.1"][..], newest), (&["http/1.1", "h2"], newest), (&["http/1.1"], "http/1.1")]
+    {
+        let client = authority.client(None).offering(offered);
+        let stream = within(client.try_open(server.address)).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(agreed.as_bytes()), "{offered:?}");
+    }
+    let error = within(authority.client(None).offering(&["h3"]).try_open(server.address)).await.unwrap_err();
     assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+    #[cfg(feature = "http2")]
+    {
+        let client = authority.client(None).offering(&["h2"]);
+        let stream = within(client.try_open(server.address)).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        assert_eq!(within(crate::common::http2::answer(client, &echo())).await.status, 200);
+    }
 }
 
 #[tokio::test]
