@@ -41,6 +41,8 @@ pub(crate) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) upstream: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cached: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arguments: Option<RedactedArguments<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arguments_omitted: Option<usize>,
@@ -84,6 +86,7 @@ impl<'a> Line<'a> {
             name: None,
             item: None,
             upstream: None,
+            cached: None,
             arguments: None,
             arguments_omitted: None,
             outcome: None,

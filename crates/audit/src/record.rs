@@ -78,6 +78,9 @@ pub struct Call {
     /// The upstream server that it went to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Whether it was answered from the cache, without that server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<bool>,
     /// The arguments, as far as they are recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Value>,

@@ -27,6 +27,14 @@ limits! {
         )]
         #[set(into)]
         pub max_calls: Option<usize>,
+        /// The number of calls of one tool of an upstream server that run at once (`max_concurrent_calls` of the tool).
+        #[default(None)]
+        #[limit(
+            Count "max_calls_per_tool", note = "as many as its server has; 10 suits tools that call something slow",
+            beyond = "further calls of the tool wait, as those of a server do; -32603 `overloaded`, 503"
+        )]
+        #[set(into)]
+        pub max_calls_per_tool: Option<usize>,
         /// The number of further calls that wait (`max_queued_calls` of the server).
         #[default(128)]
         #[limit(Count "max_queued_per_upstream", beyond = "-32603 `overloaded`, 503")]
@@ -58,8 +66,22 @@ impl BulkheadLayer {
             late: metrics.refusals("queue_timeout"),
         };
         let calls = calls.clamp(1, Semaphore::MAX_PERMITS);
-        let limits = Limits { upstream: upstream.into(), calls, queued: 0, wait: Duration::ZERO };
+        let limits = Limits { upstream: upstream.into(), tool: None, calls, queued: 0, wait: Duration::ZERO };
         Self { limits, refused, places: Arc::default() }
+    }
+
+    /// Limits the calls of the tool that `upstream` calls `tool`, in place of those of the whole server. Refusals are counted in `metrics`
+    /// as `max_calls_per_tool`.
+    pub fn of_tool(
+        upstream: impl Into<Arc<str>>,
+        tool: impl Into<Arc<str>>,
+        calls: usize,
+        metrics: &Metrics,
+    ) -> Self {
+        let all = || metrics.refusals(PER_TOOL);
+        let refused = Refused { calls: all(), queued: all(), late: all() };
+        let layer = Self::new(upstream, calls, metrics);
+        Self { limits: Limits { tool: Some(tool.into()), ..layer.limits }, refused, places: Arc::default() }
     }
 
     /// Lets `calls` further calls wait (`max_queued_calls`), each for at most `wait` (`queue_timeout`).
@@ -68,18 +90,23 @@ impl BulkheadLayer {
         (self.limits.queued, self.limits.wait) = (calls, wait);
         Self { places: Arc::default(), ..self }
     }
-}
 
-impl<S> Layer<S> for BulkheadLayer {
-    type Service = Bulkhead<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
+    /// The bulkhead before `inner`: for crates that know no layers.
+    pub fn before<S>(&self, inner: S) -> Bulkhead<S> {
         let queue = self.places.get_or_init(|| {
             let (limits, refused) = (self.limits.clone(), self.refused.clone());
             let calls = Arc::new(Semaphore::new(limits.calls));
             Arc::new(Queue { limits, refused, calls, waiting: AtomicUsize::new(0) })
         });
         Bulkhead { inner: Arc::new(inner), queue: queue.clone() }
+    }
+}
+
+impl<S> Layer<S> for BulkheadLayer {
+    type Service = Bulkhead<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.before(inner)
     }
 }
 
@@ -97,6 +124,8 @@ pub struct Bulkhead<S> {
 #[derive(Clone, Debug)]
 struct Limits {
     upstream: Arc<str>,
+    /// The tool, if the calls are those of one.
+    tool: Option<Arc<str>>,
     calls: usize,
     queued: usize,
     wait: Duration,
@@ -110,6 +139,9 @@ struct Refused {
     queued: Counter,
     late: Counter,
 }
+
+/// The name of the limit of the calls of a tool.
+const PER_TOOL: &str = "max_calls_per_tool";
 
 /// The places of the calls, and those that wait for one.
 #[derive(Debug)]
@@ -171,9 +203,13 @@ impl Queue {
     }
 
     fn overloaded(&self, limit: &'static str, how: &str) -> Failure {
-        let name = &self.limits.upstream;
-        Failure::Overloaded { limit, why: format!("{name} is busy: {how}; try again later") }
-            .of_upstream(name.clone())
+        let Limits { upstream, tool, .. } = &self.limits;
+        let (limit, who) = match tool {
+            Some(tool) => (PER_TOOL, format!("the tool {tool} of {upstream}")),
+            None => (limit, upstream.to_string()),
+        };
+        Failure::Overloaded { limit, why: format!("{who} is busy: {how}; try again later") }
+            .of_upstream(upstream.clone())
     }
 }
 

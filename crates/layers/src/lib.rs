@@ -30,7 +30,7 @@ mod trace;
 
 pub use bulkhead::{Bulkhead, BulkheadLayer, BulkheadLimits};
 #[cfg(feature = "cache")]
-pub use cache::{Cache, CacheHandle, CacheLayer, CacheLimits};
+pub use cache::{AnswerCache, Cache, CacheHandle, CacheLayer, CacheLimits, CacheRule};
 pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};
 pub use middleware::{Call, Function, Middleware, MiddlewareLayer, Next};
 pub use optional::{Either, OptionalLayer, optional};

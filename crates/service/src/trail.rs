@@ -13,6 +13,9 @@ pub trait CallTrail: fmt::Debug + Send + Sync + 'static {
     /// first that says so counts.
     fn uses(&self, name: &str);
 
+    /// The call is answered from the cache, in place of the upstream server `name`.
+    fn answered_from_cache(&self, name: &str);
+
     /// The call is refused by `what`: a limit or a rule, by its name. The first that says so counts.
     fn refused_by(&self, what: &str);
 }

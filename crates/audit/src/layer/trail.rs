@@ -29,6 +29,8 @@ pub(super) struct Trail {
     upstream: OnceLock<Box<str>>,
     item: OnceLock<Box<str>>,
     refused_by: OnceLock<Box<str>>,
+    /// Whether it is answered from the cache.
+    is_cached: OnceLock<()>,
     /// Whether the record of its beginning was given to the log.
     has_begun: OnceLock<()>,
     /// Whether that of its end was.
@@ -76,6 +78,7 @@ impl Trail {
             upstream: OnceLock::new(),
             item: OnceLock::new(),
             refused_by: OnceLock::new(),
+            is_cached: OnceLock::new(),
             has_begun: OnceLock::new(),
             has_ended: OnceLock::new(),
         })
@@ -144,6 +147,7 @@ impl Trail {
             item: item.map(|item| redaction.text(item)),
             upstream: self.upstream.get().map(|name| &**name),
             arguments: arguments.map(|arguments| RedactedArguments { arguments, redaction }),
+            cached: self.is_cached.get().map(|()| true),
             arguments_omitted: self.arguments.as_ref().err().copied(),
             bytes_in: Some(self.bytes_in as u64),
             trace: traceparent.as_ref().and_then(trace_id),
@@ -182,6 +186,11 @@ impl CallTrail for Trail {
 
     fn uses(&self, name: &str) {
         let _ = self.item.set(name.into());
+    }
+
+    fn answered_from_cache(&self, name: &str) {
+        let _ = self.upstream.set(name.into());
+        let _ = self.is_cached.set(());
     }
 
     fn refused_by(&self, what: &str) {

@@ -213,6 +213,7 @@ fn federation(
         .revisions(factory.supported().clone())
         .limits(factory.limits.federation)
         .rate_limiter(factory.limits.rates.limiter())
+        .cache(factory.limits.cache)
         .metrics(&factory.metrics)
         .sealer(factory.sealer());
     members

@@ -63,6 +63,9 @@ pub(crate) struct ServerStatus {
     pub(crate) errors: u64,
     /// The number of those in flight.
     pub(crate) in_flight: u64,
+    /// The number of answers from the cache, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cached: Option<u64>,
     /// How long its last 256 calls took; `None` if none has ended.
     pub(crate) latency_ms: Option<LatencyStatus>,
     /// The definitions that differ from the pinned ones and are not accepted.
@@ -221,6 +224,7 @@ impl ServerStatus {
             calls: member.calls,
             errors: member.errors,
             in_flight: member.in_flight,
+            cached: (member.cached > 0).then_some(member.cached),
             latency_ms: member.latency.map(LatencyStatus::of),
             changed: member.pending.into_iter().map(changed).collect(),
             suspicious: member.suspicious.into_iter().map(SuspiciousStatus::of).collect(),

@@ -8,6 +8,7 @@ const PAGES: &[(&str, &str)] = &[
     ("audit.md", include_str!("../../../../docs/audit.md")),
     ("bridging-matrix.md", include_str!("../../../../docs/bridging-matrix.md")),
     ("bridging.md", include_str!("../../../../docs/bridging.md")),
+    ("caching.md", include_str!("../../../../docs/caching.md")),
     ("checklists.md", include_str!("../../../../docs/checklists.md")),
     ("cli.md", include_str!("../../../../docs/cli.md")),
     ("client.md", include_str!("../../../../docs/client.md")),

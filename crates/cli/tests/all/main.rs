@@ -32,6 +32,7 @@ mod flags;
 mod fleet;
 mod gateway;
 #[cfg(unix)]
+mod gateway_cache;
 mod gateway_faults;
 mod gateway_file;
 mod gateway_keys;

@@ -7,7 +7,7 @@
 //! - `forwarded`: the headers that clients bring for an upstream.
 //! - `find`: the nearest `anyport.toml`.
 //! - `lines`: the lines of its keys.
-//! - `policy`: rules over calls; `guard`: what items are called with and answer; `mask`: what is covered there; `rates`: how often calls may be made.
+//! - `policy`: rules over calls; `guard`: what items are called with and answer; `mask`: what is covered there; `rates`: how often calls may be made; `cache`: which answers are kept.
 //! - `definitions`: what becomes of suspicious ones.
 //! - `audit`: the log of every call.
 //! - `log`: how much is logged.
@@ -17,6 +17,7 @@
 mod audit;
 mod auth;
 mod authorization_server;
+mod cache;
 mod definitions;
 mod find;
 mod forwarded;
@@ -39,6 +40,7 @@ pub use auth::{AuthConfig, DpopUse, IntrospectionConfig, IssuerConfig, SecretCon
 pub use authorization_server::{
     AuthorizationServerConfig, BuiltinConfig, ClientConfig, Consent, Provider, ProxyConfig, TrustedIdpConfig,
 };
+pub use cache::{CACHE_TTL, CacheConfig, CacheRules};
 pub use definitions::{DefinitionsConfig, SuspiciousConfig};
 pub use find::{FILE_NAME, find};
 pub use guard::{GuardConfig, HtmlGuard, ResolveGuard, SqlGuard, UrlGuard};
@@ -46,9 +48,9 @@ pub use lines::lines;
 pub use log::LogConfig;
 pub use mask::{MaskConfig, MaskData};
 pub use model::{
-    ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, KnowledgeConfig, LargeResult,
-    NetworkAccess, Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start, ToolConfig,
-    UpstreamAuth, UpstreamConfig, VirtualServerConfig, Words,
+    ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, ItemConfig, KnowledgeConfig,
+    LargeResult, NetworkAccess, Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start,
+    ToolConfig, UpstreamAuth, UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use policy::{RuleConfig, RuleEffect, RuleMode};
 pub use rates::{LimitsConfig, RateConfig};

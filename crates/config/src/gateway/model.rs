@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     audit::AuditConfig,
     auth::AuthConfig,
+    cache::CacheConfig,
     definitions::DefinitionsConfig,
     guard::GuardConfig,
     log::LogConfig,
@@ -219,6 +220,9 @@ pub struct UpstreamConfig {
     pub queue_timeout: Option<NonZeroU32>,
     /// How often the server may be called, by all callers together. Default: `[limits.upstream]`.
     pub rate: Option<RateConfig>,
+    /// Whether its answers are kept for a while, and which: of tools that only read, for 300 seconds, unless a table says something else.
+    /// Default: none.
+    pub cache: Option<CacheConfig>,
     /// Whether the server is left out.
     pub disabled: bool,
     /// The seconds without use after which the program is ended. The next call starts it again. Default: never.
@@ -239,6 +243,10 @@ pub struct UpstreamConfig {
     pub require: Vec<String>,
     /// Changes of single tools, by their own names.
     pub tools: IndexMap<String, ToolConfig>,
+    /// Who may use single prompts, by their own names.
+    pub prompts: IndexMap<String, ItemConfig>,
+    /// Who may read which resources, by their own URIs; `*` stands for any letters.
+    pub resources: IndexMap<String, ItemConfig>,
     /// What becomes of a definition that is not as it was first seen. Default: what `[gateway]` says.
     pub pin: Option<Pin>,
     /// The most tokens of one result of its tools; 0 for any number. Default: what `[gateway]` says.
@@ -312,8 +320,18 @@ pub struct ToolConfig {
     pub require: Vec<String>,
     /// How often it may be called, by all callers together. Default: `[limits.tool]`.
     pub rate: Option<RateConfig>,
+    /// The number of its calls that run at once; further ones wait. Default: `max_calls_per_tool` of `[limits]`, else as many as its server has.
+    pub max_concurrent_calls: Option<NonZeroU32>,
     /// Whether it is left out.
     pub hidden: bool,
+}
+
+/// One prompt, or resources, as the gateway offers them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ItemConfig {
+    /// The scopes that callers of it need.
+    pub require: Vec<String>,
 }
 
 /// A selection of what the gateway offers.

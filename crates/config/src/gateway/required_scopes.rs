@@ -12,7 +12,11 @@ fn all(config: &GatewayConfig) -> impl Iterator<Item = (Vec<&str>, &[String])> {
             .tools
             .iter()
             .map(move |(tool, change)| (vec!["upstreams", name, "tools", tool], &*change.require));
-        iter::once((vec!["upstreams", name], &*upstream.require)).chain(tools)
+        let items = [("prompts", &upstream.prompts), ("resources", &upstream.resources)];
+        let items = items.into_iter().flat_map(move |(kind, items)| {
+            items.iter().map(move |(item, config)| (vec!["upstreams", name, kind, item], &*config.require))
+        });
+        iter::once((vec!["upstreams", name], &*upstream.require)).chain(tools).chain(items)
     });
     servers.chain(upstreams).map(|(mut path, scopes)| {
         path.push("require");
@@ -35,8 +39,8 @@ pub(super) fn check_required(config: &GatewayConfig) -> Result<(), (Vec<String>,
         check_scopes(scopes).map_err(|reason| (owned(), reason))?;
     }
     let of_auth = (vec!["auth", "require"], &*config.auth.require);
-    // A tool that nobody may use yet is meant so.
-    let further = all(config).filter(|(path, _)| !path.contains(&"tools"));
+    // An item that nobody may use yet is meant so.
+    let further = all(config).filter(|(path, _)| path.len() <= 3);
     for (path, scopes) in iter::once(of_auth).chain(further) {
         if let Some(scope) = scopes.iter().find(|scope| !config.auth.can_give(scope)) {
             let reason =

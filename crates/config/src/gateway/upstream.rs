@@ -48,12 +48,15 @@ impl UpstreamConfig {
             include: Vec::new(),
             exclude: Vec::new(),
             tools: IndexMap::new(),
+            prompts: IndexMap::new(),
+            resources: IndexMap::new(),
             require: Vec::new(),
             start: Start::OnDemand,
             pin: None,
             max_result_tokens: None,
             on_large_result: None,
             rate: None,
+            cache: None,
             ..self.clone()
         }
     }

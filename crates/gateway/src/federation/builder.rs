@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use anyport_layers::RateLimiter;
+use anyport_layers::{CacheLimits, RateLimiter};
 use anyport_metrics::Metrics;
 use anyport_protocol::{Raw, Revision, json::Splice};
 use anyport_seal::{Key, Sealer};
@@ -38,6 +38,7 @@ pub struct FederationBuilder {
     sealer: Option<Sealer>,
     metrics: Metrics,
     rate_limiter: Option<Arc<dyn RateLimiter>>,
+    cache: CacheLimits,
 }
 
 impl Federation {
@@ -54,6 +55,7 @@ impl Federation {
             sealer: None,
             metrics: Metrics::new(),
             rate_limiter: None,
+            cache: CacheLimits::default(),
         }
     }
 }
@@ -108,6 +110,12 @@ impl FederationBuilder {
         self
     }
 
+    /// Keeps the answers of all members ([`Member::cache`]) within `limits`.
+    pub fn cache(mut self, limits: CacheLimits) -> Self {
+        self.cache = limits;
+        self
+    }
+
     /// Makes the federation. It calls its members when the first request comes.
     ///
     /// # Errors
@@ -119,7 +127,8 @@ impl FederationBuilder {
         };
         let identity = identity(&self.name, self.title.as_deref(), &self.version);
         let members = Members::new(self.members, None)?;
-        let shared = Shared::new(members, self.limits, sealer, identity.clone(), &self.metrics);
+        let shared =
+            Shared::new(members, self.limits, sealer, identity.clone(), &self.metrics).cache(self.cache);
         let shared = Arc::new(match self.rate_limiter {
             Some(limiter) => shared.rate_limiter(limiter),
             None => shared,

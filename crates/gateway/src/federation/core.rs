@@ -14,11 +14,13 @@ use anyport_upstream::KnownServer;
 use tokio::sync::watch;
 
 use super::{
+    answers::Answers,
     health::Health,
     latency::RecentCalls,
     list_kind::ListKind,
     member_list::MemberList,
     pins::Pins,
+    places::PlaceTable,
     suspicious::{OnSuspicious, SuspiciousDefinitions},
 };
 
@@ -45,6 +47,10 @@ pub(super) struct MemberCore {
     pub(super) in_flight: AtomicU64,
     pub(super) recent_calls: RecentCalls,
     pub(super) suspicious: SuspiciousDefinitions,
+    /// The state that kept answers are of.
+    pub(super) answers: Answers,
+    /// The places of its tools.
+    pub(super) places: PlaceTable,
     is_stopped: Option<IsStopped>,
     is_own_page: Option<IsOwnPage>,
     /// The lists that are in use, by the numbers of their kinds.
@@ -63,6 +69,8 @@ impl MemberCore {
             name: name.into(),
             service,
             pins,
+            answers: Answers::new(connections.clone()),
+            places: PlaceTable::default(),
             connections,
             health: Health::default(),
             calls: AtomicU64::new(0),

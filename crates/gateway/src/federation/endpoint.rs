@@ -149,9 +149,14 @@ impl Endpoint {
         if self.shared.enforcement().is_some() || self.shared.guarding().is_some() {
             return Ok(None);
         }
-        // Only its list says whether an item is held back, and whose rate it has.
+        // Only its list says whether an item is held back, whose rate it has, and whether it only reads.
         let open = view.unknown(list).into_iter();
-        let open = open.filter(|member| !member.core.holds_back() && member.rates.is_empty());
+        let open = open.filter(|member| {
+            !member.core.holds_back()
+                && member.rates.is_empty()
+                && member.cache.is_none()
+                && member.places.is_empty()
+        });
         Ok(open.into_iter().find_map(|member| {
             let own = member.naming.own_name(kind, &member.core.name, name)?;
             let own = Some(own).filter(|own| member.naming.may_be_unlisted(kind, own))?;

@@ -5,6 +5,7 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
+use anyport_metrics::Metrics;
 use anyport_protocol::{
     Error, Method, Raw,
     failure::Failure,
@@ -14,11 +15,12 @@ use anyport_protocol::{
 };
 use anyport_seal::{RequestIdentity, RequestState, Sealer};
 use anyport_service::{
-    Context, Event, Notification, Outcome, Principal, Relay, Reply, Request, ServerRequest,
+    Context, Event, Notification, Outcome, Principal, Relay, Reply, Request, ServerRequest, Service,
 };
 use bytestring::ByteString;
 
 use super::{
+    cached_call::CachedCall,
     completion::Completed,
     content, definition,
     edits::Edits,
@@ -46,10 +48,10 @@ const PURPOSE: &str = "state of a member";
 impl Forward {
     /// Calls the member for a caller of `endpoint`.
     pub(super) fn call(self, endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
-        let change = self.change();
-        if let Err(error) = self.target.member.naming.check(change, context.authorization()) {
+        if let Err(error) = self.check_scopes(&request, &context) {
             return Reply::error(error);
         }
+        let change = self.change();
         let member = &self.target.member;
         if let Err(failure) =
             endpoint.shared.limiter.take(&member.rates, &member.core, self.method, &self.target.own)
@@ -67,20 +69,59 @@ impl Forward {
             Ok(prepared) => prepared,
             Err(error) => return Reply::error(error),
         };
+        let asked_uri = (self.method == Method::ResourcesRead).then(|| request.name()).flatten();
+        let request = Request { method: request.method, params };
+        let service = self.service(&endpoint.shared.metrics);
+        let call = CachedCall { cache: &endpoint.shared.cache, target: &self.target, method: self.method };
+        let (reply, in_flight) = match call.answer(&service, request, context) {
+            // It is counted where it goes to the member, if it does.
+            Ok(reply) => (reply, None),
+            Err((request, context)) => {
+                let in_flight = InFlight::begin(self.target.member.clone());
+                (service.call(request, context), Some(in_flight))
+            }
+        };
         let limit = limit.map(|(limit, owner)| Limited { limit, listed: self.target.listed, owner });
-        let service = self.target.member.core.service.clone();
         let relay = MemberRelay {
             method: self.method,
-            in_flight: InFlight::begin(self.target.member),
+            in_flight,
+            member: self.target.member,
             own: self.target.own,
             principal,
-            asked_uri: (self.method == Method::ResourcesRead).then(|| request.name()).flatten(),
+            asked_uri,
             limit,
             protection: self.protection,
             endpoint: endpoint.clone(),
             are_several: endpoint.shared.members().are_several(),
         };
-        service.call(Request { method: request.method, params }, context).relay(relay)
+        reply.relay(relay)
+    }
+
+    /// The service of the member, with the places of the tool before it that is called.
+    fn service(&self, metrics: &Metrics) -> Arc<dyn Service> {
+        let (member, own) = (&self.target.member, &self.target.own);
+        let (core, service) = (&member.core, member.core.service.clone());
+        match self.method {
+            Method::ToolsCall => core.places.before(service, &member.places, (&core.name, own), metrics),
+            _ => service,
+        }
+    }
+
+    /// Checks that the caller has the scopes of what it uses, or completes an argument of.
+    ///
+    /// # Errors
+    /// 40300.
+    fn check_scopes(&self, request: &Request, context: &Context) -> Result<(), Error> {
+        let (naming, own) = (&self.target.member.naming, &*self.target.own);
+        let caller = context.authorization();
+        match self.method {
+            Method::ResourcesRead => naming.check_resource(own, caller),
+            Method::Complete if self.is_prompt(request) => {
+                naming.check(naming.item(NameKind::Prompt, own), caller)
+            }
+            Method::Complete => naming.check_template(own, caller),
+            _ => naming.check(self.change(), caller),
+        }
     }
 
     /// What is different about the item for clients.
@@ -265,7 +306,9 @@ struct Limited {
 
 /// Puts what a member answers into the words of the federation.
 struct MemberRelay {
-    in_flight: InFlight,
+    member: Arc<MemberEntry>,
+    /// `None` if the call is counted elsewhere.
+    in_flight: Option<InFlight>,
     method: Method,
     own: ByteString,
     principal: Principal,
@@ -279,7 +322,7 @@ struct MemberRelay {
 
 impl MemberRelay {
     fn member(&self) -> &MemberEntry {
-        self.in_flight.member()
+        &self.member
     }
 
     /// An `InputRequiredResult` with the member's state sealed for the caller and the request.
@@ -376,7 +419,9 @@ impl MemberRelay {
 
 impl Relay for MemberRelay {
     fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        self.in_flight.ended(&outcome);
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.ended(&outcome);
+        }
         match outcome {
             Outcome::Result(result) => {
                 let (alias, identity) = (&self.member().alias, &self.endpoint.identity);

@@ -10,12 +10,14 @@ use tokio::sync::watch;
 use crate::caller_part::CallerPart;
 
 use super::{
+    cache::MemberCache,
     catalog::{CatalogTable, ListScope},
     core::{IsOwnPage, IsStopped, MemberCore},
     error::FederationError,
     large_result::{OnLargeResult, ResultLimit},
     naming::Naming,
     pins::Pins,
+    places::ToolPlaces,
     rates::MemberRates,
     suspicious::OnSuspicious,
     uris::UriAlias,
@@ -38,6 +40,8 @@ pub struct Member {
     result_limit: Option<ResultLimit>,
     on_suspicious: OnSuspicious,
     rates: MemberRates,
+    cache: Option<MemberCache>,
+    places: ToolPlaces,
 }
 
 impl Member {
@@ -58,6 +62,8 @@ impl Member {
             result_limit: None,
             on_suspicious: OnSuspicious::default(),
             rates: MemberRates::default(),
+            cache: None,
+            places: ToolPlaces::default(),
         }
     }
 
@@ -120,6 +126,20 @@ impl Member {
         self
     }
 
+    /// Limits how many calls of each of its tools run at once. Without this, as many as its service takes.
+    #[must_use]
+    pub fn tool_places(mut self, places: ToolPlaces) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// Keeps its answers for a while. Without this, none is kept.
+    #[must_use]
+    pub fn cache(mut self, cache: MemberCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
     /// Sets what becomes of its definitions with hidden instructions or invisible characters. Without this, they are reported and served.
     #[must_use]
     pub fn on_suspicious(mut self, on_suspicious: OnSuspicious) -> Self {
@@ -162,12 +182,18 @@ pub(super) struct MemberEntry {
     pub(super) list_scope: ListScope,
     pub(super) result_limit: Option<ResultLimit>,
     pub(super) rates: MemberRates,
+    pub(super) cache: Option<MemberCache>,
+    pub(super) places: ToolPlaces,
 }
 
 impl MemberEntry {
     /// Whether something of what it offers or answers may not be passed on as it is.
     fn is_filtered(&self) -> bool {
-        self.core.holds_back() || self.result_limit.is_some() || !self.rates.is_empty()
+        self.core.holds_back()
+            || self.result_limit.is_some()
+            || !self.rates.is_empty()
+            || self.cache.is_some()
+            || !self.places.is_empty()
     }
 }
 
@@ -217,6 +243,8 @@ impl Members {
                 list_scope: member.list_scope,
                 result_limit: member.result_limit,
                 rates: member.rates,
+                cache: member.cache,
+                places: member.places,
                 alias,
                 core,
                 catalogs,

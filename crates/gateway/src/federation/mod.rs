@@ -4,7 +4,7 @@
 //! - [`Federation`], [`FederationBuilder`]: the service; [`Member`]: one of those behind it; [`VirtualServer`]: a selection
 //!   of their items as a further service; [`FederationLimits`].
 //! - [`Naming`], [`ItemOverride`]: how the tools and prompts of a member are named; `names`: the names of all members,
-//!   without [`Collision`]s; `uris`: the same for resources; `pattern`: which items are offered.
+//!   without [`Collision`]s; `uris`: the same for resources; `pattern`: which items are offered; `resource_scopes`: who may read which resource.
 //! - `core`, `health`: what is known of a member; `catalog`, `member_list`: what it offers to callers of one kind;
 //!   `reading`, `cached`: how that is requested, and when again; `mended`: entries that clients could not read; `shared`: the
 //!   members of all endpoints.
@@ -15,12 +15,17 @@
 //!   answered; `completion`: what is completed; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
 //!   [`MemberStatus`], with `latency`; `retired`: [`RetiredMember`].
 //! - `policy`: who may use which item, and sees it in lists; `guard`: what it is called with, and what is covered in its results.
+//! - [`MemberCache`], `cached_call`, `answers`: answers that are kept for a while, and when they are forgotten.
+//! - [`ToolPlaces`]: how many calls of one tool run at once.
 //! - [`ResultLimit`]: results of tools that are too large.
 //! - `definition`, `content`, `questions`: what a member says, in the names and URIs of the federation; `edits`: how JSON is
 //!   changed without being written again.
 
+mod answers;
 mod builder;
+mod cache;
 mod cached;
+mod cached_call;
 mod catalog;
 mod completion;
 mod content;
@@ -52,10 +57,12 @@ mod names;
 mod naming;
 mod pattern;
 mod pins;
+mod places;
 mod policy;
 mod questions;
 mod rates;
 mod reading;
+mod resource_scopes;
 mod retired;
 mod served_endpoint;
 mod service;
@@ -71,6 +78,7 @@ mod virtual_server;
 
 pub use self::{
     builder::FederationBuilder,
+    cache::MemberCache,
     error::FederationError,
     guard::masking::Masking,
     health::MemberState,
@@ -84,6 +92,7 @@ pub use self::{
     pins::{
         AcceptedDefinition, Definition, PINS, PendingDefinition, Pin, PinMode, PinRecords, PinnedList, Pins,
     },
+    places::ToolPlaces,
     rates::MemberRates,
     retired::RetiredMember,
     service::Federation,

@@ -4,8 +4,12 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use anyport_protocol::{Error, Raw};
 use anyport_service::Authorization;
+use smallvec::SmallVec;
 
-use super::pattern::{Pattern, Selection};
+use super::{
+    pattern::{Pattern, Selection},
+    resource_scopes::ResourceScopes,
+};
 
 /// How the tools and prompts of one member are named, and which of them clients see.
 ///
@@ -27,6 +31,7 @@ pub struct Naming {
     tools: BTreeMap<String, ItemOverride>,
     prompts: BTreeMap<String, ItemOverride>,
     required: Vec<String>,
+    resources: ResourceScopes,
 }
 
 /// What is different about one tool or prompt of a member for clients.
@@ -95,16 +100,48 @@ impl Naming {
         self
     }
 
+    /// Requires a scope of callers of the resources whose own URIs match `pattern`, in whatever spelling a caller names them.
+    #[must_use]
+    pub fn require_for_resources(mut self, pattern: impl Into<String>, scope: impl Into<String>) -> Self {
+        self.resources.require(Pattern::new(pattern), scope.into());
+        self
+    }
+
+    /// Checks that a caller has the scopes of the resource `uri`.
+    ///
+    /// # Errors
+    /// 40300, which names all of them.
+    pub(super) fn check_resource(&self, uri: &str, caller: &Authorization) -> Result<(), Error> {
+        self.check_scopes(self.resources.of_resource(uri), caller)
+    }
+
+    /// Checks that a caller has the scopes of all that `template` may become.
+    ///
+    /// # Errors
+    /// 40300, which names all of them.
+    pub(super) fn check_template(&self, template: &str, caller: &Authorization) -> Result<(), Error> {
+        self.check_scopes(self.resources.of_template(template), caller)
+    }
+
     /// Checks that a caller has the scopes of an item: those of all items, and its own.
     ///
     /// # Errors
     /// 40300, which names all of them.
     pub(super) fn check(&self, item: Option<&ItemOverride>, caller: &Authorization) -> Result<(), Error> {
         let own = item.map_or(&[][..], |item| &item.required);
-        let required = || self.required.iter().chain(own).map(String::as_str);
-        match required().all(|scope| caller.allows(scope)) {
+        self.check_scopes(own.iter().map(String::as_str), caller)
+    }
+
+    /// Checks that a caller has the scopes of all items, and `own`.
+    fn check_scopes<'a>(
+        &'a self,
+        own: impl Iterator<Item = &'a str>,
+        caller: &Authorization,
+    ) -> Result<(), Error> {
+        let required: SmallVec<[&str; 4]> = self.required.iter().map(String::as_str).chain(own).collect();
+        match required.iter().all(|scope| caller.allows(scope)) {
             true => Ok(()),
-            false => Err(Error::insufficient_scope(required())),
+            false => Err(Error::insufficient_scope(required)),
         }
     }
 
@@ -139,12 +176,13 @@ impl Naming {
     /// Whether names and definitions stay as they are.
     pub(super) fn is_identity(&self) -> bool {
         // Asked at each call.
-        let Self { selection, tools, prompts, required, .. } = self;
+        let Self { selection, tools, prompts, required, resources, .. } = self;
         self.keeps_names()
             && selection.is_all()
             && tools.is_empty()
             && prompts.is_empty()
             && required.is_empty()
+            && resources.is_empty()
     }
 
     /// The name that clients see, if no other item has it.

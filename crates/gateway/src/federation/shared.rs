@@ -8,7 +8,7 @@ use std::{
 
 use anyport_adapters::LegacyClientLimits;
 use anyport_guards::Guards;
-use anyport_layers::RateLimiter;
+use anyport_layers::{AnswerCache, CacheLimits, RateLimiter};
 use anyport_metrics::Metrics;
 use anyport_policy::Policy;
 use anyport_protocol::Raw;
@@ -46,9 +46,11 @@ pub(super) struct Shared {
     guarding: ArcSwapOption<Guarding>,
     /// The number of policies that there have been.
     policies: AtomicU64,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
     /// Counts the calls of members.
     pub(super) limiter: MemberLimiter,
+    /// The answers of members that are kept.
+    pub(super) cache: AnswerCache,
     /// Results that can be read as resources.
     pub(super) spilled: Arc<SpilledResults>,
 }
@@ -85,6 +87,7 @@ impl Shared {
             policies: AtomicU64::default(),
             metrics: metrics.clone(),
             limiter: MemberLimiter::new(None, metrics),
+            cache: AnswerCache::new(CacheLimits::default()).metrics(metrics),
             spilled: Arc::new(SpilledResults::new(limits, metrics)),
         }
     }
@@ -92,6 +95,11 @@ impl Shared {
     /// The same, whose calls of members `limiter` counts.
     pub(super) fn rate_limiter(self, limiter: Arc<dyn RateLimiter>) -> Self {
         Self { limiter: MemberLimiter::new(Some(limiter), &self.metrics), ..self }
+    }
+
+    /// The same, whose members' answers are kept within `limits`.
+    pub(super) fn cache(self, limits: CacheLimits) -> Self {
+        Self { cache: AnswerCache::new(limits).metrics(&self.metrics), ..self }
     }
 
     pub(super) fn members(&self) -> Arc<Members> {
@@ -106,6 +114,11 @@ impl Shared {
         let mut members = self.members.lock();
         let new = Arc::new(change(&members)?);
         new.notify(&self.changes);
+        // Whatever is configured anew may change what is answered.
+        for core in new.entries.iter().map(|entry| &entry.core) {
+            core.answers.forget();
+            core.places.clear();
+        }
         let gone = retired::between(&members, &new);
         *members = new;
         drop(members);

@@ -45,6 +45,8 @@ pub struct MemberStatus {
     pub errors: u64,
     /// The number of those in flight.
     pub in_flight: u64,
+    /// The number of answers that were given from the cache, without a call.
+    pub cached: u64,
     /// How long its last calls took; `None` if none has ended.
     pub latency: Option<Latency>,
     /// The definitions that differ from the pinned ones and are not accepted.
@@ -73,6 +75,7 @@ pub(super) fn of(member: &MemberEntry) -> MemberStatus {
         calls: core.calls.load(Ordering::Relaxed),
         errors: core.errors.load(Ordering::Relaxed),
         in_flight: core.in_flight.load(Ordering::Relaxed),
+        cached: core.answers.given(),
         latency: core.recent_calls.latency(),
         pending: core.pins.as_ref().map(Pins::pending).unwrap_or_default(),
         is_strict: core.is_strict(),

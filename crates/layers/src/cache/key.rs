@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use anyport_protocol::json::{Elements, Members, string};
+use anyport_protocol::{
+    Method,
+    json::{Elements, Members, string},
+};
 
+use super::rule::CacheRule;
 use anyport_service::{Context, InputMode, Request};
 
 /// All that an answer may go by, written out: what differs in meaning differs here. The text itself is compared, no
@@ -12,23 +16,26 @@ use anyport_service::{Context, InputMode, Request};
 pub(super) struct Key(Arc<[u8]>);
 
 impl Key {
-    /// The question that this call of `tool` in its version `version` is; `None` when the answer must not be shared.
-    pub(super) fn of(tool: &str, version: u64, request: &Request, context: &Context) -> Option<Self> {
-        let mut arguments = None;
+    /// The question that `request` is under `rule`; `None` when the answer must not be shared.
+    pub(super) fn of(rule: &CacheRule, request: &Request, context: &Context) -> Option<Self> {
+        let known = members_of(request.known()?)?;
+        let mut values: [Option<&str>; 2] = [None; 2];
         for member in request.params.members() {
-            match &*member.key() {
-                "name" | "_meta" => {}
-                "arguments" => arguments = Some(member.value),
+            let key = member.key();
+            match known.iter().position(|known| *known == &*key) {
+                Some(at) => values[at] = Some(member.value),
+                None if &*key == "_meta" => {}
                 // Answers and state of a call that goes on; and what we do not know may mean anything.
-                _ => return None,
+                None => return None,
             }
         }
         let mut out = Vec::with_capacity(256);
         // Distinct principals have distinct texts.
         part(&mut out, context.principal().to_string().as_bytes());
         scopes(&mut out, context);
-        part(&mut out, tool.as_bytes());
-        part(&mut out, &version.to_le_bytes());
+        part(&mut out, request.method.as_bytes());
+        part(&mut out, &rule.version.to_le_bytes());
+        part(&mut out, &rule.facts);
         part(&mut out, context.revision().as_str().as_bytes());
         out.push(u8::from(context.input_mode() == InputMode::Inline));
         part(&mut out, context.log_level().map_or("", |level| level.as_str()).as_bytes());
@@ -42,13 +49,22 @@ impl Key {
                 part(&mut out, value);
             }
         }
-        // Absent ones are empty ones.
-        canonical(&mut out, arguments.unwrap_or("{}"), 0)?;
+        // Each method has the same number of them. Absent ones are empty ones.
+        values.iter().try_for_each(|value| canonical(&mut out, value.unwrap_or("{}"), 0))?;
         Some(Self(out.into()))
     }
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// The members of a request that say what is requested; `None` for methods whose answers are never kept.
+fn members_of(method: Method) -> Option<&'static [&'static str]> {
+    match method {
+        Method::ToolsCall | Method::PromptsGet => Some(&["name", "arguments"]),
+        Method::ResourcesRead => Some(&["uri"]),
+        _ => None,
     }
 }
 

@@ -1,11 +1,13 @@
 //! The answer cache: stores results of read-only tools for a while.
 //!
 //! - [`Cache`]: the layer; [`CacheHandle`]: what empties it.
+//! - [`CacheRule`]: how one answer is kept.
 //! - [`key`]: when two calls are one question.
 //! - [`store`]: stored results, and running calls.
 
 mod key;
 mod limits;
+mod rule;
 mod store;
 
 use std::{
@@ -17,11 +19,11 @@ use std::{
 use anyport_protocol::Method;
 use tower_layer::Layer;
 
-pub use self::limits::CacheLimits;
 use self::{
     key::Key,
     store::{Found, Leader, Store, Told, Waiting},
 };
+pub use self::{limits::CacheLimits, rule::CacheRule};
 use anyport_metrics::Metrics;
 use anyport_service::{Context, Event, Outcome, Principal, Relay, Reply, Request, Service, emit};
 
@@ -164,40 +166,87 @@ impl<S: Service> Cache<S> {
         CacheHandle(self.store.clone())
     }
 
-    /// The cache key of a call, if its answer may be cached.
-    fn key(&self, request: &Request, context: &Context) -> Option<Key> {
+    /// How the answer of a call is kept, if it is.
+    fn rule(&self, request: &Request, context: &Context) -> Option<CacheRule> {
         if &*request.method != Method::ToolsCall.as_str() {
             return None;
         }
         let name = request.params.member("name")?.as_string()?;
         let version = (self.which)(&name, context.principal())?;
-        Key::of(&name, version, request, context)
+        Some(CacheRule::new(version, self.store.ttl()))
     }
 }
 
 impl<S: Service> Service for Cache<S> {
     fn call(&self, request: Request, context: Context) -> Reply {
-        let Some(key) = self.key(&request, &context) else {
-            return self.inner.call(request, context);
-        };
-        match self.store.enter(&key) {
-            Found::Kept(result) => {
-                tracing::debug!("kept");
-                Reply::ready(Outcome::Result(result))
-            }
-            Found::Leader(lead) => lead_on(lead, self.inner.call(request, context)),
-            Found::Follower(waiting) => {
-                let (inner, store) = (self.inner.clone(), self.store.clone());
-                emit::reply(|emitter| async move {
-                    match follow(&store, &key, waiting).await {
-                        Followed::Told(outcome) => outcome,
-                        Followed::Leader(lead) => {
-                            emitter.relay(lead_on(lead, inner.call(request, context))).await
-                        }
-                        Followed::Alone => emitter.relay(inner.call(request, context)).await,
+        match self.rule(&request, &context) {
+            Some(rule) => answer(&self.store, rule, self.inner.clone(), request, context),
+            None => self.inner.call(request, context),
+        }
+    }
+}
+
+/// Answers of several services, kept within common limits: for callers that know at each call how its answer is kept, where a
+/// [`Cache`] knows its tools.
+#[derive(Clone, Debug)]
+pub struct AnswerCache(Arc<Store>);
+
+impl AnswerCache {
+    /// An empty cache. Its rules say how long answers are kept, whatever `ttl` is.
+    pub fn new(limits: CacheLimits) -> Self {
+        Self(Arc::new(Store::new(limits)))
+    }
+
+    /// Counts in `metrics`; see [`Cache::metrics`].
+    #[must_use]
+    pub fn metrics(self, metrics: &Metrics) -> Self {
+        self.0.count(metrics);
+        self
+    }
+
+    /// The handle that clears it.
+    pub fn handle(&self) -> CacheHandle {
+        CacheHandle(self.0.clone())
+    }
+
+    /// Answers `request` from memory, or by `inner`, whose answer is kept as `rule` says. Methods other than `tools/call`,
+    /// `prompts/get` and `resources/read` always go to `inner`, and so do retries with answers.
+    pub fn answer<S: Service>(
+        &self,
+        rule: CacheRule,
+        inner: Arc<S>,
+        request: Request,
+        context: Context,
+    ) -> Reply {
+        answer(&self.0, rule, inner, request, context)
+    }
+}
+
+fn answer<S: Service>(
+    store: &Arc<Store>,
+    rule: CacheRule,
+    inner: Arc<S>,
+    request: Request,
+    context: Context,
+) -> Reply {
+    let Some(key) = Key::of(&rule, &request, &context) else { return inner.call(request, context) };
+    match store.enter(&key, &rule) {
+        Found::Kept(result) => {
+            tracing::debug!("kept");
+            Reply::ready(Outcome::Result(result))
+        }
+        Found::Leader(lead) => lead_on(lead, inner.call(request, context)),
+        Found::Follower(waiting) => {
+            let store = store.clone();
+            emit::reply(|emitter| async move {
+                match follow(&store, (&key, &rule), waiting).await {
+                    Followed::Told(outcome) => outcome,
+                    Followed::Leader(lead) => {
+                        emitter.relay(lead_on(lead, inner.call(request, context))).await
                     }
-                })
-            }
+                    Followed::Alone => emitter.relay(inner.call(request, context)).await,
+                }
+            })
         }
     }
 }
@@ -253,12 +302,12 @@ enum Followed {
     Alone,
 }
 
-async fn follow(store: &Arc<Store>, key: &Key, mut waiting: Waiting) -> Followed {
+async fn follow(store: &Arc<Store>, (key, rule): (&Key, &CacheRule), mut waiting: Waiting) -> Followed {
     loop {
         match waiting.told().await {
             Some(Told::Ended(outcome)) => return Followed::Told(outcome),
             Some(Told::Uncacheable) => return Followed::Alone,
-            None => match store.enter(key) {
+            None => match store.enter(key, rule) {
                 Found::Kept(result) => return Followed::Told(Outcome::Result(result)),
                 Found::Leader(lead) => return Followed::Leader(lead),
                 Found::Follower(next) => waiting = next,

@@ -4,13 +4,18 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, MutexGuard},
+    time::Duration,
 };
 
-use anyport_protocol::Raw;
+use anyport_protocol::{Raw, json::Splice};
 use lru::LruCache;
 use tokio::{sync::watch, time::Instant};
 
-use super::{key::Key, limits::CacheLimits};
+use super::{
+    key::Key,
+    limits::CacheLimits,
+    rule::{CacheRule, stated},
+};
 use anyport_metrics::{Counter, Metrics};
 use anyport_service::{Outcome, sync::Lock};
 
@@ -35,6 +40,20 @@ struct Kept {
     result: Raw,
     until: Instant,
     bytes: usize,
+    /// Whether it says how long it holds.
+    is_stated: bool,
+}
+
+impl Kept {
+    /// The result as it is answered now: one that says how long it holds says how long it still holds.
+    fn result(&self, now: Instant) -> Raw {
+        if !self.is_stated {
+            return self.result.clone();
+        }
+        let left = u64::try_from((self.until - now).as_millis()).unwrap_or(u64::MAX);
+        let left = Raw::from(serde_json::Value::from(left));
+        Splice::retain(&self.result, |key| key != "ttlMs").with("ttlMs", &left).finish()
+    }
 }
 
 struct Running {
@@ -73,6 +92,7 @@ pub(super) struct Leader {
     key: Key,
     number: u64,
     since: Instant,
+    rule: CacheRule,
     told: watch::Sender<Option<Told>>,
 }
 
@@ -103,6 +123,11 @@ impl Store {
         Self { limits, state: Lock::new(state) }
     }
 
+    /// How long answers are kept unless something else is said.
+    pub(super) fn ttl(&self) -> Duration {
+        self.limits.ttl
+    }
+
     pub(super) fn count(&self, metrics: &Metrics) {
         self.lock().counters = Counters {
             hits: metrics.counter("anyport_cache_hits", "Calls that were answered from the cache."),
@@ -113,7 +138,7 @@ impl Store {
         };
     }
 
-    pub(super) fn enter(self: &Arc<Self>, key: &Key) -> Found {
+    pub(super) fn enter(self: &Arc<Self>, key: &Key, rule: &CacheRule) -> Found {
         let now = Instant::now();
         let mut state = self.lock();
         if let Some(result) = state.fresh(key, now) {
@@ -130,7 +155,14 @@ impl Store {
         let (told, waiting) = watch::channel(None);
         state.running.insert(key.clone(), Running { number, told: waiting });
         drop(state);
-        Found::Leader(Leader { store: self.clone(), key: key.clone(), number, since: now, told })
+        Found::Leader(Leader {
+            store: self.clone(),
+            key: key.clone(),
+            number,
+            since: now,
+            rule: rule.clone(),
+            told,
+        })
     }
 
     pub(super) fn clear(&self) {
@@ -148,21 +180,24 @@ impl Store {
         (state.kept.len(), state.bytes)
     }
 
-    fn keep(&self, state: &mut State, key: &Key, result: &Raw, since: Instant) -> Vec<Kept> {
+    fn keep(&self, state: &mut State, call: &Leader, result: &Raw) -> Vec<Kept> {
+        let key = &call.key;
         let bytes = key.len() + result.as_str().len() + OVERHEAD;
         if bytes > self.limits.bytes / LARGEST {
             state.counters.too_large.increment();
             return Vec::new();
         }
         // Beyond what the clock can tell is as good as for ever, and bounded all the same.
-        let Some(until) = since.checked_add(self.limits.ttl).filter(|until| *until > Instant::now()) else {
+        let until = call.since.checked_add(call.rule.ttl_of(result));
+        let Some(until) = until.filter(|until| *until > Instant::now()) else {
             return Vec::new();
         };
         // A copy of its own: what is shared with the reply may lie in a larger buffer.
+        let is_stated = stated(result).is_some();
         let result = Raw::trusted(result.as_str().as_bytes().to_vec());
         let mut gone = Vec::new();
         state.bytes += bytes;
-        if let Some((_, old)) = state.kept.push(key.clone(), Kept { result, until, bytes }) {
+        if let Some((_, old)) = state.kept.push(key.clone(), Kept { result, until, bytes, is_stated }) {
             state.bytes -= old.bytes;
             gone.push(old);
         }
@@ -184,7 +219,7 @@ impl State {
     fn fresh(&mut self, key: &Key, now: Instant) -> Option<Raw> {
         let kept = self.kept.get(key)?;
         if kept.until > now {
-            return Some(kept.result.clone());
+            return Some(kept.result(now));
         }
         if let Some(stale) = self.kept.pop(key) {
             self.bytes -= stale.bytes;
@@ -216,7 +251,7 @@ impl Leader {
         let mut state = self.store.lock();
         let mut gone = Vec::new();
         if state.leave(&self.key, self.number) && !is_failure(result) {
-            gone = self.store.keep(&mut state, &self.key, result, self.since);
+            gone = self.store.keep(&mut state, &self, result);
         }
         drop(state);
         drop(gone);

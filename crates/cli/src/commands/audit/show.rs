@@ -77,7 +77,8 @@ fn of_call(call: &Call) -> String {
     let mut words = vec![who(&call.caller.principal).to_owned(), call.method.clone()];
     words.extend(call.name.clone());
     words.extend(call.item.as_ref().map(|item| format!("({item})")));
-    words.extend(call.upstream.as_ref().map(|upstream| format!("at {upstream}")));
+    let place = if call.cached == Some(true) { "from the cache of" } else { "at" };
+    words.extend(call.upstream.as_ref().map(|upstream| format!("{place} {upstream}")));
     if let Some(outcome) = &call.outcome {
         words.push(match (outcome.code, &outcome.reason, &outcome.refused_by) {
             (_, _, Some(by)) => format!("{} by {by}", outcome.kind.as_str()),

@@ -60,6 +60,10 @@ fn shown(gateway: &GatewayStatus, output: &Output) -> String {
         text += &(safe::line(&format!("{}: sign in with: {command}", server.name)) + "\n");
     }
     servers.iter().filter_map(callers).for_each(|line| text += &(safe::line(&line) + "\n"));
+    for (server, cached) in servers.iter().filter_map(|server| Some((server, server.cached?))) {
+        let line = format!("{}: {cached} further calls were answered from the cache", server.name);
+        text += &(safe::line(&line) + "\n");
+    }
     servers.iter().for_each(|server| text += &changed(server));
     servers.iter().for_each(|server| text += &suspicious(server));
     if !needs_restart.is_empty() {

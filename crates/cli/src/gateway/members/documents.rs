@@ -15,7 +15,7 @@ use super::offer::MemberLimits;
 #[cfg(unix)]
 use crate::gateway::direct::DirectConnections;
 use crate::{
-    gateway::file::GatewayFile, serve::Arguments, state_dir, traffic::ObservedService,
+    gateway::file::GatewayFile, listen::Limits, serve::Arguments, state_dir, traffic::ObservedService,
     upstream_factory::UpstreamFactory, user_error::UserError,
 };
 
@@ -62,7 +62,7 @@ impl DocumentsMember {
         let timeout = TimeoutLayer::new(arguments.silent_timeout(), &factory.metrics);
         Ok(Self {
             config: config.clone(),
-            limits: MemberLimits::of(&file.config, None),
+            limits: MemberLimits::of(&file.config, None, &factory.limits),
             knowledge,
             service: Arc::new(UpstreamLayer::new(name).layer(ObservedService::new(
                 timeout.layer(server.clone()),
@@ -76,8 +76,8 @@ impl DocumentsMember {
     }
 
     /// They as they are configured now, with what was read of them.
-    pub(super) fn configured(&self, config: &KnowledgeConfig, file: &GatewayConfig) -> Self {
-        Self { config: config.clone(), limits: MemberLimits::of(file, None), ..self.clone() }
+    pub(super) fn configured(&self, config: &KnowledgeConfig, file: &GatewayConfig, limits: &Limits) -> Self {
+        Self { config: config.clone(), limits: MemberLimits::of(file, None, limits), ..self.clone() }
     }
 
     /// They as a member of a federation.

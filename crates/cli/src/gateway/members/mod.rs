@@ -91,7 +91,7 @@ impl Members {
                     return Err(file.wrong_upstream(name, &fault));
                 }
                 Err(fault) => match known.filter(|known| known.is_reached(Err(&fault), config)) {
-                    Some(known) => known.configured(config, &file.config),
+                    Some(known) => known.configured(config, &file.config, &factory.limits),
                     None => {
                         first_fault.get_or_insert_with(|| file.wrong_upstream(name, &fault));
                         UpstreamMember::unusable(file, (name, config), fault, arguments, factory)
@@ -107,7 +107,7 @@ impl Members {
         for (name, config) in &file.config.knowledge {
             let known = old.and_then(|old| old.documents.get(name));
             let member = match known.filter(|known| keeps_documents && known.config.docs == config.docs) {
-                Some(known) => known.configured(config, &file.config),
+                Some(known) => known.configured(config, &file.config, &factory.limits),
                 None => DocumentsMember::new(file, (name, config), arguments, factory)?,
             };
             members.documents.insert(name.clone(), member);
@@ -252,7 +252,7 @@ fn upstream(
 ) -> Result<UpstreamMember, UpstreamFault> {
     let (server, revision) = reached?;
     match known.filter(|known| known.is_reached(Ok(&server), config)) {
-        Some(known) => Ok(known.configured(config, &file.config)),
+        Some(known) => Ok(known.configured(config, &file.config, &factory.limits)),
         None => UpstreamMember::new(file, (name, config), (server, revision), arguments, factory),
     }
 }

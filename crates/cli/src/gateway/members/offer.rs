@@ -1,14 +1,20 @@
 //! What becomes of what a member offers: names, pins, limits of results.
 
+use std::time::Duration;
+
 use anyport_config::gateway::{
-    GatewayConfig, GatewaySettings, LargeResult, LimitsConfig, Pin, SuspiciousConfig, ToolConfig,
+    GatewayConfig, GatewaySettings, Isolation, LargeResult, LimitsConfig, Pin, SuspiciousConfig, ToolConfig,
     UpstreamConfig,
 };
 use anyport_gateway::federation::{
-    ItemOverride, Member, MemberRates, Naming, OnLargeResult, OnSuspicious, PinMode, ResultLimit,
+    ItemOverride, Member, MemberCache, MemberRates, Naming, OnLargeResult, OnSuspicious, PinMode,
+    ResultLimit, ToolPlaces,
 };
 
-use crate::listen::rates_of;
+use crate::{
+    listen::{Limits, rates_of},
+    upstream_limits::BulkheadOptions,
+};
 
 /// The limits of an upstream, or of documents.
 #[derive(Clone, Default)]
@@ -17,13 +23,17 @@ pub(super) struct MemberLimits {
     results: Option<ResultLimit>,
     /// How often it is called.
     rates: MemberRates,
+    /// Which of its answers are kept.
+    cache: Option<MemberCache>,
+    /// How many calls of a tool run at once.
+    places: ToolPlaces,
     /// What becomes of its suspicious definitions.
     on_suspicious: OnSuspicious,
 }
 
 impl MemberLimits {
     /// Those of an upstream, or of documents.
-    pub(super) fn of(file: &GatewayConfig, upstream: Option<&UpstreamConfig>) -> Self {
+    pub(super) fn of(file: &GatewayConfig, upstream: Option<&UpstreamConfig>, limits: &Limits) -> Self {
         let on_suspicious = match file.definitions.suspicious {
             // Documents are the user's own.
             _ if upstream.is_none() => OnSuspicious::Flag,
@@ -32,17 +42,50 @@ impl MemberLimits {
             SuspiciousConfig::Hide => OnSuspicious::Hide,
         };
         let (results, rates) = (result_limit(&file.gateway, upstream), rates(&file.limits, upstream));
-        Self { results, rates, on_suspicious }
+        Self {
+            results,
+            rates,
+            cache: upstream.and_then(cache),
+            places: places(limits, upstream),
+            on_suspicious,
+        }
     }
 
     /// `member` within them.
     pub(super) fn limit(&self, member: Member) -> Member {
         let member = member.rates(self.rates.clone()).on_suspicious(self.on_suspicious);
+        let member = member.tool_places(self.places.clone());
+        let member = match &self.cache {
+            Some(cache) => member.cache(cache.clone()),
+            None => member,
+        };
         match self.results {
             Some(limit) => member.result_limit(limit),
             None => member,
         }
     }
+}
+
+/// How many calls of a tool of an upstream, or of documents, run at once.
+fn places(limits: &Limits, upstream: Option<&UpstreamConfig>) -> ToolPlaces {
+    let of_server = limits.places(upstream.map(BulkheadOptions::of).unwrap_or_default());
+    let all = ToolPlaces::new(of_server.queued, of_server.wait);
+    let all = limits.bulkhead.max_calls_per_tool.into_iter().fold(all, ToolPlaces::each_tool);
+    let tools = upstream.into_iter().flat_map(|upstream| &upstream.tools);
+    tools.fold(all, |all, (own, tool)| match tool.max_concurrent_calls {
+        Some(calls) => all.tool(own, calls.get() as usize),
+        None => all,
+    })
+}
+
+/// Which answers of an upstream are kept; `None` if none is.
+fn cache(upstream: &UpstreamConfig) -> Option<MemberCache> {
+    let rules = upstream.cache.as_ref()?.rules()?;
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let cache = MemberCache::new(seconds(rules.ttl));
+    let cache = rules.tools.iter().fold(cache, |cache, (own, ttl)| cache.tool(own, seconds(*ttl)));
+    let cache = rules.prompts.iter().fold(cache, |cache, (own, ttl)| cache.prompt(own, seconds(*ttl)));
+    Some(if upstream.isolation == Isolation::Caller { cache.per_session() } else { cache })
 }
 
 /// How often an upstream may be called, or documents.
@@ -86,6 +129,14 @@ pub(super) fn naming(config: &UpstreamConfig) -> Naming {
     naming = config.include.iter().fold(naming, Naming::include);
     naming = config.exclude.iter().fold(naming, Naming::exclude);
     naming = config.require.iter().fold(naming, Naming::require);
+    for (own, prompt) in &config.prompts {
+        naming =
+            naming.prompt(own, prompt.require.iter().fold(ItemOverride::default(), ItemOverride::require));
+    }
+    for (uri, resource) in &config.resources {
+        naming =
+            resource.require.iter().fold(naming, |naming, scope| naming.require_for_resources(uri, scope));
+    }
     config.tools.iter().fold(naming, |naming, (own, tool)| naming.tool(own, changed(tool)))
 }
 

@@ -28,6 +28,7 @@ use super::{
 use crate::gateway::direct::DirectConnections;
 use crate::{
     gateway::file::GatewayFile,
+    listen::Limits,
     login_help::LoginHelp,
     program::{self, Missing},
     serve::Arguments,
@@ -156,7 +157,7 @@ impl UpstreamMember {
             access,
             config: config.clone(),
             pin,
-            limits: MemberLimits::of(&file.config, Some(config)),
+            limits: MemberLimits::of(&file.config, Some(config), &factory.limits),
             server: Ok(server),
             sign_in,
             service: Arc::new(UpstreamLayer::new(name).layer(ObservedService::new(
@@ -191,7 +192,7 @@ impl UpstreamMember {
             access: None,
             config: config.clone(),
             pin: pin_mode(&file.config.gateway, config),
-            limits: MemberLimits::of(&file.config, Some(config)),
+            limits: MemberLimits::of(&file.config, Some(config), &factory.limits),
             server: Err(unusable),
             sign_in: None,
             service: Arc::new(ObservedService::new(bridge.clone(), name, factory.traffic.clone())),
@@ -217,11 +218,11 @@ impl UpstreamMember {
     }
 
     /// It as it is configured now, with the connections that it has.
-    pub(super) fn configured(&self, config: &UpstreamConfig, file: &GatewayConfig) -> Self {
+    pub(super) fn configured(&self, config: &UpstreamConfig, file: &GatewayConfig, limits: &Limits) -> Self {
         Self {
             config: config.clone(),
             pin: pin_mode(&file.gateway, config),
-            limits: MemberLimits::of(file, Some(config)),
+            limits: MemberLimits::of(file, Some(config), limits),
             ..self.clone()
         }
     }

@@ -158,9 +158,14 @@ async fn listen<W: Watched>(
                 // They may have changed while nobody listened. A list that is still being read was requested after this
                 // stream.
                 let was_first = std::mem::take(is_first);
+                if !was_first {
+                    core.answers.forget();
+                }
                 refresh(catalog, |list| !was_first || !list.is_being_read());
             }
             Event::Notification(notification) => {
+                // Before a client hears of it.
+                core.answers.forget();
                 refresh_kind(catalog, notification.method);
             }
             Event::Outcome(Outcome::Error(_)) => return End::Refused,

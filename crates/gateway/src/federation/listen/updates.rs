@@ -137,7 +137,7 @@ impl Updates {
         for uri in uris {
             let Ok(Some(Target { member, own, .. })) = endpoint.resource(view, &uri) else { continue };
             // Who may not read them does not hear of them either.
-            let may_read = member.naming.check(None, self.context.authorization()).is_ok()
+            let may_read = member.naming.check_resource(&own, self.context.authorization()).is_ok()
                 && endpoint
                     .shared
                     .enforcement()
@@ -195,6 +195,7 @@ impl Stream {
                     self.acknowledged(granted.uris).await;
                 }
                 Event::Notification(one) if one.method == Method::ResourceUpdated => {
+                    self.member.core.answers.forget();
                     self.say(Said::Updated(exposed_uri(&one.params, "uri", &self.member.alias))).await;
                 }
                 Event::Outcome(outcome) => return outcome,
@@ -209,6 +210,7 @@ impl Stream {
             self.own = granted.clone();
             return self.say(Said::Acknowledged(self.member.clone(), granted)).await;
         }
+        self.member.core.answers.forget();
         for own in granted {
             self.say(Said::Updated(updated(&own, &self.member.alias))).await;
         }

@@ -170,6 +170,9 @@ impl Fake {
             Some(Method::ResourcesRead) if params["uri"] == "file:///missing" => {
                 Error::resource_not_found("file:///missing").into()
             }
+            Some(Method::ResourcesRead) if params["uri"] == "timed://a" => done(
+                json!({"contents": [{"uri": params["uri"], "text": "here"}], "ttlMs": 10_000, "cacheScope": "public"}),
+            ),
             Some(Method::ResourcesRead) => {
                 done(json!({"contents": [{"uri": params["uri"], "text": "here"}]}))
             }

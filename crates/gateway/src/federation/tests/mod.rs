@@ -1,4 +1,5 @@
 mod asking;
+mod caching;
 mod calling;
 mod eras;
 mod fake;
@@ -8,9 +9,12 @@ mod large_results;
 mod listening;
 mod lists;
 mod pinning;
+mod places;
 mod policy;
 mod replacing;
+mod required_scopes;
 mod suspicious;
+mod tasks;
 
 use std::{sync::Arc, time::Duration};
 
