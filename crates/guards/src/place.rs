@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use anyport_protocol::json::{Elements, Members, string};
+use anyport_protocol::json::{
+    Elements, Members,
+    string::{self, folded},
+};
 
 use crate::refusal::Fault;
 
@@ -113,15 +116,10 @@ fn members<'a>(value: &'a str, token: &str, is_each: bool, found: &mut Vec<&'a s
             found.push(member.value);
         } else if folded(&member.key()) == wanted {
             // Some servers read it as the same name.
-            return Err("a member has its name in another case".into());
+            return Err("a member has its name in another case, or with a NUL".into());
         }
     }
     Ok(())
-}
-
-/// A name as those see it who do not regard case: `K` of Kelvin and the long `s` are letters like others.
-fn folded(name: &str) -> String {
-    name.to_uppercase().to_lowercase()
 }
 
 /// The texts of a value: itself, or those of an array. `null` has none.
@@ -199,6 +197,7 @@ mod tests {
             ("sql", r#"{"SQL":"a"}"#, false),
             ("sql", r#"{"sql":"a","Sql":"b"}"#, false),
             ("sql", r#"{"\u0053ql":"b"}"#, false),
+            ("sql", r#"{"sql":"a","sql\u0000":"b"}"#, false),
             ("sql", "{\"\u{17f}ql\":\"b\"}", false),
             ("key", "{\"\u{212a}ey\":\"b\"}", false),
             ("/q/*/sql", r#"{"q":"[{\"sql\":\"a\"}]"}"#, false),

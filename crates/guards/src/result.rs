@@ -10,7 +10,7 @@ use crate::{
     html::SanitizeBudget,
     place::unquoted,
     refusal::Fault,
-    text::{each_text_of_result, replaced},
+    text::{Changes, each_text_of_result},
 };
 
 impl Guards {
@@ -64,13 +64,13 @@ impl Guards {
                 Err(Fault::of_limit("guard_result_bytes", why))
             }
             Check::Html(change) => {
-                let (mut changes, mut budget) = (Vec::new(), SanitizeBudget::new());
+                let (mut changes, mut budget) = (Changes::default(), SanitizeBudget::new());
                 each_text_of_result(result.as_str(), &mut |text| {
-                    changes.extend(
-                        change.applied(&unquoted(text.string), &mut budget).map(|new| (text.string, new)),
-                    );
+                    if let Some(new) = change.applied(&unquoted(text.string), &mut budget) {
+                        changes.put(text, new);
+                    }
                 });
-                Ok(replaced(result, &changes))
+                Ok(changes.applied(result))
             }
             Check::Url(url) => links(result.as_str())
                 .into_iter()
@@ -116,7 +116,7 @@ mod tests {
             json!({
                 "content": [{"type": "text", "text": text}, {"type": "image", "data": "<b>", "mimeType": "image/png"},
                     {"type": "resource", "resource": {"uri": "a:<b>", "text": text}}],
-                "structuredContent": {"data": text, "n": 1}, "resultType": "complete",
+                "structuredContent": {"data": text, "n": 1, text: {text: 2}}, "resultType": "complete",
             })
         };
         let check = || Check::Html(HtmlChange::Sanitize);

@@ -1,5 +1,7 @@
 //! Texts in JSON: each of them, and their replacement. All other bytes stay as they came.
 
+use std::collections::{HashMap, HashSet};
+
 use anyport_protocol::{
     Raw,
     json::{Elements, Members, string},
@@ -29,9 +31,52 @@ pub(crate) struct Named<'a> {
     pub(crate) name: &'a str,
     /// With its quotes.
     pub(crate) string: &'a str,
+    /// The object whose member has the string as its name; `None` if the string is a value.
+    pub(crate) named_in: Option<&'a str>,
 }
 
-/// Calls `visit` with every string of `value`, in their order. Members that `enter` refuses are left out; it receives the object, too.
+/// Replacements of strings of one value, in their order.
+#[derive(Default)]
+pub(crate) struct Changes<'a> {
+    all: Vec<(&'a str, String)>,
+    /// The names that members have, of each object with a changed one: by the place of the object.
+    names: HashMap<usize, HashSet<String>>,
+}
+
+impl<'a> Changes<'a> {
+    /// Puts `new` in the place of a string. A name of a member differs from those of all others of its object, since JSON with two
+    /// members of one name is refused, or read in several ways.
+    pub(crate) fn put(&mut self, text: Named<'a>, new: String) {
+        let new = match text.named_in {
+            Some(object) => self.unused(object, new),
+            None => new,
+        };
+        self.all.push((text.string, new));
+    }
+
+    fn unused(&mut self, object: &'a str, name: String) -> String {
+        let names = self
+            .names
+            .entry(object.as_ptr().addr())
+            .or_insert_with(|| Members::of(object).map(|member| member.key().into_owned()).collect());
+        // A number that no change has had before: counting up from 1 would take the square of the number of members.
+        let mut number = self.all.len();
+        let mut unused = name.clone();
+        while !names.insert(unused.clone()) {
+            number += 1;
+            unused = format!("{name} {number}");
+        }
+        unused
+    }
+
+    /// `json`, of which the strings are parts, with the replacements; `None` if there are none.
+    pub(crate) fn applied(&self, json: &Raw) -> Option<Raw> {
+        replaced(json, &self.all)
+    }
+}
+
+/// Calls `visit` with every string of `value` and every name of a member, in their order. Members that `enter` refuses are left out; it
+/// receives the object, too.
 pub(crate) fn each_string<'a>(
     value: &'a str,
     name: &'a str,
@@ -39,15 +84,24 @@ pub(crate) fn each_string<'a>(
     visit: &mut impl FnMut(Named<'a>),
 ) {
     match value.as_bytes().first() {
-        Some(b'"') => visit(Named { name, string: value }),
+        Some(b'"') => visit(Named { name, string: value, named_in: None }),
         Some(b'[') => Elements::of(value).for_each(|element| each_string(element, name, enter, visit)),
         Some(b'{') => {
             for member in Members::of(value).filter(|member| enter(value, &member.key())) {
+                if let Some(string) = with_quotes(value, member.raw_key) {
+                    visit(Named { name: "", string, named_in: Some(value) });
+                }
                 each_string(member.value, member.raw_key, enter, visit);
             }
         }
         _ => {}
     }
+}
+
+/// The name of a member of `object`, which is a part of it, with its quotes.
+fn with_quotes<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let start = name.as_ptr().addr().checked_sub(object.as_ptr().addr())?.checked_sub(1)?;
+    object.get(start..start + name.len() + 2)
 }
 
 /// The strings of the result of a method that people and models read as text; not those that say what other bytes are, or where.

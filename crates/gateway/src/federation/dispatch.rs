@@ -18,7 +18,7 @@ use super::{
     in_flight,
     large_result::{Owner, is_spilled},
     list_kind::ListKind,
-    listen,
+    listen, look_alike,
     member::MemberEntry,
     member_list::MemberList,
     naming::NameKind,
@@ -113,6 +113,7 @@ impl Destination {
     /// # Errors
     /// -32602 if it names nothing.
     fn of(request: &Request) -> Result<Self, Error> {
+        look_alike::check(request)?;
         let name = |kind| match request.name() {
             Some(name) => Ok(Self::Name(kind, name)),
             None => Err(Error::invalid_params("\"name\" must be a string")),
@@ -296,6 +297,11 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
     };
     let mut forward = Forward { target, method, protection: None };
     let (trail, guarding) = (context.trail(), endpoint.shared.guarding());
+    if (guarding.is_some() || endpoint.shared.enforcement().is_some())
+        && let Err(error) = look_alike::check_arguments(&forward.arguments(&request))
+    {
+        return Reply::error(error);
+    }
     if trail.is_some() || guarding.is_some() {
         let is_prompt = forward.is_prompt(&request);
         // Not the name that the call has: an item can have several, and tool search calls all of them by one.

@@ -134,10 +134,12 @@ impl Forward {
         self.target.member.naming.item(kind, &self.target.own)
     }
 
-    /// The arguments that the member receives.
+    /// The arguments that the member receives; of a completion, those that are known already.
     pub(super) fn arguments(&self, request: &Request) -> Raw {
         let own = match self.method {
             Method::ToolsCall | Method::PromptsGet => request.params.member("arguments"),
+            // 2026-07-28, server/utilities/completion §Multiple Arguments: "previous completions in the `context.arguments` object".
+            Method::Complete => request.params.member("context").and_then(|known| known.member("arguments")),
             _ => None,
         };
         let own = own.unwrap_or(Raw::EMPTY_OBJECT);
@@ -199,7 +201,11 @@ impl Forward {
         }
         let params = request.params.raw();
         let mut edits = Edits::of(params);
-        edits.set(edits.text(), "arguments", arguments);
+        let object = match self.method {
+            Method::Complete => Object::find(edits.text(), "context").unwrap_or(edits.text()),
+            _ => edits.text(),
+        };
+        edits.set(object, "arguments", arguments);
         let params = Params::noted(edits.finish());
         Ok((Request { method: request.method, params }, context.without_param_headers()))
     }

@@ -48,6 +48,7 @@ mod latency;
 mod limits;
 mod list_kind;
 mod listen;
+mod look_alike;
 mod member;
 mod member_list;
 mod member_service;

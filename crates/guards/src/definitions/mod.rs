@@ -6,10 +6,7 @@ mod invisible;
 
 use std::borrow::Cow;
 
-use anyport_protocol::{
-    Raw,
-    json::{Elements, Members, string},
-};
+use anyport_protocol::{Raw, json::Members};
 
 pub use self::finding::Finding;
 use crate::{
@@ -21,7 +18,6 @@ use crate::{
 pub fn inspect(definition: &Raw) -> Vec<Finding> {
     let mut found = Vec::new();
     each_string(definition.as_str(), "", &is_read, &mut |text| of_text(&unquoted(text.string), &mut found));
-    each_key(definition.as_str(), &mut |key| of_text(key, &mut found));
     found.sort_unstable();
     found.dedup();
     found
@@ -35,7 +31,8 @@ pub fn stripped(definition: &Raw) -> Option<Raw> {
         let plain = unquoted(text.string);
         let mut found = Vec::new();
         of_text(&plain, &mut found);
-        if !found.is_empty() {
+        // The name of an argument is what a call must have.
+        if !found.is_empty() && text.named_in.is_none() {
             changes.push((text.string, without(&plain)));
         }
     });
@@ -84,20 +81,6 @@ fn without_comments(text: &str) -> Cow<'_, str> {
 /// Whether a model may read a member of a definition. Icons and what is for programs are not shown to it.
 fn is_read(_: &str, name: &str) -> bool {
     name != "_meta" && name != "icons"
-}
-
-/// Calls `visit` with every key, such as the names of arguments.
-fn each_key(value: &str, visit: &mut impl FnMut(&str)) {
-    match value.as_bytes().first() {
-        Some(b'[') => Elements::of(value).for_each(|element| each_key(element, visit)),
-        Some(b'{') => {
-            for member in Members::of(value).filter(|member| is_read(value, &member.key())) {
-                visit(&string::unescape(member.raw_key));
-                each_key(member.value, visit);
-            }
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use regex::Regex;
 pub use self::kind::DataKind;
 use crate::{
     place::unquoted,
-    text::{Named, each_string, each_text_of_result, replaced},
+    text::{Changes, Named, each_string, each_text_of_result},
     whole_match::{PatternError, compiled},
 };
 
@@ -127,28 +127,26 @@ impl Mask {
         covered
     }
 
-    /// The result of a request with its texts covered; `None` if it has nothing to cover.
+    /// The result of a request with its texts and the names of its members covered; `None` if it has nothing to cover.
     pub fn result(&self, result: &Raw) -> Option<Raw> {
-        let mut changes = Vec::new();
-        each_text_of_result(result.as_str(), &mut |text| changes.extend(self.change(text)));
-        replaced(result, &changes)
+        let mut changes = Changes::default();
+        each_text_of_result(result.as_str(), &mut |text| self.cover(text, &mut changes));
+        changes.applied(result)
     }
 
-    /// Any value with all of its strings covered; `None` if it has nothing to cover.
+    /// Any value with all of its strings and names of members covered; `None` if it has nothing to cover.
     pub fn value(&self, value: &Raw) -> Option<Raw> {
-        let mut changes = Vec::new();
-        each_string(value.as_str(), "", &|_, _| true, &mut |text| changes.extend(self.change(text)));
-        replaced(value, &changes)
+        let mut changes = Changes::default();
+        each_string(value.as_str(), "", &|_, _| true, &mut |text| self.cover(text, &mut changes));
+        changes.applied(value)
     }
 
-    fn change<'a>(&self, text: Named<'a>) -> Option<(&'a str, String)> {
+    fn cover<'a>(&self, text: Named<'a>, changes: &mut Changes<'a>) {
         let plain = unquoted(text.string);
         if self.is_secret(text.name) && !plain.is_empty() {
-            return Some((text.string, DataKind::Secrets.cover()));
-        }
-        match self.text(&plain) {
-            Cow::Owned(new) => Some((text.string, new)),
-            Cow::Borrowed(_) => None,
+            changes.put(text, DataKind::Secrets.cover());
+        } else if let Cow::Owned(new) = self.text(&plain) {
+            changes.put(text, new);
         }
     }
 

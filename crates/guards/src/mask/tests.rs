@@ -149,3 +149,23 @@ fn masks_can_be_joined() {
         Mask::new([DataKind::Email]).joined(&Mask::new([DataKind::UsSsn]).pattern("x", "X+").unwrap());
     assert_eq!(joined.text("a@b.example 078-05-1120 XX"), "[email hidden] [us_ssn hidden] [x hidden]");
 }
+
+#[test]
+fn names_of_members_are_covered_and_stay_different() {
+    let of = |result: Value| masked(json!({"structuredContent": result}))["structuredContent"].take();
+    assert_eq!(
+        of(json!({"a@b.example": {"c@d.example": 1}, "plain": 2})),
+        json!({"[email hidden]": {"[email hidden]": 1}, "plain": 2})
+    );
+    let several = of(json!({"a@b.example": 1, "c@d.example": 2, "[email hidden]": 3, "[email hidden] 1": 4}));
+    let object = several.as_object().unwrap();
+    assert_eq!(object.len(), 4, "{several}");
+    assert!(object.keys().all(|name| name.starts_with("[email hidden]")), "{several}");
+    let mut numbers: Vec<_> = object.values().cloned().collect();
+    numbers.sort_by_key(Value::as_i64);
+    assert_eq!(json!(numbers), json!([1, 2, 3, 4]));
+    // However the name is written.
+    let escaped = Raw::trusted(br#"{"structuredContent":{"a\u0040b.example":"\u0061@b.example"}}"#.to_vec());
+    let covered = Mask::new([DataKind::Email]).result(&escaped).unwrap();
+    assert_eq!(covered.as_str(), r#"{"structuredContent":{"[email hidden]":"[email hidden]"}}"#);
+}

@@ -24,6 +24,13 @@ pub fn unescape(inside: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
+/// A name as those see it who do not regard case (`K` of Kelvin and the long `s` are letters like others), or end it at a NUL: two
+/// names that differ only in that are alike.
+pub fn folded(name: &str) -> String {
+    let end = name.find('\0').unwrap_or(name.len());
+    name[..end].to_uppercase().to_lowercase()
+}
+
 /// The character that an escape stands for, and how many bytes the escape takes.
 fn escaped(escape: &[u8]) -> (Option<char>, usize) {
     let simple = match escape.get(1) {

@@ -87,7 +87,10 @@ impl Call {
                     let argument = request.params.member("argument").unwrap_or(Raw::EMPTY_OBJECT);
                     let text =
                         |key| argument.member(key).and_then(|text| text.as_string()).unwrap_or_default();
-                    guards.completion(item, &text("name"), &text("value")).await
+                    let completed = guards.completion(item, &text("name"), &text("value")).await?;
+                    let mut checked = guards.call(item, &forward.arguments(request), None).await?;
+                    checked.audited.extend(completed.audited);
+                    Ok(checked)
                 }
                 // What is completed there is a variable of the template.
                 (Method::Complete, _) => Ok(CheckedCall::default()),

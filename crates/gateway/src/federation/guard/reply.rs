@@ -155,6 +155,12 @@ impl Protection {
                 let params = self.covered(mask, params, &["message", "messages", "systemPrompt"]);
                 Event::ServerRequest(ServerRequest { method, params, responder })
             }
+            // What its members mean is not known, so that any of them may have data.
+            Event::Unknown { method, params } => {
+                let covered = mask.value(&params);
+                self.count_masked(covered.is_some());
+                Event::Unknown { method, params: covered.unwrap_or(params) }
+            }
             event => event,
         }
     }

@@ -195,6 +195,12 @@ impl Fake {
                 emitter.emit(Event::Notification(said)).await;
                 done(json!({"content": []}))
             }
+            Some(Method::ToolsCall) if params["name"] == "unknown" => {
+                let params = json!({"to": ["ada@example.com"], "ada@example.com": {"n": 1.5}}).into();
+                let method = "notifications/example/mail".into();
+                emitter.emit(Event::Unknown { method, params }).await;
+                done(json!({"content": []}))
+            }
             _ => done(json!({"params": params})),
         }
     }

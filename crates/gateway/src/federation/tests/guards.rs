@@ -276,3 +276,84 @@ async fn a_name_like_that_of_a_guarded_tool_is_not_called_before_it_is_listed() 
     }
     assert!(a.requests(Method::ToolsCall).is_empty());
 }
+
+/// The arguments that a completion names as known pass the guards of its prompt, and a guard's change reaches the server.
+#[tokio::test(start_paused = true)]
+async fn known_arguments_of_a_completion_are_guarded() {
+    let a = Fake::new(&[]);
+    a.set(
+        "prompts",
+        json!([{"name": "show", "arguments": [{"name": "path"}, {"name": "body"}, {"name": "x"}]}]),
+    );
+    let items = Items { prompts: patterns(&["a_show"]), ..Items::default() };
+    let path = vec![Check::Path(PathCheck::new("/srv").unwrap())];
+    let html = vec![Check::Html(HtmlChange::Escape)];
+    let guards = [
+        Guard::new("path", items.clone(), Place::argument("path").unwrap(), path),
+        Guard::new("body", items, Place::argument("body").unwrap(), html),
+    ];
+    let (federation, _) = guarded(&a, guards, Masking::default(), GuardLimits::default());
+    let complete = |known: Value| {
+        let reference = json!({"type": "ref/prompt", "name": "a_show"});
+        let argument = json!({"name": "x", "value": "1"});
+        let params = json!({"ref": reference, "argument": argument, "context": {"arguments": known}});
+        request(Method::Complete, params)
+    };
+    for wrong in
+        [json!({"path": "/etc/passwd"}), json!({"Path": "../x"}), json!(["/etc"]), json!({"path": 1})]
+    {
+        let refused = error(&federation, complete(wrong.clone())).await;
+        assert_eq!(refused.code, -32602, "{wrong}");
+        assert!(refused.message.contains("is refused by"), "{}", refused.message);
+    }
+    for context in [legacy(), modern()] {
+        let known = json!({"path": "a/b", "body": "<b>"});
+        answered(&federation, complete(known), context).await;
+    }
+    let [first, second] = a.requests(Method::Complete).try_into().unwrap();
+    assert_eq!(first["context"]["arguments"], json!({"path": "a/b", "body": "&lt;b&gt;"}));
+    assert_eq!(first["context"], second["context"]);
+}
+
+/// Notifications that no revision knows are covered as a whole.
+#[tokio::test(start_paused = true)]
+async fn data_is_covered_in_unknown_notifications() {
+    let a = Fake::new(&["unknown"]);
+    let (federation, _) = guarded(&a, [], email(), GuardLimits::default());
+    for context in [legacy(), modern()] {
+        let mut reply = federation.call(tool("a_unknown", json!({})), context);
+        let Event::Unknown { method, params } = reply.next().await else { panic!() };
+        assert_eq!(&*method, "notifications/example/mail");
+        let expected = json!({"to": ["[email hidden]"], "[email hidden]": {"n": 1.5}});
+        assert_eq!(params.decode::<Value>().unwrap(), expected);
+    }
+}
+
+/// No member that a server may take for another one reaches it: what is looked up, allowed and guarded is what is called.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_alike_to_one_that_decides_reaches_no_server() {
+    let a = Fake::new(&["query"]);
+    let (federation, _) =
+        guarded(&a, [of_tools(&["a_query"], "sql", statement())], Masking::default(), GuardLimits::default());
+    let allowed = json!({"sql": "SELECT 1"});
+    for context in [legacy(), modern()] {
+        for (key, value) in
+            [("Name", json!("drop")), ("name\0", json!("drop")), ("ARGUMENTS", json!({"sql": "DROP"}))]
+        {
+            let call =
+                request(Method::ToolsCall, json!({"name": "a_query", "arguments": allowed, key: value}));
+            let Outcome::Error(refused) = federation.call(call, context.clone()).outcome().await else {
+                panic!("{key:?}")
+            };
+            assert_eq!(refused.code, -32602, "{key:?}");
+        }
+        let twice = tool("a_query", json!({"sql": "SELECT 1", "other": 1, "Other": 2}));
+        assert!(matches!(federation.call(twice, context.clone()).outcome().await, Outcome::Error(_)));
+        answered(&federation, tool("a_query", allowed.clone()), context).await;
+    }
+    assert!(
+        a.requests(Method::ToolsCall)
+            .iter()
+            .all(|call| call["arguments"] == allowed && call["name"] == "query")
+    );
+}
