@@ -48,10 +48,12 @@ pub(super) async fn answer<B: Received>(
     let state = state.at(request.uri().path());
     let write = refusals(&state, request.uri().path());
     let response = checked(&state, request, info).await;
-    match write {
+    let mut response = match write {
         Some(write) => response::written_by(write, response),
         None => response,
-    }
+    };
+    response::protect(&mut response);
+    response
 }
 
 /// How the route of a path writes refusals, if it has a form of its own for them.

@@ -15,6 +15,8 @@ use super::{
 use crate::dialogue::{EncodedResponse, ErrorFacts, MessageText, refusal};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// No body.
@@ -127,6 +129,16 @@ fn overload_status(error: &ErrorFacts) -> StatusCode {
     }
 }
 
+/// Adds the security headers that a response lacks.
+///
+/// What a caller may see is for this caller alone, so that no cache keeps a response that does not say otherwise (RFC 9111 §5.2.2.5:
+/// "`no-store`"), and a browser takes no response for a script or a page that it is not (Fetch standard, `X-Content-Type-Options`).
+pub(super) fn protect(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(NO_SNIFF);
+}
+
 /// An event stream.
 ///
 /// 2026-07-28, streamable-http §Receiving Messages: "servers SHOULD include the `X-Accel-Buffering: no` header".
@@ -134,7 +146,7 @@ pub(super) fn events(body: Body) -> Response {
     let mut response = http::Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, EVENTS);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }

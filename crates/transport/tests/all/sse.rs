@@ -132,7 +132,7 @@ async fn the_stream_begins_with_where_to_post() {
         assert!(head.status == 200 && head.is_stream(), "{path}: {head:?}");
         assert_eq!(
             (head.header("cache-control"), head.header("x-accel-buffering")),
-            (Some("no-cache"), Some("no"))
+            (Some("no-cache, no-store"), Some("no"))
         );
         let Event { event, data, .. } = connection.event().await.unwrap();
         assert_eq!(event.as_deref(), Some("endpoint"));

@@ -161,6 +161,7 @@ fn check_refusal(response: &Response, target: &Target, verb: &Verb, expected: &E
     assert_eq!(body["error"]["code"], code, "{verb:?}");
     assert!(!response.text().contains("good"), "no part of a token is repeated: {verb:?}");
     let head = Head { status: response.status, headers: response.headers.clone() };
+    check_protection(&head, verb);
     if expected.status == 503 {
         assert_eq!((head.header("retry-after"), challenges(&head)), (Some("2"), vec![]), "{verb:?}");
         return;
@@ -179,6 +180,14 @@ fn check_refusal(response: &Response, target: &Target, verb: &Verb, expected: &E
     assert_eq!(head.header("dpop-nonce"), asks_nonce.then_some("n-0nce"), "{verb:?}");
 }
 
+/// Every response is for its caller alone, and nothing but what it says that it is.
+fn check_protection(head: &Head, verb: &Verb) {
+    assert_eq!(head.header("x-content-type-options"), Some("nosniff"), "{verb:?}");
+    let caching = head.header("cache-control").unwrap_or_default();
+    assert!(caching.split(", ").any(|directive| directive == "no-store"), "{verb:?} {caching}");
+}
+
+/// Invariant: No route lets a request without a valid credential in, and no cache keeps a response.
 #[tokio::test]
 async fn every_attack_is_refused_alike_on_every_route_and_in_every_revision() {
     let server = Server::start(config(&Scripted::default())).await;
@@ -195,9 +204,10 @@ async fn every_route_lets_a_valid_credential_in() {
     for target in targets() {
         for header in ["Bearer good", "bEARER  good", "Bearer later", "DPoP bound", "dpop bound"] {
             let verb = target.verb.clone().add("Authorization", header);
-            let status = Connection::open(server.address).await.begin(&verb).await.status;
+            let head = Connection::open(server.address).await.begin(&verb).await;
             // A session `x` does not exist, and `{}` is no message.
-            assert!(matches!(status, 101 | 200 | 400 | 404), "{verb:?} {status}");
+            assert!(matches!(head.status, 101 | 200 | 400 | 404), "{verb:?} {head:?}");
+            check_protection(&head, &verb);
             let without = Connection::open(server.address).await.begin(&target.verb).await.status;
             assert_eq!(without, 401, "{verb:?}");
         }

@@ -57,7 +57,7 @@ async fn a_notification_turns_the_answer_into_a_stream() {
     assert!(head.is_stream() && head.status == 200, "{head:?}");
     assert_eq!(
         (head.header("cache-control"), head.header("x-accel-buffering")),
-        (Some("no-cache"), Some("no"))
+        (Some("no-cache, no-store"), Some("no"))
     );
     for index in 0..3 {
         let event = connection.event().await.unwrap();
