@@ -78,7 +78,7 @@ impl BulkheadLayer {
         calls: usize,
         metrics: &Metrics,
     ) -> Self {
-        let all = || metrics.refusals(PER_TOOL);
+        let all = || metrics.refusals("max_calls_per_tool");
         let refused = Refused { calls: all(), queued: all(), late: all() };
         let layer = Self::new(upstream, calls, metrics);
         Self { limits: Limits { tool: Some(tool.into()), ..layer.limits }, refused, places: Arc::default() }
@@ -139,9 +139,6 @@ struct Refused {
     queued: Counter,
     late: Counter,
 }
-
-/// The name of the limit of the calls of a tool.
-const PER_TOOL: &str = "max_calls_per_tool";
 
 /// The places of the calls, and those that wait for one.
 #[derive(Debug)]
@@ -205,7 +202,7 @@ impl Queue {
     fn overloaded(&self, limit: &'static str, how: &str) -> Failure {
         let Limits { upstream, tool, .. } = &self.limits;
         let (limit, who) = match tool {
-            Some(tool) => (PER_TOOL, format!("the tool {tool} of {upstream}")),
+            Some(tool) => ("max_calls_per_tool", format!("the tool {tool} of {upstream}")),
             None => (limit, upstream.to_string()),
         };
         Failure::Overloaded { limit, why: format!("{who} is busy: {how}; try again later") }
