@@ -11,7 +11,7 @@ use crate::{
     trace_context::{TraceContext, trace_state},
 };
 
-/// Measures the calls that come in: makes a [`ServerSpan`]. It stands outside everything else, so that its span covers whatever refuses a
+/// Measures the calls that come in: makes a `ServerSpan`. It stands outside everything else, so that its span covers whatever refuses a
 /// call, and the audit log has its trace.
 #[derive(Clone, Debug)]
 pub struct ServerSpanLayer(Telemetry);
