@@ -62,6 +62,12 @@ pub(super) fn check(config: &UpstreamConfig, url: &str) -> Result<(), (&'static 
         return Err(("auth", "only servers at http:// and https:// URLs have logins".to_owned()));
     }
     check_client(config)?;
+    let is_of_caller = matches!(auth, UpstreamAuth::PerUser | UpstreamAuth::TokenExchange);
+    if is_of_caller && config.cache.as_ref().is_some_and(|cache| cache.rules().is_some()) {
+        let why =
+            "the server knows each caller by a login of its own, and a kept answer would outlive that login";
+        return Err(("cache", why.to_owned()));
+    }
     if auth != UpstreamAuth::TokenExchange {
         refuse(config, &["exchange", "audience"], "it is for `auth = \"token_exchange\"`")?;
     }

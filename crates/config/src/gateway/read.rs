@@ -523,4 +523,19 @@ mod tests {
         assert_eq!(read(&path, folder.path()).unwrap().upstreams.keys().collect::<Vec<_>>(), ["a"]);
         assert!(read(&folder.path().join("none.toml"), folder.path()).is_err());
     }
+
+    #[test]
+    fn a_server_with_a_login_of_each_caller_has_no_cache() {
+        let of = |auth: &str, cache: &str| {
+            let text = format!(
+                "[upstreams.x]\nurl = \"https://x.example/mcp\"\nauth = \"{auth}\"\ncache = {cache}\n"
+            );
+            parse(Path::new("anyport.toml"), &text).err().map(|fault| fault.to_string())
+        };
+        for auth in ["per_user", "token_exchange"] {
+            let refused = of(auth, "true").unwrap();
+            assert!(refused.contains("cache") && refused.contains("outlive that login"), "{refused}");
+        }
+        assert_eq!((of("per_user", "false"), of("oauth", "true")), (None, None));
+    }
 }

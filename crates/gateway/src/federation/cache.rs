@@ -63,6 +63,10 @@ impl MemberCache {
         context: &Context,
     ) -> Option<CacheRule> {
         let CachedItem { own, listed, .. } = *item;
+        // Callers that have neither a name nor a session are not one caller.
+        if self.is_per_session && context.session_id().is_none() && context.principal().is_anonymous() {
+            return None;
+        }
         let ttl = match method {
             Method::ToolsCall => self.ttl_of_tool(own, listed)?,
             Method::PromptsGet => *self.prompts.get(own)?,
@@ -77,7 +81,8 @@ impl MemberCache {
     }
 
     fn ttl_of_tool(&self, own: &str, listed: Option<&Raw>) -> Option<Duration> {
-        let annotations = listed.and_then(|listed| listed.member("annotations"));
+        // A tool that is not known may change something.
+        let annotations = listed?.member("annotations");
         let hint = |name| annotations.as_ref()?.member(name)?.decode::<bool>().ok();
         let changes = hint("readOnlyHint") == Some(false) || hint("destructiveHint") == Some(true);
         match self.tools.get(own) {
@@ -128,7 +133,8 @@ pub(super) struct CachedItem<'a> {
 
 /// Whether metadata has nothing that an answer may depend on and the key does not have.
 fn is_plain(meta: &Raw) -> bool {
-    const KNOWN: [&str; 8] = [
+    // Not `baggage`: it is the caller's, and an answer may depend on it.
+    const KNOWN: [&str; 7] = [
         PROTOCOL_VERSION,
         CLIENT_INFO,
         CLIENT_CAPABILITIES,
@@ -136,7 +142,6 @@ fn is_plain(meta: &Raw) -> bool {
         PROGRESS_TOKEN,
         TRACEPARENT,
         "tracestate",
-        "baggage",
     ];
     meta.members().all(|member| KNOWN.contains(&&*member.key()))
 }
