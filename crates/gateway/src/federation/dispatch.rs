@@ -298,7 +298,8 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
     let mut forward = Forward { target, method, protection: None };
     let (trail, guarding) = (context.trail(), endpoint.shared.guarding());
     if (guarding.is_some() || endpoint.shared.enforcement().is_some())
-        && let Err(error) = look_alike::check_arguments(&forward.arguments(&request))
+        && let Err(error) =
+            look_alike::check_arguments(&forward.arguments(&request), forward.target.listed.as_ref())
     {
         return Reply::error(error);
     }

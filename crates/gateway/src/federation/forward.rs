@@ -9,7 +9,7 @@ use anyport_metrics::Metrics;
 use anyport_protocol::{
     Error, Method, Raw,
     failure::Failure,
-    json::{Members as Object, Splice},
+    json::{Members as Object, Splice, string::folded},
     jsonrpc::{Params, code},
     param_header::Plan,
 };
@@ -296,7 +296,8 @@ fn bound(member: &MemberEntry, method: Method, own: &str) -> RequestIdentity {
 
 /// The arguments of a caller, with the fixed ones in place of its own.
 fn with_fixed(arguments: &Raw, change: &ItemOverride) -> Raw {
-    let is_fixed = |name: &str| change.arguments.iter().any(|(fixed, _)| fixed == name);
+    // A server may take a name in another case for the fixed one.
+    let is_fixed = |name: &str| change.arguments.iter().any(|(fixed, _)| folded(fixed) == folded(name));
     let own = Splice::retain(arguments, |name| !is_fixed(name));
     change.arguments.iter().fold(own, |all, (name, value)| all.with(name, value)).finish()
 }

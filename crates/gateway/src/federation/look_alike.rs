@@ -46,21 +46,37 @@ fn check_object(object: &str, members: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses arguments of which two may be taken for one: a rule would see the one, and the server the other.
+/// Refuses arguments of which two may be taken for one, and one that may be taken for another that the tool `listed` declares: a rule
+/// would see the one, and the server the other.
 ///
 /// # Errors
 /// -32602.
-pub(super) fn check_arguments(arguments: &Raw) -> Result<(), Error> {
+pub(super) fn check_arguments(arguments: &Raw, listed: Option<&Raw>) -> Result<(), Error> {
     let mut names: Vec<(String, String)> =
         arguments.members().map(|member| (folded(&member.key()), member.key().into_owned())).collect();
     names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(Error::invalid_params(format!(
+    if let Some(pair) = names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(Error::invalid_params(format!(
             "a server may take the argument {:?} for {:?}: leave one of them out",
             pair[0].1, pair[1].1
-        ))),
-        None => Ok(()),
+        )));
     }
+    let properties = listed.and_then(|listed| listed.member("inputSchema")?.member("properties"));
+    let declared: Vec<String> = properties
+        .iter()
+        .flat_map(|properties| properties.members().map(|member| member.key().into_owned()))
+        .collect();
+    for meant in &declared {
+        let plain = folded(meant);
+        let Ok(at) = names.binary_search_by(|(name, _)| name.cmp(&plain)) else { continue };
+        let given = &names[at].1;
+        if given != meant && !declared.contains(given) {
+            return Err(Error::invalid_params(format!(
+                "a server may take the argument {given:?} for {meant:?}: write it as the tool does"
+            )));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -105,12 +121,24 @@ mod tests {
 
     #[test]
     fn two_arguments_that_may_be_one_are_refused() {
-        let is_right = |arguments: Value| check_arguments(&arguments.into()).is_ok();
+        let is_right = |arguments: Value| check_arguments(&arguments.into(), None).is_ok();
         assert!(
             is_right(json!({"a": 1, "b": {"C": 1, "c": 2}})) && is_right(json!({})) && is_right(json!(null))
         );
         assert!(!is_right(json!({"path": "a", "Path": "b"})));
         assert!(!is_right(json!({"path": "a", "path\0": "b"})));
         assert!(!is_right(json!({"key": "a", "\u{212a}ey": "b"})));
+    }
+
+    #[test]
+    fn an_argument_that_may_be_one_of_the_tool_is_refused() {
+        let tool = json!({"inputSchema": {"properties": {"path": {}, "mode": {}, "Mode": {}}}});
+        let tool = Raw::from(tool);
+        let is_right = |arguments: Value| check_arguments(&arguments.into(), Some(&tool)).is_ok();
+        assert!(
+            is_right(json!({"path": "a", "Other": 1})) && is_right(json!({"Mode": 1})) && is_right(json!({}))
+        );
+        assert!(!is_right(json!({"Path": "/etc/shadow"})));
+        assert!(!is_right(json!({"path\0": "/etc/shadow"})));
     }
 }

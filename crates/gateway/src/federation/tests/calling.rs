@@ -67,7 +67,7 @@ async fn tools_are_renamed_described_fixed_and_hidden() {
     let schema = json!({"type": "object", "properties": {"path": {}}, "required": []});
     assert_eq!(list["tools"], json!([{"name": "open", "inputSchema": schema, "title": "Open"}]));
     for name in ["open", "get"] {
-        result(&federation, tool(name, json!({"root": "/etc", "path": "x"}))).await;
+        result(&federation, tool(name, json!({"root": "/etc", "Root": "/etc", "path": "x"}))).await;
     }
     let params = json!({"name": "open", "arguments": "{\"path\": \"x\"}"});
     assert_eq!(error(&federation, request(Method::ToolsCall, params)).await.code, -32602, "no object");
