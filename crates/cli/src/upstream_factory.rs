@@ -185,7 +185,7 @@ impl UpstreamFactory {
     /// Begins to send spans and metrics, if `settings` name a collector.
     ///
     /// # Errors
-    /// When the URL of the collector is none, or a header cannot be sent.
+    /// When the URL of the collector is not valid, or a header cannot be sent.
     pub(crate) fn start_telemetry(&mut self, settings: Settings) -> Result<()> {
         self.telemetry = telemetry::start(settings, self.limits.telemetry, &self.metrics)?;
         Ok(())

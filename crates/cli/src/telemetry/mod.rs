@@ -67,7 +67,7 @@ fn of_file(config: &TelemetryConfig, surroundings: &Surroundings) -> Result<Sett
 /// Begins to send, if `settings` name a collector.
 ///
 /// # Errors
-/// When the URL of the collector is none, or a header cannot be sent.
+/// When the URL of the collector is not valid, or a header cannot be sent.
 pub(crate) fn start(
     settings: Settings,
     limits: TelemetryLimits,

@@ -39,7 +39,7 @@ pub(super) fn check_required(config: &GatewayConfig) -> Result<(), (Vec<String>,
         check_scopes(scopes).map_err(|reason| (owned(), reason))?;
     }
     let of_auth = (vec!["auth", "require"], &*config.auth.require);
-    // An item that nobody may use yet is meant so.
+    // An item that no caller may use yet is intended.
     let further = all(config).filter(|(path, _)| path.len() <= 3);
     for (path, scopes) in iter::once(of_auth).chain(further) {
         if let Some(scope) = scopes.iter().find(|scope| !config.auth.can_give(scope)) {

@@ -1,4 +1,4 @@
-//! Answers of a member that are kept for a while: which of them, and for whom.
+//! The cache of a member's answers: which of them are kept, how long, and under which key.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -11,7 +11,7 @@ use anyport_metrics::Metrics;
 use anyport_service::{Service, sync::Lock};
 use bytestring::ByteString;
 
-/// How many calls of one tool of a member run at once, whoever calls. Further calls wait, and those beyond are refused as overloaded.
+/// The number of calls of one tool of a member that run at once, of all callers. Further calls wait, and those beyond are refused as overloaded.
 ///
 /// A tool that is slow then takes its own places, and leaves those of its server to other tools. Without a number, a tool takes
 /// as many as its server has.
