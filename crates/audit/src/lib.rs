@@ -8,6 +8,7 @@
 //! - [`Record`]: what the log says. [`Redaction`]: what it does not say.
 //! - [`AuditLog`]: takes records, and has them written.
 //! - [`RecordLayer`]: makes the records of calls; [`UpstreamLayer`]: tells which server a call goes to.
+//! - [`CallLogLayer`]: a line of the program's log for each call, with what the audit log would not say left out as well.
 //! - [`Query`]: finds records. [`verify`]: checks the chains.
 //! - [`AUDIT`]: where they are in a store.
 //!
@@ -28,7 +29,7 @@ mod retention;
 mod verify;
 
 pub use chain::{Head, Tag};
-pub use layer::{RecordLayer, Recorded, Upstream, UpstreamLayer};
+pub use layer::{CALL_LOG, CallLogLayer, CallLogged, RecordLayer, Recorded, Upstream, UpstreamLayer};
 pub use limits::AuditLimits;
 pub use log::{AuditLog, Mode, Options, Unavailable};
 pub use places::AUDIT;

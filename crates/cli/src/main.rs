@@ -138,6 +138,9 @@ enum Command {
     /// Connect a server of a running gateway anew.
     #[cfg(unix)]
     Restart(Box<commands::gateway::restart::Arguments>),
+    /// Show how much a running gateway logs, or change it.
+    #[cfg(unix)]
+    Log(Box<commands::gateway::log::Arguments>),
     /// Show what the servers of a running gateway have written to standard error and logged, and how their connections began and ended.
     #[cfg(unix)]
     Logs(Box<commands::gateway::logs::Arguments>),
@@ -190,6 +193,8 @@ impl Command {
             #[cfg(unix)]
             Self::Restart(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
+            Self::Log(arguments) => return Some(&arguments.output),
+            #[cfg(unix)]
             Self::Logs(arguments) => return Some(&arguments.output),
             #[cfg(unix)]
             Self::Tap(arguments) => return Some(&arguments.output),
@@ -234,14 +239,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::Serve(serve) => {
-            logging::start(&serve.listen.logs, serve.listen.rotation())?;
-            serve::run(*serve)
-        }
-        Command::Bridge(bridge) => {
-            logging::start(&bridge.listen.logs, bridge.listen.rotation())?;
-            bridge::run(*bridge)
-        }
+        Command::Serve(serve) => serve::run(*serve),
+        Command::Bridge(bridge) => bridge::run(*bridge),
         Command::Tools(arguments) => commands::tools::run(&arguments),
         Command::Call(arguments) => commands::call::run(&arguments),
         Command::Resources(arguments) => commands::list::resources(&arguments),
@@ -270,6 +269,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(arguments) => commands::gateway::status::run(&arguments),
         #[cfg(unix)]
         Command::Restart(arguments) => commands::gateway::restart::run(&arguments),
+        #[cfg(unix)]
+        Command::Log(arguments) => commands::gateway::log::run(&arguments),
         #[cfg(unix)]
         Command::Logs(arguments) => commands::gateway::logs::run(&arguments),
         #[cfg(unix)]

@@ -146,7 +146,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     ("Commands that serve", &["serve", "bridge"]),
     ("Commands on logins", &["login", "logout", "accounts"]),
-    ("Commands on running gateways", &["status", "restart", "logs", "tap"]),
+    ("Commands on running gateways", &["status", "restart", "log", "logs", "tap"]),
     (
         "Commands on configured servers",
         &["servers", "add", "get", "remove", "enable", "disable", "import", "install"],

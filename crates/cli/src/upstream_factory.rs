@@ -13,12 +13,12 @@ use anyport::{
     layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer, optional},
     stack,
 };
-use anyport_audit::{AuditLog, RecordLayer};
+use anyport_audit::{AuditLog, CallLogLayer, RecordLayer};
 use anyport_auth::{
     CallerLogins, ClientIssuers, ClientOptions, Credential, DEFAULT_ACCOUNT, LoginServer, Secret, SignIn,
     SignInOptions, Vault,
 };
-use anyport_config::gateway::UpstreamConfig;
+use anyport_config::gateway::{AuditConfig, UpstreamConfig};
 use anyport_gateway::{
     Bridge, CatalogRecord,
     federation::{PinMode, PinRecords, Pins},
@@ -43,6 +43,7 @@ use crate::{
     audit::{self, AuditSettings},
     guard,
     listen::{self, Limits},
+    logging,
     server_id::{entry_id, server_id},
     server_log::{LoggedConnector, ServerLogs},
     sign_in, state_dir, store,
@@ -67,6 +68,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) caller_tokens: CallerTokens,
     /// The audit log, if there is one.
     pub(crate) audit: Option<AuditLog>,
+    /// Writes a line for each call, if the level of the log says so.
+    pub(crate) call_log: CallLogLayer,
     /// Spans and metrics of calls, if there is a collector.
     pub(crate) telemetry: Option<Telemetry>,
     /// The logins of callers at upstreams; `None` if there is no URL for their pages.
@@ -86,6 +89,8 @@ pub(crate) struct UpstreamFactory {
 pub(crate) struct Observers {
     /// The audit log, if there is one.
     pub(crate) audit: Option<AuditLog>,
+    /// Writes a line for each call, if the level of the log says so.
+    pub(crate) call_log: CallLogLayer,
     /// Spans and metrics of calls, if there is a collector.
     pub(crate) telemetry: Option<Telemetry>,
     /// The numbers of the program.
@@ -130,6 +135,7 @@ impl UpstreamFactory {
     /// When the system has no randomness for a key.
     pub(crate) fn new(arguments: &listen::Arguments, limits: Limits) -> Result<Self> {
         let metrics = Metrics::new();
+        logging::count_in(&metrics);
         let kept = listen::key(arguments.state_dir.clone());
         let folder = state_dir::folder(arguments.state_dir.clone()).filter(|_| kept.is_some());
         let store = folder.as_ref().map(|state| Arc::new(store::open(state, &metrics)) as Arc<dyn Store>);
@@ -155,6 +161,7 @@ impl UpstreamFactory {
             traffic,
             caller_tokens,
             audit: None,
+            call_log: audit::call_log(&AuditConfig::default()),
             telemetry: None,
             caller_logins,
             supported,
@@ -193,8 +200,12 @@ impl UpstreamFactory {
 
     /// What sees the calls that come in.
     pub(crate) fn observers(&self) -> Observers {
-        let (audit, telemetry, metrics) = (self.audit.clone(), self.telemetry.clone(), self.metrics.clone());
-        Observers { audit, telemetry, metrics }
+        Observers {
+            audit: self.audit.clone(),
+            call_log: self.call_log.clone(),
+            telemetry: self.telemetry.clone(),
+            metrics: self.metrics.clone(),
+        }
     }
 
     /// The revisions that clients may speak.
@@ -401,11 +412,12 @@ pub(crate) fn layered<S: Service>(
     observers: &Observers,
     limits: &Limits,
 ) -> impl Service + use<S> {
-    let Observers { audit, telemetry, metrics } = observers;
+    let Observers { audit, call_log, telemetry, metrics } = observers;
     ServiceBuilder::new()
         // Outermost, so that its spans cover all of a call, and the audit log has its trace.
         .layer(optional(telemetry.clone().map(ServerSpanLayer::new)))
-        // Outside whatever refuses calls, so that refusals are recorded.
+        // Outside whatever refuses calls, so that refusals are logged and recorded.
+        .layer(call_log.clone())
         .layer(optional(audit.clone().map(RecordLayer::new)))
         .layer(stack::edge_with(&limits.edge, Some(limits.rates.layer(limits.quota, metrics)), metrics))
         // A fault of ours fails one call, not the process.

@@ -1,8 +1,12 @@
 //! The layers that make records of calls.
 //!
-//! - `trail`: what is known of one call. `outcome`: what is recorded of how it ended.
+//! - `request`: what a request says of its call. `trail`: what is known of one call while it runs. `outcome`: what is recorded of how it
+//!   ended.
+//! - [`call_log`]: a line of the program's log for each call.
 
+mod call_log;
 mod outcome;
+mod request;
 mod trail;
 
 use std::{
@@ -16,6 +20,7 @@ use anyport_service::{Context, Event as ReplyEvent, Outcome as ReplyOutcome, Rep
 use futures_core::Stream;
 use tower_layer::Layer;
 
+pub use self::call_log::{CALL_LOG, CallLogLayer, CallLogged};
 use self::trail::Trail;
 use crate::{AuditLog, Mode, Outcome, OutcomeKind, Unavailable};
 

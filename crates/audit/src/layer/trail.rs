@@ -1,15 +1,15 @@
 use std::{
-    borrow::Cow,
     fmt,
     future::ready,
     sync::{Arc, OnceLock},
 };
 
-use anyport_protocol::{Method, Raw, failure::Failure, json::Splice};
+use anyport_protocol::{Raw, failure::Failure};
 use anyport_service::{Admission, CallTrail, Context, Request};
 use bytestring::ByteString;
 use tokio::time::Instant;
 
+use super::request;
 use crate::{
     AuditLog, Caller, Mode, Outcome, OutcomeKind, Unavailable, line::Line,
     redacted_arguments::RedactedArguments,
@@ -20,6 +20,8 @@ pub(super) struct Trail {
     pub(super) log: AuditLog,
     number: u64,
     started: Instant,
+    /// What else follows the call.
+    outer: Option<Arc<dyn CallTrail>>,
     context: Said,
     method: ByteString,
     name: Option<ByteString>,
@@ -46,18 +48,9 @@ struct Said {
     traceparent: Option<Raw>,
 }
 
-/// The bytes of params that a call may keep until it ends. Of larger ones, the parts that are recorded are copied.
-const SMALL: usize = 8 << 10;
-
 impl Trail {
     pub(super) fn new(log: &AuditLog, request: &Request, context: &Context) -> Arc<Self> {
-        let bytes_in = request.params.raw().as_str().len();
-        let is_small = bytes_in <= SMALL;
-        let name =
-            named(request).map(|name| if is_small { name } else { ByteString::from(name.to_string()) });
-        let arguments = arguments(request).map_or(Ok(None), |arguments| log.kept(arguments));
-        let arguments =
-            arguments.map(|arguments| if is_small { arguments } else { arguments.map(|raw| raw.compact()) });
+        let arguments = request::arguments(request).map_or(Ok(None), |arguments| log.kept(arguments));
         Arc::new(Self {
             log: log.clone(),
             number: log.next_call(),
@@ -67,14 +60,13 @@ impl Trail {
                 address: context.address(),
                 client_info: context.client_info().cloned(),
                 revision: context.revision().as_str(),
-                traceparent: (context.traceparent())
-                    .or_else(|| context.trace_headers().map(|headers| &headers.traceparent))
-                    .cloned(),
+                traceparent: request::traceparent(context).cloned(),
             },
             method: request.method.clone(),
-            name,
-            arguments,
-            bytes_in,
+            name: request::named(request).map(|name| request::kept(request, name)),
+            arguments: arguments.map(|raw| raw.map(|raw| request::kept_raw(request, raw))),
+            bytes_in: request.params.raw().as_str().len(),
+            outer: context.trail().cloned(),
             upstream: OnceLock::new(),
             item: OnceLock::new(),
             refused_by: OnceLock::new(),
@@ -150,7 +142,7 @@ impl Trail {
             cached: self.is_cached.get().map(|()| true),
             arguments_omitted: self.arguments.as_ref().err().copied(),
             bytes_in: Some(self.bytes_in as u64),
-            trace: traceparent.as_ref().and_then(trace_id),
+            trace: traceparent.as_ref().and_then(request::trace_id),
             ..Line::new(event, self.number, redaction.text(&*self.method))
                 .caller(principal, *address)
                 .client(client_info.as_ref(), redaction)
@@ -163,8 +155,9 @@ impl Trail {
     }
 }
 
-impl CallTrail for Trail {
-    fn to_upstream(&self, name: &str) -> Option<Admission> {
+impl Trail {
+    /// Whether the call may go to its upstream server `name`, as [`CallTrail::to_upstream`] says.
+    fn admission(&self, name: &str) -> Option<Admission> {
         // A call that goes to several names the first.
         let _ = self.upstream.set(name.into());
         // What is read for it later, such as a list that has changed, is no part of the call.
@@ -183,17 +176,33 @@ impl CallTrail for Trail {
         let written = self.log.durable(&self.line("begin"));
         Some(Box::pin(async move { written.await.map_err(|_| refused) }))
     }
+}
+
+impl CallTrail for Trail {
+    fn to_upstream(&self, name: &str) -> Option<Admission> {
+        let outer = self.outer.as_ref().and_then(|outer| outer.to_upstream(name));
+        match (outer, self.admission(name)) {
+            (None, admission) | (admission, None) => admission,
+            (Some(outer), Some(admission)) => Some(Box::pin(async move {
+                outer.await?;
+                admission.await
+            })),
+        }
+    }
 
     fn uses(&self, name: &str) {
+        self.outer.iter().for_each(|outer| outer.uses(name));
         let _ = self.item.set(name.into());
     }
 
     fn answered_from_cache(&self, name: &str) {
+        self.outer.iter().for_each(|outer| outer.answered_from_cache(name));
         let _ = self.upstream.set(name.into());
         let _ = self.is_cached.set(());
     }
 
     fn refused_by(&self, what: &str) {
+        self.outer.iter().for_each(|outer| outer.refused_by(what));
         let _ = self.refused_by.set(what.into());
     }
 }
@@ -202,39 +211,4 @@ impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trail").field("call", &self.number).finish_non_exhaustive()
     }
-}
-
-/// The tool, prompt or resource that a request is for; of a completion, that whose argument is completed.
-fn named(request: &Request) -> Option<ByteString> {
-    match request.known()? {
-        Method::Complete => {
-            let target = request.params.member("ref")?;
-            target.member("name").or_else(|| target.member("uri"))?.as_string()
-        }
-        _ => request.name(),
-    }
-}
-
-/// What a call passes to its tool or prompt. A completion passes one argument of them, which is recorded by its name as theirs are.
-fn arguments(request: &Request) -> Option<Raw> {
-    match request.known()? {
-        Method::ToolsCall | Method::PromptsGet => request.params.member("arguments"),
-        Method::Complete => {
-            let argument = request.params.member("argument")?;
-            let (name, value) = (argument.member("name")?.as_string()?, argument.member("value")?);
-            Some(Splice::new().with(&name, &value).finish())
-        }
-        _ => None,
-    }
-}
-
-/// The trace id of a `traceparent`: 32 hexadecimal digits after the version (W3C Trace Context, section 3.2.2.3).
-fn trace_id(traceparent: &Raw) -> Option<Cow<'_, str>> {
-    let text = traceparent.as_str().strip_prefix('"')?.strip_suffix('"')?;
-    let id = text.split('-').nth(1)?;
-    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| match id.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => Cow::Owned(id.to_ascii_lowercase()),
-        false => Cow::Borrowed(id),
-    })
 }

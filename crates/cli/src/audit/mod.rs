@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_audit::{Arguments, AuditLimits, AuditLog, Mode, Options, Redaction};
+use anyport_audit::{Arguments, AuditLimits, AuditLog, CallLogLayer, Mode, Options, Redaction};
 use anyport_config::gateway::{AuditArguments, AuditConfig, AuditMode};
 use anyport_metrics::Metrics;
 use anyport_seal::Key;
@@ -40,6 +40,25 @@ pub(crate) struct AuditSettings {
 const KEEP: u32 = 90;
 const DAY: u64 = 24 * 60 * 60;
 
+/// Writes a line of the program's log for each call, without what `config` keeps out of the audit log. Members whose names say that they may
+/// be secret have no place in it, whatever `config` says: it goes to more readers.
+pub(crate) fn call_log(config: &AuditConfig) -> CallLogLayer {
+    let arguments = match config.arguments {
+        AuditArguments::None => Arguments::None,
+        AuditArguments::Redacted | AuditArguments::Full => Arguments::Redacted,
+    };
+    CallLogLayer::new(redaction(config, arguments))
+}
+
+/// What `config` keeps out of logs.
+fn redaction(config: &AuditConfig, arguments: Arguments) -> Redaction {
+    Redaction::default()
+        .arguments(arguments)
+        .members(config.redact.iter().cloned())
+        .secret_names(secret_names::is_secret)
+        .known_secrets(redacted_for_log)
+}
+
 impl AuditSettings {
     /// What `config` says, whose paths are relative to `folder`; `chosen` comes before its mode. `None`: nothing is recorded.
     pub(crate) fn new(config: &AuditConfig, folder: &Path, chosen: Option<AuditChoice>) -> Option<Self> {
@@ -56,11 +75,7 @@ impl AuditSettings {
         let days = Some(config.keep.unwrap_or(KEEP)).filter(|days| *days > 0);
         Some(Self {
             mode,
-            redaction: Redaction::default()
-                .arguments(arguments)
-                .members(config.redact.iter().cloned())
-                .secret_names(secret_names::is_secret)
-                .known_secrets(redacted_for_log),
+            redaction: redaction(config, arguments),
             keep: days.map(|days| Duration::from_secs(u64::from(days) * DAY)),
             file: config.file.as_ref().map(|file| folder.join(file)),
         })

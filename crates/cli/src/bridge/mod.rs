@@ -4,12 +4,13 @@ mod arguments;
 mod banner;
 mod probe;
 
-use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use anyport::layer::Layer as _;
 use anyport_audit::UpstreamLayer;
 use anyport_auth::DEFAULT_ACCOUNT;
+use anyport_config::gateway::LogConfig;
 use anyport_protocol::Revision;
 use anyport_service::Service;
 use anyport_transport::{
@@ -39,6 +40,7 @@ use crate::{
 
 /// Bridges until a stop is requested.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    arguments.listen.start_log(&LogConfig::default(), Path::new("."), &[])?;
     arguments.listen.check()?;
     for idle in arguments.listen.idle() {
         tracing::warn!("{idle}");

@@ -29,7 +29,13 @@ use super::{
     stream_logs::stream_logs,
     stream_tap::stream_tap,
 };
-use crate::{server_log::ServerLogs, state_dir, traffic::Traffic};
+use crate::{
+    logging::{self, filter},
+    render::safe,
+    server_log::ServerLogs,
+    state_dir,
+    traffic::Traffic,
+};
 
 /// The longest request in bytes.
 const LONGEST: u64 = 64 << 10;
@@ -139,6 +145,9 @@ impl Control {
                     .unwrap_or_else(|_| Err(SLOW.to_owned()))
                     .map_or_else(|why| json!({"error": why}), |()| json!({"ok": true}))
             }
+            Ok(Request::Log { level }) => {
+                log(level).map_or_else(|why| json!({"error": why}), |level| json!({"level": level}))
+            }
             Ok(Request::Logs(request)) => {
                 timeout(PATIENCE, respond(&mut stream, &json!({"ok": true}))).await??;
                 return stream_logs(stream, &request, &self.logs).await;
@@ -205,6 +214,15 @@ fn introduction(running: &Running) -> Value {
     let file = running.file();
     let (pid, servers) = (std::process::id(), file.names());
     json!(Introduction { pid, servers, file: file.path.clone() })
+}
+
+/// Logs what `level` says from now on, if it is given; what is logged now.
+fn log(level: Option<String>) -> Result<String, String> {
+    if let Some(level) = level {
+        filter::set(Some(filter::parse(&level)?));
+        logging::notice(format!("the log has the level {} now", safe::line(&filter::current())));
+    }
+    Ok(filter::current())
 }
 
 /// Why a restart is not answered in time, which goes on.

@@ -12,7 +12,6 @@ use anyport_config::{
 };
 use anyport_policy::{Budget, Effect, Expression, Mode, Policy, Rule};
 use anyport_protocol::suggest::did_you_mean;
-use tracing_subscriber::filter::Targets;
 
 #[cfg(unix)]
 use super::socket::ServerName;
@@ -20,7 +19,7 @@ use crate::{
     audit::{AuditChoice, AuditSettings},
     inputs,
     listen::Limit,
-    logging::filter,
+    logging::filter::{self, Filter},
     target::{UpstreamFault, env_file_fault},
     user_error::{self, UserError},
 };
@@ -212,7 +211,7 @@ impl GatewayFile {
     ///
     /// # Errors
     /// A word that is no level.
-    pub(super) fn log_filter(&self) -> Result<Option<Targets>> {
+    pub(super) fn log_filter(&self) -> Result<Option<Filter>> {
         let filter = self.config.log.level.as_deref().map(filter::parse).transpose();
         filter.map_err(|reason| {
             let problem = format!("`level` of [log] in {} is wrong: {reason}", self.path.display());

@@ -48,7 +48,10 @@ mod stream_tap;
 use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use anyport_config::{Surroundings, gateway::GatewayConfig};
+use anyport_config::{
+    Surroundings,
+    gateway::{GatewayConfig, LogConfig},
+};
 use anyport_gateway::federation::Federation;
 use anyport_transport::http::ClientHeaderNames;
 use tokio::sync::mpsc;
@@ -78,8 +81,21 @@ use crate::{
 
 /// Serves what the file at `path` describes, until a stop is requested.
 pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
+    let file = GatewayFile::read(path, &Surroundings::here());
+    // What the file says of the log holds for what is said of the file.
+    match &file {
+        Ok(file) => {
+            let limits = file.limits().unwrap_or_default();
+            arguments.listen.start_log(&file.config.log, file.folder(), &limits)?;
+        }
+        Err(_) => arguments.listen.start_log(&LogConfig::default(), Path::new("."), &[])?,
+    }
+    arguments.listen.check()?;
+    for idle in arguments.listen.idle() {
+        tracing::warn!("{idle}");
+    }
     arguments.refuse_document_options()?;
-    let mut file = GatewayFile::read(path, &Surroundings::here())?;
+    let mut file = file?;
     if ancestors::serve(&file.path) {
         let problem = format!(
             "this program was started for {}, and would start itself without end",
@@ -100,6 +116,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits =
         Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
     let mut factory = UpstreamFactory::new(&arguments.listen, limits)?;
+    factory.call_log = audit::call_log(&file.config.audit);
     factory.start_audit(file.audit(arguments.listen.audit)).await?;
     factory.start_telemetry(telemetry::settings(Some((&file.config.telemetry, file.surroundings())))?)?;
     let factory = Arc::new(factory);

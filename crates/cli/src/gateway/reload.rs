@@ -6,7 +6,7 @@
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use anyport_config::gateway::GatewayConfig;
+use anyport_config::gateway::{GatewayConfig, LogConfig};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
@@ -136,7 +136,10 @@ impl Running {
             self.set_guards(file.guards(factory.limits.guards)?, masking.clone());
         }
         target::set_log_mask(log_mask);
-        logging::filter::set(log_filter);
+        if file.config.log.level != old_file.config.log.level {
+            // Else what `anyport log` has set stays.
+            logging::filter::set(log_filter);
+        }
         self.replace(file, members).await?;
         if is_policy_new {
             self.set_policy(policy, &factory.limits);
@@ -152,6 +155,9 @@ impl Running {
         unapplied.extend(auth_differs(&config, arguments));
         if config.audit != self.audit_of_start {
             unapplied.push("audit");
+        }
+        if !is_applied(&config.log, &self.log_of_start) {
+            unapplied.push("log");
         }
         if config.telemetry != self.telemetry_of_start {
             unapplied.push("telemetry");
@@ -183,6 +189,11 @@ impl Running {
         logging::notice(format!("restarted {}", safe::line(name)));
         Ok(())
     }
+}
+
+/// Whether the log is as `config` says, of which only the level can change.
+fn is_applied(config: &LogConfig, start: &LogConfig) -> bool {
+    LogConfig { level: None, ..config.clone() } == LogConfig { level: None, ..start.clone() }
 }
 
 /// What `look` finds once it finds the same twice, beginning with `found`.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use anyport_config::gateway::{AuditConfig, TelemetryConfig};
+use anyport_config::gateway::{AuditConfig, LogConfig, TelemetryConfig};
 use anyport_gateway::federation::{Federation, Masking, RetiredMember};
 use anyport_guards::Guards;
 use anyport_policy::Policy;
@@ -36,6 +36,8 @@ pub(super) struct Running {
     pub(super) factories: Factories,
     /// How calls are recorded, until the gateway is started again.
     pub(super) audit_of_start: AuditConfig,
+    /// Where and how lines are logged, until the gateway is started again.
+    pub(super) log_of_start: LogConfig,
     /// Where spans and metrics go, until the gateway is started again.
     pub(super) telemetry_of_start: TelemetryConfig,
     /// The limits of the file that hold only after a restart of the gateway.
@@ -62,6 +64,7 @@ impl Running {
         client_headers: ClientHeaderNames,
     ) -> Self {
         let (audit_of_start, telemetry_of_start) = (file.config.audit.clone(), file.config.telemetry.clone());
+        let log_of_start = file.config.log.clone();
         let now = Lock::new((file, Arc::new(members)));
         let (unapplied, retired) = (Lock::default(), Lock::default());
         Self {
@@ -70,6 +73,7 @@ impl Running {
             health,
             factories,
             audit_of_start,
+            log_of_start,
             telemetry_of_start,
             unapplied,
             client_headers,

@@ -40,6 +40,11 @@ pub(crate) enum Request {
         /// The name of the server in the file.
         name: String,
     },
+    /// Says how much the gateway logs.
+    Log {
+        /// What it logs from now on, as `level` of `[log]` has it.
+        level: Option<String>,
+    },
     /// Writes the logs of servers, an entry a line.
     Logs(LogsRequest),
     /// Writes calls as they happen, an event a line.

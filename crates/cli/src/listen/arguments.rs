@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use anyport_config::gateway::{AuthConfig, GatewayConfig, first_required};
+use anyport_config::gateway::{AuthConfig, GatewayConfig, LogConfig, first_required};
 use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient, TrustedProxy};
 use clap::ValueEnum;
@@ -15,7 +15,7 @@ use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits, tls::Tl
 use crate::{
     audit::AuditChoice,
     health::Operators,
-    logging::{self, Rotation},
+    logging,
     secret_source::{InvalidSecretSource, SecretSource},
     state_dir,
     user_error::UserError,
@@ -257,9 +257,13 @@ impl Arguments {
         }
     }
 
-    /// When the log file makes room.
-    pub(crate) fn rotation(&self) -> Rotation {
-        Limits::with(&self.limit).rotation
+    /// Begins to log, as the options say, and else `config` with the limits `named` in its file, which is in `folder`.
+    ///
+    /// # Errors
+    /// When the log file cannot be written.
+    pub(crate) fn start_log(&self, config: &LogConfig, folder: &Path, named: &[Limit]) -> Result<()> {
+        let limits = Limits::with(&[named, &self.limit].concat()).log;
+        logging::start(&self.logs, config, folder, limits)
     }
 
     /// Whether callers must present a token.

@@ -27,7 +27,7 @@ use anyport_transport::{BufferLimits, http, unix, websocket};
 use anyport_upstream::UpstreamLimits;
 
 use super::rates::CallRates;
-use crate::logging::Rotation;
+use crate::logging::LogLimits;
 
 /// The limits of a program that serves. Each is declared in the crate that enforces it.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ pub(crate) struct Limits {
     /// The limits of signing in at an identity provider.
     pub(crate) provider: ProviderLimits,
     pub(crate) cache: CacheLimits,
-    pub(crate) rotation: Rotation,
+    pub(crate) log: LogLimits,
     pub(crate) sign_in: SignInLimits,
     /// The limits of the logins of callers at upstreams.
     pub(crate) caller_login: CallerLoginLimits,
@@ -215,7 +215,7 @@ impl Limits {
         section("authorization server", self.authorization_server.limits_mut());
         section("authorization server", self.provider.limits_mut());
         section("cache and logs", self.cache.limits_mut());
-        section("cache and logs", self.rotation.limits_mut());
+        section("cache and logs", self.log.limits_mut());
         section("logins", self.sign_in.limits_mut());
         section("logins", self.caller_login.limits_mut());
         section("documents", self.documents.limits_mut());

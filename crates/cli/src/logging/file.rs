@@ -2,14 +2,17 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write},
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
+use anyport_config::gateway::LogRotation;
 use anyport_protocol::limits;
+use clap::ValueEnum;
 
 limits! {
-    /// The rotation of the log file.
+    /// The limits of the log.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Rotation {
+    pub(crate) struct LogLimits {
         /// The size of a file in bytes.
         #[default(10 MiB)]
         #[limit(Bytes "log_file_bytes", beyond = "the log file becomes `NAME.1`, and a new one begins")]
@@ -18,6 +21,32 @@ limits! {
         #[default(5)]
         #[limit(Count "log_files", note = " older files", beyond = "the oldest is deleted")]
         pub(crate) files: usize,
+        /// The size in bytes of the lines that wait to be written, to standard error and to the file each.
+        #[default(4 MiB)]
+        #[limit(
+            Bytes "log_queue", note = " of lines that wait to be written, to standard error and to the file each",
+            beyond = "further lines are lost and counted, and one says how many"
+        )]
+        pub(crate) queue: usize,
+    }
+}
+
+/// When a log file is moved aside for a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rotation {
+    /// When it is full.
+    #[default]
+    Size,
+    /// Also at the first line of a day, in UTC.
+    Day,
+}
+
+impl From<LogRotation> for Rotation {
+    fn from(rotation: LogRotation) -> Self {
+        match rotation {
+            LogRotation::Size => Self::Size,
+            LogRotation::Day => Self::Day,
+        }
     }
 }
 
@@ -28,16 +57,17 @@ limits! {
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
+    limits: LogLimits,
     rotation: Rotation,
     file: Option<File>,
 }
 
 impl LogFile {
     /// Opens the file, or makes it; what it holds stays.
-    pub(super) fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, limits: LogLimits, rotation: Rotation) -> io::Result<Self> {
         // Else, where it is a link, the link would be moved aside.
         let path = fs::canonicalize(path).or_else(|_| std::path::absolute(path))?;
-        let mut log = Self { path, rotation, file: None };
+        let mut log = Self { path, limits, rotation, file: None };
         log.file = Some(log.create()?);
         Ok(log)
     }
@@ -67,9 +97,13 @@ impl LogFile {
             Some(file) => file,
             None => self.create()?,
         };
-        let length = file.metadata()?.len();
+        let (metadata, now) = (file.metadata()?, SystemTime::now());
+        let length = metadata.len();
+        // The day of its last line. Without one, of a clock that goes back or of a system that has no times, the size alone counts.
+        let is_of_earlier_day = || metadata.modified().is_ok_and(|last| day(last) < day(now));
+        let is_daily = self.rotation == Rotation::Day;
         // A line that is longer than a file has one of its own.
-        let full = length > 0 && length + bytes > self.rotation.bytes;
+        let full = length > 0 && (length + bytes > self.limits.bytes || is_daily && is_of_earlier_day());
         let moved = full && self.make_room(&file);
         let file = if moved { self.create()? } else { file };
         Ok(self.file.insert(file))
@@ -105,8 +139,8 @@ impl LogFile {
     /// Renames each file to the next number; beyond the limit, the last one is deleted.
     fn shift(&self) -> io::Result<()> {
         // They move up to the first number that is free: who keeps any number of files does not wait for as many looks.
-        let free = (1..self.rotation.files).find(|number| !self.numbered(*number).exists());
-        for number in (1..free.unwrap_or(self.rotation.files)).rev() {
+        let free = (1..self.limits.files).find(|number| !self.numbered(*number).exists());
+        for number in (1..free.unwrap_or(self.limits.files)).rev() {
             let _ = fs::rename(self.numbered(number), self.numbered(number + 1));
         }
         fs::rename(&self.path, self.numbered(1))
@@ -117,6 +151,11 @@ impl LogFile {
         name.push(format!(".{number}"));
         name.into()
     }
+}
+
+/// The number of the day in UTC.
+fn day(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / (24 * 60 * 60))
 }
 
 /// Each write is a line.
@@ -137,10 +176,13 @@ impl Write for LogFile {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn log(folder: &Path, bytes: u64, files: usize) -> LogFile {
-        LogFile::open(&folder.join("log"), Rotation { bytes, files }).unwrap()
+        let limits = LogLimits { bytes, files, ..LogLimits::default() };
+        LogFile::open(&folder.join("log"), limits, Rotation::Size).unwrap()
     }
 
     fn text(folder: &Path, name: &str) -> String {
@@ -181,6 +223,31 @@ mod tests {
         first.write_all(b"first\n").unwrap();
         first.write_all(b"second\n").unwrap();
         assert_eq!((mode("log"), mode("log.1")), (0o600, 0o600));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_day_moves_on_at_the_first_line_of_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |rotation| {
+            let limits = LogLimits { files: 2, ..LogLimits::default() };
+            LogFile::open(&folder.path().join("log"), limits, rotation).unwrap()
+        };
+        let age = |days: u64| {
+            let then = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+            File::options().write(true).open(folder.path().join("log")).unwrap().set_modified(then).unwrap();
+        };
+        let mut log = open(Rotation::Day);
+        log.write_all(b"monday\n").unwrap();
+        age(1);
+        log.write_all(b"tuesday\n").unwrap();
+        age(3);
+        // Another process, which has not seen the days before.
+        open(Rotation::Day).write_all(b"friday\n").unwrap();
+        let all = ["log", "log.1", "log.2"].map(|name| text(folder.path(), name));
+        assert_eq!(all, ["friday\n", "tuesday\n", "monday\n"]);
+        age(1);
+        open(Rotation::Size).write_all(b"saturday\n").unwrap();
+        assert_eq!(text(folder.path(), "log"), "friday\nsaturday\n");
     }
 
     #[test]
@@ -237,7 +304,8 @@ mod tests {
     #[test]
     fn what_is_no_file_is_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = |path: &Path| LogFile::open(path, Rotation::default()).unwrap_err().to_string();
+        let refused =
+            |path: &Path| LogFile::open(path, LogLimits::default(), Rotation::Size).unwrap_err().to_string();
         assert_eq!(refused(folder.path()), "it is not a regular file");
         assert!(!refused(&folder.path().join("no/such/folder/log")).is_empty());
         #[cfg(unix)]

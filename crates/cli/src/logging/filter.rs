@@ -2,33 +2,75 @@
 
 use std::sync::OnceLock;
 
-use tracing::level_filters::LevelFilter;
+use anyport_audit::CALL_LOG;
+use anyport_service::sync::Lock;
+use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{Registry, filter::Targets, reload};
 
-static CURRENT: OnceLock<(reload::Handle<Targets, Registry>, LevelFilter)> = OnceLock::new();
+static CURRENT: OnceLock<Current> = OnceLock::new();
+
+struct Current {
+    handle: reload::Handle<Targets, Registry>,
+    /// The level of everything at the start.
+    level: LevelFilter,
+    /// The filter of now, as it was written.
+    text: Lock<String>,
+}
+
+/// Which lines are logged.
+#[derive(Clone, Debug)]
+pub(crate) struct Filter {
+    text: String,
+    /// The level of what `modules` do not name, if it was written.
+    default: Option<LevelFilter>,
+    modules: Targets,
+}
 
 /// The filter of a program that starts with `level` for all modules.
 pub(super) fn starting_at(level: LevelFilter) -> reload::Layer<Targets, Registry> {
-    let (layer, handle) = reload::Layer::new(Targets::new().with_default(level));
+    let (layer, handle) = reload::Layer::new(without_arguments(Targets::new().with_default(level)));
     // There is an older one only in the tests of this very process.
-    let _ = CURRENT.set((handle, level));
+    let _ = CURRENT.set(Current { handle, level, text: Lock::new(level.to_string()) });
     layer
 }
 
-/// Logs what `filter` says from now on; `None`: as at the start.
-pub(crate) fn set(filter: Option<Targets>) {
-    if let Some((handle, level)) = CURRENT.get() {
-        // It fails only if the subscriber is gone, and then nothing is logged.
-        let _ = handle.reload(filter.unwrap_or_else(|| Targets::new().with_default(*level)));
+/// Logs what `filter` says from now on; `None`: as at the start. Without a level for everything, that of the start holds.
+pub(crate) fn set(filter: Option<Filter>) {
+    let Some(current) = CURRENT.get() else { return };
+    let start = || Filter { text: String::new(), default: None, modules: Targets::new() };
+    let Filter { text, default, modules } = filter.unwrap_or_else(start);
+    let names_calls = modules.iter().any(|(module, _)| module.starts_with(CALL_LOG));
+    let modules = modules.with_default(default.unwrap_or(current.level));
+    let modules = if names_calls { modules } else { without_arguments(modules) };
+    let text = match (default, text.is_empty()) {
+        (Some(_), _) => text,
+        (None, true) => current.level.to_string(),
+        (None, false) => format!("{},{text}", current.level),
+    };
+    // It fails only if the subscriber is gone, and then nothing is logged.
+    let _ = current.handle.reload(modules);
+    *current.text.lock() = text;
+}
+
+/// The same, without the arguments of calls: whoever looks for a fault at the level `debug` does not mean to collect what users write.
+fn without_arguments(filter: Targets) -> Targets {
+    match filter.would_enable(CALL_LOG, &Level::DEBUG) {
+        true => filter.with_target(CALL_LOG, LevelFilter::INFO),
+        false => filter,
     }
+}
+
+/// The filter of now in words.
+pub(crate) fn current() -> String {
+    CURRENT.get().map(|current| current.text.lock().clone()).unwrap_or_default()
 }
 
 /// Reads `LEVEL` or `MODULE=LEVEL`, several with commas between.
 ///
 /// # Errors
 /// The part that is neither.
-pub(crate) fn parse(text: &str) -> Result<Targets, String> {
-    let mut filter = Targets::new();
+pub(crate) fn parse(text: &str) -> Result<Filter, String> {
+    let mut filter = Filter { text: text.to_owned(), default: None, modules: Targets::new() };
     for part in text.split(',').map(str::trim) {
         let (module, level) = match part.split_once('=') {
             Some((module, level)) => (Some(module.trim()), level.trim()),
@@ -38,27 +80,37 @@ pub(crate) fn parse(text: &str) -> Result<Targets, String> {
         let known = level.parse().ok().filter(|_: &LevelFilter| !level.is_empty()).ok_or_else(|| {
             format!("{part:?} is no level: write error, warn, info, debug, trace or off, or MODULE=LEVEL")
         })?;
-        filter = match module {
-            Some(module) => filter.with_target(module, known),
-            None => filter.with_default(known),
-        };
+        match module {
+            Some(module) => filter.modules = filter.modules.with_target(module, known),
+            None => filter.default = Some(known),
+        }
     }
     Ok(filter)
 }
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
-
     use super::*;
+
+    #[test]
+    fn arguments_of_calls_are_logged_only_by_their_own_name() {
+        let everything = without_arguments(Targets::new().with_default(LevelFilter::TRACE));
+        assert!(everything.would_enable(CALL_LOG, &Level::INFO));
+        assert!(!everything.would_enable(CALL_LOG, &Level::DEBUG));
+        let quiet = without_arguments(Targets::new().with_default(LevelFilter::WARN));
+        assert!(!quiet.would_enable(CALL_LOG, &Level::INFO));
+    }
 
     #[test]
     fn modules_have_levels_of_their_own_and_a_word_that_is_no_level_is_refused() {
         let filter = parse("warn, anyport_upstream=debug,hyper=off").unwrap();
+        assert_eq!(filter.default, Some(LevelFilter::WARN));
+        let filter = filter.modules.with_default(LevelFilter::WARN);
         assert!(filter.would_enable("anyport_upstream::retry", &Level::DEBUG));
         assert!(!filter.would_enable("anyport_gateway", &Level::INFO));
         assert!(filter.would_enable("anyport_gateway", &Level::WARN));
         assert!(!filter.would_enable("hyper", &Level::ERROR));
+        assert_eq!(parse("anyport::calls=info").unwrap().default, None);
         for wrong in ["", "loud", "warn,", "anyport=loud"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

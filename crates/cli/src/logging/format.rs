@@ -1,3 +1,4 @@
+use anyport_config::gateway::LogFormat;
 use clap::ValueEnum;
 
 /// How a line is written.
@@ -8,4 +9,13 @@ pub(crate) enum Format {
     Human,
     /// For programs: one JSON object a line.
     Json,
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Human => Self::Human,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }

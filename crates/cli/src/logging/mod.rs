@@ -24,14 +24,20 @@ use std::{
 };
 
 use anyhow::Result;
+use anyport_config::gateway::LogConfig;
+use anyport_metrics::Metrics;
 use clap::ValueEnum;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
 };
 
-pub(crate) use self::file::Rotation;
-use self::{file::LogFile, format::Format, queue::Queue};
+pub(crate) use self::file::LogLimits;
+use self::{
+    file::{LogFile, Rotation},
+    format::Format,
+    queue::Queue,
+};
 use crate::{target::redacted_for_log, user_error::UserError};
 
 /// How much to log.
@@ -65,21 +71,31 @@ pub(crate) struct Arguments {
         hide_possible_values = true
     )]
     log_level: Level,
-    /// Format of log lines: for people (human) or programs (json).
+    /// Format of log lines: for people (human, the default) or programs (json).
     #[arg(
         long,
         value_name = "FORMAT",
         env = "ANYPORT_LOG_FORMAT",
-        default_value = "human",
         ignore_case = true,
         hide_env = true,
         hide_possible_values = true,
         hide_short_help = true
     )]
-    log_format: Format,
+    log_format: Option<Format>,
     /// A file that receives the logs too; a full file becomes PATH.1 and a new one begins.
     #[arg(long, value_name = "PATH", env = "ANYPORT_LOG_FILE", hide_env = true, hide_short_help = true)]
     log_file: Option<PathBuf>,
+    /// When the log file is moved aside: when it is full (size, the default), or also each day (day).
+    #[arg(
+        long,
+        value_name = "WHEN",
+        env = "ANYPORT_LOG_ROTATION",
+        ignore_case = true,
+        hide_env = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    log_rotation: Option<Rotation>,
 }
 
 /// Begins to log to standard error, for commands that a person waits for: warnings, none with `quiet`, more the more
@@ -113,17 +129,25 @@ struct Sinks {
 
 static SINKS: OnceLock<Sinks> = OnceLock::new();
 
-/// Begins to log, on standard error and, if one is named, in a file: standard output belongs to the protocol.
+/// Begins to log, on standard error and, if one is named, in a file: standard output belongs to the protocol. What `arguments` do not
+/// say, `config` says, whose paths are relative to `folder`.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn start(arguments: &Arguments, rotation: Rotation) -> Result<()> {
-    let &Arguments { log_level: level, log_format: format, ref log_file } = arguments;
+pub(crate) fn start(
+    arguments: &Arguments,
+    config: &LogConfig,
+    folder: &Path,
+    limits: LogLimits,
+) -> Result<()> {
+    let format = arguments.log_format.or(config.format.map(Format::from)).unwrap_or_default();
+    let rotation = arguments.log_rotation.or(config.rotation.map(Rotation::from)).unwrap_or_default();
+    let path = arguments.log_file.clone().or_else(|| config.file.as_ref().map(|file| folder.join(file)));
     let file =
-        log_file.as_ref().map(|path| LogFile::open(path, rotation).map_err(|error| refused(path, &error)));
-    let errors = Queue::new("standard error", format, io::stderr());
-    let file = file.transpose()?.map(|file| Queue::new("log file", format, file));
-    let level = match level {
+        path.map(|path| LogFile::open(&path, limits, rotation).map_err(|error| refused(&path, &error)));
+    let errors = Queue::new("standard error", format, limits.queue, io::stderr());
+    let file = file.transpose()?.map(|file| Queue::new("log file", format, limits.queue, file));
+    let level = match arguments.log_level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
@@ -166,8 +190,13 @@ where
 fn refused(path: &Path, error: &io::Error) -> anyhow::Error {
     UserError::failed(
         format!("cannot write the log file {}: {error}", path.display()),
-        "name a file in a folder that exists and that you may write to with --log-file, or leave it out",
+        "name a file in a folder that exists and that you may write to, with --log-file or `file` of [log], or leave it out",
     )
+}
+
+/// Counts lines that are lost in `metrics`.
+pub(crate) fn count_in(metrics: &Metrics) {
+    queue::count_in(metrics);
 }
 
 /// Writes a notice for the person who started the program, at every log level: to standard error in one piece, and to
@@ -269,8 +298,8 @@ mod tests {
     fn a_panic_is_logged_where_it_happened_and_on_one_line() {
         let folder = tempfile::tempdir().unwrap();
         let log_file = Some(folder.path().join("log"));
-        let arguments = Arguments { log_level: Level::Error, log_format: Format::Human, log_file };
-        start(&arguments, Rotation::default()).unwrap();
+        let arguments = Arguments { log_level: Level::Error, log_format: None, log_file, log_rotation: None };
+        start(&arguments, &LogConfig::default(), Path::new("."), LogLimits::default()).unwrap();
         let result = std::thread::spawn(|| panic!("first\nsecond")).join();
         // Other tests fail in the usual way.
         let _ = panic::take_hook();

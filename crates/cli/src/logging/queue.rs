@@ -1,10 +1,12 @@
 use std::{
     collections::VecDeque,
     io::Write,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
+
+use anyport_metrics::{Counter, Metrics};
 
 use super::{format::Format, line};
 
@@ -21,6 +23,8 @@ struct Shared {
     filled: Condvar,
     /// Everything is written.
     emptied: Condvar,
+    /// Bytes that wait at most.
+    room: usize,
 }
 
 #[derive(Default)]
@@ -32,16 +36,34 @@ struct State {
     writing: bool,
 }
 
-/// Bytes that wait at most.
-const ROOM: usize = 4 * 1024 * 1024;
+/// The number of lost lines, once the program counts.
+static LOST: OnceLock<Counter> = OnceLock::new();
+
+/// Counts lost lines in `metrics` from now on.
+pub(super) fn count_in(metrics: &Metrics) {
+    // There is an older one only in the tests of this very process.
+    let _ = LOST.set(metrics.refusals("log_queue"));
+}
+
+fn count_lost() {
+    if let Some(lost) = LOST.get() {
+        lost.increment();
+    }
+}
 
 /// The shortest time between two attempts to write.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Queue {
     /// Begins to write to `writer`, which is `place` in words. Each line comes in one piece.
-    pub(super) fn new(place: &'static str, format: Format, writer: impl Write + Send + 'static) -> Self {
-        let shared = Shared { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new() };
+    pub(super) fn new(
+        place: &'static str,
+        format: Format,
+        room: usize,
+        writer: impl Write + Send + 'static,
+    ) -> Self {
+        let shared =
+            Shared { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new(), room };
         let queue = Self(Arc::new(shared));
         let shared = queue.0.clone();
         // Without a thread there are no logs; the program serves all the same.
@@ -52,8 +74,9 @@ impl Queue {
     /// Adds a line, which ends with a line feed.
     pub(super) fn push(&self, line: Vec<u8>) {
         let mut state = self.0.lock();
-        if state.bytes + line.len() > ROOM {
+        if state.bytes + line.len() > self.0.room {
             state.lost += 1;
+            count_lost();
             return;
         }
         state.bytes += line.len();
@@ -78,7 +101,10 @@ impl Shared {
             for line in lines {
                 untold = tell(&mut writer, format, untold);
                 let written = writer.write_all(&line);
-                untold += u64::from(written.is_err());
+                if written.is_err() {
+                    untold += 1;
+                    count_lost();
+                }
                 // Once, wherever else is written: the next hundred say the same.
                 if let (Err(error), false) = (&written, failing) {
                     tracing::error!(%error, "the {place} cannot be written; lines are lost until it can");
@@ -156,13 +182,15 @@ mod tests {
         let ((gate, wait), (written, lines)) = (channel(), channel());
         let full = Arc::new(AtomicBool::new(false));
         let slow = Slow { gate: wait, full: full.clone(), written };
-        (Queue::new("test", Format::Human, slow), gate, full, lines)
+        (Queue::new("test", Format::Human, 4 * 1024 * 1024, slow), gate, full, lines)
     }
 
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
     fn nobody_waits_for_a_reader_and_what_is_lost_is_told() {
+        let metrics = Metrics::new();
+        count_in(&metrics);
         let (queue, gate, _, lines) = slow();
         let line = vec![b'x'; 1024 * 1024];
         for _ in 0..20 {
@@ -185,6 +213,9 @@ mod tests {
             .filter_map(|said| said.split_once(" lines were lost here")?.0.rsplit(' ').next()?.parse().ok())
             .collect();
         assert_eq!(kept.len() + lost.iter().sum::<usize>(), 20, "{told:?}");
+        let counted = metrics.snapshot().into_iter().find(|one| one.label == Some(("limit", "log_queue")));
+        // Other tests lose lines as well.
+        assert!(counted.unwrap().value >= i64::try_from(lost.iter().sum::<usize>()).unwrap());
         assert!(said.last().is_some_and(|said| said == "last\n"), "{told:?}");
     }
 

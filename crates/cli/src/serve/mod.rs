@@ -5,7 +5,12 @@ mod banner;
 mod cache;
 mod embedded_docs;
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
 use anyport::{
@@ -13,6 +18,7 @@ use anyport::{
     stack,
 };
 use anyport_audit::{AuditLog, RecordLayer, UpstreamLayer};
+use anyport_config::gateway::{AuditConfig, LogConfig};
 use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
@@ -37,12 +43,13 @@ use crate::{
 
 /// Serves until a stop is requested.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Some(file) = arguments.gateway_file() {
+        return gateway::run(arguments, &file);
+    }
+    arguments.listen.start_log(&LogConfig::default(), Path::new("."), &[])?;
     arguments.listen.check()?;
     for idle in arguments.listen.idle() {
         tracing::warn!("{idle}");
-    }
-    if let Some(file) = arguments.gateway_file() {
-        return gateway::run(arguments, &file);
     }
     // Before signals are caught: until something is served, they may end the process as they always do.
     let documents = documents(&arguments)?;
@@ -64,7 +71,13 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
     let audit = audit(arguments, &limits, server.metrics()).await?;
     let telemetry = telemetry::start(telemetry::settings(None)?, limits.telemetry, server.metrics())?;
     let (ended_audit, ended_telemetry, drain) = (audit.clone(), telemetry.clone(), limits.http.drain);
-    let observers = Observers { audit: audit.clone(), telemetry, metrics: server.metrics().clone() };
+    logging::count_in(server.metrics());
+    let observers = Observers {
+        audit: audit.clone(),
+        call_log: audit::call_log(&AuditConfig::default()),
+        telemetry,
+        metrics: server.metrics().clone(),
+    };
     let service = layered(server.clone(), &knowledge, arguments, &limits, &observers);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
     let metrics = server.metrics().clone();
@@ -123,7 +136,7 @@ fn layered(
     limits: &Limits,
     observers: &Observers,
 ) -> impl Service + use<> {
-    let Observers { audit, telemetry, metrics } = observers;
+    let Observers { audit, call_log, telemetry, metrics } = observers;
     let edge = limits.edge.quota(limits.quota).call_timeout(arguments.timeout().0);
     let cache = arguments
         .cache()
@@ -131,15 +144,16 @@ fn layered(
     ServiceBuilder::new()
         // Outermost, so that its spans cover all of a call, and the audit log has its trace.
         .layer(optional(telemetry.clone().map(ServerSpanLayer::new)))
-        // Outside whatever refuses calls, so that refusals are recorded.
+        // Outside whatever refuses calls, so that refusals are logged and recorded.
+        .layer(call_log.clone())
         .layer(optional(audit.clone().map(RecordLayer::new)))
         .layer(stack::edge(&edge, metrics))
         // Handlers send requests as results; legacy clients receive them inline.
         .layer(LegacyClientLayer::new(limits.legacy_clients, metrics))
         // Read-only tools are cached; rate limit and timeout apply all the same.
         .layer(optional(cache))
-        // Where the log is required, a record of the call comes before it.
-        .layer(optional(audit.as_ref().map(|_| UpstreamLayer::new(&*arguments.name))))
+        // Logs say where the call went. Where the audit log is required, a record of the call comes before it.
+        .layer(UpstreamLayer::new(&*arguments.name))
         // A handler that panics fails its call, not the process.
         .layer(CatchPanicLayer)
         .service(server)

@@ -41,6 +41,7 @@ const FLAGS: &[Flag] = &[
     flag("limit", "max_dept=1", "max_depth=9"),
     flag("log-level", "loud", "WARNING"),
     flag("log-format", "xml", "JSON"),
+    flag("log-rotation", "hourly", "DAY"),
     flag("log-file", "no/such/folder/log", "log"),
     // Any value may be one.
     flag("docs", "", ""),

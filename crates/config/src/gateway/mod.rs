@@ -45,7 +45,7 @@ pub use definitions::{DefinitionsConfig, SuspiciousConfig};
 pub use find::{FILE_NAME, find};
 pub use guard::{GuardConfig, HtmlGuard, ResolveGuard, SqlGuard, UrlGuard};
 pub use lines::lines;
-pub use log::LogConfig;
+pub use log::{LogConfig, LogFormat, LogRotation};
 pub use mask::{MaskConfig, MaskData};
 pub use model::{
     ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, ItemConfig, KnowledgeConfig,

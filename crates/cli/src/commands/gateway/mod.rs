@@ -1,7 +1,8 @@
-//! Running gateways: `anyport status`, `anyport restart`, `anyport logs` and `anyport tap`.
+//! Running gateways: `anyport status`, `anyport restart`, `anyport log`, `anyport logs` and `anyport tap`.
 //!
 //! - [`stream`]: what gateways send line by line.
 
+pub(crate) mod log;
 pub(crate) mod logs;
 pub(crate) mod restart;
 pub(crate) mod status;
