@@ -6,7 +6,7 @@
 //! - [`matrix`]: every revision on every transport, one server behind them all.
 //! - [`everything`]: that server.
 //! - [`kinds`]: a server with every kind of argument and result.
-//! - [`site`]: one server for many clients.
+//! - [`site`]: one server for many clients; [`http2_front`]: what carries their requests over HTTP/2.
 //! - [`bridged`]: a bridge in memory, between a server that a test plays and clients of any revision.
 //! - [`plain`]: a client of the REST interface.
 //! - [`cross_transport`]: our client at a server over real sockets and child processes, through a bridge or not.
@@ -20,6 +20,7 @@ pub mod book;
 pub mod bridged;
 pub mod cross_transport;
 pub mod everything;
+pub mod http2_front;
 pub mod invariants;
 pub mod kinds;
 pub mod matrix;

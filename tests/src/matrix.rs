@@ -42,6 +42,8 @@ pub enum Transport {
     Stdio,
     /// Streamable HTTP.
     Http,
+    /// Streamable HTTP over HTTP/2.
+    Http2,
     /// HTTP+SSE of 2024-11-05.
     Sse,
     /// A Unix socket.
@@ -101,9 +103,10 @@ impl Terms {
 
 impl Transport {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Stdio,
         Self::Http,
+        Self::Http2,
         Self::Sse,
         Self::Unix,
         Self::WebSocket,
@@ -120,7 +123,7 @@ impl Transport {
 
     /// Whether it is Streamable HTTP, where every request has a response and a status of its own.
     pub fn is_http(self) -> bool {
-        matches!(self, Self::Http | Self::Axum)
+        matches!(self, Self::Http | Self::Http2 | Self::Axum)
     }
 
     /// Whether it is a WebSocket.
@@ -137,6 +140,10 @@ impl Transport {
             Self::Sse => return Ok((Link::sse(service, terms.http()).await?, None)),
             Self::Unix => return Ok((Link::unix(service, terms.unix()).await?, None)),
             Self::WebSocket => return Ok((Link::websocket(service, terms.http()).await?, None)),
+            Self::Http2 => {
+                let site = Site::listen_http2(service, terms.http()).await?;
+                return Ok((site.link(Way::Http, &site.remote()).await?, Some(site)));
+            }
             Self::Axum => Way::Http,
             Self::AxumSse => Way::Sse,
             Self::AxumWebSocket => Way::WebSocket,

@@ -11,6 +11,8 @@ use tokio::{
     task::{AbortHandle, spawn},
 };
 
+use crate::http2_front::Http2Front;
+
 /// A server that listens on a free port of loopback until this is dropped.
 #[derive(Debug)]
 pub struct Site {
@@ -19,6 +21,8 @@ pub struct Site {
     /// Told when this is dropped.
     _stop: Option<oneshot::Sender<()>>,
     mounted: Option<AbortHandle>,
+    /// What speaks HTTP/2 with it, and is at its address.
+    front: Option<Http2Front>,
 }
 
 /// A way to a site.
@@ -48,7 +52,19 @@ impl Site {
         let address = listener.address()?;
         let (stop, stopped) = oneshot::channel::<()>();
         spawn(listener.serve(service, async { drop(stopped.await) }));
-        Ok(Self { address, prefix: "", _stop: Some(stop), mounted: None })
+        Ok(Self { address, prefix: "", _stop: Some(stop), mounted: None, front: None })
+    }
+
+    /// Serves on a listener of ours, which clients of HTTP/1.1 reach by HTTP/2.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub async fn listen_http2(service: impl Service, config: http::Config) -> Result<Self, Lost> {
+        let mut site = Self::listen(service, config).await?;
+        let front = Http2Front::start(site.address).await?;
+        site.address = front.address();
+        site.front = Some(front);
+        Ok(site)
     }
 
     /// Serves within an axum application, nested under a path of it.
@@ -63,7 +79,7 @@ impl Site {
         // axum leaves Nagle's algorithm on; small messages would wait for those before them to be acknowledged.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let serving = spawn(axum::serve(listener, app).into_future());
-        Ok(Self { address, prefix: "/app", _stop: None, mounted: Some(serving.abort_handle()) })
+        Ok(Self { address, prefix: "/app", _stop: None, mounted: Some(serving.abort_handle()), front: None })
     }
 
     /// Where it listens.

@@ -456,6 +456,7 @@ async fn trip_plainly(guard: &Guard) {
     let config = guard.terms.clone().http().rest(true);
     for site in [
         Site::listen(service(), config.clone()).await.unwrap(),
+        Site::listen_http2(service(), config.clone()).await.unwrap(),
         Site::mount(service(), config).await.unwrap(),
     ] {
         let plain = Plain::of(&site);

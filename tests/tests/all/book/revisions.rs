@@ -50,6 +50,7 @@ fn transports() -> String {
     let name = |transport| match transport {
         Transport::Stdio => "stdio",
         Transport::Http => "Streamable HTTP",
+        Transport::Http2 => "Streamable HTTP over HTTP/2",
         Transport::Sse => "HTTP+SSE",
         Transport::Unix => "Unix socket",
         Transport::WebSocket => "WebSocket",

@@ -28,6 +28,29 @@ pub(crate) fn request(verb: &Verb) -> http::Request<()> {
     request.body(()).unwrap()
 }
 
+/// Whether `verb` can be said over HTTP/2: it has one host, which is that of its target and can stand in a URI.
+pub(crate) fn carries(verb: &Verb) -> bool {
+    let hosts = verb.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host = hosts.map(|(_, host)| host).collect::<Vec<_>>();
+    let [host] = host[..] else { return false };
+    let uri = format!("http://{host}{}", verb.target).parse::<http::Uri>();
+    let is_host = |uri: http::Uri| uri.authority().is_some_and(|authority| authority.as_str() == host);
+    verb.target.starts_with('/') && !host.contains('@') && uri.is_ok_and(is_host)
+}
+
+/// What an answer says, apart from what differs from one request to the next.
+pub(crate) fn said(answer: &Response) -> (u16, Vec<(String, String)>, String) {
+    const APART: [&str; 4] = ["date", "mcp-session-id", "transfer-encoding", "connection"];
+    let mut headers: Vec<_> = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+        .filter(|(name, _)| !APART.contains(&name.as_str()))
+        .collect();
+    headers.sort();
+    (answer.status, headers, answer.text().to_owned())
+}
+
 /// A connection of a well-behaved client.
 pub(crate) async fn connect(address: SocketAddr) -> h2::client::SendRequest<bytes::Bytes> {
     let stream = within(TcpStream::connect(address)).await.unwrap();

@@ -5,14 +5,27 @@ use std::net::SocketAddr;
 use anyport_transport::http::{Authentication, Config, Listener, Refused, Route, Token};
 use serde_json::json;
 
+#[cfg(feature = "http2")]
+use crate::common::http2;
 use crate::common::{
     Server,
-    client::{Connection, Response, Verb, call},
+    client::{Connection, Response, Verb, call, post},
     within,
 };
 
 fn echo() -> Verb {
     call(1, "echo", json!({"text": "hi"}))
+}
+
+/// The answer to `verb` over HTTP/1.1. Over HTTP/2, if it can be said there, the answer is the same.
+async fn ask(server: &Server, verb: &Verb) -> Response {
+    let answer = server.ask(verb).await;
+    #[cfg(feature = "http2")]
+    if http2::carries(verb) {
+        let second = http2::ask(server.address, verb).await;
+        assert_eq!(http2::said(&answer), http2::said(&second), "{verb:?}");
+    }
+    answer
 }
 
 /// What each method answers once it is let in. None of these has a session.
@@ -66,7 +79,7 @@ async fn every_method_checks_host_and_origin_by_themselves() {
             for (origin, good_origin) in origins {
                 let verb = as_method(&echo(), method).set("Host", host);
                 let verb = origin.map_or(verb.clone(), |origin| verb.set("Origin", origin));
-                let answer = server.ask(&verb).await;
+                let answer = ask(&server, &verb).await;
                 let expected = match (good_host, good_origin) {
                     (false, _) => 421,
                     (_, false) => 403,
@@ -92,14 +105,14 @@ async fn a_request_without_one_host_goes_nowhere() {
     let server = Server::start(Config::default()).await;
     for verb in [echo().without("Host"), echo().add("Host", "localhost"), echo().add("Host", "evil.example")]
     {
-        assert_eq!(server.ask(&verb).await.status, 400, "{verb:?}");
+        assert_eq!(ask(&server, &verb).await.status, 400, "{verb:?}");
     }
     // The request line may name a host as well, and it is the one that counts.
     let absolute = |target: &str| Verb { target: target.into(), ..echo() };
-    assert_eq!(server.ask(&absolute("http://evil.example/mcp")).await.status, 421);
-    assert_eq!(server.ask(&absolute("http://localhost/mcp")).await.status, 200);
+    assert_eq!(ask(&server, &absolute("http://evil.example/mcp")).await.status, 421);
+    assert_eq!(ask(&server, &absolute("http://localhost/mcp")).await.status, 200);
     let two_origins = echo().add("Origin", "http://evil.example").add("Origin", "http://localhost");
-    assert_eq!(server.ask(&two_origins).await.status, 403);
+    assert_eq!(ask(&server, &two_origins).await.status, 403);
 }
 
 #[tokio::test]
@@ -112,7 +125,7 @@ async fn a_page_that_may_call_is_told_what_it_may_send() {
         .add("Origin", "https://app.example.com")
         .add("Access-Control-Request-Method", "POST")
         .add("Access-Control-Request-Headers", asked);
-    let answer = server.ask(&preflight).await;
+    let answer = ask(&server, &preflight).await;
     assert_eq!((answer.status, answer.body.len()), (204, 0), "{answer:?}");
     shared_with(&answer, Some("https://app.example.com"));
     assert_eq!(
@@ -122,9 +135,68 @@ async fn a_page_that_may_call_is_told_what_it_may_send() {
     assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
     assert_eq!(answer.header("vary"), Some("Origin"));
     let foreign = preflight.clone().set("Origin", "https://evil.example");
-    assert_eq!(server.ask(&foreign).await.status, 403);
+    assert_eq!(ask(&server, &foreign).await.status, 403);
     // No page asks.
-    assert_eq!(server.ask(&preflight.clone().without("Origin")).await.status, 405);
+    assert_eq!(ask(&server, &preflight.clone().without("Origin")).await.status, 405);
+}
+
+/// What a page may read of each path of a listener, and which pages may ask for it: the same everywhere.
+///
+/// Invariant: Each route checks Host and Origin, and no page reads what its origin may not.
+#[tokio::test]
+async fn every_route_checks_host_and_origin() {
+    let health = |_| async { http::Response::new("fine".into()) };
+    let config = Config::default()
+        .allow_origins(vec!["https://app.example.com".parse().unwrap()])
+        .rest(true)
+        .sse(true)
+        .routes(vec![
+            Route::new(http::Method::GET, "/open", health).open(),
+            Route::new(http::Method::GET, "/guarded", health),
+        ]);
+    let server = Server::start(config).await;
+    let own = format!("http://localhost:{}", server.address.port());
+    let call = || Verb { target: "/mcp/call".into(), ..post(r#"{"method":"echo","params":{"text":"x"}}"#) };
+    let routes = [
+        echo(),
+        call(),
+        Verb::new("GET", "/mcp/tools"),
+        Verb::new("GET", "/health"),
+        Verb::new("GET", "/health/live"),
+        Verb::new("GET", "/health/ready"),
+        Verb::new("GET", "/open"),
+        Verb::new("GET", "/guarded"),
+        Verb::new("POST", "/open"),
+        Verb { target: "/messages?sessionId=nobodys".into(), ..post("{}") },
+        Verb::new("GET", "/nowhere"),
+    ];
+    for verb in routes {
+        let path = &verb.target;
+        let let_in = ask(&server, &verb).await.status;
+        assert!(![403, 421].contains(&let_in), "{path}: {let_in}");
+        for (origin, is_good) in [
+            (own.as_str(), true),
+            ("https://app.example.com", true),
+            ("https://evil.example", false),
+            ("null", false),
+        ] {
+            let of_page = verb.clone().add("Origin", origin);
+            let answer = ask(&server, &of_page).await;
+            assert_eq!(answer.status, if is_good { let_in } else { 403 }, "{path} {origin}: {answer:?}");
+            shared_with(&answer, is_good.then_some(origin));
+            assert_eq!(ask(&server, &of_page.set("Host", "evil.example")).await.status, 421, "{path}");
+            let preflight = Verb::new("OPTIONS", path)
+                .add("Origin", origin)
+                .add("Access-Control-Request-Method", &verb.method);
+            let answer = ask(&server, &preflight).await;
+            assert_eq!(answer.status == 403, !is_good, "{path} {origin}: {answer:?}");
+            shared_with(&answer, is_good.then_some(origin));
+        }
+    }
+    // Of this one the stream has no end, and nobody who may not begins it.
+    let stream = Verb::new("GET", "/sse").add("Accept", "text/event-stream");
+    assert_eq!(ask(&server, &stream.clone().add("Origin", "https://evil.example")).await.status, 403);
+    assert_eq!(ask(&server, &stream.set("Host", "evil.example")).await.status, 421);
 }
 
 fn guarded() -> Config {
@@ -146,7 +218,7 @@ async fn a_token_says_who_calls() {
         ("bearer sesame", "name:alice"),
         ("BEARER  sesame", "name:alice"),
     ] {
-        let answer = server.ask(&who.clone().set("Authorization", header)).await;
+        let answer = ask(&server, &who.clone().set("Authorization", header)).await;
         assert_eq!(answer.status, 200, "{header}: {answer:?}");
         assert_eq!(answer.json()["result"]["content"][0]["text"], format!("{name} us-west1"), "{header}");
     }
@@ -175,42 +247,42 @@ async fn without_a_token_nothing_but_the_way_in_is_told() {
         // RFC 6750 §3.1: more than one, or one in the query, is a bad request.
         let status = if tokens > 1 || verb.target.contains('?') { 400 } else { 401 };
         for (method, _) in METHODS {
-            let answer = server.ask(&as_method(&verb, method)).await;
+            let answer = ask(&server, &as_method(&verb, method)).await;
             assert_eq!(answer.status, status, "{verb:?}: {answer:?}");
             assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"), "{answer:?}");
             assert!(!answer.text().contains("sesame"), "{answer:?}");
         }
     }
     // Before the body is looked at, and before what else may be wrong with it.
-    assert_eq!(server.ask(&echo().without("Content-Type").body("{")).await.status, 401);
+    assert_eq!(ask(&server, &echo().without("Content-Type").body("{")).await.status, 401);
 }
 
 #[tokio::test]
 async fn a_page_reads_why_it_was_refused_and_asks_before_it_has_a_token() {
     let server = Server::start(guarded()).await;
     let origin = format!("http://localhost:{}", server.address.port());
-    let answer = server.ask(&echo().add("Origin", &origin)).await;
+    let answer = ask(&server, &echo().add("Origin", &origin)).await;
     assert_eq!(answer.status, 401);
     assert!(answer.header("access-control-expose-headers").unwrap().contains("WWW-Authenticate"));
     shared_with(&answer, Some(&origin));
     let preflight =
         Verb::new("OPTIONS", "/mcp").add("Origin", &origin).add("Access-Control-Request-Method", "POST");
-    assert_eq!(server.ask(&preflight).await.status, 204);
+    assert_eq!(ask(&server, &preflight).await.status, 204);
 }
 
 #[tokio::test]
 async fn routes_beside_the_endpoint_stand_behind_the_same_gate() {
     let server = Server::start(guarded()).await;
     let get = |path: &str| Verb::new("GET", path);
-    let health = server.ask(&get("/health")).await;
+    let health = ask(&server, &get("/health")).await;
     assert_eq!((health.status, health.text()), (200, "fine"));
-    assert_eq!(server.ask(&get("/health").set("Host", "evil.example")).await.status, 421);
-    assert_eq!(server.ask(&get("/health").add("Origin", "null")).await.status, 403);
-    assert_eq!(server.ask(&get("/metrics")).await.status, 401);
-    assert_eq!(server.ask(&get("/metrics").add("Authorization", "Bearer sesame")).await.status, 200);
-    let wrong = server.ask(&Verb::new("POST", "/health")).await;
+    assert_eq!(ask(&server, &get("/health").set("Host", "evil.example")).await.status, 421);
+    assert_eq!(ask(&server, &get("/health").add("Origin", "null")).await.status, 403);
+    assert_eq!(ask(&server, &get("/metrics")).await.status, 401);
+    assert_eq!(ask(&server, &get("/metrics").add("Authorization", "Bearer sesame")).await.status, 200);
+    let wrong = ask(&server, &Verb::new("POST", "/health")).await;
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET")));
-    assert_eq!(server.ask(&get("/nothing")).await.status, 404);
+    assert_eq!(ask(&server, &get("/nothing")).await.status, 404);
 }
 
 #[tokio::test]
@@ -223,7 +295,7 @@ async fn nobody_listens_to_other_machines_without_asking_who_calls() {
     // Tokens of which there are none let nobody in.
     let none = Config::default().authentication(Authentication::Tokens(Vec::new()));
     let server = Server::start(none).await;
-    assert_eq!(server.ask(&echo().add("Authorization", "Bearer ")).await.status, 401);
+    assert_eq!(ask(&server, &echo().add("Authorization", "Bearer ")).await.status, 401);
     let taken = Listener::bind(server.address, Config::default(), false).await.unwrap_err();
     assert!(matches!(taken, Refused::Bind { .. }), "{taken}");
 }

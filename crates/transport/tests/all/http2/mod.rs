@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::common::{
     PATIENCE, Server,
-    client::{Response, Verb, call, modern, post},
-    http2::{self, Frame, Frames, GOAWAY, HEADERS},
+    client::{Verb, call, modern, post},
+    http2::{self, Frame, Frames, GOAWAY, HEADERS, said},
 };
 
 fn echo() -> Verb {
@@ -21,19 +21,6 @@ fn initialize(revision: Revision) -> Verb {
         "clientInfo": {"name": "t", "version": "1"}});
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
     post(message.to_string())
-}
-
-/// What an answer says, apart from what differs from one request to the next.
-fn said(answer: &Response) -> (u16, Vec<(String, String)>, String) {
-    const APART: [&str; 4] = ["date", "mcp-session-id", "transfer-encoding", "connection"];
-    let mut headers: Vec<_> = answer
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-        .filter(|(name, _)| !APART.contains(&name.as_str()))
-        .collect();
-    headers.sort();
-    (answer.status, headers, answer.text().to_owned())
 }
 
 /// Invariant: A request gets over HTTP/2 what it gets over HTTP/1.1.
