@@ -10,7 +10,10 @@ use anyport::{
 };
 use anyport_testing::{Link, Wire};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{
+    Semaphore,
+    mpsc::{UnboundedSender, unbounded_channel},
+};
 
 /// A server that is slow to acknowledge, as one at the other end of a network is: each listen waits for a permit.
 #[derive(Clone, Debug)]
@@ -103,5 +106,51 @@ async fn a_subscription_survives_the_stream_that_a_session_opens_by_itself() {
         slow.permits.add_permits(2);
         assert!(wire.end(call).await.unwrap().outcome.is_ok());
         assert_eq!(slow.open(), [["a:one"]]);
+    }
+}
+
+/// A server that changes a resource while a stream is opened in place of one that knows of the resource: only the old stream
+/// notifies of it.
+#[derive(Clone, Debug, Default)]
+struct Changing(Arc<Mutex<Option<UnboundedSender<String>>>>);
+
+impl Service for Changing {
+    fn call(&self, request: Request, context: anyport::service::Context) -> Reply {
+        if request.known() != Some(Method::Listen) {
+            return Slow::new().call(request, context);
+        }
+        let (sender, mut changes) = unbounded_channel();
+        let before = self.0.lock().unwrap().replace(sender);
+        emit::reply(|emitter| async move {
+            let notification = |method, params: Value| {
+                Event::Notification(Notification { method, params: Raw::from(params) })
+            };
+            let filter: Value = request.params.member("notifications").unwrap().decode().unwrap();
+            if let Some(before) = before {
+                let _ = before.send("a:one".to_owned());
+            }
+            emitter.emit(notification(Method::Acknowledged, json!({ "notifications": filter }))).await;
+            while let Some(uri) = changes.recv().await {
+                emitter.emit(notification(Method::ResourceUpdated, json!({ "uri": uri }))).await;
+            }
+            std::future::pending::<Outcome>().await
+        })
+    }
+}
+
+/// Invariant: A change of a resource that happens while its session subscribes to another one reaches the session's client.
+#[tokio::test]
+async fn a_change_during_another_subscription_is_not_lost() {
+    let links =
+        [Link::stdio(Changing::default()), Link::http(Changing::default(), Config::default()).await.unwrap()];
+    for link in links {
+        let mut wire = Wire::over(link);
+        wire.open(Revision::V2025_11_25).await.unwrap();
+        for uri in ["a:one", "a:two"] {
+            let subscribed = wire.call("resources/subscribe", json!({ "uri": uri })).await.unwrap();
+            assert!(subscribed.outcome.is_ok(), "{subscribed:?}");
+        }
+        let change = wire.change().await.unwrap();
+        assert_eq!(change["params"]["uri"], "a:one", "{change}");
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Weak},
     task::{Context as Task, Poll, Waker},
 };
@@ -15,6 +15,7 @@ use anyport_protocol::{
         ServerSessionConfig, SubscriptionChange, Translation, UnsolicitedStep,
     },
     subscription::SubscriptionFilter,
+    uri,
 };
 use anyport_service::{
     Authorization, ClientHeaders, Context, Event, Network, Notification, Outcome, PeerEvent, Presence,
@@ -65,6 +66,8 @@ pub(super) type Machine = ServerSession<oneshot::Sender<()>, Responder>;
 #[derive(Default)]
 struct Listening {
     reply: Option<Reply>,
+    /// What the stream before it had not sent when it was replaced.
+    unsent: VecDeque<Notification>,
     /// The task that waits in [`LegacySession::poll_push`].
     waker: Option<Waker>,
 }
@@ -322,15 +325,21 @@ impl LegacySession {
         if let Some(refused) = added.iter().find(|uri| !honoured.uris.contains(uri)) {
             return Err(Error::invalid_params(format!("cannot subscribe to {refused:.256}")));
         }
-        self.replace(reply);
+        self.replace(reply, wanted);
         Ok(())
     }
 
-    fn replace(&self, reply: Reply) {
+    /// Replaces the listen stream. A change that only the old one knows of, since it is older than the new one, is sent all the same.
+    fn replace(&self, reply: Reply, wanted: &BTreeSet<ByteString>) {
         let old = {
             let mut listening = self.listening.lock();
             let is_over = self.machine().is_outbox_closed();
-            if is_over { Some(reply) } else { listening.reply.replace(reply) }
+            let mut old = if is_over { Some(reply) } else { listening.reply.replace(reply) };
+            if let Some(old) = old.as_mut().filter(|_| !is_over) {
+                let room = MAX_UNSENT.saturating_sub(listening.unsent.len());
+                listening.unsent.extend(unsent(old, wanted, room));
+            }
+            old
         };
         // Dropped outside the lock, because what ends with it is the service's.
         drop(old);
@@ -394,12 +403,17 @@ impl LegacySession {
                 Unsolicited::NotReady => return Poll::Pending,
                 Unsolicited::Nothing => {}
             }
+            if let Some(notification) = listening.unsent.pop_front() {
+                if let Some(text) = self.lowered(notification) {
+                    return Poll::Ready(Some(text));
+                }
+                continue;
+            }
             let Some(reply) = &mut listening.reply else { return Poll::Pending };
             match std::task::ready!(reply.poll_event(task)) {
-                Event::Notification(Notification { method, params }) => {
-                    let translation = self.machine().state().translation();
-                    if let Some(params) = translation.lower_notification(method, params) {
-                        return Poll::Ready(Some(notification_text(method.as_str(), &params)));
+                Event::Notification(notification) => {
+                    if let Some(text) = self.lowered(notification) {
+                        return Poll::Ready(Some(text));
                     }
                 }
                 Event::Unknown { method, params } => {
@@ -409,6 +423,13 @@ impl LegacySession {
                 Event::ServerRequest(_) | Event::Disconnect { .. } => {}
             }
         }
+    }
+
+    /// A change as the client's revision has it; `None` if it has none.
+    fn lowered(&self, Notification { method, params }: Notification) -> Option<Bytes> {
+        let translation = self.machine().state().translation();
+        let params = translation.lower_notification(method, params)?;
+        Some(notification_text(method.as_str(), &params))
     }
 
     fn next_unsolicited(&self, task: &mut Task<'_>) -> Unsolicited {
@@ -506,7 +527,7 @@ impl LegacySession {
     /// Sends no more messages outside of calls.
     pub(crate) fn end_pushes(&self) {
         let unsent = self.machine().close_outbox();
-        let Listening { reply, waker } = std::mem::take(&mut *self.listening.lock());
+        let Listening { reply, waker, .. } = std::mem::take(&mut *self.listening.lock());
         drop((unsent, reply));
         if let Some(waker) = waker {
             waker.wake();
@@ -543,3 +564,23 @@ impl PeerTransport for LegacySession {
         &self.events
     }
 }
+
+/// The changes that a listen stream has and nobody has read: of resources in `wanted`, and of lists. At most `room`.
+fn unsent(stream: &mut Reply, wanted: &BTreeSet<ByteString>, room: usize) -> Vec<Notification> {
+    let mut task = Task::from_waker(Waker::noop());
+    let mut unsent = Vec::new();
+    while unsent.len() < room
+        && let Poll::Ready(Event::Notification(notification)) = stream.poll_event(&mut task)
+    {
+        let uri = notification.params.member("uri").and_then(|uri| uri.as_string());
+        let is_wanted = |uri: ByteString| wanted.iter().any(|wanted| uri::contains(wanted, &uri));
+        let is_change = notification.method != Method::Acknowledged;
+        if is_change && uri.is_none_or(is_wanted) {
+            unsent.push(notification);
+        }
+    }
+    unsent
+}
+
+/// The most changes of replaced streams that wait for a client. What is beyond is lost.
+const MAX_UNSENT: usize = 1_024;

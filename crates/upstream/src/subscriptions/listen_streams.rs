@@ -17,7 +17,7 @@ use bytestring::ByteString;
 use tokio::{
     sync::{Notify, watch},
     task::AbortHandle,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -475,8 +475,12 @@ impl Keeper {
         };
         match timeout(ANSWER_WITHIN, self.acknowledged(&mut reply)).await.unwrap_or_else(|_| late()) {
             Ok(acknowledged) => {
+                let old = self.open.take();
                 self.opened(reply, filter, &acknowledged);
                 self.settle(version, None);
+                if let Some(old) = old {
+                    read_rest(old.reply, &self.link.listen.clone()).await;
+                }
             }
             // Nothing more comes on this connection, which is replaced.
             Err(outcome) if is_outdated(&outcome) => {
@@ -557,8 +561,20 @@ impl Keeper {
     }
 }
 
+/// Passes on what was said on a stream before the one in its place was acknowledged: over HTTP, each has a connection of its own,
+/// and what was said first may come last. The new stream waits meanwhile.
+async fn read_rest(mut old: Reply, listen: &Listen) {
+    let until = Instant::now() + REST;
+    while let Ok(Event::Notification(notification)) = timeout_at(until, old.next()).await {
+        listen.said(&notification);
+    }
+}
+
 /// The time in which further changes of a filter are collected before a stream is replaced.
 const BATCH_WINDOW: Duration = Duration::from_millis(10);
+
+/// How long a stream that was replaced is read to its end.
+const REST: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests;

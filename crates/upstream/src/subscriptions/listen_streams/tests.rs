@@ -18,6 +18,8 @@ struct Seen {
     /// How long an acknowledgement takes.
     takes: Duration,
     refuses: Option<Error>,
+    /// Wakes the last stream when the next one is acknowledged: it then notifies of its first resource, as if that were late.
+    replaced: Arc<Notify>,
 }
 
 impl Service for Server {
@@ -29,10 +31,21 @@ impl Service for Server {
             return Reply::error(error);
         }
         let takes = seen.takes;
+        let replaced = Arc::<Notify>::default();
+        let before = std::mem::replace(&mut seen.replaced, replaced.clone());
         emit::reply(move |emitter| async move {
             sleep(takes).await;
             let params = filter.params();
+            before.notify_one();
             emitter.emit(Event::Notification(Notification { method: Method::Acknowledged, params })).await;
+            replaced.notified().await;
+            sleep(Duration::from_millis(5)).await;
+            for uri in filter.uris.first() {
+                let params = Raw::from(json!({ "uri": &**uri }));
+                emitter
+                    .emit(Event::Notification(Notification { method: Method::ResourceUpdated, params }))
+                    .await;
+            }
             std::future::pending().await
         })
     }
@@ -125,6 +138,18 @@ async fn subscribers_that_come_while_a_stream_is_replaced_are_acknowledged() {
         assert_eq!(requests.last().unwrap(), &["test://a", "test://b"], "{second} ms");
         assert_eq!(requests.len(), if second <= 10 { 2 } else { 3 }, "{second} ms: {requests:?}");
     }
+}
+
+/// Invariant: A change of a resource that was said on a listen stream just before it was replaced reaches its listeners.
+#[tokio::test(start_paused = true)]
+async fn a_change_on_a_stream_that_is_replaced_is_not_lost() {
+    let (place, server) = (Place::new(), Server::default());
+    place.link(&server);
+    let mut listener = place.listen(&["test://a"]);
+    assert_eq!(told(&mut listener).await, Method::Acknowledged);
+    subscribed_after(&place, Duration::ZERO, "test://b").await;
+    assert_eq!(server.requests().last().unwrap(), &["test://a", "test://b"]);
+    assert_eq!(told(&mut listener).await, Method::ResourceUpdated);
 }
 
 /// The end of a connection may become known after the next one is there.
