@@ -11,6 +11,7 @@
 //! - [`plain`]: a client of the REST interface.
 //! - [`cross_transport`]: our client at a server over real sockets and child processes, through a bridge or not.
 //! - [`soak`]: a long run through bridges whose servers fail in every way.
+//! - [`canaries`]: many principals at one gateway, of whom none may get what belongs to another.
 //! - [`architecture`]: which of our crates may use which, and which of other people's.
 //! - [`book`]: the pages of `docs/`, whose code is compiled and run by `tests/tests/all/book/`.
 //! - [`invariants`]: what must hold, as the tests say it, and the page that lists it.
@@ -18,6 +19,7 @@
 pub mod architecture;
 pub mod book;
 pub mod bridged;
+pub mod canaries;
 pub mod cross_transport;
 pub mod everything;
 pub mod http2_front;

@@ -11,6 +11,7 @@
 //! - [`interop`]: our programs with other people's clients and servers.
 //! - [`mod@fuzz`]: the fuzz targets.
 //! - [`mod@soak`]: a long run through bridges whose servers fail.
+//! - [`mod@canaries`]: many principals at one gateway, of whom none may get what belongs to another.
 //! - [`mod@bench`]: what a call costs, beside other servers.
 //! - [`circles`]: which files of a crate know each other in a circle.
 //! - [`tools`]: their tools, installed below the target folder.
@@ -26,6 +27,7 @@ use conformance::Selection;
 use workspace::Workspace;
 
 mod bench;
+mod canaries;
 mod circles;
 mod conformance;
 mod fuzz;
@@ -56,6 +58,8 @@ Usage: cargo xtask COMMAND
                                   the bridge, or all; write docs/clients.md; or only what has WORDS in its name
   soak --minutes N [--seed N]     call through bridges whose servers are killed, stopped, upgraded, cut and slow:
                                   each call has one outcome, and in the end nothing is left of it
+  canaries [CALLS] [--seed N]     make calls (1,000,000) of 200 principals at one gateway, in every revision and over
+                                  every transport: nothing of one may reach another
   fuzz [SECONDS [TARGET...]]       run every fuzz target, or these, for so many seconds each (60)
   bench [--build] [--quick] [--peers] [--only calls|bridge|fleet|knowledge]
                                   measure what a call costs, beside other servers, and what a search costs;
@@ -86,6 +90,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
         ["fuzz", options @ ..] => fuzz::run(&Workspace::find()?, options)?,
         ["soak", options @ ..] => soak::run(&Workspace::find()?, options)?,
+        ["canaries", options @ ..] => canaries::run(&Workspace::find()?, options)?,
         ["bench", options @ ..] => return bench::run(&Workspace::find()?, Effort::parse(options)?),
         ["circles", names @ ..] => circles::show(&Workspace::find()?, names)?,
         ["interop", options @ ..] => interop::run(&Workspace::find()?, &interop::Wanted::parse(options)?)?,

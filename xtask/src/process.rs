@@ -168,6 +168,13 @@ pub(crate) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// The run's seed, with which it can be repeated, and what must not have happened: the end of a long log says them again.
+pub(crate) fn violations(report: &str) -> String {
+    let told =
+        report.lines().filter(|line| ["seed ", "VIOLATION: "].iter().any(|word| line.starts_with(word)));
+    told.map(|line| format!("\n  {line}")).collect()
+}
+
 fn cannot_start(command: &Command, error: &io::Error) -> Failure {
     format!("cannot start `{}`: {error}", command.get_program().display()).into()
 }
@@ -218,5 +225,11 @@ mod tests {
         assert!(failure.to_string().contains("--no-such-option` ended with"), "{failure}");
         assert!(failure.to_string().contains("unexpected argument"), "{failure}");
         std::fs::remove_file(&log).unwrap();
+    }
+
+    #[test]
+    fn a_failure_tells_the_seed_and_the_violations() {
+        let report = "seed 7\na modern server  echo  9  answered\nVIOLATION: two answers";
+        assert_eq!(violations(report), "\n  seed 7\n  VIOLATION: two answers");
     }
 }

@@ -38,23 +38,5 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Result<(), Failure
     let (report, ended) = process::output(&mut command)?;
     let report = String::from_utf8_lossy(&report);
     println!("{report}");
-    ended.map_err(|failure| format!("{failure}{}", violations(&report)).into())
-}
-
-/// The run's seed, with which it can be repeated, and what must not have happened: the end of a long log says them again.
-fn violations(report: &str) -> String {
-    let told =
-        report.lines().filter(|line| ["seed ", "VIOLATION: "].iter().any(|word| line.starts_with(word)));
-    told.map(|line| format!("\n  {line}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_tells_the_seed_and_the_violations() {
-        let report = "seed 7\na modern server  echo  9  answered\nVIOLATION: two answers";
-        assert_eq!(violations(report), "\n  seed 7\n  VIOLATION: two answers");
-    }
+    ended.map_err(|failure| format!("{failure}{}", process::violations(&report)).into())
 }

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, conformance, interop, process, soak, test_programs, tools, workspace::Workspace};
+use crate::{
+    Failure, canaries, conformance, interop, process, soak, test_programs, tools, workspace::Workspace,
+};
 
 /// One thing that must hold before a change goes in.
 struct Step {
@@ -40,6 +42,7 @@ const STEPS: &[Step] = &[
     Step::new("doc", "the documentation builds and its links hold", doc),
     Step::new("test", "every Rust test passes", test_programs::run),
     Step::new("soak", "bridges hold while their servers fail", soak::check).waits(),
+    Step::new("canaries", "nothing of one principal reaches another", canaries::check),
     Step::new("conformance", "the official suite finds what it requires", conformance::check).installs(),
     Step::new("interop", "other people's clients and servers work with ours", interop::check).installs(),
 ];
