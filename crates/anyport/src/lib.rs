@@ -127,9 +127,9 @@ pub mod layer {
     pub use anyport_adapters::{LegacyClientAdapter, LegacyClientLayer, LegacyClientLimits};
     pub use anyport_layers::{
         Cache, CacheHandle, CacheLayer, CacheLimits, CatchPanic, CatchPanicLayer, ConcurrencyLimit,
-        ConcurrencyLimitLayer, Either, LocalRateLimiter, Middleware, MiddlewareLayer, OptionalLayer, Period,
-        Quota, Rate, RateExceeded, RateKey, RateLimit, RateLimitLayer, RateLimiter, Rates, Timeout,
-        TimeoutLayer, Trace, TraceLayer, optional,
+        ConcurrencyLimitLayer, Either, LoadShed, LoadShedLayer, LoadShedLimits, LocalRateLimiter, Middleware,
+        MiddlewareLayer, OptionalLayer, Period, Quota, Rate, RateExceeded, RateKey, RateLimit,
+        RateLimitLayer, RateLimiter, Rates, Timeout, TimeoutLayer, Trace, TraceLayer, optional,
     };
     pub use tower::{Layer, ServiceBuilder};
 }
@@ -137,8 +137,8 @@ pub mod layer {
 /// What a [`Service`] takes and returns: request, context, reply, outcome; and the [`Peer`](service::Peer) outside of calls.
 pub mod service {
     pub use anyport_service::{
-        Answer, AnswerSink, Context, Event, InputMode, Notification, Outcome, Peer, PeerEvent, PeerEvents,
-        Relay, Reply, Request, Responder, ServerRequest, SessionId, WeakPeer, emit,
+        Answer, AnswerSink, Context, Event, InputMode, Notification, Outcome, Overload, OverloadCause, Peer,
+        PeerEvent, PeerEvents, Relay, Reply, Request, Responder, ServerRequest, SessionId, WeakPeer, emit,
     };
 }
 

@@ -10,7 +10,8 @@ use anyport_protocol::limits;
 use anyport_service::Service;
 
 use crate::layer::{
-    ConcurrencyLimitLayer, Layer, Quota, RateLimitLayer, ServiceBuilder, TimeoutLayer, TraceLayer, optional,
+    ConcurrencyLimitLayer, Layer, LoadShedLayer, Quota, RateLimitLayer, ServiceBuilder, TimeoutLayer,
+    TraceLayer, optional,
 };
 
 limits! {
@@ -87,18 +88,21 @@ impl EdgeLimits {
 /// # }
 /// ```
 pub fn edge<S: Service>(limits: &EdgeLimits, metrics: &Metrics) -> impl Layer<S, Service: Service> + use<S> {
-    edge_with(limits, limits.quota.map(|quota| RateLimitLayer::new(quota, metrics)), metrics)
+    edge_with(limits, None, limits.quota.map(|quota| RateLimitLayer::new(quota, metrics)), metrics)
 }
 
-/// The same, with `rate_limit` in place of the quota.
+/// The same, with `load_shed` around the limits, and `rate_limit` in place of the quota.
 pub fn edge_with<S: Service>(
     limits: &EdgeLimits,
+    load_shed: Option<LoadShedLayer>,
     rate_limit: Option<RateLimitLayer>,
     metrics: &Metrics,
 ) -> impl Layer<S, Service: Service> + use<S> {
     ServiceBuilder::new()
         // Outermost, so that it sees what every other layer answers.
         .layer(TraceLayer)
+        // While memory runs out, what runs goes on, and nothing new begins.
+        .layer(optional(load_shed))
         // What runs at once is bounded, so that what runs stays fast.
         .layer(
             ConcurrencyLimitLayer::new(limits.max_concurrent_calls, metrics)

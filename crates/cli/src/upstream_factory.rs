@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CatchPanicLayer, ServiceBuilder, TimeoutLayer, optional},
+    layer::{CatchPanicLayer, LoadShedLayer, ServiceBuilder, TimeoutLayer, optional},
     stack,
 };
 use anyport_audit::{AuditLog, CallLogLayer, RecordLayer};
@@ -27,7 +27,7 @@ use anyport_layers::BulkheadLayer;
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_seal::{Key, Sealer};
-use anyport_service::Service;
+use anyport_service::{Overload, Service};
 use anyport_store::Store;
 use anyport_telemetry::{ServerSpanLayer, Settings, Telemetry};
 use anyport_transport::{
@@ -74,6 +74,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) telemetry: Option<Telemetry>,
     /// The logins of callers at upstreams; `None` if there is no URL for their pages.
     pub(crate) caller_logins: Option<CallerLogins>,
+    /// Whether new calls are refused.
+    pub(crate) overload: Overload,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -95,6 +97,8 @@ pub(crate) struct Observers {
     pub(crate) telemetry: Option<Telemetry>,
     /// The numbers of the program.
     pub(crate) metrics: Metrics,
+    /// Whether new calls are refused.
+    pub(crate) overload: Overload,
 }
 
 /// One server, and how it is connected.
@@ -164,6 +168,7 @@ impl UpstreamFactory {
             call_log: audit::call_log(&AuditConfig::default()),
             telemetry: None,
             caller_logins,
+            overload: Overload::default(),
             supported,
             key,
             store,
@@ -205,6 +210,7 @@ impl UpstreamFactory {
             call_log: self.call_log.clone(),
             telemetry: self.telemetry.clone(),
             metrics: self.metrics.clone(),
+            overload: self.overload.clone(),
         }
     }
 
@@ -412,14 +418,19 @@ pub(crate) fn layered<S: Service>(
     observers: &Observers,
     limits: &Limits,
 ) -> impl Service + use<S> {
-    let Observers { audit, call_log, telemetry, metrics } = observers;
+    let Observers { audit, call_log, telemetry, metrics, overload } = observers;
     ServiceBuilder::new()
         // Outermost, so that its spans cover all of a call, and the audit log has its trace.
         .layer(optional(telemetry.clone().map(ServerSpanLayer::new)))
         // Outside whatever refuses calls, so that refusals are logged and recorded.
         .layer(call_log.clone())
         .layer(optional(audit.clone().map(RecordLayer::new)))
-        .layer(stack::edge_with(&limits.edge, Some(limits.rates.layer(limits.quota, metrics)), metrics))
+        .layer(stack::edge_with(
+            &limits.edge,
+            Some(LoadShedLayer::new(overload.clone(), metrics)),
+            Some(limits.rates.layer(limits.quota, metrics)),
+            metrics,
+        ))
         // A fault of ours fails one call, not the process.
         .layer(CatchPanicLayer)
         .service(service)

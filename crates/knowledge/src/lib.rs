@@ -21,10 +21,11 @@
 //! - [`library`]: all documents, and how one is found among them.
 //! - [`live`]: keeps documents up to date while they are served.
 //! - [`answers`]: what the tools answer.
-//! - [`health`]: how the server is; [`machine`]: how the machine is.
+//! - [`health`]: how the server is; [`machine`]: how the machine is; `cgroup`: the memory of its container.
 //! - [`server`]: documents as an MCP server.
 
 pub mod answers;
+mod cgroup;
 pub mod document;
 mod file_times;
 pub mod folder;

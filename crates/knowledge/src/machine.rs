@@ -1,11 +1,16 @@
 //! The machine that a program runs on: its processors and its memory.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyport_service::sync::Lock;
 use schemars::JsonSchema;
 use serde::Serialize;
-use sysinfo::{CpuRefreshKind, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{
+    CpuRefreshKind, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, Pid, ProcessRefreshKind,
+    ProcessesToUpdate, RefreshKind, System,
+};
+
+use crate::cgroup::GroupMemory;
 
 /// Above how much of the processors or of the memory the server calls itself degraded, in percent.
 const BUSY_PERCENT: f64 = 90.0;
@@ -28,6 +33,25 @@ impl Machine {
     }
 }
 
+/// The memory that a program can use: of its container, where that has a bound, else of the machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Memory {
+    /// All of it, in bytes.
+    pub total: u64,
+    /// The part that is left, in bytes. The page cache counts as left.
+    pub available: u64,
+    /// The resident memory of this process, in bytes.
+    pub process: u64,
+}
+
+impl Memory {
+    /// The used part, in percent.
+    pub fn percent(&self) -> f64 {
+        let used = self.total.saturating_sub(self.available);
+        if self.total == 0 { 0.0 } else { rounded(100.0 * used as f64 / self.total as f64) }
+    }
+}
+
 /// Looks at the machine.
 #[derive(Debug)]
 pub struct MachineSampler(Lock<Sampled>);
@@ -37,6 +61,7 @@ pub struct MachineSampler(Lock<Sampled>);
 struct Sampled {
     system: System,
     at: Instant,
+    memory: Option<(Instant, Memory)>,
 }
 
 impl MachineSampler {
@@ -45,7 +70,11 @@ impl MachineSampler {
         let kinds = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing().with_cpu_usage())
             .with_memory(MemoryRefreshKind::nothing().with_ram());
-        Self(Lock::new(Sampled { system: System::new_with_specifics(kinds), at: Instant::now() }))
+        Self(Lock::new(Sampled {
+            system: System::new_with_specifics(kinds),
+            at: Instant::now(),
+            memory: None,
+        }))
     }
 
     /// The use of the processors is the mean since the last check, so that a check does not have to wait.
@@ -55,14 +84,17 @@ impl MachineSampler {
             sampled.system.refresh_cpu_usage();
             sampled.at = Instant::now();
         }
-        sampled.system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let (total, available) = memory(&sampled.system);
-        let used = total.saturating_sub(available);
+        let memory = sampled.memory();
         Machine {
             cpu_percent: rounded(f64::from(sampled.system.global_cpu_usage())),
-            memory_percent: if total == 0 { 0.0 } else { rounded(100.0 * used as f64 / total as f64) },
-            memory_available_mb: rounded(available as f64 / f64::from(1 << 20)),
+            memory_percent: memory.percent(),
+            memory_available_mb: rounded(memory.available as f64 / f64::from(1 << 20)),
         }
+    }
+
+    /// The memory, as it was within the last [`MEMORY_INTERVAL`].
+    pub fn memory(&self) -> Memory {
+        self.0.lock().memory()
     }
 }
 
@@ -72,12 +104,33 @@ impl Default for MachineSampler {
     }
 }
 
-/// All memory and what is left of it, in bytes: of the container, where its bound is the narrower one.
-fn memory(system: &System) -> (u64, u64) {
-    let all = (system.total_memory(), system.available_memory());
-    match system.cgroup_limits() {
-        Some(limits) if limits.total_memory < all.0 => (limits.total_memory, limits.free_memory.min(all.1)),
-        _ => all,
+/// The time for which a look at the memory is good.
+pub const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
+
+impl Sampled {
+    /// Looks at the memory, unless that was done within the [`MEMORY_INTERVAL`].
+    fn memory(&mut self) -> Memory {
+        // A timer of the same interval may be a little early.
+        if let Some((at, memory)) = self.memory
+            && at.elapsed() < MEMORY_INTERVAL / 2
+        {
+            return memory;
+        }
+        self.system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+        let process = Pid::from_u32(std::process::id());
+        let kinds = ProcessRefreshKind::nothing().with_memory();
+        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[process]), false, kinds);
+        let process = self.system.process(process).map_or(0, sysinfo::Process::memory);
+        let (total, available) = (self.system.total_memory(), self.system.available_memory());
+        let (total, available) = match GroupMemory::of_process() {
+            Some(group) if group.max < total => {
+                (group.max, group.max.saturating_sub(group.used).min(available))
+            }
+            _ => (total, available),
+        };
+        let memory = Memory { total, available, process };
+        self.memory = Some((Instant::now(), memory));
+        memory
     }
 }
 

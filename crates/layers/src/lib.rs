@@ -8,6 +8,7 @@
 //! # Layout
 //! - [`TraceLayer`]: a span and a log line per call.
 //! - [`ConcurrencyLimitLayer`]: calls that run at once.
+//! - [`LoadShedLayer`]: refuses new calls while the process is overloaded.
 //! - [`BulkheadLayer`]: calls that one upstream server has at once, with a bounded queue.
 //! - [`RateLimitLayer`]: how often a principal or an address calls (feature `rate`); [`RateLimiter`]: who counts.
 //! - [`TimeoutLayer`]: how long a call may take.
@@ -20,6 +21,7 @@ mod bulkhead;
 #[cfg(feature = "cache")]
 mod cache;
 mod concurrency_limit;
+mod load_shed;
 mod middleware;
 mod optional;
 mod panic;
@@ -32,6 +34,7 @@ pub use bulkhead::{Bulkhead, BulkheadLayer, BulkheadLimits};
 #[cfg(feature = "cache")]
 pub use cache::{AnswerCache, Cache, CacheHandle, CacheLayer, CacheLimits, CacheRule};
 pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};
+pub use load_shed::{LoadShed, LoadShedLayer, LoadShedLimits};
 pub use middleware::{Call, Function, Middleware, MiddlewareLayer, Next};
 pub use optional::{Either, OptionalLayer, optional};
 pub use panic::{CatchPanic, CatchPanicLayer, panicked};

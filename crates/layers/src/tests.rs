@@ -12,8 +12,8 @@ use tower_layer::Layer;
 use super::*;
 use anyport_metrics::Metrics;
 use anyport_service::{
-    Context, Event, Notification, Outcome, Presence, Principal, Reply, Request, ServerRequest, Service,
-    SessionId, emit,
+    Context, Event, Notification, Outcome, Overload, OverloadCause, Presence, Principal, Reply, Request,
+    ServerRequest, Service, SessionId, emit,
 };
 
 /// A service that is a function.
@@ -598,4 +598,29 @@ async fn silence_until_the_deadline_is_reported() {
     );
     drop(service.call(request(Method::ToolsCall), context()));
     assert_eq!(silent.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_overload_refuses_new_calls_and_lets_retries_through() {
+    let (overload, metrics) = (Overload::default(), Metrics::new());
+    let inner = Fake(|_| Reply::ready(Outcome::Result(Raw::EMPTY_OBJECT)));
+    let service = LoadShedLayer::new(overload.clone(), &metrics).layer(inner);
+    let call = async |request: Request| service.call(request, context()).outcome().await;
+    assert!(matches!(call(request(Method::ToolsCall)).await, Outcome::Result(_)));
+    let why = "memory is used to 99 %".to_owned();
+    overload.set(Some(OverloadCause { limit: "max_memory_percent", why }));
+    for method in [Method::ToolsCall, Method::ToolsList, Method::Listen] {
+        let outcome = call(request(method)).await;
+        let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(failure.to_error().reason, Some(Reason::Overloaded));
+        let said = failure.to_string();
+        assert_eq!(said, "memory is used to 99 % (max_memory_percent); try again later");
+    }
+    let retry = r#"{"name":"x","requestState":"s"}"#.to_owned();
+    let retry = Raw::parse(retry.into(), &anyport_protocol::Limits::default()).unwrap();
+    let retry = Request::new(Method::ToolsCall, retry);
+    assert!(matches!(call(retry).await, Outcome::Result(_)));
+    assert_eq!(metrics.refusals("max_memory_percent").value(), 3);
+    overload.set(None);
+    assert!(matches!(call(request(Method::ToolsCall)).await, Outcome::Result(_)));
 }

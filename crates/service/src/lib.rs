@@ -12,6 +12,7 @@
 //! - [`Context`], [`Principal`], [`Authorization`]: what is known about one call; [`Presence`]: whether its client is connected; [`ClientHeaders`]:
 //!   keys that the client brings for servers behind this one; [`Demand`]: what clients want of calls that no client has made.
 //! - [`Network`], [`TraceHeaders`]: what carried a call.
+//! - [`Overload`]: whether new work is refused because the process would run out of something.
 //! - [`CallTrail`]: follows a call for what records it.
 //! - [`Reply`]: notifications and questions, then exactly one [`Outcome`].
 //! - [`emit`]: a reply written as an async function.
@@ -30,6 +31,7 @@ mod clock;
 mod context;
 mod demand;
 pub mod emit;
+mod overload;
 pub mod peer;
 mod presence;
 mod principal;
@@ -48,6 +50,7 @@ pub use clock::Clock;
 pub use context::{Context, InputMode};
 pub use demand::{Demand, DemandGuard, WeakDemand};
 pub use emit::Emitter;
+pub use overload::{Overload, OverloadCause};
 pub use peer::{Peer, PeerEvent, PeerEvents, SessionId, WeakPeer};
 pub use presence::{Presence, PresenceGuard};
 pub use principal::Principal;

@@ -2,16 +2,22 @@
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
+use anyport_metrics::Held;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
+use crate::{
+    descriptors::{self, SpareDescriptor},
+    refusals::Refusals,
+};
+
 /// A listening socket: what differs between listeners in accepting connections.
 pub(crate) trait Acceptor {
     /// A connection that may be served.
-    type Connection;
+    type Connection: Send;
 
     /// Waits for the next connection. Cancel-safe. `None` for one that is closed at once, because its peer may not call.
     ///
@@ -19,24 +25,45 @@ pub(crate) trait Acceptor {
     /// Why a connection was not accepted; others may follow.
     fn accept(&self) -> impl Future<Output = io::Result<Option<Self::Connection>>> + Send;
 
+    /// The number of the connection's file descriptor, where there are some.
+    fn descriptor(connection: &Self::Connection) -> Option<u64>;
+
     /// Serves a connection, in a task of its own. `permit` counts it among the open ones.
     fn serve(
         &self,
         connection: Self::Connection,
-        permit: OwnedSemaphorePermit,
+        permit: ConnectionPermit,
     ) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Refuses a connection beyond the limit.
-    fn reject(&self, connection: Self::Connection);
+    /// Refuses a connection beyond the limit called `limit`. `permit` counts it among those that are refused and still open;
+    /// without one, it must be closed at once.
+    fn reject(&self, connection: Self::Connection, limit: &'static str, permit: Option<ConnectionPermit>);
 }
 
-/// Accepts connections until `stop` completes, at most `max_connections` at once. Returns those that are open then.
-pub(crate) async fn accept(
-    acceptor: &impl Acceptor,
-    max_connections: usize,
+/// A connection that is open, counted as one until this is dropped.
+#[derive(Debug)]
+pub(crate) struct ConnectionPermit {
+    _permit: OwnedSemaphorePermit,
+    _held: Option<Held>,
+}
+
+/// The bounds of a listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionLimits {
+    /// `max_connections`.
+    pub(crate) connections: usize,
+    /// `max_descriptors_percent`.
+    pub(crate) descriptors_percent: u32,
+}
+
+/// Accepts connections until `stop` completes, within `limits`. Returns those that are open then.
+pub(crate) async fn accept<A: Acceptor>(
+    acceptor: &A,
+    limits: ConnectionLimits,
+    refusals: &Refusals,
     stop: impl Future<Output = ()>,
 ) -> JoinSet<()> {
-    let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    let mut gate = Gate::new(limits, refusals.clone());
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
@@ -44,15 +71,19 @@ pub(crate) async fn accept(
             () = &mut stop => return connections,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = acceptor.accept() => match accepted {
-                Ok(Some(connection)) => match permits.clone().try_acquire_owned() {
+                Ok(Some(connection)) => match gate.admit(A::descriptor(&connection)) {
                     Ok(permit) => drop(connections.spawn(acceptor.serve(connection, permit))),
-                    Err(_) => acceptor.reject(connection),
+                    Err(limit) => acceptor.reject(connection, limit, gate.begin_refusal()),
                 },
                 Ok(None) => {}
+                Err(error) if descriptors::are_used_up(&error) && gate.spare.free() => {
+                    gate.refuse_without_descriptor(acceptor).await;
+                }
                 // Out of file descriptors, or the client is gone already: neither ends the listener.
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     sleep(RETRY).await;
+                    gate.spare = SpareDescriptor::open();
                 }
             },
         }
@@ -69,3 +100,131 @@ pub(crate) async fn drain(mut connections: JoinSet<()>, limit: Duration) {
 
 /// The pause after a connection that was not accepted.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// The number of connections that are refused and still open, so that their clients can read why.
+const MAX_REFUSED: usize = 64;
+
+/// Decides which connections are served.
+struct Gate {
+    limits: ConnectionLimits,
+    refusals: Refusals,
+    permits: Arc<Semaphore>,
+    /// For connections that are refused.
+    refused: Arc<Semaphore>,
+    spare: SpareDescriptor,
+    /// Whether the last connection was refused for want of descriptors: the log says so once.
+    is_short: bool,
+}
+
+impl Gate {
+    fn new(limits: ConnectionLimits, refusals: Refusals) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        // They have descriptors as well: most of the reserve is for the calls on open connections.
+        let reserve = descriptors::max().map_or(u64::MAX, |max| max - bound(max, limits.descriptors_percent));
+        let refused = usize::try_from(reserve / 4).unwrap_or(usize::MAX).min(MAX_REFUSED);
+        Self {
+            limits,
+            refusals,
+            permits,
+            refused: Arc::new(Semaphore::new(refused)),
+            spare: SpareDescriptor::open(),
+            is_short: false,
+        }
+    }
+
+    /// Admits a connection whose descriptor has this number.
+    ///
+    /// # Errors
+    /// The name of the limit that is reached.
+    fn admit(&mut self, descriptor: Option<u64>) -> Result<ConnectionPermit, &'static str> {
+        if self.is_beyond_descriptors(descriptor) {
+            self.refusals.descriptors.increment();
+            return Err(MAX_DESCRIPTORS_PERCENT);
+        }
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            self.refusals.connections.increment();
+            return Err(MAX_CONNECTIONS);
+        };
+        Ok(ConnectionPermit { _permit: permit, _held: Some(self.refusals.open_connections.hold()) })
+    }
+
+    /// Whether more descriptors are open than listeners may use. A new one has the lowest number that is free (POSIX, "File
+    /// Descriptor Allocation"), so that all lower ones are open.
+    fn is_beyond_descriptors(&mut self, descriptor: Option<u64>) -> bool {
+        let max = descriptor.and_then(|_| descriptors::max());
+        let is_short = descriptor
+            .zip(max)
+            .is_some_and(|(number, max)| number >= bound(max, self.limits.descriptors_percent));
+        if is_short && !self.is_short {
+            let (open, max) = (descriptor.unwrap_or_default(), max.unwrap_or_default());
+            tracing::warn!(
+                open,
+                max,
+                "connections are refused: too many file descriptors are open (max_descriptors_percent)"
+            );
+        }
+        self.is_short = is_short;
+        is_short
+    }
+
+    /// A connection that is refused, and open until its client has read why; `None` if there are too many of these.
+    fn begin_refusal(&self) -> Option<ConnectionPermit> {
+        let permit = self.refused.clone().try_acquire_owned().ok()?;
+        Some(ConnectionPermit { _permit: permit, _held: None })
+    }
+
+    /// Refuses the next connection with the descriptor that was kept for this. Without it, the connection would wait in the
+    /// queue of the listener, and its client would never learn why.
+    async fn refuse_without_descriptor(&mut self, acceptor: &impl Acceptor) {
+        if let Ok(Ok(Some(connection))) = timeout(RETRY, acceptor.accept()).await {
+            self.refusals.descriptors.increment();
+            acceptor.reject(connection, MAX_DESCRIPTORS_PERCENT, None);
+        } else {
+            // Another part of the program has taken it.
+            sleep(RETRY).await;
+        }
+        self.spare = SpareDescriptor::open();
+    }
+}
+
+pub(crate) const MAX_CONNECTIONS: &str = "max_connections";
+pub(crate) const MAX_DESCRIPTORS_PERCENT: &str = "max_descriptors_percent";
+
+/// The descriptors of `max` that may be open before listeners accept no more.
+fn bound(max: u64, percent: u32) -> u64 {
+    u64::try_from(u128::from(max) * u128::from(percent.min(100)) / 100).unwrap_or(max)
+}
+
+/// What the client of a refused connection is told.
+pub(crate) fn why(limit: &str) -> String {
+    let what = match limit {
+        MAX_CONNECTIONS => "too many connections are open",
+        _ => "too many file descriptors are open",
+    };
+    format!("{what} ({limit}); try again later")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyport_metrics::Metrics;
+
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_descriptor_says_how_many_are_open() {
+        let limits = ConnectionLimits { connections: 1, descriptors_percent: 50 };
+        let metrics = Metrics::new();
+        let mut gate = Gate::new(limits, Refusals::new(&metrics));
+        let Some(max) = descriptors::max() else { return };
+        assert_eq!(gate.admit(Some(max / 2 + 1)).unwrap_err(), MAX_DESCRIPTORS_PERCENT);
+        let open = gate.admit(Some(3)).unwrap();
+        assert_eq!(gate.admit(Some(4)).unwrap_err(), MAX_CONNECTIONS);
+        assert_eq!(metrics.gauge("anyport_connections", "").value(), 1);
+        drop(open);
+        // Where there are no numbers, nothing is known of descriptors.
+        drop(gate.admit(None).unwrap());
+        for limit in [MAX_CONNECTIONS, MAX_DESCRIPTORS_PERCENT] {
+            assert_eq!(metrics.refusals(limit).value(), 1);
+        }
+    }
+}

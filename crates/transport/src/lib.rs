@@ -13,7 +13,8 @@
 //! - [`memory`]: a client in the same process.
 //! - `client` (feature of that name): the other way round, connections to servers; each is a service.
 //! - `dialogue`: what they share: one request's way out in the words of its caller's revision, and sessions.
-//! - `accept`: accepting connections, for every listener.
+//! - `accept`: accepting connections, for every listener; [`FileDescriptors`]: those of the process, of which some are left to what
+//!   runs.
 //! - [`BufferedBytes`]: the budget of large answers in memory, which the transports of a program share.
 //! - [`ClientObserver`]: sees the messages of clients, and what they are sent for them.
 //! - `refusals`: counts what limits refuse. `lines`: messages on a stream of bytes; `frames`: messages on a WebSocket.
@@ -23,6 +24,8 @@ mod accept;
 mod buffered_bytes;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(any(feature = "http", all(feature = "unix", unix)))]
+mod descriptors;
 mod dialogue;
 #[cfg(any(feature = "websocket", feature = "client-websocket"))]
 mod frames;
@@ -41,6 +44,8 @@ pub mod unix;
 pub mod websocket;
 
 pub use buffered_bytes::{BufferLimits, BufferedBytes};
+#[cfg(any(feature = "http", all(feature = "unix", unix)))]
+pub use descriptors::FileDescriptors;
 pub use observed::{CallObserver, ClientObserver};
 
 /// The longest time that is waited where a user says how long: nobody notices, and the clock can tell when it ends.

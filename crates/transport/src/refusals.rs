@@ -5,6 +5,15 @@ use anyport_metrics::{Counter, Metrics};
 pub(crate) struct Refusals {
     /// `max_open_requests`, of clients and towards servers.
     pub(crate) open_requests: Counter,
+    /// `max_connections`.
+    #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+    pub(crate) connections: Counter,
+    /// `max_descriptors_percent`.
+    #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+    pub(crate) descriptors: Counter,
+    /// The connections that are open.
+    #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+    pub(crate) open_connections: anyport_metrics::Gauge,
     /// `max_streams`.
     #[cfg(feature = "http")]
     pub(crate) streams: Counter,
@@ -24,6 +33,12 @@ impl Refusals {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             open_requests: metrics.refusals("max_open_requests"),
+            #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+            connections: metrics.refusals("max_connections"),
+            #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+            descriptors: metrics.refusals("max_descriptors_percent"),
+            #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+            open_connections: metrics.gauge("anyport_connections", "Connections of clients that are open"),
             #[cfg(feature = "http")]
             streams: metrics.refusals("max_streams"),
             #[cfg(feature = "tls")]

@@ -22,6 +22,7 @@ const NOT_DECLARED: &[&str] = &[
     "max_background",
     "max_blocking_waiting",
     "max_call_depth",
+    "max_connections",
     "max_pins",
     "max_replays",
     "store_bytes",

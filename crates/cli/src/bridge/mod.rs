@@ -115,7 +115,9 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
         Box::pin(async { [dependency].into_iter().collect() })
     };
     let operators = arguments.listen.operators(Vec::new());
-    let reporter = HealthReporter::new(&factory.metrics, Bounds::of(limits), operators, dependencies);
+    let bounds = Bounds::of(limits, arguments.listen.max_connections);
+    let overload = factory.overload.clone();
+    let reporter = HealthReporter::new(&factory.metrics, bounds, overload, operators, dependencies);
     let settings = listen::Settings {
         supported,
         limits,

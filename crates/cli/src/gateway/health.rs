@@ -26,6 +26,7 @@ impl GatewayHealth {
     pub(super) fn new(
         federation: &Federation,
         factory: &UpstreamFactory,
+        max_connections: usize,
         operators: Operators,
     ) -> Result<Self> {
         let (federation, store) = (federation.clone(), factory.store().cloned());
@@ -43,8 +44,10 @@ impl GatewayHealth {
                 all.into_iter().collect()
             })
         };
-        let bounds = Bounds::of(&factory.limits);
-        let reporter = Arc::new(HealthReporter::new(&factory.metrics, bounds, operators, dependencies));
+        let bounds = Bounds::of(&factory.limits, max_connections);
+        let overload = factory.overload.clone();
+        let reporter = HealthReporter::new(&factory.metrics, bounds, overload, operators, dependencies);
+        let reporter = Arc::new(reporter);
         Ok(Self { tool: tool_server(reporter.clone())?, reporter })
     }
 

@@ -130,7 +130,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     target::set_log_mask(file.log_mask()?);
     logging::filter::set(file.log_filter()?);
     let operators = arguments.listen.operators(file.config.health.require.clone());
-    let health = GatewayHealth::new(&federation, &factory, operators)?;
+    let health = GatewayHealth::new(&federation, &factory, arguments.listen.max_connections, operators)?;
     federation.set_members(members.all().chain(health.member(&file.config)))?;
     federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use anyport_knowledge::machine::{Machine, rounded, tasks};
+use anyport_knowledge::machine::{Machine, Memory, rounded, tasks};
+use anyport_layers::LoadShedLimits;
 use anyport_metrics::Metrics;
-use anyport_transport::http;
+use anyport_service::{Overload, OverloadCause};
+use anyport_transport::{FileDescriptors, http};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -70,29 +72,80 @@ pub(crate) struct Bounds {
     calls: usize,
     parked: usize,
     buffered: usize,
+    connections: usize,
+    descriptors_percent: u32,
+    memory: LoadShedLimits,
+}
+
+/// What the process may run out of.
+pub(super) struct Strain {
+    /// Its file descriptors, where the system counts them.
+    pub(super) descriptors: Option<FileDescriptors>,
+    /// Why new calls are refused, if they are.
+    pub(super) overload: Option<OverloadCause>,
 }
 
 impl Bounds {
-    /// Those of `limits`.
-    pub(crate) fn of(limits: &Limits) -> Self {
+    /// Those of `limits`, with `connections` of clients.
+    pub(crate) fn of(limits: &Limits, connections: usize) -> Self {
         Self {
+            connections,
+            descriptors_percent: limits.http.max_descriptors_percent,
+            memory: limits.load_shed,
             calls: limits.edge.max_concurrent_calls,
             parked: limits.park.parked_total,
             buffered: limits.buffers.bytes,
         }
     }
+
+    /// Whether memory is bounded at all.
+    pub(super) fn bound_memory(&self) -> bool {
+        self.memory.max_memory_percent < 100 || self.memory.max_memory_bytes.is_some()
+    }
+
+    /// Why new work is to be refused with this memory; `now` says whether it is.
+    pub(super) fn overload(&self, memory: &Memory, now: &Overload) -> Option<OverloadCause> {
+        let LoadShedLimits { max_memory_percent, max_memory_bytes, .. } = self.memory;
+        let current = now.cause().map(|cause| cause.limit);
+        // What is refused is accepted again a little below the limit, so that the state does not change with every call.
+        let bound =
+            |limit: &str, value: f64| if current == Some(limit) { value * ACCEPT_AGAIN } else { value };
+        let percent = memory.percent();
+        if max_memory_percent < 100 && percent > bound("max_memory_percent", f64::from(max_memory_percent)) {
+            let why = format!("memory is used to {percent} %");
+            return Some(OverloadCause { limit: "max_memory_percent", why });
+        }
+        let max =
+            max_memory_bytes.filter(|max| memory.process as f64 > bound("max_memory_bytes", *max as f64))?;
+        let why = format!("the process uses {} of {max} bytes of memory", memory.process);
+        Some(OverloadCause { limit: "max_memory_bytes", why })
+    }
 }
+
+/// The part of a limit of memory below which new work is accepted again.
+const ACCEPT_AGAIN: f64 = 0.98;
 
 impl Report {
     pub(super) fn new(
         system: Machine,
         uptime: Duration,
         metrics: &Metrics,
-        bounds: Bounds,
+        (bounds, Strain { descriptors, overload }): (Bounds, Strain),
         dependencies: IndexMap<String, Dependency>,
     ) -> Self {
-        let pools = pools(metrics, bounds);
+        let mut pools = pools(metrics, bounds);
         let mut reasons = Vec::new();
+        if let Some(OverloadCause { limit, why }) = overload {
+            reasons.push(format!("new calls are refused: {why} ({limit})"));
+        }
+        if let Some(FileDescriptors { open, max, .. }) = descriptors {
+            let percent = bounds.descriptors_percent;
+            if open as f64 * 100.0 >= max as f64 * f64::from(percent) {
+                reasons.push(format!(
+                    "new connections are refused: {open} of {max} file descriptors are open (max_descriptors_percent)"
+                ));
+            }
+        }
         if system.cpu_percent > BUSY_PERCENT {
             reasons.push(format!("processors are used to {} %", system.cpu_percent));
         }
@@ -102,6 +155,10 @@ impl Report {
         reasons.extend(pools.iter().filter(|(_, pool)| pool.is_nearly_used_up()).map(|(name, pool)| {
             format!("{name}: {} of {} are in use", pool.in_use, pool.max.unwrap_or_default())
         }));
+        if let Some(FileDescriptors { open, max, .. }) = descriptors {
+            let (in_use, max) = (i64::try_from(open).unwrap_or(i64::MAX), usize::try_from(max).ok());
+            pools.insert("file_descriptors", Pool { in_use, max });
+        }
         let missing = dependencies.iter().filter(|(_, one)| one.status == DependencyStatus::Unhealthy);
         reasons.extend(missing.map(|(name, one)| match one.kind == *name {
             true => format!("the {name} is not there"),
@@ -149,6 +206,7 @@ fn pools(metrics: &Metrics, bounds: Bounds) -> IndexMap<&'static str, Pool> {
     let all = [
         pool("calls", "anyport_calls_running", Some(bounds.calls)),
         pool("parked_calls", "anyport_parked_calls", Some(bounds.parked)),
+        pool("connections", "anyport_connections", Some(bounds.connections)),
         pool("buffered_bytes", "anyport_buffered_bytes", Some(bounds.buffered)),
         pool("upstream_connections", "anyport_upstream_connections", None),
     ];
@@ -176,7 +234,13 @@ mod tests {
     use super::*;
 
     const CALM: Machine = Machine { cpu_percent: 5.0, memory_percent: 5.0, memory_available_mb: 1e3 };
-    const BOUNDS: Bounds = Bounds { calls: 10, parked: 10, buffered: 100 };
+    fn bounds() -> Bounds {
+        let memory = LoadShedLimits::default().max_memory_percent(50).max_memory_bytes(1_000);
+        let (calls, parked, buffered, connections) = (10, 10, 100, 10);
+        Bounds { calls, parked, buffered, connections, descriptors_percent: 80, memory }
+    }
+
+    const CALM_PROCESS: Strain = Strain { descriptors: None, overload: None };
 
     fn dependency(kind: &'static str, status: DependencyStatus) -> Dependency {
         Dependency { status, kind, since: None, latency_ms: None, last_error: None }
@@ -188,8 +252,30 @@ mod tests {
         all: &[(&str, &'static str, DependencyStatus)],
     ) -> (Status, Vec<String>) {
         let all = all.iter().map(|(name, kind, status)| ((*name).to_owned(), dependency(kind, *status)));
-        let report = Report::new(system, Duration::from_secs(1), metrics, BOUNDS, all.collect());
+        let report =
+            Report::new(system, Duration::from_secs(1), metrics, (bounds(), CALM_PROCESS), all.collect());
         (report.status, report.reasons)
+    }
+
+    #[test]
+    fn too_little_memory_refuses_until_there_is_more() {
+        let (bounds, now) = (bounds(), Overload::default());
+        let with = |available, process| Memory { total: 100, available, process };
+        let limit = |memory: Memory, now: &Overload| bounds.overload(&memory, now).map(|cause| cause.limit);
+        assert_eq!(limit(with(50, 1_000), &now), None);
+        assert_eq!(limit(with(49, 1_000), &now), Some("max_memory_percent"));
+        assert_eq!(limit(with(50, 1_001), &now), Some("max_memory_bytes"));
+        now.set(bounds.overload(&with(49, 0), &now));
+        assert_eq!(limit(with(50, 0), &now), Some("max_memory_percent"), "not far enough below it");
+        assert_eq!(limit(with(51, 0), &now), None);
+        // What is refused is a reason.
+        let report = |strain| {
+            let at = Duration::from_secs(1);
+            Report::new(CALM, at, &Metrics::new(), (bounds, strain), IndexMap::new())
+        };
+        let refused = report(Strain { descriptors: None, overload: now.cause() });
+        assert_eq!(refused.status, Status::Degraded);
+        assert_eq!(refused.reasons, ["new calls are refused: memory is used to 51 % (max_memory_percent)"]);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Looks how the program is, and says it to whom it concerns.
 
-use std::{fmt, future::Future, pin::Pin, time::Instant};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Instant};
 
-use anyport_knowledge::machine::MachineSampler;
+use anyport_knowledge::machine::{MEMORY_INTERVAL, MachineSampler};
 use anyport_metrics::Metrics;
 use anyport_protocol::Raw;
-use anyport_service::{Authorization, sync::Lock};
-use anyport_transport::http;
+use anyport_service::{Authorization, Overload, sync::Lock};
+use anyport_transport::{FileDescriptors, http};
+use tokio::time::MissedTickBehavior;
 
 use super::{
     dependency::Dependencies,
-    report::{Bounds, Report},
+    report::{Bounds, Report, Strain},
 };
 
 /// Looks how the program is.
@@ -19,6 +20,8 @@ pub(crate) struct HealthReporter {
     machine: MachineSampler,
     metrics: Metrics,
     bounds: Bounds,
+    /// Set while there is too little memory.
+    pub(crate) overload: Overload,
     dependencies: Box<dyn Dependencies>,
     pub(super) operators: Operators,
 }
@@ -47,10 +50,11 @@ impl Operators {
 }
 
 impl HealthReporter {
-    /// Begins to look at a program that counts in `metrics`, and needs `dependencies`.
+    /// Begins to look at a program that counts in `metrics`, refuses new calls by `overload`, and needs `dependencies`.
     pub(crate) fn new(
         metrics: &Metrics,
         bounds: Bounds,
+        overload: Overload,
         operators: Operators,
         dependencies: impl Dependencies + 'static,
     ) -> Self {
@@ -59,6 +63,7 @@ impl HealthReporter {
             machine: MachineSampler::new(),
             metrics: metrics.clone(),
             bounds,
+            overload,
             dependencies: Box::new(dependencies),
             operators,
         }
@@ -72,7 +77,39 @@ impl HealthReporter {
     /// How the program is now.
     pub(crate) async fn report(&self) -> Report {
         let dependencies = self.dependencies.look().await;
-        Report::new(self.machine.sample(), self.began.elapsed(), &self.metrics, self.bounds, dependencies)
+        let system = self.machine.sample();
+        let strain = Strain { descriptors: FileDescriptors::of_process(), overload: self.overload.cause() };
+        Report::new(system, self.began.elapsed(), &self.metrics, (self.bounds, strain), dependencies)
+    }
+
+    /// Watches the memory until the reporter is dropped: new work is refused while too much of it is used.
+    pub(crate) fn watch_memory(self: &Arc<Self>) {
+        if !self.bounds.bound_memory() {
+            return;
+        }
+        let watched = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(MEMORY_INTERVAL);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(reporter) = watched.upgrade() else { return };
+                reporter.look_at_memory();
+            }
+        });
+    }
+
+    fn look_at_memory(&self) {
+        let (before, now) =
+            (self.overload.cause(), self.bounds.overload(&self.machine.memory(), &self.overload));
+        match (&before, &now) {
+            (None, Some(cause)) => {
+                tracing::warn!(limit = cause.limit, "new calls are refused: {}", cause.why)
+            }
+            (Some(_), None) => tracing::warn!("new calls are accepted again: there is memory"),
+            _ => {}
+        }
+        self.overload.set(now);
     }
 }
 

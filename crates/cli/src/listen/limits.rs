@@ -18,7 +18,7 @@ use anyport_knowledge::{
     folder::{MAX_DOCUMENT_BYTES, MAX_DOCUMENTS},
     live::MAX_HELD_BYTES,
 };
-use anyport_layers::{BulkheadLimits, CacheLimits, Quota};
+use anyport_layers::{BulkheadLimits, CacheLimits, LoadShedLimits, Quota};
 use anyport_policy::Budget;
 use anyport_protocol::{limits, settings::LimitField};
 use anyport_server::Builder;
@@ -38,6 +38,8 @@ pub(crate) struct Limits {
     pub(crate) websocket: websocket::Config,
     pub(crate) edge: EdgeLimits,
     pub(crate) quota: Quota,
+    /// How much memory may be used before new work is refused.
+    pub(crate) load_shed: LoadShedLimits,
     /// How often calls may be made, beside the quota.
     pub(crate) rates: CallRates,
     pub(crate) legacy_clients: LegacyClientLimits,
@@ -202,6 +204,7 @@ impl Limits {
         section("http", of_http);
         section("sockets", self.websocket.limits_mut());
         section("calls", self.edge.limits_mut());
+        section("calls", self.load_shed.limits_mut());
         section("calls", self.quota.limits_mut());
         section("calls", of_calls);
         section("calls", self.legacy_clients.limits_mut());
@@ -289,6 +292,7 @@ impl Limits {
         unix::Limits::default()
             .message(self.http.message)
             .max_connections(max_connections)
+            .max_descriptors_percent(self.http.max_descriptors_percent)
             .max_open_requests(self.http.max_open_requests)
             .first_message(self.websocket.first_message)
             .connection_idle(self.websocket.connection_idle)

@@ -123,6 +123,8 @@ pub(crate) async fn serve(
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
+    operations.watch_memory();
+    let overload = operations.overload.clone();
     if arguments.speaks(Transport::Http) {
         let address = SocketAddr::new(arguments.host, arguments.port);
         let server = authorization_server.as_ref();
@@ -131,7 +133,7 @@ pub(crate) async fn serve(
         let config =
             config.client_headers(client_headers).caller_tokens(caller_tokens).observer(observer.clone());
         let config = config.refusal_observer(audit.as_ref().map(audit::refusals));
-        let config = config.operations(Some(operations as Arc<dyn http::Operations>));
+        let config = config.overload(overload).operations(Some(operations as Arc<dyn http::Operations>));
         serving = serving.http_with(address, config);
     }
     if arguments.dangerously_allow_anonymous {

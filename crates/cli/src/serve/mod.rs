@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CatchPanicLayer, LegacyClientLayer, ServiceBuilder, optional},
+    layer::{CatchPanicLayer, LegacyClientLayer, LoadShedLayer, RateLimitLayer, ServiceBuilder, optional},
     stack,
 };
 use anyport_audit::{AuditLog, RecordLayer, UpstreamLayer};
@@ -23,7 +23,7 @@ use anyport_knowledge::{Folders, Knowledge, Options, folder::FolderError};
 use anyport_metrics::Metrics;
 use anyport_protocol::Revision;
 use anyport_server::Server;
-use anyport_service::Service;
+use anyport_service::{Overload, Service};
 use anyport_telemetry::ServerSpanLayer;
 use anyport_transport::{BufferedBytes, http::FurtherEndpoints};
 
@@ -77,6 +77,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         call_log: audit::call_log(&AuditConfig::default()),
         telemetry,
         metrics: server.metrics().clone(),
+        overload: Overload::default(),
     };
     let service = layered(server.clone(), &knowledge, arguments, &limits, &observers);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
@@ -86,13 +87,13 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         audit::close(ended_audit).await;
         telemetry::close(ended_telemetry, drain).await;
     });
-    let (bounds, looked_at) = (Bounds::of(&limits), knowledge.clone());
+    let (bounds, looked_at) = (Bounds::of(&limits, arguments.listen.max_connections), knowledge.clone());
     let dependencies = move || -> Looking {
         let documents = of_documents(&looked_at);
         Box::pin(async { documents.into_iter().collect() })
     };
-    let reporter =
-        HealthReporter::new(&metrics, bounds, arguments.listen.operators(Vec::new()), dependencies);
+    let operators = arguments.listen.operators(Vec::new());
+    let reporter = HealthReporter::new(&metrics, bounds, observers.overload.clone(), operators, dependencies);
     let settings = listen::Settings {
         supported,
         limits: &limits,
@@ -136,8 +137,8 @@ fn layered(
     limits: &Limits,
     observers: &Observers,
 ) -> impl Service + use<> {
-    let Observers { audit, call_log, telemetry, metrics } = observers;
-    let edge = limits.edge.quota(limits.quota).call_timeout(arguments.timeout().0);
+    let Observers { audit, call_log, telemetry, metrics, overload } = observers;
+    let edge = limits.edge.call_timeout(arguments.timeout().0);
     let cache = arguments
         .cache()
         .map(|ttl| cache::layer(server.clone(), knowledge.clone(), limits.cache.ttl(ttl)).metrics(metrics));
@@ -147,7 +148,12 @@ fn layered(
         // Outside whatever refuses calls, so that refusals are logged and recorded.
         .layer(call_log.clone())
         .layer(optional(audit.clone().map(RecordLayer::new)))
-        .layer(stack::edge(&edge, metrics))
+        .layer(stack::edge_with(
+            &edge,
+            Some(LoadShedLayer::new(overload.clone(), metrics)),
+            Some(RateLimitLayer::new(limits.quota, metrics)),
+            metrics,
+        ))
         // Handlers send requests as results; legacy clients receive them inline.
         .layer(LegacyClientLayer::new(limits.legacy_clients, metrics))
         // Read-only tools are cached; rate limit and timeout apply all the same.

@@ -52,6 +52,7 @@ mod logs;
 #[cfg(unix)]
 mod named_upstreams;
 #[cfg(unix)]
+mod overload;
 mod packaging;
 mod parked;
 mod per_user;

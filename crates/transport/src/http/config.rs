@@ -1,7 +1,7 @@
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_protocol::{Error, Limits as MessageLimits, Revision, limits, settings};
-use anyport_service::{ClientHeaders, Principal, sync::Lock};
+use anyport_service::{ClientHeaders, Overload, Principal, sync::Lock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest, Sha256};
@@ -121,6 +121,9 @@ settings! {
         /// The budget of large answers.
         #[default("one of its own" = BufferedBytes::default())]
         pub buffers: BufferedBytes,
+        /// Whether new work is refused: sessions, and bodies of requests that are not small. A layer of the service refuses calls.
+        #[default("never" = Overload::default())]
+        pub overload: Overload,
         /// The observer of the messages of clients.
         #[default("none" = None)]
         #[set(into)]
@@ -157,6 +160,14 @@ limits! {
         /// The number of connections. Further connections are accepted, get 503 and are closed.
         #[default(1_024)]
         pub max_connections: usize,
+        /// How much of the file descriptors that the process may have (`RLIMIT_NOFILE`) is in use at most when a connection is
+        /// accepted, in percent. The rest is for what runs.
+        #[default(90)]
+        #[limit(
+            Count "max_descriptors_percent", note = " percent of the file descriptors of the process are open; on a Unix socket, too",
+            beyond = "new connections get 503 with `Retry-After` and are closed, except for `/health` and `/metrics`; what is open goes on"
+        )]
+        pub max_descriptors_percent: u32,
         /// The number of header fields of one request.
         #[default(100)]
         #[limit(Count "max_headers", beyond = "431, and the connection is closed")]

@@ -31,11 +31,10 @@ tokio::task_local! {
     static UNREAD: Arc<Unread>;
 }
 
-/// Serves a connection until it ends, the listener stops, or nothing is requested for the `header_timeout`.
+/// Serves a connection, which may be beyond a limit of connections, until it ends, the listener stops, or nothing is requested for the `header_timeout`.
 pub(super) async fn serve<T>(
     io: T,
-    state: Arc<State>,
-    info: ConnectInfo,
+    (state, info, beyond): (Arc<State>, ConnectInfo, Option<&'static str>),
     certificate: Option<ClientCertificate>,
     mut stopping: watch::Receiver<bool>,
 ) where
@@ -50,7 +49,7 @@ pub(super) async fn serve<T>(
             request.extensions_mut().insert(certificate);
         }
         let state = state.clone();
-        async move { Ok::<_, Infallible>(counted(answer(state, request, info).await)) }
+        async move { Ok::<_, Infallible>(counted(answer(state, request, info, beyond).await)) }
     });
     let connection = builder(&limits, streams).serve_connection(io, service);
     tokio::pin!(connection);
@@ -108,13 +107,21 @@ fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
     http
 }
 
-async fn answer(state: Arc<State>, request: Request<Incoming>, info: ConnectInfo) -> Response {
+async fn answer(
+    state: Arc<State>,
+    request: Request<Incoming>,
+    info: ConnectInfo,
+    beyond: Option<&'static str>,
+) -> Response {
     let limit = state.config.limits.max_headers;
     if request.headers().len() > limit {
         let error = Error::invalid_request(format!("more than {limit} header fields (max_headers)"));
         return response::error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &error);
     }
-    pipeline::answer(state, request, info).await
+    match beyond {
+        None => pipeline::answer(state, request, info).await,
+        Some(limit) => Box::pin(pipeline::answer_beyond(limit, state, request, info)).await,
+    }
 }
 
 /// `response` on the stream of this task.

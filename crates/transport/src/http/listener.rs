@@ -1,7 +1,7 @@
 use std::{
     convert::Infallible,
     future::Future,
-    io,
+    io::{self, Read as _, Write as _},
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -23,9 +23,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, watch},
+    sync::watch,
     task::JoinSet,
-    time::{Instant, Sleep, sleep},
+    time::{Instant, Sleep, sleep, timeout},
 };
 
 #[cfg(feature = "http2")]
@@ -39,11 +39,11 @@ use super::{
     connect_info::ConnectInfo,
     credential::ClientCertificate,
     endpoint::Endpoint,
-    linger::{LINGER, Lingers},
+    linger::LINGER,
     pipeline,
     state::State,
 };
-use crate::accept::{self, Acceptor};
+use crate::accept::{self, Acceptor, ConnectionLimits, ConnectionPermit};
 
 /// A bound listener that serves one service.
 #[derive(Debug)]
@@ -115,19 +115,20 @@ impl Listener {
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let info = ConnectInfo::on(self.address()?);
         let info = if self.is_secure() { info.secure() } else { info };
-        let Limits { max_connections, drain, .. } = self.config.limits;
+        let Limits { max_connections, max_descriptors_percent, drain, .. } = self.config.limits;
+        let limits =
+            ConnectionLimits { connections: max_connections, descriptors_percent: max_descriptors_percent };
         let endpoint = Endpoint::adapted(service, self.config);
-        let (state, lingers) = (endpoint.state().clone(), Lingers::new());
+        let state = endpoint.state().clone();
         let acceptor = HttpAcceptor {
             listener: self.listener,
             #[cfg(feature = "tls")]
-            opener: Opener::of(&state, &lingers),
+            opener: Opener::of(&state),
             state,
             info,
             stopping: watch::Sender::new(false),
-            lingers,
         };
-        let connections = acceptor.connections(max_connections, stop).await;
+        let connections = acceptor.connections(limits, stop).await;
         let HttpAcceptor { listener, stopping, .. } = acceptor;
         drop(listener);
         stopping.send_replace(true);
@@ -145,7 +146,6 @@ struct HttpAcceptor {
     state: Arc<State>,
     info: ConnectInfo,
     stopping: watch::Sender<bool>,
-    lingers: Lingers,
     /// Opens TLS, where that is spoken.
     #[cfg(feature = "tls")]
     opener: Option<Arc<Opener>>,
@@ -153,8 +153,8 @@ struct HttpAcceptor {
 
 impl HttpAcceptor {
     /// Accepts connections until `stop` completes, and returns those that are open then.
-    async fn connections(&self, max_connections: usize, stop: impl Future<Output = ()>) -> JoinSet<()> {
-        let accepting = accept::accept(self, max_connections, stop);
+    async fn connections(&self, limits: ConnectionLimits, stop: impl Future<Output = ()>) -> JoinSet<()> {
+        let accepting = accept::accept(self, limits, self.state.config.buffers.refusals(), stop);
         #[cfg(feature = "tls")]
         if let Some(opener) = &self.opener {
             return tokio::select! {
@@ -175,16 +175,51 @@ impl Acceptor for HttpAcceptor {
         Ok(Some(stream))
     }
 
+    fn descriptor(stream: &TcpStream) -> Option<u64> {
+        #[cfg(unix)]
+        return u64::try_from(std::os::fd::AsRawFd::as_raw_fd(stream)).ok();
+        #[cfg(not(unix))]
+        return {
+            let _ = stream;
+            None
+        };
+    }
+
     fn serve(
         &self,
         stream: TcpStream,
-        permit: OwnedSemaphorePermit,
+        permit: ConnectionPermit,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        self.serve_within(stream, permit, None)
+    }
+
+    fn reject(&self, stream: TcpStream, limit: &'static str, permit: Option<ConnectionPermit>) {
+        match permit {
+            // A first request is read, since it may be for the health of the program.
+            Some(permit) => {
+                let serving = self.serve_within(stream, permit, Some(limit));
+                drop(tokio::spawn(timeout(REFUSED_LIFETIME, serving)));
+            }
+            // Nothing is said where TLS is spoken: its handshake takes time.
+            None if self.speaks_tls() => {}
+            None => refuse_at_once(stream),
+        }
+    }
+}
+
+impl HttpAcceptor {
+    /// Serves a connection; if `beyond` names a limit, only requests for the program's health are not refused.
+    fn serve_within(
+        &self,
+        stream: TcpStream,
+        permit: ConnectionPermit,
+        beyond: Option<&'static str>,
     ) -> impl Future<Output = ()> + Send + 'static {
         // Answers are small and awaited: they must not wait for more to send.
         let _ = stream.set_nodelay(true);
         let (state, stopping) = (self.state.clone(), self.stopping.subscribe());
         let info = stream.peer_addr().map_or(self.info, |peer| self.info.from(peer.ip()));
-        let connection = Connection { permit, state, info, stopping };
+        let connection = Connection { permit, state, info, stopping, beyond };
         #[cfg(feature = "tls")]
         let opener = self.opener.clone();
         async move {
@@ -197,35 +232,59 @@ impl Acceptor for HttpAcceptor {
         }
     }
 
-    fn reject(&self, stream: TcpStream) {
+    fn speaks_tls(&self) -> bool {
         #[cfg(feature = "tls")]
-        if let Some(opener) = self.opener.clone() {
-            tokio::spawn(async move { opener.refuse(stream, BUSY).await });
-            return;
-        }
-        let lingers = self.lingers.clone();
-        tokio::spawn(async move { lingers.refuse(stream, BUSY).await });
+        return self.opener.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
     }
 }
+
+/// The time that a connection beyond a limit may take.
+const REFUSED_LIFETIME: Duration = Duration::from_secs(5);
 
 /// What hyper takes unless it is told a number. Told one, even this, it clears room for the headers of every request
 /// anew.
 const DEFAULT_MAX_HEADERS: usize = 100;
 
-/// What a client beyond `max_connections` is told.
-const BUSY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// What a client beyond a limit of connections is told where its request is not read.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\n\
+    Content-Length: 131\r\nConnection: close\r\n\r\n\
+    {\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32603,\"message\":\"too many connections are open; try again later\",\
+    \"data\":{\"reason\":\"overloaded\"}}}";
+
+/// Refuses a client and closes the connection without waiting. What has arrived is read, since a socket that is closed with bytes
+/// unread is reset, and its client may not see the answer.
+fn refuse_at_once(stream: TcpStream) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    let _ = stream.write(BUSY);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut room = [0; 4096];
+    for _ in 0..4 {
+        if !matches!(stream.read(&mut room), Ok(read) if read == room.len()) {
+            return;
+        }
+    }
+}
 
 /// A connection that is served, apart from its socket.
 struct Connection {
     /// Among the connections that may be open.
-    permit: OwnedSemaphorePermit,
+    permit: ConnectionPermit,
     state: Arc<State>,
     info: ConnectInfo,
     stopping: watch::Receiver<bool>,
+    /// The limit of connections that it is beyond.
+    beyond: Option<&'static str>,
 }
 
 impl Connection {
+    /// The time in which the head of a request must arrive. Beyond a limit of connections it is short: others come as well.
+    fn header_timeout(&self) -> Duration {
+        let limit = self.state.config.limits.header_timeout;
+        if self.beyond.is_some() { limit.min(LINGER) } else { limit }
+    }
+
     /// Opens TLS, and serves what comes over it.
     #[cfg(feature = "tls")]
     async fn serve_secure(mut self, stream: TcpStream, opener: Arc<Opener>) {
@@ -240,7 +299,7 @@ impl Connection {
     /// Serves what comes without TLS. HTTP/2 is spoken with a client that begins with it (RFC 9113 §3.3).
     #[cfg(feature = "http2")]
     async fn serve_plain(mut self, stream: TcpStream) {
-        let limit = self.state.config.limits.header_timeout;
+        let limit = self.header_timeout();
         let begun = tokio::select! {
             biased;
             begun = preface::version(stream, limit) => begun,
@@ -267,10 +326,10 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         certificate: Option<ClientCertificate>,
     ) {
-        let Self { permit, state, info, stopping } = self;
+        let Self { permit, state, info, stopping, beyond } = self;
         let limit = state.config.limits.write_timeout;
         let io = WriteTimeoutIo::new(TokioIo::new(stream), limit, stopping.clone(), permit);
-        super::http2::serve(io, state, info, certificate, stopping).await;
+        super::http2::serve(io, (state, info, beyond), certificate, stopping).await;
     }
 
     /// Serves HTTP/1.1. `certificate`: that of the client, which its requests have as an extension.
@@ -279,7 +338,8 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         certificate: Option<ClientCertificate>,
     ) {
-        let Self { permit, state, info, mut stopping } = self;
+        let header_timeout = self.header_timeout();
+        let Self { permit, state, info, mut stopping, beyond } = self;
         let limits = &state.config.limits;
         let io = WriteTimeoutIo::new(TokioIo::new(stream), limits.write_timeout, stopping.clone(), permit);
         let (shared, asked) = (state.clone(), Arc::new(AtomicBool::new(false)));
@@ -290,9 +350,15 @@ impl Connection {
                 request.extensions_mut().insert(certificate);
             }
             let state = shared.clone();
-            async move { Ok::<_, Infallible>(pipeline::answer(state, request, info).await) }
+            async move {
+                Ok::<_, Infallible>(match beyond {
+                    None => pipeline::answer(state, request, info).await,
+                    // Boxed: see above.
+                    Some(limit) => Box::pin(pipeline::answer_beyond(limit, state, request, info)).await,
+                })
+            }
         });
-        let connection = builder(limits).serve_connection(io, service);
+        let connection = builder(limits, header_timeout).serve_connection(io, service);
         #[cfg(feature = "websocket")]
         let connection = connection.with_upgrades();
         tokio::pin!(connection);
@@ -316,10 +382,10 @@ impl Connection {
 }
 
 /// HTTP/1.1 within these limits.
-fn builder(limits: &Limits) -> http1::Builder {
+fn builder(limits: &Limits, header_timeout: Duration) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        .header_read_timeout(header_timeout)
         .max_buf_size(limits.max_header_bytes.max(8 << 10));
     if limits.max_headers != DEFAULT_MAX_HEADERS {
         http.max_headers(limits.max_headers);
@@ -338,11 +404,11 @@ struct WriteTimeoutIo<T> {
     /// Runs once our side is closed.
     lingering: Option<Pin<Box<Sleep>>>,
     /// Among the connections that may be open. It goes where the connection goes, if that is made a WebSocket.
-    _permit: OwnedSemaphorePermit,
+    _permit: ConnectionPermit,
 }
 
 impl<T> WriteTimeoutIo<T> {
-    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, permit: OwnedSemaphorePermit) -> Self {
+    fn new(io: T, limit: Duration, stopping: watch::Receiver<bool>, permit: ConnectionPermit) -> Self {
         let limit = limit.min(crate::LONGEST_WAIT);
         Self { io, limit, waiting: None, stopping, lingering: None, _permit: permit }
     }

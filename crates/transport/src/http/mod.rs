@@ -53,6 +53,7 @@ mod further;
 #[cfg(feature = "http2")]
 mod http2;
 mod legacy;
+#[cfg_attr(not(feature = "tls"), allow(dead_code))]
 mod linger;
 mod listener;
 mod modern;

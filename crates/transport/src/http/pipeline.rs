@@ -13,7 +13,7 @@ use anyport_protocol::{
 };
 use anyport_service::{Authorization, Principal};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use http_body::Body as Received;
 
 use super::{
@@ -37,7 +37,7 @@ use super::{
     state::State,
     version::{check_version, named, names_modern},
 };
-use crate::{dialogue::refusal, observed};
+use crate::{accept, dialogue::refusal, observed};
 
 /// Answers one HTTP request.
 pub(super) async fn answer<B: Received>(
@@ -53,6 +53,27 @@ pub(super) async fn answer<B: Received>(
         None => response,
     };
     response::protect(&mut response);
+    response
+}
+
+/// Answers a request on a connection beyond the limit of connections called `limit`: operators and load balancers learn how the
+/// program is, and everything else is refused unread.
+pub(super) async fn answer_beyond<B: Received>(
+    limit: &'static str,
+    state: Arc<State>,
+    request: Request<B>,
+    info: ConnectInfo,
+) -> Response {
+    let target = Target::of(request.uri().path(), &state.config);
+    let mut response = match target {
+        Some(Target::Rest(RestPath::Health(_) | RestPath::Metrics)) => answer(state, request, info).await,
+        _ => {
+            let mut refused = response::overloaded(accept::why(limit));
+            response::protect(&mut refused);
+            refused
+        }
+    };
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use anyport_protocol::Error;
+use anyport_protocol::{Error, jsonrpc::Reason};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Body as Received;
@@ -75,6 +75,9 @@ impl Unread {
     pub(super) fn response(&self, null_id: bool) -> Response {
         let response = response::json(self.status, refusal(None, &self.error, null_id).text);
         let mut response = response::with_words(response, &self.error);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, response::seconds(None).into());
+        }
         if self.close {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -92,8 +95,21 @@ pub(super) async fn collect<B: Received>(
     let limit = limits.message.bytes;
     let unread =
         |status, message: String| Unread { status, error: Error::invalid_request(message), close: true };
-    let too_large =
-        || unread(StatusCode::PAYLOAD_TOO_LARGE, format!("larger than {limit} bytes (max_message_bytes)"));
+    // What is small may belong to a call that runs: an answer, a cancellation, a retry.
+    let overload = state.config.overload.cause();
+    let (limit, overload) = match overload {
+        Some(cause) if limit > SMALL => (SMALL, Some(cause)),
+        _ => (limit, None),
+    };
+    let too_large = || match overload.clone() {
+        Some(cause) => {
+            let error = Error::internal(cause.message()).with_reason(Reason::Overloaded);
+            Unread { status: StatusCode::SERVICE_UNAVAILABLE, error, close: true }
+        }
+        None => {
+            unread(StatusCode::PAYLOAD_TOO_LARGE, format!("larger than {limit} bytes (max_message_bytes)"))
+        }
+    };
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
@@ -112,6 +128,9 @@ pub(super) async fn collect<B: Received>(
         }
     }
 }
+
+/// The size in bytes of a body that is read although new work is refused.
+const SMALL: usize = 64 << 10;
 
 enum Broken {
     TooLarge,

@@ -39,6 +39,14 @@ pub(super) fn error(status: StatusCode, error: &Error) -> Response {
     with_words(json(status, refusal(None, error, false).text), error)
 }
 
+/// A JSON-RPC error without an id for a request that there is no room for, with the reason in `why`.
+pub(super) fn overloaded(why: String) -> Response {
+    let refused = Error::internal(why).with_reason(Reason::Overloaded);
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE, &refused);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds(None).into());
+    response
+}
+
 /// What is wrong with a request that was refused, in the extensions of its response: a route may have a form of its own for it.
 #[derive(Clone, Debug)]
 struct Words(String);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyport_protocol::{Error, Id, jsonrpc::Reason, session::server::CallKind};
-use anyport_service::{Presence, Principal, sync::Lock};
+use anyport_service::{Overload, Presence, Principal, sync::Lock};
 use foldhash::fast::RandomState;
 use tokio::{
     sync::watch,
@@ -25,6 +25,7 @@ use crate::dialogue::{InFlightRequest, LegacySession, random_id};
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
 pub(super) struct Sessions {
     limits: Limits,
+    overload: Overload,
     open: Lock<Open>,
     /// How many calls of sessions run, and streams of HTTP+SSE.
     in_flight: watch::Sender<usize>,
@@ -68,9 +69,9 @@ struct ReplayBuffers {
 const MAX_ENDED: usize = 64;
 
 impl Sessions {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, overload: Overload) -> Arc<Self> {
         let (in_flight, closing) = (watch::Sender::new(0), watch::Sender::new(false));
-        Arc::new(Self { limits, open: Lock::default(), in_flight, closing })
+        Arc::new(Self { limits, overload, open: Lock::default(), in_flight, closing })
     }
 
     /// Adds a session under an identifier of its own.
@@ -213,6 +214,9 @@ impl Sessions {
         if self.is_closing() {
             let error = Error::internal("the server is being stopped; try again later");
             return Err(error.with_reason(Reason::ShuttingDown));
+        }
+        if let Some(cause) = self.overload.cause() {
+            return Err(Error::internal(cause.message()).with_reason(Reason::Overloaded));
         }
         let count = open.by_id.len() + open.channels.len();
         if count < self.limits.max_sessions {

@@ -49,7 +49,7 @@ impl State {
         Self {
             further: Lock::default(),
             service,
-            sessions: Sessions::new(config.limits.clone()),
+            sessions: Sessions::new(config.limits.clone(), config.overload.clone()),
             resource: Resource::of(&config, required),
             config,
             streams: Arc::default(),

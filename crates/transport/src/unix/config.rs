@@ -55,6 +55,10 @@ settings! {
         /// The number of connections. Further connections get an error message and are closed.
         #[default(1_024)]
         pub max_connections: usize,
+        /// How much of the file descriptors that the process may have (`RLIMIT_NOFILE`) is in use at most when a connection is
+        /// accepted, in percent. Further connections get an error message and are closed.
+        #[default(90)]
+        pub max_descriptors_percent: u32,
         /// The number of open requests of one connection. Further requests are refused as `overloaded`.
         #[default(1_024)]
         pub max_open_requests: usize,

@@ -1,4 +1,4 @@
-use std::{future::Future, io, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, io, os::fd::AsRawFd as _, path::Path, sync::Arc, time::Duration};
 
 use anyport_protocol::{Error, jsonrpc::Reason};
 use anyport_service::{Network, Principal, Service};
@@ -9,7 +9,7 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{OwnedSemaphorePermit, mpsc, watch},
+    sync::{mpsc, watch},
     time::timeout,
 };
 
@@ -19,7 +19,7 @@ use super::{
     refused::Refused,
 };
 use crate::{
-    accept::{self, Acceptor},
+    accept::{self, Acceptor, ConnectionLimits, ConnectionPermit},
     dialogue::{ConnectionConfig, ConnectionEnd, Frame, ServerConnection, refusal},
     lines::{self, INPUT, Lines, OUTPUT},
 };
@@ -54,11 +54,14 @@ impl Listener {
     /// None so far; that a connection fails ends that connection alone.
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, file, config } = self;
-        let Limits { max_connections, drain, .. } = config.limits;
+        let Limits { max_connections, max_descriptors_percent, drain, .. } = config.limits;
+        let limits =
+            ConnectionLimits { connections: max_connections, descriptors_percent: max_descriptors_percent };
+        let refusals = config.buffers.refusals().clone();
         let service: Arc<dyn Service> = Arc::new(service);
         let (owner, stopping) = (file.owner, watch::Sender::new(false));
         let acceptor = UnixAcceptor { listener, owner, config, service, stopping };
-        let connections = accept::accept(&acceptor, max_connections, stop).await;
+        let connections = accept::accept(&acceptor, limits, &refusals, stop).await;
         let UnixAcceptor { listener, stopping, .. } = acceptor;
         // First the file, so that the next process finds its place free.
         drop(file);
@@ -103,10 +106,14 @@ impl Acceptor for UnixAcceptor {
         Ok(principal.map(|principal| (stream, principal)))
     }
 
+    fn descriptor((stream, _): &(UnixStream, Principal)) -> Option<u64> {
+        u64::try_from(stream.as_raw_fd()).ok()
+    }
+
     fn serve(
         &self,
         (stream, principal): (UnixStream, Principal),
-        permit: OwnedSemaphorePermit,
+        permit: ConnectionPermit,
     ) -> impl Future<Output = ()> + Send + 'static {
         let connection = connection_config(&self.config, principal);
         let limit = self.config.limits.write_timeout;
@@ -117,8 +124,8 @@ impl Acceptor for UnixAcceptor {
         }
     }
 
-    fn reject(&self, (stream, _): (UnixStream, Principal)) {
-        reject_overloaded(&stream, &self.config.limits);
+    fn reject(&self, (stream, _): (UnixStream, Principal), limit: &'static str, _: Option<ConnectionPermit>) {
+        reject_overloaded(&stream, limit);
     }
 }
 
@@ -172,10 +179,8 @@ fn connection_config(config: &Config, principal: Principal) -> ConnectionConfig 
 }
 
 /// Tells a client that there are too many, if it can be told without waiting, and closes.
-fn reject_overloaded(stream: &UnixStream, limits: &Limits) {
-    let message =
-        format!("{} connections are open (max_connections); try again later", limits.max_connections);
-    let error = Error::internal(message).with_reason(Reason::Overloaded);
+fn reject_overloaded(stream: &UnixStream, limit: &str) {
+    let error = Error::internal(accept::why(limit)).with_reason(Reason::Overloaded);
     let mut text = refusal(None, &error, false).text.into_bytes().to_vec();
     text.push(b'\n');
     let _ = stream.try_write(&text);

@@ -1,10 +1,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyport_metrics::Counter;
-use tokio::{
-    net::TcpStream,
-    sync::{Semaphore, watch},
-};
+use tokio::{net::TcpStream, sync::watch};
 use tokio_rustls::server::TlsStream;
 
 use super::{
@@ -12,11 +9,7 @@ use super::{
     handshake::{Failed, handshake},
     warnings::Warnings,
 };
-use crate::http::{
-    credential::ClientCertificate,
-    linger::{LINGER, Lingers},
-    state::State,
-};
+use crate::http::{credential::ClientCertificate, linger::Lingers, state::State};
 
 /// Opens TLS on the connections of a listener.
 pub(in crate::http) struct Opener {
@@ -25,12 +18,7 @@ pub(in crate::http) struct Opener {
     late: Counter,
     lingers: Lingers,
     warnings: Warnings,
-    /// Bounds the handshakes with clients that are turned away.
-    refusals: Semaphore,
 }
-
-/// How many clients that are turned away get a handshake, so that they can read why. The others are disconnected.
-const MAX_REFUSALS: usize = 64;
 
 /// A connection on which TLS is spoken, and the certificate of its client.
 type Opened = (TlsStream<TcpStream>, Option<ClientCertificate>);
@@ -42,14 +30,13 @@ const PLAIN: &[u8] =
 
 impl Opener {
     /// For a listener with this state, if TLS is spoken there.
-    pub(in crate::http) fn of(state: &State, lingers: &Lingers) -> Option<Arc<Self>> {
+    pub(in crate::http) fn of(state: &State) -> Option<Arc<Self>> {
         Some(Arc::new(Self {
             tls: state.config.tls.clone()?,
             limit: state.config.limits.tls_handshake_timeout,
             late: state.config.buffers.refusals().tls_handshakes.clone(),
-            lingers: lingers.clone(),
+            lingers: Lingers::new(),
             warnings: Warnings::default(),
-            refusals: Semaphore::new(MAX_REFUSALS),
         }))
     }
 
@@ -80,15 +67,6 @@ impl Opener {
             }
         }
         None
-    }
-
-    /// Tells a client beyond `max_connections` the `answer`, over TLS.
-    pub(in crate::http) async fn refuse(&self, stream: TcpStream, answer: &[u8]) {
-        let Ok(_refusal) = self.refusals.try_acquire() else { return };
-        let limit = self.limit.min(LINGER);
-        if let Ok((stream, _)) = handshake(stream, &self.tls, limit).await {
-            self.lingers.refuse(stream, answer).await;
-        }
     }
 
     /// Follows the files of the certificate while the listener serves.

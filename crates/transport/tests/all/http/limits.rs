@@ -133,7 +133,8 @@ async fn an_answer_that_nobody_reads_holds_no_place() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_come_back() {
-    let server = Server::limited(Limits::default().max_connections(2)).await;
+    let limits = Limits::default().max_connections(2);
+    let server = Server::start(Config::default().limits(limits).rest(true)).await;
     let mut open = Vec::new();
     for id in 0..2 {
         let mut connection = server.connect().await;
@@ -147,8 +148,14 @@ async fn one_connection_too_many_is_told_to_come_back() {
         let answer = refused.response().await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
         assert_eq!(answer.header("connection"), Some("close"));
+        let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(told["error"]["data"]["reason"], "overloaded", "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains("max_connections"), "{told}");
         refused.closed().await;
     }
+    // Load balancers and operators get through.
+    let health = server.ask(&Verb::new("GET", "/health")).await;
+    assert_eq!((health.status, health.header("connection")), (200, Some("close")));
     // Those that are in still are, and one that leaves makes room.
     open[1].send(&echo(3).bytes()).await;
     assert_eq!(open[1].response().await.status, 200);

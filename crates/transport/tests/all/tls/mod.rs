@@ -195,6 +195,7 @@ async fn silent_clients_hold_up_nobody_and_count_as_connections() {
     assert_eq!(served.response().await.status, 200);
     // One too many is told so over TLS.
     let mut refused = client.open(server.address).await;
+    refused.send(&echo().bytes()).await;
     let answer = refused.response().await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     drop(silent);
