@@ -574,7 +574,7 @@ async fn read_rest(mut old: Reply, listen: &Listen) {
 const BATCH_WINDOW: Duration = Duration::from_millis(10);
 
 /// How long a stream that was replaced is read to its end.
-const REST: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests;
