@@ -48,7 +48,7 @@ pub(crate) fn output(command: &mut Command) -> Result<(Vec<u8>, Result<(), Failu
     Ok((output.stdout, ended))
 }
 
-/// `command` with these words before its own; without any, as it is.
+/// `command`, with the variables that it sets, and with these words before its own; without any, as it is.
 pub(crate) fn below(words: &[&str], command: &Command) -> Command {
     let program = command.get_program();
     let mut below = match words {
@@ -60,6 +60,7 @@ pub(crate) fn below(words: &[&str], command: &Command) -> Command {
         }
     };
     below.args(command.get_args());
+    below.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     below
 }
 

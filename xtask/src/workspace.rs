@@ -117,6 +117,10 @@ impl Workspace {
             cargo.args(["--features", &features.join(",")]);
         }
         cargo.args(["--profile", profile.name()]);
+        if profile == Profile::Static {
+            // The flags are for the program alone, not for what runs while it is built, if the target is named.
+            cargo.args(["--target", &host()?]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+        }
         // The path of a program depends on cargo's configuration, so cargo is queried.
         let messages = process::stdout(cargo.args(["--message-format", "json-render-diagnostics"]))?;
         executable(&String::from_utf8_lossy(&messages), binary)
@@ -169,6 +173,8 @@ pub(crate) enum Profile {
     Release,
     /// As it is published: optimized as a whole.
     Dist,
+    /// The same, with all libraries linked into the program.
+    Static,
 }
 
 impl Profile {
@@ -177,7 +183,7 @@ impl Profile {
         match self {
             Self::Dev => "dev",
             Self::Release => "release",
-            Self::Dist => "dist",
+            Self::Dist | Self::Static => "dist",
         }
     }
 }
@@ -194,6 +200,15 @@ fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.stdin(Stdio::null());
     cargo
+}
+
+/// The target triple of this machine, as rustc names it.
+fn host() -> Result<String, Failure> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = process::stdout(Command::new(rustc).arg("-vV"))?;
+    let version = String::from_utf8_lossy(&version);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("`rustc -vV` names no host")?.to_owned())
 }
 
 fn executable(messages: &str, binary: &str) -> Option<PathBuf> {

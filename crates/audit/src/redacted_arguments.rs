@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt};
 
 use anyport_protocol::Raw;
 use serde::{
-    Deserializer, Serialize, Serializer,
+    Deserializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
@@ -15,20 +15,21 @@ pub(crate) struct RedactedArguments<'a> {
     pub(crate) redaction: &'a Redaction,
 }
 
-impl Serialize for RedactedArguments<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl RedactedArguments<'_> {
+    /// Their JSON, on one line.
+    pub(crate) fn json(&self) -> Cow<'_, str> {
         let Self { arguments, redaction } = self;
         let text = arguments.as_str();
         let mut reader = serde_json::Deserializer::from_str(text);
         let is_plain = Plain(redaction).deserialize(&mut reader).is_ok();
         // A line of a file ends at a line's end.
         if is_plain && memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
-            return arguments.serialize(serializer);
+            return Cow::Borrowed(text);
         }
         match arguments.decode::<Value>() {
-            Ok(value) => redaction.value(value).serialize(serializer),
+            Ok(value) => Cow::Owned(redaction.value(value).to_string()),
             // Such as a number that no number of ours can hold.
-            Err(_) => HIDDEN.serialize(serializer),
+            Err(_) => Cow::Owned(format!("\"{HIDDEN}\"")),
         }
     }
 }
@@ -132,7 +133,7 @@ mod tests {
 
     fn applied(redaction: &Redaction, arguments: &Value) -> Value {
         let arguments = &Raw::from(arguments.clone());
-        serde_json::to_value(RedactedArguments { arguments, redaction }).unwrap()
+        serde_json::from_str(&RedactedArguments { arguments, redaction }.json()).unwrap()
     }
 
     #[test]
@@ -151,7 +152,7 @@ mod tests {
         let written = |text: &str| {
             let arguments = &Raw::trusted_text(text.to_owned());
             let redaction = &redaction();
-            serde_json::to_string(&RedactedArguments { arguments, redaction }).unwrap()
+            RedactedArguments { arguments, redaction }.json().into_owned()
         };
         let plain = r#"{"a": [1.50, null, true, -3, "caf\u00e9"], "b": {"c": "d"}}"#;
         assert_eq!(written(plain), plain);

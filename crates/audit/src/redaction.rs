@@ -99,16 +99,22 @@ impl Redaction {
     /// A text of a client without what is called secret in a URI, and without what the program knows as secret; or its beginning.
     pub(crate) fn text<'t>(&self, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
         let mut text = beginning(text.into(), READ);
-        if let Some((scheme, rest)) = text.split_once("://") {
+        // Names seldom have a colon, which is soon known.
+        if memchr::memchr(b':', text.as_bytes()).is_some()
+            && let Some((scheme, rest)) = text.split_once("://")
+        {
             text = Cow::Owned(self.uri(scheme, rest));
         }
         if let Cow::Owned(covered) = (self.cover)(&text) {
             text = Cow::Owned(covered);
         }
         // Only now: a part of a secret would not be found.
-        match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => beginning(text, end),
-            None => text,
+        match text.len() > LONGEST {
+            true => match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => beginning(text, end),
+                None => text,
+            },
+            false => text,
         }
     }
 

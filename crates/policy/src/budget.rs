@@ -1,6 +1,6 @@
 //! The cost of an evaluation.
 //!
-//! CEL ends always, but loops over what a client sends can be nested. Each element of a loop and each call of a function is a step
+//! CEL ends always, but loops over what a client sends can be nested. Each element of a loop and each call of a function in one is a step
 //! here. `check.rs` puts the counting into the expression.
 
 use std::{
@@ -15,7 +15,7 @@ limits! {
     /// What the evaluation of one condition may cost, and those for a list.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Budget {
-        /// The number of steps: elements of loops and calls of functions.
+        /// The number of steps: elements of loops, and calls of functions inside of them.
         #[default(10_000)]
         #[limit(Count "policy_steps", beyond = "the condition is undecided: rules that refuse apply")]
         pub policy_steps: usize,

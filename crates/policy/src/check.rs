@@ -14,6 +14,9 @@ use crate::{
 /// What the names of an expression's patterns begin with. No source can write such a name.
 pub(crate) const PATTERN: &str = "@pattern";
 
+/// What the variables begin with that say whether an argument is there: `has(arguments.NAME)`. No source can write such a name.
+pub(crate) const HAS_ARGUMENT: &str = "@has_argument.";
+
 /// The memory that a compiled pattern may take.
 const PATTERN_BYTES: usize = 1 << 20;
 
@@ -145,6 +148,11 @@ impl Walk<'_> {
             Expr::Select(select) => {
                 if let Expr::Ident(variable) = &select.operand.expr {
                     self.member(id, variable, &select.field)?;
+                    // Whether one argument is there is found without a map of all of them, but is not looked for again and again.
+                    if select.test && variable == "arguments" && self.local.is_empty() {
+                        expression.expr = Expr::Ident(format!("{HAS_ARGUMENT}{}", select.field));
+                        return Ok(());
+                    }
                 }
                 self.visit(&mut select.operand)
             }
@@ -198,7 +206,9 @@ impl Walk<'_> {
         call.args.iter_mut().try_for_each(|argument| self.visit(argument))?;
         // What a loop collects is counted where it is made: the evaluation is fast for this very shape.
         let collects = matches!(call.args.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name.starts_with('@'));
-        if !collects && !LOGICAL.contains(&&*call.func_name) {
+        // What stands in no loop is evaluated once at most, so that its cost is that of reading it.
+        let is_repeated = !self.local.is_empty();
+        if is_repeated && !collects && !LOGICAL.contains(&&*call.func_name) {
             let counted = call.target.as_deref_mut().or(call.args.first_mut());
             counted.into_iter().for_each(|argument| count(STEP, argument));
         }

@@ -23,6 +23,8 @@ pub struct Expression {
     program: IdedExpr,
     /// Those of its parts that must all hold and look at the item alone.
     item_parts: Vec<IdedExpr>,
+    /// The other parts that must all hold.
+    call_parts: Vec<IdedExpr>,
     patterns: Vec<Pattern>,
 }
 
@@ -56,9 +58,10 @@ impl Expression {
     /// If it is not written in CEL, uses a name that does not exist, or matches a pattern that is no literal.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         let Checked { program, patterns } = check::parse(source)?;
-        let mut item_parts = Vec::new();
-        collect_item_parts(&program, &mut item_parts);
-        Ok(Self { source: source.into(), program, item_parts, patterns })
+        let mut parts = Vec::new();
+        collect_parts(&program, &mut parts);
+        let (item_parts, call_parts) = parts.into_iter().partition(is_of_item);
+        Ok(Self { source: source.into(), program, item_parts, call_parts, patterns })
     }
 
     /// As it was written.
@@ -68,7 +71,10 @@ impl Expression {
 
     /// Whether it looks at a variable.
     pub(crate) fn reads(&self, variable: &str) -> bool {
-        self.program.references().has_variable(variable)
+        let references = self.program.references();
+        let asks_for_argument =
+            || references.variables().iter().any(|name| name.starts_with(check::HAS_ARGUMENT));
+        references.has_variable(variable) || (variable == "arguments" && asks_for_argument())
     }
 
     /// Whether it holds.
@@ -76,7 +82,28 @@ impl Expression {
     /// # Errors
     /// If that cannot be decided.
     pub(crate) fn holds(&self, variables: &Variables<'_>, budget: &Budget) -> Result<bool, EvaluationError> {
-        let (value, spent) = self.value(&self.program, variables, budget);
+        self.all_hold(std::slice::from_ref(&self.program), variables, budget)
+    }
+
+    /// Whether it holds for an item for which its parts about the item do ([`ItemVerdict::Settled`]).
+    ///
+    /// # Errors
+    /// If that cannot be decided.
+    pub(crate) fn holds_for_call(
+        &self,
+        variables: &Variables<'_>,
+        budget: &Budget,
+    ) -> Result<bool, EvaluationError> {
+        self.all_hold(&self.call_parts, variables, budget)
+    }
+
+    fn all_hold(
+        &self,
+        parts: &[IdedExpr],
+        variables: &Variables<'_>,
+        budget: &Budget,
+    ) -> Result<bool, EvaluationError> {
+        let (value, spent) = self.value(parts, variables, budget);
         let (is_unknown, is_large) = (variables.took_unknown_arguments(), variables.took_large_arguments());
         match value {
             Ok(Some(holds)) => Ok(holds),
@@ -93,16 +120,20 @@ impl Expression {
 }
 
 impl Expression {
-    /// Whether it cannot hold for this item, whoever calls it with whatever arguments. CEL, §Logical Operators: if one operand of `&&` is
-    /// false, the result is false, even if the other is an error.
-    pub(crate) fn excludes_item(&self, variables: &Variables<'_>, budget: &Budget) -> bool {
-        self.item_parts.iter().any(|part| matches!(self.value(part, variables, budget).0, Ok(Some(false))))
+    /// What it says of an item, whoever calls it with whatever arguments.
+    pub(crate) fn item_verdict(&self, variables: &Variables<'_>, budget: &Budget) -> ItemVerdict {
+        match self.value(&self.item_parts, variables, budget).0 {
+            Ok(Some(false)) => ItemVerdict::Excluded,
+            Ok(Some(true)) => ItemVerdict::Settled,
+            _ => ItemVerdict::Open,
+        }
     }
 
-    /// The value of the expression or a part of it, if it is a boolean, and what of the budget was spent first.
+    /// The value of `&&` over the expression or parts of it, if it is a boolean, and what of the budget was spent first. CEL, §Logical Operators:
+    /// if one operand of `&&` is false, the result is false, even if the other is an error.
     fn value(
         &self,
-        part: &IdedExpr,
+        parts: &[IdedExpr],
         variables: &Variables<'_>,
         budget: &Budget,
     ) -> (Result<Option<bool>, ExecutionError>, Option<Spent>) {
@@ -110,8 +141,16 @@ impl Expression {
         let mut context = Context::with_env(environment());
         context.set_variable_resolver(&names);
         budget::within(budget, || {
-            let value = Value::resolve_val(part, &context)?;
-            Ok(value.downcast_ref::<CelBool>().map(|value| *value.inner()))
+            let mut undecided = None;
+            for part in parts {
+                let value = Value::resolve_val(part, &context);
+                match value.map(|value| value.downcast_ref::<CelBool>().map(|value| *value.inner())) {
+                    Ok(Some(true)) => {}
+                    Ok(Some(false)) => return Ok(Some(false)),
+                    other => undecided = undecided.or(Some(other)),
+                }
+            }
+            undecided.unwrap_or(Ok(Some(true)))
         })
     }
 
@@ -141,22 +180,34 @@ impl Expression {
     }
 }
 
+/// What a condition says of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ItemVerdict {
+    /// It cannot hold for it.
+    Excluded,
+    /// All that it asks of the item holds: what else it asks decides.
+    Settled,
+    /// It cannot be decided without the call.
+    Open,
+}
+
 /// What is the same for every call of an item.
 const ITEM_VARIABLES: &[&str] = &["annotations", "method", "prompt", "tool", "upstream"];
 
-/// Adds the operands of `&&` that look at nothing but the item.
-fn collect_item_parts(part: &IdedExpr, parts: &mut Vec<IdedExpr>) {
+/// Adds the operands of `&&`.
+fn collect_parts(part: &IdedExpr, parts: &mut Vec<IdedExpr>) {
     match &part.expr {
         Expr::Call(call) if call.func_name == operators::LOGICAL_AND => {
-            call.args.iter().for_each(|operand| collect_item_parts(operand, parts));
+            call.args.iter().for_each(|operand| collect_parts(operand, parts));
         }
-        _ => {
-            let is_of_item = |name: &&str| ITEM_VARIABLES.contains(name) || name.starts_with(check::PATTERN);
-            if part.references().variables().iter().all(is_of_item) {
-                parts.push(part.clone());
-            }
-        }
+        _ => parts.push(part.clone()),
     }
+}
+
+/// Whether a part looks at nothing but the item.
+fn is_of_item(part: &IdedExpr) -> bool {
+    let is_of_item = |name: &&str| ITEM_VARIABLES.contains(name) || name.starts_with(check::PATTERN);
+    part.references().variables().iter().all(is_of_item)
 }
 
 /// What an expression can name: the variables, and its own patterns.

@@ -8,24 +8,27 @@ use anyport_protocol::Raw;
 use foldhash::fast::RandomState;
 use hashbrown::{Equivalent, HashMap};
 
-use crate::{Facts, Item};
+use crate::{Facts, Item, expression::ItemVerdict};
 
-/// Which rules cannot apply to a tool or prompt, whoever calls it with whatever arguments: most rules are about other items, and need no
-/// evaluation for it.
+/// What the rules say of a tool or prompt, whoever calls it with whatever arguments: most rules are about other items, and need no
+/// evaluation for it; of the others, what they ask of the item needs none.
 ///
 /// Known for each item that was called, as long as its definition is the same.
 #[derive(Debug, Default)]
 pub(crate) struct ItemRules(RwLock<HashMap<ItemKey, Known, RandomState>>);
 
-/// The rules that cannot apply, by their places in the policy. Those from 128 on are always evaluated.
+/// What the rules say of an item, by their places in the policy. Those from 128 on are always evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Excluded(u128);
+pub(crate) struct ItemVerdicts {
+    excluded: u128,
+    settled: u128,
+}
 
 #[derive(Debug)]
 struct Known {
     /// It is kept, so that no other definition has its place in memory.
     definition: Option<Raw>,
-    excluded: Excluded,
+    verdicts: ItemVerdicts,
 }
 
 /// Everything that the parts of a condition about an item look at, but its definition.
@@ -49,43 +52,54 @@ struct BorrowedKey<'a> {
 /// The items that are known at most. Beyond them, what is known is forgotten: clients may make up names of tools.
 const MOST: usize = 10_000;
 
-impl Excluded {
-    /// The rules for which `cannot` holds.
-    pub(crate) fn of(rules: impl Iterator<Item = bool>) -> Self {
-        Self(rules.take(128).enumerate().fold(0, |all, (place, cannot)| all | (u128::from(cannot) << place)))
+impl ItemVerdicts {
+    /// Those of the rules, in their order.
+    pub(crate) fn of(rules: impl Iterator<Item = ItemVerdict>) -> Self {
+        rules.take(128).enumerate().fold(Self::default(), |mut all, (place, verdict)| {
+            match verdict {
+                ItemVerdict::Excluded => all.excluded |= 1 << place,
+                ItemVerdict::Settled => all.settled |= 1 << place,
+                ItemVerdict::Open => {}
+            }
+            all
+        })
     }
 
-    /// Whether the rule at this place cannot apply.
-    pub(crate) fn has(self, place: usize) -> bool {
-        place < 128 && self.0 & (1 << place) != 0
+    /// That of the rule at this place.
+    pub(crate) fn at(self, place: usize) -> ItemVerdict {
+        match place {
+            0..128 if self.excluded & (1 << place) != 0 => ItemVerdict::Excluded,
+            0..128 if self.settled & (1 << place) != 0 => ItemVerdict::Settled,
+            _ => ItemVerdict::Open,
+        }
     }
 }
 
 impl ItemRules {
-    /// The rules that cannot apply to the item of `facts`, which `find` finds if they are not known. Of resources, whose URIs are
-    /// countless, nothing is known.
-    pub(crate) fn excluded(&self, facts: &Facts<'_>, find: impl FnOnce() -> Excluded) -> Excluded {
+    /// What the rules say of the item of `facts`, which `find` finds if it is not known. Of resources, whose URIs are countless, nothing
+    /// is known.
+    pub(crate) fn verdicts(&self, facts: &Facts<'_>, find: impl FnOnce() -> ItemVerdicts) -> ItemVerdicts {
         let (is_prompt, name, own_name) = match facts.item {
             Item::Tool { name, own_name } => (false, name, own_name),
             Item::Prompt { name, own_name } => (true, name, own_name),
-            Item::Resource { .. } => return Excluded::default(),
+            Item::Resource { .. } => return ItemVerdicts::default(),
         };
         let key = BorrowedKey { method: facts.method, upstream: facts.upstream, is_prompt, name, own_name };
         let items = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) =
             items.get(&key).filter(|known| is_same(known.definition.as_ref(), facts.definition))
         {
-            return known.excluded;
+            return known.verdicts;
         }
         drop(items);
-        let excluded = find();
-        let known = Known { definition: facts.definition.cloned(), excluded };
+        let verdicts = find();
+        let known = Known { definition: facts.definition.cloned(), verdicts };
         let mut items = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let forgotten = if items.len() >= MOST { mem::take(&mut *items) } else { HashMap::default() };
         items.insert(key.owned(), known);
         drop(items);
         drop(forgotten);
-        excluded
+        verdicts
     }
 }
 
@@ -152,11 +166,16 @@ mod tests {
                 address: None,
             }
         }
-        let (first, second) =
-            (Excluded::of([true, false].into_iter()), Excluded::of([false, true].into_iter()));
-        assert!(first.has(0) && !first.has(1) && !first.has(200));
+        let of = |verdicts: [ItemVerdict; 3]| ItemVerdicts::of(verdicts.into_iter());
+        let first = of([ItemVerdict::Excluded, ItemVerdict::Settled, ItemVerdict::Open]);
+        let second = of([ItemVerdict::Settled, ItemVerdict::Open, ItemVerdict::Excluded]);
+        assert_eq!(
+            [0, 1, 2].map(|place| first.at(place)),
+            [ItemVerdict::Excluded, ItemVerdict::Settled, ItemVerdict::Open]
+        );
+        assert_eq!(first.at(200), ItemVerdict::Open);
         let asked = |name: &str, definition: Option<&Raw>, found| {
-            rules.excluded(&facts(&caller, name, definition), || found)
+            rules.verdicts(&facts(&caller, name, definition), || found)
         };
         assert_eq!(asked("a", Some(&definition), first), first);
         assert_eq!(asked("a", Some(&definition.clone()), second), first, "it is known");

@@ -1,6 +1,6 @@
 use crate::{
     Budget, Effect, EvaluationError, Facts, Rule,
-    item_rules::{Excluded, ItemRules},
+    item_rules::{ItemRules, ItemVerdicts},
     values::Variables,
 };
 
@@ -76,10 +76,10 @@ impl Policy {
             return Vec::new();
         }
         let variables = Variables::of(facts, self.budget.policy_argument_bytes);
-        let excluded = self.excluded(facts, &variables);
+        let verdicts = self.verdicts(facts, &variables);
         let mut masks = Vec::new();
         for (place, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.effect() == Effect::Mask) {
-            let held = if excluded.has(place) { Ok(false) } else { rule.holds(&variables, &self.budget) };
+            let held = rule.holds_for(verdicts.at(place), &variables, &self.budget);
             if rule.applies(&held) {
                 report(Report { rule, undecided: held.err() });
                 masks.extend((!rule.is_audited()).then_some(rule));
@@ -91,10 +91,10 @@ impl Policy {
     /// Decides on a call. `report` is told each rule that applies or would apply, and each that cannot be decided.
     pub fn decide<'p>(&'p self, facts: &Facts<'_>, mut report: impl FnMut(Report<'p>)) -> Decision<'p> {
         let variables = Variables::of(facts, self.budget.policy_argument_bytes);
-        let excluded = self.excluded(facts, &variables);
+        let verdicts = self.verdicts(facts, &variables);
         let (mut allow, mut first) = (Allowed::default(), Strictest::default());
         for (place, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.effect() != Effect::Mask) {
-            let held = if excluded.has(place) { Ok(false) } else { rule.holds(&variables, &self.budget) };
+            let held = rule.holds_for(verdicts.at(place), &variables, &self.budget);
             let applies = rule.applies(&held);
             if applies || held.is_err() {
                 report(Report { rule, undecided: held.err() });
@@ -138,11 +138,11 @@ impl Policy {
 }
 
 impl Policy {
-    /// The rules that cannot apply to the item of a call.
-    fn excluded(&self, facts: &Facts<'_>, variables: &Variables<'_>) -> Excluded {
+    /// What the rules say of the item of a call.
+    fn verdicts(&self, facts: &Facts<'_>, variables: &Variables<'_>) -> ItemVerdicts {
         let rules = self.rules.iter();
-        self.items
-            .excluded(facts, || Excluded::of(rules.map(|rule| rule.excludes_item(variables, &self.budget))))
+        let find = || ItemVerdicts::of(rules.map(|rule| rule.item_verdict(variables, &self.budget)));
+        self.items.verdicts(facts, find)
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{Budget, EvaluationError, Expression, values::Variables};
+use crate::{Budget, EvaluationError, Expression, expression::ItemVerdict, values::Variables};
 
 /// A condition, and what becomes of the calls for which it holds.
 #[derive(Debug)]
@@ -88,9 +88,26 @@ impl Rule {
         self.when.holds(variables, budget)
     }
 
-    /// Whether its condition cannot hold for this item, whatever else a call is.
-    pub(crate) fn excludes_item(&self, variables: &Variables<'_>, budget: &Budget) -> bool {
-        self.when.excludes_item(variables, budget)
+    /// Whether its condition holds, for a call of an item of which it says `verdict`.
+    ///
+    /// # Errors
+    /// If that cannot be decided.
+    pub(crate) fn holds_for(
+        &self,
+        verdict: ItemVerdict,
+        variables: &Variables<'_>,
+        budget: &Budget,
+    ) -> Result<bool, EvaluationError> {
+        match verdict {
+            ItemVerdict::Excluded => Ok(false),
+            ItemVerdict::Settled => self.when.holds_for_call(variables, budget),
+            ItemVerdict::Open => self.when.holds(variables, budget),
+        }
+    }
+
+    /// What its condition says of this item, whatever else a call is.
+    pub(crate) fn item_verdict(&self, variables: &Variables<'_>, budget: &Budget) -> ItemVerdict {
+        self.when.item_verdict(variables, budget)
     }
 
     /// Whether the rule applies: where its condition cannot be decided, it does if it restricts.

@@ -23,7 +23,13 @@ use cel::{
     context::VariableResolver,
 };
 
-use crate::{Facts, Item};
+use crate::{Facts, Item, check::HAS_ARGUMENT};
+
+/// The most arguments that are kept one by one. Beyond them, all are.
+const SINGLE: usize = 4;
+
+/// An argument, by its name.
+type SingleArgument = (Box<str>, Box<dyn Val>);
 
 /// The variables of an evaluation.
 pub(crate) struct Variables<'a> {
@@ -37,6 +43,7 @@ pub(crate) struct Variables<'a> {
     address: OnceLock<CelString<'a>>,
     annotations: OnceLock<Box<dyn Val>>,
     arguments: OnceLock<Option<Box<dyn Val>>>,
+    single_arguments: [OnceLock<SingleArgument>; SINGLE],
     unknown_arguments: AtomicBool,
     large_arguments: AtomicBool,
 }
@@ -55,6 +62,7 @@ impl<'a> Variables<'a> {
             address: OnceLock::new(),
             annotations: OnceLock::new(),
             arguments: OnceLock::new(),
+            single_arguments: Default::default(),
             unknown_arguments: AtomicBool::new(false),
             large_arguments: AtomicBool::new(false),
         }
@@ -70,7 +78,8 @@ impl<'a> Variables<'a> {
         self.large_arguments.swap(false, Ordering::Relaxed)
     }
 
-    fn arguments(&self) -> Option<CowVal<'_, '_>> {
+    /// The arguments, if they are known and not too large.
+    fn readable_arguments(&self) -> Option<&'a Raw> {
         let Some(arguments) = self.facts.arguments else {
             self.unknown_arguments.store(true, Ordering::Relaxed);
             return None;
@@ -79,6 +88,39 @@ impl<'a> Variables<'a> {
             self.large_arguments.store(true, Ordering::Relaxed);
             return None;
         }
+        Some(arguments)
+    }
+
+    /// One argument, without a map of all of them: most conditions look at one or two. `None` if it is not there: then the evaluation asks
+    /// for [`Variables::arguments`] and says what is missing.
+    fn argument(&self, name: &str) -> Option<CowVal<'_, '_>> {
+        let arguments = self.readable_arguments()?;
+        if self.arguments.get().is_some() {
+            return None;
+        }
+        for place in &self.single_arguments {
+            match place.get() {
+                Some((known, value)) if **known == *name => return Some(CowVal::Borrowed(&**value)),
+                Some(_) => {}
+                None => {
+                    let value = of_json(arguments.member(name)?.decode().ok()?);
+                    let (_, value) = place.get_or_init(|| (name.into(), value));
+                    return Some(CowVal::Borrowed(&**value));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether there is an argument.
+    fn has_argument(&self, name: &str) -> Option<CowVal<'_, '_>> {
+        // Of what is no object, nothing is said.
+        let arguments = self.readable_arguments().filter(|arguments| arguments.as_str().starts_with('{'))?;
+        Some(CowVal::owned(CelBool::from(arguments.member(name).is_some())))
+    }
+
+    fn arguments(&self) -> Option<CowVal<'_, '_>> {
+        let arguments = self.readable_arguments()?;
         let value = self.arguments.get_or_init(|| arguments.decode().ok().map(of_json));
         Some(CowVal::Borrowed(&**value.as_ref()?))
     }
@@ -163,7 +205,13 @@ impl VariableResolver for Variables<'_> {
             "revision" => text(self.facts.revision.as_str()),
             "tool" => CowVal::Borrowed(self.tool()),
             "upstream" => text(self.facts.upstream),
-            _ => return None,
+            _ => {
+                return match variable.strip_prefix(HAS_ARGUMENT) {
+                    Some(name) => self.has_argument(name),
+                    // CEL, §Name Resolution: of a qualified name, the longest prefix that is a variable counts.
+                    None => self.argument(variable.strip_prefix("arguments.")?),
+                };
+            }
         })
     }
 }

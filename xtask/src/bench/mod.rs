@@ -25,6 +25,7 @@ mod knowledge;
 mod load;
 mod memory;
 mod procfs;
+mod program;
 mod protection;
 mod start;
 mod subject;
@@ -59,6 +60,7 @@ enum Part {
     Protection,
     Audit,
     Knowledge,
+    Program,
 }
 
 const FULL: Effort = Effort {
@@ -77,7 +79,7 @@ const QUICK: Effort =
     Effort { tools: &[50], starts: 3, rounds: 1, documents: &[5_000], program: Profile::Release, ..FULL };
 
 impl Effort {
-    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|tokens|protection|audit|knowledge]`.
+    /// Reads `[--build] [--quick] [--peers] [--only calls|bridge|fleet|tokens|protection|audit|knowledge|program]`.
     ///
     /// # Errors
     /// When an option is unknown.
@@ -128,9 +130,13 @@ impl Effort {
                     effort.only = Some(Part::Knowledge);
                     rest
                 }
+                ["--only", "program", rest @ ..] => {
+                    effort.only = Some(Part::Program);
+                    rest
+                }
                 other => {
                     let other = other.join(" ");
-                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet, --only tokens, --only protection, --only audit and --only knowledge";
+                    let known = "--build, --quick, --peers, --only calls, --only bridge, --only fleet, --only tokens, --only protection, --only audit, --only knowledge and --only program";
                     return Err(format!("unknown option `{other}`; there are {known}").into());
                 }
             };
@@ -190,6 +196,9 @@ pub(crate) fn run(workspace: &Workspace, effort: Effort) -> Result<ExitCode, Fai
         gates.extend(knowledge::gates(&indexed));
         gates.extend(knowledge::served_gates(&served));
     }
+    if effort.has(Part::Program) {
+        print!("\n{}", program::table(&program::measure(workspace, effort.starts)?));
+    }
     println!();
     for gate in &gates {
         println!("{gate}");
@@ -216,6 +225,10 @@ fn build(workspace: &Workspace, effort: Effort) -> Result<(), Failure> {
     }
     if effort.has(Part::Knowledge) {
         knowledge::build(workspace)?;
+    }
+    if effort.has(Part::Program) {
+        bridge::ways::Programs::build(workspace, Profile::Dist)?;
+        program::build(workspace)?;
     }
     Ok(())
 }

@@ -113,7 +113,7 @@ impl CallLine {
         let (arguments, bytes) = match &self.arguments {
             Some(Ok(arguments)) => {
                 let redacted = RedactedArguments { arguments, redaction: &self.redaction };
-                (serde_json::to_string(&redacted).ok(), None)
+                (Some(redacted.json().into_owned()), None)
             }
             Some(Err(bytes)) => (None, Some(*bytes)),
             None => (None, None),

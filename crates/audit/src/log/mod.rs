@@ -126,7 +126,7 @@ impl AuditLog {
 
     /// Has a record written, behind whatever is under way.
     pub(crate) fn record(&self, line: &Line<'_>) {
-        self.0.shared.enqueue(line.at, line, None);
+        self.0.shared.enqueue(line, None);
     }
 
     /// Has the record of a refusal written, if its caller was not refused too often in this second.
@@ -149,7 +149,7 @@ impl AuditLog {
         line: &Line<'_>,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send + use<> {
         let (done, written) = oneshot::channel();
-        self.0.shared.enqueue(line.at, line, Some(done));
+        self.0.shared.enqueue(line, Some(done));
         let shared = self.0.shared.clone();
         async move {
             match timeout(shared.options.limits.wait, written).await {

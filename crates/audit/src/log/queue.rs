@@ -2,12 +2,13 @@ use std::{collections::VecDeque, mem, time::Duration};
 
 use anyport_service::sync::Lock;
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
 };
+
+use crate::Record;
 
 /// A record cannot be made durable now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +66,14 @@ const BYTES: usize = 256 << 10;
 const OVERHEAD: usize = 64;
 
 impl Item {
-    /// A record for which nobody waits.
-    pub(super) fn of(at: Timestamp, record: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self { at, json: serde_json::value::to_raw_value(record)?, done: None })
+    /// A record of the log itself, for which nobody waits.
+    pub(super) fn of_record(record: &Record) -> Result<Self, serde_json::Error> {
+        Self::of(record.at, serde_json::to_string(record)?)
+    }
+
+    /// The record of the time `at` with this JSON, for which nobody waits.
+    pub(super) fn of(at: Timestamp, json: String) -> Result<Self, serde_json::Error> {
+        Ok(Self { at, json: RawValue::from_string(json)?, done: None })
     }
 
     fn bytes(&self) -> usize {
@@ -189,7 +195,7 @@ mod tests {
 
     fn item() -> (Item, oneshot::Receiver<Written>) {
         let (done, written) = oneshot::channel();
-        let item = Item::of(Timestamp::UNIX_EPOCH, &"a record").unwrap();
+        let item = Item::of(Timestamp::UNIX_EPOCH, r#""a record""#.to_owned()).unwrap();
         (Item { done: Some(done), ..item }, written)
     }
 

@@ -1,8 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyport_metrics::{Counter, Metrics};
-use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     queue::{Item, Queue, Written},
     refusals::RefusalCounts,
 };
-use crate::{Event, Record, Refusals};
+use crate::{Event, Record, Refusals, line::Line};
 
 /// What the log and its writer share.
 pub(super) struct Shared {
@@ -49,16 +47,15 @@ impl Shared {
         self.calls.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Has a record of the time `at` written; `done` is told once it is durable.
-    pub(super) fn enqueue(
-        &self,
-        at: Timestamp,
-        record: &impl Serialize,
-        done: Option<oneshot::Sender<Written>>,
-    ) {
-        match Item::of(at, record) {
+    /// Has the record of a call written; `done` is told once it is durable.
+    pub(super) fn enqueue(&self, line: &Line<'_>, done: Option<oneshot::Sender<Written>>) {
+        self.push(Item::of(line.at, line.json()).map(|item| Item { done, ..item }));
+    }
+
+    fn push(&self, item: serde_json::Result<Item>) {
+        match item {
             Ok(item) => {
-                if !self.queue.push(Item { done, ..item }) {
+                if !self.queue.push(item) {
                     self.counters.lost.increment();
                 }
             }
@@ -72,7 +69,7 @@ impl Shared {
 
     /// Has the refusals recorded that have no records of their own.
     pub(super) fn summarize(&self) {
-        self.summaries().for_each(|record| self.enqueue(record.at, &record, None));
+        self.summaries().for_each(|record| self.push(Item::of_record(&record)));
     }
 
     /// One record for those refusals of each caller.

@@ -243,7 +243,7 @@ impl Writer {
 
 /// JSON of our own types does not fail.
 fn item(record: &Record) -> Option<Item> {
-    let item = Item::of(record.at, record);
+    let item = Item::of_record(record);
     item.inspect_err(|error| tracing::error!(%error, "a record of the audit log cannot be written")).ok()
 }
 

@@ -121,6 +121,27 @@ fn unknown_arguments_matter_only_where_they_decide() {
     assert_eq!(holds("arguments.path == '/' || tool.name == 'files_write'"), Ok(true));
 }
 
+#[test]
+fn single_arguments_are_what_they_are_among_all() {
+    let arguments = r#"{"a":1,"b":"\u0062","c":null,"d":{"e":[1,{"f":2}]},"g":[],"h\u0069":true}"#;
+    for source in [
+        "arguments.a == 1 && arguments.b == 'b' && arguments.c == null && arguments.d.e[1].f == 2 && arguments.g == [] && arguments.hi",
+        "has(arguments.a) && has(arguments.c) && has(arguments.hi) && !has(arguments.x) && has(arguments.d.e) && !has(arguments.d.x)",
+        "arguments['a'] == arguments.a && size(arguments) == 6 && arguments.b == 'b' && 'g' in arguments",
+        "arguments.all(name, has(arguments.a)) && [1].all(a, arguments.a == a)",
+        "arguments == {'a': 1, 'b': 'b', 'c': null, 'd': {'e': [1, {'f': 2}]}, 'g': [], 'hi': true}",
+    ] {
+        assert_eq!(with_arguments(source, arguments), Ok(true), "{source}");
+    }
+    for source in ["arguments.x == 1", "arguments.d.x == 1", "arguments.a.b == 1", "has(arguments.a.b)"] {
+        let undecided = with_arguments(source, arguments);
+        assert!(matches!(undecided, Err(EvaluationError::Failed(_))), "{source}: {undecided:?}");
+    }
+    // Of what is no object, nothing is said.
+    assert!(with_arguments("!has(arguments.a)", "[]").is_err());
+    assert_eq!(with_arguments("has(arguments.a) && false", "[]"), Ok(false));
+}
+
 /// Limit: `policy_steps`, `policy_milliseconds`, `policy_argument_bytes`.
 #[test]
 fn an_evaluation_ends_when_its_budget_is_spent() {

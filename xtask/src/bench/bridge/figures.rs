@@ -25,6 +25,8 @@ pub(in crate::bench) struct Figures {
     name: String,
     pub(in crate::bench) between: Between,
     pub(in crate::bench) client: Era,
+    /// Lines of headers that every request has.
+    pub(in crate::bench) headers: String,
     /// Microseconds that a lone client waits for an answer: the median.
     pub(in crate::bench) wait: Option<f64>,
     /// Microseconds that what stands between spends on a call, the kernel's work for it included.
@@ -47,6 +49,7 @@ impl Figures {
             name: way.name(),
             between: way.between,
             client: way.client,
+            headers: way.headers.clone(),
             wait: None,
             time: None,
             large: None,

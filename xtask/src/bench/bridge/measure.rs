@@ -188,11 +188,14 @@ pub(in crate::bench) fn instructions(
             let command = command(between, port, own)?.ok_or("no command")?;
             let log = workspace.target("bench").join("valgrind.log");
             let running = Server::start(&mut process::below(valgrind, &command), own, &log)?;
-            let mut client = Client::connect(own, figures.client, echo, PATIENCE)?;
-            if let Between::Gateway(upstreams) = between {
-                // What a gateway does to know its upstreams is no part of a call.
+            let connect = |era| Client::with_headers(own, &figures.headers, era, echo, PATIENCE);
+            let mut client = connect(figures.client)?;
+            // What a gateway does to know its upstreams is no part of a call.
+            if matches!(between, Between::Gateway(_) | Between::Protected(_)) {
                 client.tools()?;
-                let mut other = Client::connect(own, Era::Legacy, echo, PATIENCE)?;
+            }
+            if let Between::Gateway(upstreams) = between {
+                let mut other = connect(Era::Legacy)?;
                 other.until_listed(upstreams * ways::TOOLS)?;
             }
             Ok((running, client, Expected::Says(echo)))

@@ -60,6 +60,14 @@ pub(super) fn measure(workspace: &Workspace, effort: Effort) -> Result<(String, 
     let mut figures: Vec<Figures> = ways.all.iter().map(Figures::of).collect();
     bridge::measure::load(&ways, effort.rounds, &mut figures)?;
     readers.into_iter().try_for_each(Reader::stop)?;
+    drop(ways);
+    bridge::measure::instructions(workspace, &programs, &mut figures, |between, to, own| {
+        let Between::Protected(case) = between else { return Ok(None) };
+        let file = gateways.file_with(&case.folder(), to, &case.sections())?;
+        let mut command = gateways.serve(&file, own);
+        command.env("BENCH_SECRET", SECRET);
+        Ok(Some(command))
+    })?;
     Ok((table(&figures), gates(&figures)))
 }
 
@@ -92,13 +100,14 @@ fn ratio(all: &[Figures], client: Era, case: Case) -> Option<f64> {
 
 /// The figures as a table of Markdown.
 fn table(all: &[Figures]) -> String {
-    let mut out =
-        String::from("| gateway, client | CPU µs | × | throughput of a core, % less |\n|---|--:|--:|--:|\n");
+    let mut out = String::from(
+        "| gateway, client | CPU µs | × | throughput of a core, % less | instructions |\n|---|--:|--:|--:|--:|\n",
+    );
     for figures in all {
         let Between::Protected(case) = figures.between else { continue };
         let ratio = ratio(all, figures.client, case);
         let less = ratio.map(|ratio| (1.0 - 1.0 / ratio) * 100.0);
-        let cells = [shown(figures.time, 1), shown(ratio, 2), shown(less, 1)];
+        let cells = [shown(figures.time, 1), shown(ratio, 2), shown(less, 1), shown(figures.instructions, 0)];
         // Writing into a `String` does not fail.
         let _ = writeln!(out, "| {} | {} |", figures.name(), cells.join(" | "));
     }
@@ -133,7 +142,7 @@ mod tests {
             (gates(&all)[0].passed(), table(&all))
         };
         let (passed, table) = verdict(58.0);
-        assert!(passed && table.contains("all together | 58.0 | 1.16 | 13.8 |"), "{table}");
+        assert!(passed && table.contains("all together | 58.0 | 1.16 | 13.8 | - |"), "{table}");
         assert!(!verdict(59.0).0);
         assert!(!gates(&[figures(Case::Bare, 50.0)])[0].passed(), "what is not measured is not held");
     }
