@@ -135,6 +135,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["anyport-auth"]),
     ("opentelemetry-proto", &["anyport-telemetry"]),
     ("prometheus-client", &["anyport-metrics"]),
+    ("async-nats", &["anyport-store"]),
     ("rusqlite", &["anyport-store"]),
     ("rustls", &["anyport-transport"]),
     ("sqlparser", &["anyport-guards"]),

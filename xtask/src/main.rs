@@ -51,6 +51,7 @@ Usage: cargo xtask COMMAND
   test --quick                    while working: formatting, clippy (which looks again only at what has changed),
                                   circles, and the tests of the crates that differ from `main`
   test --list                     say which steps there are
+  nats                            install the servers of NATS that the tests of the store run
   conformance [--set server|bridge|...|client] [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
   interop [--all] [--write] [--only WORDS]
@@ -87,6 +88,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test"] => return steps::run(&Workspace::find()?, None),
         ["test", "--quick"] => return quick::run(&Workspace::find()?),
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
+        ["nats"] => drop(tools::NatsServers::install(&Workspace::find()?)?),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
         ["fuzz", options @ ..] => fuzz::run(&Workspace::find()?, options)?,
         ["soak", options @ ..] => soak::run(&Workspace::find()?, options)?,

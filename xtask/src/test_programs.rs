@@ -12,7 +12,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Failure, parallel, process, workspace::Workspace};
+use crate::{Failure, parallel, process, tools::NatsServers, workspace::Workspace};
 
 /// A line of `cargo test --no-run --message-format=json`; other kinds of message lack these members.
 #[derive(Deserialize)]
@@ -54,9 +54,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     // The largest have the most tests, and a long one that begins last is waited for alone.
     programs
         .sort_by_key(|program| fs::metadata(&program.executable).map_or(0, |found| u64::MAX - found.len()));
+    let servers = NatsServers::install(workspace)?.variables();
     // One more than there are processors, since each waits at times, and some for most of theirs.
     let at_once = parallel::processors() + 1;
-    let run = |program: &Program| program.run().err().map(|failure| failure.to_string());
+    let run = |program: &Program| program.run(&servers).err().map(|failure| failure.to_string());
     let failed = parallel::map(&programs, at_once, run);
     let mut failed: Vec<_> = failed.into_iter().flatten().collect();
     // The examples of the macros are compiled in the crate of the server, which stands on them.
@@ -80,9 +81,10 @@ fn programs(messages: &str) -> Vec<Program> {
 }
 
 impl Program {
-    fn run(&self) -> Result<(), Failure> {
+    fn run(&self, variables: &[(&str, PathBuf)]) -> Result<(), Failure> {
         let mut command = Command::new(&self.executable);
         command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let start = Instant::now();
         let output = command.output().map_err(|error| format!("cannot start {self}: {error}"))?;
         let text =
@@ -136,8 +138,8 @@ mod tests {
     #[test]
     fn a_program_that_fails_is_named() {
         let program = |name: &str| Program { executable: name.into(), package: std::env::temp_dir() };
-        assert!(program("true").run().is_ok());
-        assert!(program("false").run().unwrap_err().to_string().starts_with("false of "));
-        assert!(program("no-such-program").run().unwrap_err().to_string().starts_with("cannot start"));
+        assert!(program("true").run(&[]).is_ok());
+        assert!(program("false").run(&[]).unwrap_err().to_string().starts_with("false of "));
+        assert!(program("no-such-program").run(&[]).unwrap_err().to_string().starts_with("cannot start"));
     }
 }

@@ -21,6 +21,9 @@ pub enum Error {
     /// The bucket or the disk is full. Nothing was written; reads go on.
     #[error("the store is full")]
     Full,
+    /// The store takes no writes from this process. Nothing was written; reads go on.
+    #[error("the store cannot be written: {0}")]
+    ReadOnly(String),
     /// The key or the value is larger than `limit` bytes. Nothing was written.
     #[error("larger than {limit} bytes")]
     TooLarge {
@@ -59,6 +62,7 @@ impl Error {
             Self::Unreachable => Self::Unreachable,
             Self::Unknown => Self::Unknown,
             Self::Full => Self::Full,
+            Self::ReadOnly(why) => Self::ReadOnly(why.clone()),
             Self::TooLarge { limit } => Self::TooLarge { limit: *limit },
             Self::Newer { format } => Self::Newer { format: *format },
             Self::Unreadable => Self::Unreadable,

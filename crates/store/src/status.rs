@@ -29,6 +29,11 @@ pub enum Durability {
     Process,
     /// The end of the process, and a loss of power.
     Disk,
-    /// The end of the process; nothing is known of a loss of power.
+    /// The end of the process. Of a loss of power it survives what the servers do: see how often they write to their disks.
+    Servers {
+        /// On how many servers it is.
+        replicas: usize,
+    },
+    /// Nothing is known: the store is not open yet.
     Unknown,
 }

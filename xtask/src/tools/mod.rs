@@ -8,12 +8,14 @@ use std::{fs, io, path::Path, process::Command};
 use crate::{Failure, process, workspace::Workspace};
 
 mod javascript;
+mod nats;
 mod node;
 mod python;
 mod suite;
 mod supergateway;
 
 pub(crate) use javascript::JavaScript;
+pub(crate) use nats::NatsServers;
 pub(crate) use python::{Packages, Python};
 pub(crate) use suite::Suite;
 pub(crate) use supergateway::Supergateway;
@@ -25,6 +27,7 @@ pub(crate) fn install(workspace: &Workspace) {
     let _ = JavaScript::install(workspace);
     let _ = Python::install(workspace, Packages::Newest);
     let _ = Python::install(workspace, Packages::First);
+    let _ = NatsServers::install(workspace);
 }
 
 /// Sees that `folder` holds what `wanted` describes: if it was made from another description, or not to its end,

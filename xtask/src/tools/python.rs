@@ -58,6 +58,12 @@ const CONTEXT_FORGE: Environment = Environment {
     versions: [(3, 12), (3, 14)],
 };
 
+const NATS_SERVER: Environment = Environment {
+    pins: "tests/nats/requirements.txt",
+    folder: "tools/nats-new",
+    versions: [OLDEST, (4, 99)],
+};
+
 /// An environment of its own with pinned packages.
 pub(crate) struct Python {
     program: PathBuf,
@@ -78,6 +84,14 @@ impl Python {
     /// As of [`Python::install`].
     pub(crate) fn context_forge(workspace: &Workspace) -> Result<Self, Failure> {
         Self::make(workspace, &CONTEXT_FORGE)
+    }
+
+    /// Makes the environment with the newest server of NATS, unless that was done.
+    ///
+    /// # Errors
+    /// As of [`Python::install`].
+    pub(crate) fn nats_server(workspace: &Workspace) -> Result<Self, Failure> {
+        Self::make(workspace, &NATS_SERVER)
     }
 
     fn make(workspace: &Workspace, environment: &Environment) -> Result<Self, Failure> {

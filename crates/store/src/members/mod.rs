@@ -1,14 +1,15 @@
 //! The processes that share a store.
 
+mod beats;
 mod files;
 mod member;
 
-use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-pub(crate) use self::files::Presence;
 pub use self::member::{Liveness, Member};
+pub(crate) use self::{beats::Beats, files::Presence};
 
 /// What happened to a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +23,23 @@ pub enum MemberChange {
 /// The members of a store, and which of them are alive.
 pub struct Members {
     me: Member,
-    /// The folder of the members' locked files; `None`: this process is the only member.
-    folder: Option<PathBuf>,
+    source: Source,
+}
+
+/// How a member knows of the others.
+#[derive(Clone)]
+enum Source {
+    /// There are none.
+    Alone,
+    /// By their locked files in a folder.
+    Folder(PathBuf),
+    /// By what they say.
+    Beats(Arc<Beats>),
 }
 
 /// The members of a store as they come and go: see [`Members::changes`].
 pub struct MemberChanges {
-    folder: Option<PathBuf>,
+    source: Source,
     me: Member,
     known: BTreeSet<Member>,
     pending: Vec<MemberChange>,
@@ -41,12 +52,17 @@ const POLL: Duration = Duration::from_millis(200);
 impl Members {
     /// This process alone.
     pub(crate) fn alone() -> Self {
-        Self { me: files::new_member(), folder: None }
+        Self { me: files::new_member(), source: Source::Alone }
     }
 
     /// The processes that have a locked file in `folder`. This process gets one by [`Presence::announce`].
     pub(crate) fn in_folder(folder: PathBuf) -> Self {
-        Self { me: files::new_member(), folder: Some(folder) }
+        Self { me: files::new_member(), source: Source::Folder(folder) }
+    }
+
+    /// The processes that say that they are running.
+    pub(crate) fn beating(beats: Arc<Beats>) -> Self {
+        Self { me: beats.me().clone(), source: Source::Beats(beats) }
     }
 
     /// This process.
@@ -59,16 +75,17 @@ impl Members {
         if *member == self.me {
             return Liveness::Alive;
         }
-        match &self.folder {
-            Some(folder) => files::liveness(folder, member),
-            None => Liveness::Dead,
+        match &self.source {
+            Source::Alone => Liveness::Dead,
+            Source::Folder(folder) => files::liveness(folder, member),
+            Source::Beats(beats) => beats.liveness(member),
         }
     }
 
     /// Reports the members that are alive, this one included, and then those that come and go.
     pub fn changes(&self) -> MemberChanges {
         MemberChanges {
-            folder: self.folder.clone(),
+            source: self.source.clone(),
             me: self.me.clone(),
             known: BTreeSet::new(),
             pending: Vec::new(),
@@ -88,19 +105,27 @@ impl MemberChanges {
                 sleep(POLL).await;
             }
             self.begun = true;
-            let mut alive: BTreeSet<Member> = match self.folder.clone() {
-                Some(folder) => {
-                    let listed = tokio::task::spawn_blocking(move || files::alive(&folder)).await;
-                    // Unreadable for a moment: the members are as they were.
-                    let Ok(Ok(listed)) = listed else { continue };
-                    listed.into_iter().collect()
-                }
-                None => BTreeSet::new(),
-            };
+            // Unreadable for a moment: the members are as they were.
+            let Ok(alive) = self.source.alive().await else { continue };
+            let mut alive: BTreeSet<Member> = alive.into_iter().collect();
             alive.insert(self.me.clone());
             self.pending.extend(alive.difference(&self.known).cloned().map(MemberChange::Joined));
             self.pending.extend(self.known.difference(&alive).cloned().map(MemberChange::Left));
             self.known = alive;
+        }
+    }
+}
+
+impl Source {
+    /// The members that may be alive; this process may be left out.
+    async fn alive(&self) -> io::Result<Vec<Member>> {
+        match self.clone() {
+            Self::Alone => Ok(Vec::new()),
+            Self::Folder(folder) => {
+                let listed = tokio::task::spawn_blocking(move || files::alive(&folder)).await;
+                listed.map_err(io::Error::other)?
+            }
+            Self::Beats(beats) => Ok(beats.alive()),
         }
     }
 }

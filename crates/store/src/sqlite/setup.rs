@@ -59,6 +59,7 @@ pub(super) fn failure(error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => Error::Full,
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => Error::Unreachable,
+        Some(rusqlite::ErrorCode::ReadOnly) => Error::ReadOnly(error.to_string()),
         _ => Error::fault(error),
     }
 }

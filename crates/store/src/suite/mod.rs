@@ -43,7 +43,10 @@ macro_rules! store_suite {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
                 let make = $make;
-                $crate::suite::$test(make().await).await;
+                // `None`: what the back end needs is not there.
+                if let Some(subject) = Option::<$crate::suite::Subject>::from(make().await) {
+                    $crate::suite::$test(subject).await;
+                }
             }
         )*
     };

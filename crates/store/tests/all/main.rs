@@ -5,7 +5,13 @@
 
 #[cfg(unix)]
 mod faults;
+mod jetstream;
+#[cfg(unix)]
+mod jetstream_faults;
 mod memory;
+mod nats;
+#[cfg(unix)]
+mod nats_proxy;
 #[cfg(unix)]
 mod processes;
 mod sqlite;
