@@ -15,6 +15,7 @@
 //! - [`Store`], the trait, with [`Key`], [`Bucket`], [`Entry`], [`Version`], [`Expect`], [`Write`], [`Change`] and [`Error`].
 //! - [`MemoryStore`], [`SqliteStore`] and [`JetStreamStore`], the back ends; [`maintenance`] checks, backs up and restores the file
 //!   of the second.
+//! - [`transfer`] copies between any two stores, and checks what is in one.
 //! - [`Members`], the processes that share a store, and [`Lease`], which one of them holds.
 //! - [`Collection`], typed records with a format number, on top of any store.
 //! - `suite`, behind the feature of this name: the tests that every back end passes.
@@ -36,6 +37,7 @@ mod status;
 mod store;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
+pub mod transfer;
 mod watch;
 
 pub use clock::Clock;

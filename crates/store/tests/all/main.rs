@@ -17,3 +17,4 @@ mod processes;
 mod sqlite;
 #[cfg(unix)]
 mod support;
+mod transfer;
