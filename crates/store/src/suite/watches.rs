@@ -59,6 +59,17 @@ pub async fn a_watch_of_one_key_reports_no_other(Subject { store, .. }: Subject)
 pub async fn a_slow_watch_begins_again(Subject { store, .. }: Subject) {
     let mut watch = store.watch(&Key::all(&RECORDS));
     assert_eq!(next(&mut watch).await, Change::Current);
+    // Changes may be reported later than writes are acknowledged: this one is read, and has seen when they were.
+    let mut read = store.watch(&Key::all(&RECORDS));
+    assert_eq!(next(&mut read).await, Change::Current);
+    let reported = tokio::spawn(async move {
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() < 400 {
+            if let Change::Put(key, _) = next(&mut read).await {
+                seen.insert(key.id);
+            }
+        }
+    });
     let writes = (0..400).map(|number| {
         let (store, key) = (store.clone(), key(&format!("{number:03}")));
         tokio::spawn(async move { put(&*store, &key, "x").await })
@@ -66,6 +77,7 @@ pub async fn a_slow_watch_begins_again(Subject { store, .. }: Subject) {
     for written in writes.collect::<Vec<_>>() {
         written.await.expect("a write");
     }
+    reported.await.expect("the other watch");
     let mut known = BTreeMap::new();
     let mut resets = 0;
     while known.len() < 400 || resets == 0 {

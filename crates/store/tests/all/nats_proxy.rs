@@ -78,8 +78,9 @@ async fn carry(client: TcpStream, server: u16, state: Arc<State>) {
     let answers = async {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-            // The answer to a write names the stream; beats and pings are none.
-            let is_answer = buffer[..read].windows(9).any(|part| part == b"\"stream\":");
+            // The answer to a write of the log; what the store does beside it has other answers.
+            let answer = b"\"stream\":\"AP_anyport_log\"";
+            let is_answer = buffer[..read].windows(answer.len()).any(|part| part == answer);
             if is_answer && state.loses_answer.swap(false, Ordering::SeqCst) {
                 state.answers_lost.fetch_add(1, Ordering::SeqCst);
                 return;
