@@ -1,8 +1,9 @@
 //! Accepting connections, for every listener.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 
 use anyport_metrics::Held;
+use anyport_service::sync::Lock;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
@@ -28,6 +29,9 @@ pub(crate) trait Acceptor {
     /// The number of the connection's file descriptor, where there are some.
     fn descriptor(connection: &Self::Connection) -> Option<u64>;
 
+    /// The network of the client's address; `None` for one that is not bounded by it.
+    fn network(&self, connection: &Self::Connection) -> Option<IpAddr>;
+
     /// Serves a connection, in a task of its own. `permit` counts it among the open ones.
     fn serve(
         &self,
@@ -45,6 +49,42 @@ pub(crate) trait Acceptor {
 pub(crate) struct ConnectionPermit {
     _permit: OwnedSemaphorePermit,
     _held: Option<Held>,
+    _of_network: Option<NetworkPermit>,
+}
+
+/// The number of open connections, by the network of their clients.
+type ByNetwork = Arc<Lock<HashMap<IpAddr, usize>>>;
+
+/// A connection among those of one network.
+#[derive(Debug)]
+struct NetworkPermit {
+    all: ByNetwork,
+    network: IpAddr,
+}
+
+impl NetworkPermit {
+    /// One more connection from `network`, if there are fewer than `max`.
+    fn take(all: &ByNetwork, network: IpAddr, max: usize) -> Option<Self> {
+        let mut counts = all.lock();
+        let count = counts.entry(network).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(Self { all: all.clone(), network })
+    }
+}
+
+impl Drop for NetworkPermit {
+    fn drop(&mut self) {
+        let mut counts = self.all.lock();
+        if let Some(count) = counts.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.network);
+            }
+        }
+    }
 }
 
 /// The bounds of a listener.
@@ -52,6 +92,8 @@ pub(crate) struct ConnectionPermit {
 pub(crate) struct ConnectionLimits {
     /// `max_connections`.
     pub(crate) connections: usize,
+    /// `max_connections_per_address`.
+    pub(crate) per_address: usize,
     /// `max_descriptors_percent`.
     pub(crate) descriptors_percent: u32,
 }
@@ -71,7 +113,7 @@ pub(crate) async fn accept<A: Acceptor>(
             () = &mut stop => return connections,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = acceptor.accept() => match accepted {
-                Ok(Some(connection)) => match gate.admit(A::descriptor(&connection)) {
+                Ok(Some(connection)) => match gate.admit(A::descriptor(&connection), acceptor.network(&connection)) {
                     Ok(permit) => drop(connections.spawn(acceptor.serve(connection, permit))),
                     Err(limit) => acceptor.reject(connection, limit, gate.begin_refusal()),
                 },
@@ -109,6 +151,7 @@ struct Gate {
     limits: ConnectionLimits,
     refusals: Refusals,
     permits: Arc<Semaphore>,
+    by_network: ByNetwork,
     /// For connections that are refused.
     refused: Arc<Semaphore>,
     spare: SpareDescriptor,
@@ -126,17 +169,22 @@ impl Gate {
             limits,
             refusals,
             permits,
+            by_network: ByNetwork::default(),
             refused: Arc::new(Semaphore::new(refused)),
             spare: SpareDescriptor::open(),
             is_short: false,
         }
     }
 
-    /// Admits a connection whose descriptor has this number.
+    /// Admits a connection whose descriptor has this number, from this network.
     ///
     /// # Errors
     /// The name of the limit that is reached.
-    fn admit(&mut self, descriptor: Option<u64>) -> Result<ConnectionPermit, &'static str> {
+    fn admit(
+        &mut self,
+        descriptor: Option<u64>,
+        network: Option<IpAddr>,
+    ) -> Result<ConnectionPermit, &'static str> {
         if self.is_beyond_descriptors(descriptor) {
             self.refusals.descriptors.increment();
             return Err(MAX_DESCRIPTORS_PERCENT);
@@ -145,7 +193,14 @@ impl Gate {
             self.refusals.connections.increment();
             return Err(MAX_CONNECTIONS);
         };
-        Ok(ConnectionPermit { _permit: permit, _held: Some(self.refusals.open_connections.hold()) })
+        let max = self.limits.per_address;
+        let of_network = network.map(|network| NetworkPermit::take(&self.by_network, network, max).ok_or(()));
+        let Ok(of_network) = of_network.transpose() else {
+            self.refusals.connections_per_address.increment();
+            return Err(MAX_CONNECTIONS_PER_ADDRESS);
+        };
+        let held = Some(self.refusals.open_connections.hold());
+        Ok(ConnectionPermit { _permit: permit, _held: held, _of_network: of_network })
     }
 
     /// Whether more descriptors are open than listeners may use. A new one has the lowest number that is free (POSIX, "File
@@ -170,7 +225,7 @@ impl Gate {
     /// A connection that is refused, and open until its client has read why; `None` if there are too many of these.
     fn begin_refusal(&self) -> Option<ConnectionPermit> {
         let permit = self.refused.clone().try_acquire_owned().ok()?;
-        Some(ConnectionPermit { _permit: permit, _held: None })
+        Some(ConnectionPermit { _permit: permit, _held: None, _of_network: None })
     }
 
     /// Refuses the next connection with the descriptor that was kept for this. Without it, the connection would wait in the
@@ -188,6 +243,7 @@ impl Gate {
 }
 
 pub(crate) const MAX_CONNECTIONS: &str = "max_connections";
+pub(crate) const MAX_CONNECTIONS_PER_ADDRESS: &str = "max_connections_per_address";
 pub(crate) const MAX_DESCRIPTORS_PERCENT: &str = "max_descriptors_percent";
 
 /// The descriptors of `max` that may be open before listeners accept no more.
@@ -199,6 +255,7 @@ fn bound(max: u64, percent: u32) -> u64 {
 pub(crate) fn why(limit: &str) -> String {
     let what = match limit {
         MAX_CONNECTIONS => "too many connections are open",
+        MAX_CONNECTIONS_PER_ADDRESS => "too many connections from one address are open",
         _ => "too many file descriptors are open",
     };
     format!("{what} ({limit}); try again later")
@@ -212,19 +269,36 @@ mod tests {
 
     #[test]
     fn the_number_of_a_descriptor_says_how_many_are_open() {
-        let limits = ConnectionLimits { connections: 1, descriptors_percent: 50 };
+        let limits = ConnectionLimits { connections: 1, per_address: 1, descriptors_percent: 50 };
         let metrics = Metrics::new();
         let mut gate = Gate::new(limits, Refusals::new(&metrics));
         let Some(max) = descriptors::max() else { return };
-        assert_eq!(gate.admit(Some(max / 2 + 1)).unwrap_err(), MAX_DESCRIPTORS_PERCENT);
-        let open = gate.admit(Some(3)).unwrap();
-        assert_eq!(gate.admit(Some(4)).unwrap_err(), MAX_CONNECTIONS);
+        assert_eq!(gate.admit(Some(max / 2 + 1), None).unwrap_err(), MAX_DESCRIPTORS_PERCENT);
+        let open = gate.admit(Some(3), None).unwrap();
+        assert_eq!(gate.admit(Some(4), None).unwrap_err(), MAX_CONNECTIONS);
         assert_eq!(metrics.gauge("anyport_connections", "").value(), 1);
         drop(open);
         // Where there are no numbers, nothing is known of descriptors.
-        drop(gate.admit(None).unwrap());
+        drop(gate.admit(None, None).unwrap());
         for limit in [MAX_CONNECTIONS, MAX_DESCRIPTORS_PERCENT] {
             assert_eq!(metrics.refusals(limit).value(), 1);
         }
+    }
+
+    #[test]
+    fn one_address_leaves_places_to_others() {
+        let limits = ConnectionLimits { connections: 3, per_address: 2, descriptors_percent: 100 };
+        let metrics = Metrics::new();
+        let mut gate = Gate::new(limits, Refusals::new(&metrics));
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse::<IpAddr>().ok());
+        let mut open = vec![gate.admit(None, one).unwrap(), gate.admit(None, one).unwrap()];
+        assert_eq!(gate.admit(None, one).unwrap_err(), MAX_CONNECTIONS_PER_ADDRESS);
+        drop(gate.admit(None, other).unwrap());
+        drop(gate.admit(None, None).unwrap());
+        open.pop();
+        open.push(gate.admit(None, one).unwrap());
+        drop(open);
+        assert!(gate.by_network.lock().is_empty());
+        assert_eq!(metrics.refusals(MAX_CONNECTIONS_PER_ADDRESS).value(), 1);
     }
 }

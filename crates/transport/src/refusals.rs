@@ -1,4 +1,6 @@
 use anyport_metrics::{Counter, Metrics};
+#[cfg(feature = "http")]
+use anyport_protocol::{Error, jsonrpc::Reason};
 
 /// Counts what the limits of transports refuse, by the names of the limits.
 #[derive(Clone, Debug)]
@@ -17,6 +19,21 @@ pub(crate) struct Refusals {
     /// `max_streams`.
     #[cfg(feature = "http")]
     pub(crate) streams: Counter,
+    /// `max_streams_per_caller`.
+    #[cfg(feature = "http")]
+    pub(crate) streams_per_caller: Counter,
+    /// `max_sessions`.
+    #[cfg(feature = "http")]
+    pub(crate) sessions: Counter,
+    /// `max_sessions_per_caller`.
+    #[cfg(feature = "http")]
+    pub(crate) sessions_per_caller: Counter,
+    /// `max_connections_per_address`.
+    #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+    pub(crate) connections_per_address: Counter,
+    /// Those of an overload, whose limit its cause names.
+    #[cfg(feature = "http")]
+    metrics: Metrics,
     /// `tls_handshake_timeout`.
     #[cfg(feature = "tls")]
     pub(crate) tls_handshakes: Counter,
@@ -41,6 +58,16 @@ impl Refusals {
             open_connections: metrics.gauge("anyport_connections", "Connections of clients that are open"),
             #[cfg(feature = "http")]
             streams: metrics.refusals("max_streams"),
+            #[cfg(feature = "http")]
+            streams_per_caller: metrics.refusals("max_streams_per_caller"),
+            #[cfg(feature = "http")]
+            sessions: metrics.refusals("max_sessions"),
+            #[cfg(feature = "http")]
+            sessions_per_caller: metrics.refusals("max_sessions_per_caller"),
+            #[cfg(any(feature = "http", all(feature = "unix", unix)))]
+            connections_per_address: metrics.refusals("max_connections_per_address"),
+            #[cfg(feature = "http")]
+            metrics: metrics.clone(),
             #[cfg(feature = "tls")]
             tls_handshakes: metrics.refusals("tls_handshake_timeout"),
             #[cfg(feature = "http2")]
@@ -48,5 +75,11 @@ impl Refusals {
             #[cfg(feature = "http2")]
             unread_streams: metrics.refusals("write_timeout"),
         }
+    }
+    /// Counts new work that is refused for `cause`. Returns what its client is told.
+    #[cfg(feature = "http")]
+    pub(crate) fn overloaded(&self, cause: &anyport_service::OverloadCause) -> Error {
+        self.metrics.refusals(cause.limit).increment();
+        Error::internal(cause.message()).with_reason(Reason::Overloaded)
     }
 }

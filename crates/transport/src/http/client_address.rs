@@ -33,6 +33,11 @@ impl FromStr for TrustedProxy {
     }
 }
 
+/// Whether `address` is that of one of `proxies`.
+pub(super) fn is_proxy(address: IpAddr, proxies: &[TrustedProxy]) -> bool {
+    proxies.iter().any(|proxy| proxy.contains(address))
+}
+
 /// The address of the client of a request that `peer` has sent: that of `peer`, or what `proxies` say.
 ///
 /// Each proxy adds the address that its request came from to the end of the list, so that everything before the first address which is
@@ -40,7 +45,7 @@ impl FromStr for TrustedProxy {
 /// headers that do not agree say nothing, and the address is that of the last proxy.
 pub(super) fn client_address(headers: &HeaderMap, peer: IpAddr, proxies: &[TrustedProxy]) -> IpAddr {
     let peer = peer.to_canonical();
-    let is_proxy = |address: IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
+    let is_proxy = |address: IpAddr| is_proxy(address, proxies);
     if !is_proxy(peer) {
         return peer;
     }

@@ -168,6 +168,15 @@ limits! {
             beyond = "new connections get 503 with `Retry-After` and are closed, except for `/health` and `/metrics`; what is open goes on"
         )]
         pub max_descriptors_percent: u32,
+        /// The number of connections of one address; those of [`Config::trusted_proxies`] are not bounded. A network of IPv6 counts as
+        /// one address.
+        #[default("three quarters of `max_connections`" = None)]
+        #[limit(
+            Count "max_connections_per_address", note = "three quarters of `--max-connections`; those of trusted proxies are not counted",
+            beyond = "as for `--max-connections`: 503 with `Retry-After`, and the connection is closed"
+        )]
+        #[set(into)]
+        pub max_connections_per_address: Option<usize>,
         /// The number of header fields of one request.
         #[default(100)]
         #[limit(Count "max_headers", beyond = "431, and the connection is closed")]
@@ -236,6 +245,14 @@ limits! {
         #[default(10_000)]
         #[limit(Count "max_streams", beyond = "-32603 `overloaded`, 503")]
         pub max_streams: usize,
+        /// The number of these streams of one caller: an authenticated principal, or else an address.
+        #[default("three quarters of `max_streams`" = None)]
+        #[limit(
+            Count "max_streams_per_caller", note = "three quarters of `max_streams`; callers without authentication are told apart by their address",
+            beyond = "-32603 `overloaded`, 503"
+        )]
+        #[set(into)]
+        pub max_streams_per_caller: Option<usize>,
         /// The number of sessions.
         #[default(10_000)]
         #[limit(
@@ -243,6 +260,14 @@ limits! {
             beyond = "the session that has been idle longest ends; 503 if no session is idle. A session of HTTP+SSE never counts as idle here"
         )]
         pub max_sessions: usize,
+        /// The number of sessions of one caller: an authenticated principal, or else an address.
+        #[default("three quarters of `max_sessions`" = None)]
+        #[limit(
+            Count "max_sessions_per_caller", note = "three quarters of `max_sessions`; callers as for `max_streams_per_caller`",
+            beyond = "the caller's session that has been idle longest ends; -32603 `overloaded`, 503, if none of them is idle"
+        )]
+        #[set(into)]
+        pub max_sessions_per_caller: Option<usize>,
         /// The time that a session may be idle.
         #[default(1 hour)]
         #[limit(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyport_protocol::{
     Error, Method, Revision,
-    jsonrpc::{Malformed, Message, Reason, Request},
+    jsonrpc::{Malformed, Message, Request},
 };
 use anyport_service::{Authorization, Presence, Principal};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio::{sync::oneshot, time::sleep};
 use super::{
     accept::Accept,
     body::{Body, Response, Source, SseEvent},
+    caller_key::CallerKey,
     replay_buffer::{Reader, parse_id},
     response,
     sessions::{HttpSession, Running, StreamWriter},
@@ -114,6 +115,7 @@ async fn open(
     request: Request,
 ) -> Response {
     let client_headers = state.client_headers(headers);
+    let caller = CallerKey::of(&authorization);
     let dialogue = LegacySession::new(
         state.service.clone(),
         authorization.principal().clone(),
@@ -141,7 +143,7 @@ async fn open(
     if !dialogue.is_open() {
         return response::legacy(answer);
     }
-    let (session, _) = match state.sessions.add(dialogue) {
+    let (session, _) = match state.sessions.add(dialogue, caller) {
         Ok(added) => added,
         Err(error) => return response::legacy(refusal(Some(&id), &error, false)),
     };
@@ -427,23 +429,26 @@ pub(super) async fn get(
     state: &Arc<State>,
     headers: &HeaderMap,
     accept: Accept,
-    principal: &Principal,
+    caller: &Authorization,
 ) -> Response {
     if !accept.events {
         let error = Error::invalid_request("a GET opens an event stream; send Accept: text/event-stream");
         return response::error(StatusCode::NOT_ACCEPTABLE, &error);
     }
-    let session = match find(state, headers, principal) {
+    let session = match find(state, headers, caller.principal()) {
         Ok(session) => session,
         Err(refused) => return refused.into(),
     };
-    let Some(permit) = StreamPermit::take(state) else {
-        let message = format!("{} streams are open (max_streams)", state.config.limits.max_streams);
-        let error = Error::internal(message).with_reason(Reason::Overloaded);
-        return response::legacy(refusal(None, &error, false));
+    let last_event = headers.get("last-event-id");
+    // A stream that is resumed belongs to what runs.
+    let overload = state.config.overload.cause().filter(|_| last_event.is_none());
+    let refused = overload.map(|cause| state.config.buffers.refusals().overloaded(&cause));
+    let permit = match refused.map_or_else(|| StreamPermit::take(state, caller), Err) {
+        Ok(permit) => permit,
+        Err(error) => return response::legacy(refusal(None, &error, false)),
     };
     let keep_alive = state.config.limits.keep_alive;
-    match headers.get("last-event-id") {
+    match last_event {
         Some(last) => match resume(&session, last) {
             Ok(reader) => {
                 let source = GuardedSource { source: reader, _guards: (permit, session.activity()) };

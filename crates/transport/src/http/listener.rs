@@ -2,7 +2,7 @@ use std::{
     convert::Infallible,
     future::Future,
     io::{self, Read as _, Write as _},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
         Arc,
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use anyport_service::Service;
+use anyport_service::{Service, address};
 use hyper::{
     body::Incoming,
     rt::{ReadBuf, ReadBufCursor},
@@ -35,6 +35,8 @@ use super::tls::HTTP2;
 #[cfg(feature = "tls")]
 use super::tls::Opener;
 use super::{
+    caller_key::per_caller,
+    client_address::is_proxy,
     config::{Authentication, Config, Limits},
     connect_info::ConnectInfo,
     credential::ClientCertificate,
@@ -115,9 +117,13 @@ impl Listener {
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let info = ConnectInfo::on(self.address()?);
         let info = if self.is_secure() { info.secure() } else { info };
-        let Limits { max_connections, max_descriptors_percent, drain, .. } = self.config.limits;
-        let limits =
-            ConnectionLimits { connections: max_connections, descriptors_percent: max_descriptors_percent };
+        let Limits { max_connections, max_connections_per_address, max_descriptors_percent, drain, .. } =
+            self.config.limits;
+        let limits = ConnectionLimits {
+            connections: max_connections,
+            per_address: per_caller(max_connections, max_connections_per_address),
+            descriptors_percent: max_descriptors_percent,
+        };
         let endpoint = Endpoint::adapted(service, self.config);
         let state = endpoint.state().clone();
         let acceptor = HttpAcceptor {
@@ -183,6 +189,13 @@ impl Acceptor for HttpAcceptor {
             let _ = stream;
             None
         };
+    }
+
+    fn network(&self, stream: &TcpStream) -> Option<IpAddr> {
+        let peer = stream.peer_addr().ok()?.ip().to_canonical();
+        // Many clients come through a proxy.
+        let is_proxy = is_proxy(peer, &self.state.config.trusted_proxies);
+        (!is_proxy).then(|| address::network(peer))
     }
 
     fn serve(

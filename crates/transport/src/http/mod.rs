@@ -40,6 +40,7 @@ mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
+mod caller_key;
 mod caller_tokens;
 mod challenge;
 mod client_address;
@@ -59,6 +60,7 @@ mod listener;
 mod modern;
 #[cfg(feature = "axum")]
 mod mount;
+mod open_streams;
 mod operations;
 mod pipeline;
 #[cfg(feature = "http2")]

@@ -8,7 +8,7 @@ use std::{
 use anyport_protocol::{
     Error, Method,
     json::string,
-    jsonrpc::{Params, Reason, Request},
+    jsonrpc::{Params, Request},
     meta::{Meta, decode_header},
     param_header::ParamHeaders,
     session::{modern, server::Translation},
@@ -218,10 +218,9 @@ fn listen(
         let answer = refusal(Some(&id), &error, false);
         return response::json(StatusCode::NOT_ACCEPTABLE, answer.text);
     }
-    let Some(permit) = StreamPermit::take(state) else {
-        let message = format!("{} streams are open (max_streams)", state.config.limits.max_streams);
-        let error = Error::internal(message).with_reason(Reason::Overloaded);
-        return response::modern(refusal(Some(&id), &error, false));
+    let permit = match StreamPermit::take(state, context.authorization()) {
+        Ok(permit) => permit,
+        Err(error) => return response::modern(refusal(Some(&id), &error, false)),
     };
     let revision = context.revision();
     let reply = state.service.call(call, context);

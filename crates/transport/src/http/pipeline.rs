@@ -268,8 +268,7 @@ async fn endpoint<B: Received>(
                 open_legacy_sse(state, &parts, authorization)
             }
             Ok(()) if parts.method == Method::GET => {
-                let principal = authorization.principal();
-                Box::pin(legacy::get(state, headers, Accept::of(headers), principal)).await
+                Box::pin(legacy::get(state, headers, Accept::of(headers), &authorization)).await
             }
             Ok(()) => legacy::delete(state, headers, authorization.principal()),
         },

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use anyport_protocol::{Error, jsonrpc::Reason};
+use anyport_protocol::Error;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Body as Received;
@@ -103,7 +103,7 @@ pub(super) async fn collect<B: Received>(
     };
     let too_large = || match overload.clone() {
         Some(cause) => {
-            let error = Error::internal(cause.message()).with_reason(Reason::Overloaded);
+            let error = state.config.buffers.refusals().overloaded(&cause);
             Unread { status: StatusCode::SERVICE_UNAVAILABLE, error, close: true }
         }
         None => {

@@ -16,16 +16,21 @@ use tokio::{
 };
 
 use super::{
+    caller_key::{CallerKey, per_caller},
     config::{Config, Limits},
     replay_buffer::ReplayBuffer,
     sse_channel::Channel,
 };
-use crate::dialogue::{InFlightRequest, LegacySession, random_id};
+use crate::{
+    dialogue::{InFlightRequest, LegacySession, random_id},
+    refusals::Refusals,
+};
 
 /// The sessions of an endpoint: bound to who opened them, ended by DELETE, by being idle, or to make room.
 pub(super) struct Sessions {
     limits: Limits,
     overload: Overload,
+    refusals: Refusals,
     open: Lock<Open>,
     /// How many calls of sessions run, and streams of HTTP+SSE.
     in_flight: watch::Sender<usize>,
@@ -45,6 +50,7 @@ struct Open {
 /// A session, and what is under way in it.
 pub(super) struct HttpSession {
     pub(super) dialogue: Arc<LegacySession>,
+    caller: CallerKey,
     in_flight: watch::Sender<usize>,
     logs: Lock<ReplayBuffers>,
     last_stream: AtomicU64,
@@ -69,9 +75,11 @@ struct ReplayBuffers {
 const MAX_ENDED: usize = 64;
 
 impl Sessions {
-    pub(super) fn new(limits: Limits, overload: Overload) -> Arc<Self> {
+    pub(super) fn new(config: &Config) -> Arc<Self> {
+        let (limits, overload) = (config.limits.clone(), config.overload.clone());
+        let refusals = config.buffers.refusals().clone();
         let (in_flight, closing) = (watch::Sender::new(0), watch::Sender::new(false));
-        Arc::new(Self { limits, overload, open: Lock::default(), in_flight, closing })
+        Arc::new(Self { limits, overload, refusals, open: Lock::default(), in_flight, closing })
     }
 
     /// Adds a session under an identifier of its own.
@@ -81,12 +89,14 @@ impl Sessions {
     pub(super) fn add(
         self: &Arc<Self>,
         dialogue: Arc<LegacySession>,
+        caller: CallerKey,
     ) -> Result<(String, Arc<HttpSession>), Error> {
         let id = random_id()?;
         let mut open = self.open.lock();
-        let oldest = self.make_room(&mut open)?;
+        let oldest = self.make_room(&mut open, &caller)?;
         let session = Arc::new(HttpSession {
             dialogue,
+            caller,
             in_flight: self.in_flight.clone(),
             logs: Lock::default(),
             last_stream: AtomicU64::new(0),
@@ -113,7 +123,7 @@ impl Sessions {
     pub(super) fn register(self: &Arc<Self>, channel: Arc<Channel>) -> Result<Registered, Error> {
         let id = random_id()?;
         let mut open = self.open.lock();
-        let oldest = self.make_room(&mut open)?;
+        let oldest = self.make_room(&mut open, &channel.caller)?;
         open.channels.insert(id.clone(), channel);
         drop(open);
         if let Some(oldest) = oldest {
@@ -209,26 +219,52 @@ impl Sessions {
         channels.values().for_each(|channel| channel.end());
     }
 
-    /// Makes room for one more, if need be in the place of the session that has been idle for longest.
-    fn make_room(&self, open: &mut Open) -> Result<Option<Arc<HttpSession>>, Error> {
+    /// Makes room for one more of `caller`, if need be in the place of the session that has been idle for longest: beyond
+    /// `max_sessions_per_caller`, of its own.
+    fn make_room(&self, open: &mut Open, caller: &CallerKey) -> Result<Option<Arc<HttpSession>>, Error> {
         if self.is_closing() {
             let error = Error::internal("the server is being stopped; try again later");
             return Err(error.with_reason(Reason::ShuttingDown));
         }
         if let Some(cause) = self.overload.cause() {
-            return Err(Error::internal(cause.message()).with_reason(Reason::Overloaded));
+            return Err(self.refusals.overloaded(&cause));
         }
         let count = open.by_id.len() + open.channels.len();
+        let overloaded = |message: String| Error::internal(message).with_reason(Reason::Overloaded);
+        let max = per_caller(self.limits.max_sessions, self.limits.max_sessions_per_caller);
+        // Counted only where the limit can be reached at all.
+        if max < self.limits.max_sessions && count >= max && open.count_of(caller) >= max {
+            return open.end_longest_idle(Some(caller)).map(Some).ok_or_else(|| {
+                self.refusals.sessions_per_caller.increment();
+                overloaded(format!(
+                    "{max} sessions of one caller are busy (max_sessions_per_caller); try again later"
+                ))
+            });
+        }
         if count < self.limits.max_sessions {
             return Ok(None);
         }
-        let idle = open.by_id.iter().filter(|(_, session)| session.responses.load(Ordering::Relaxed) == 0);
-        let longest = idle.min_by_key(|(_, session)| *session.last_activity.lock()).map(|(id, _)| id.clone());
-        let oldest = longest.and_then(|id| open.by_id.remove(&id));
-        oldest.map(Some).ok_or_else(|| {
-            let message = format!("{count} sessions are busy (max_sessions); try again later");
-            Error::internal(message).with_reason(Reason::Overloaded)
+        open.end_longest_idle(None).map(Some).ok_or_else(|| {
+            self.refusals.sessions.increment();
+            overloaded(format!("{count} sessions are busy (max_sessions); try again later"))
         })
+    }
+}
+
+impl Open {
+    fn count_of(&self, caller: &CallerKey) -> usize {
+        let channels = self.channels.values().filter(|channel| channel.caller == *caller).count();
+        self.by_id.values().filter(|session| session.caller == *caller).count() + channels
+    }
+
+    /// Takes out the session, of `caller` if one is given, that has been idle for longest. `None` if all are busy.
+    fn end_longest_idle(&mut self, caller: Option<&CallerKey>) -> Option<Arc<HttpSession>> {
+        let idle = self.by_id.iter().filter(|(_, session)| {
+            session.responses.load(Ordering::Relaxed) == 0
+                && caller.is_none_or(|caller| session.caller == *caller)
+        });
+        let longest = idle.min_by_key(|(_, session)| *session.last_activity.lock()).map(|(id, _)| id.clone());
+        longest.and_then(|id| self.by_id.remove(&id))
     }
 }
 

@@ -26,6 +26,7 @@ use tokio::{
 use super::{
     accept::Accept,
     body::{Body, Response, Source, SseEvent},
+    caller_key::CallerKey,
     config::Limits,
     request_body::json_body,
     response,
@@ -91,11 +92,11 @@ pub(super) fn open(
         return response::error(StatusCode::BAD_REQUEST, &error);
     }
     let limits = &state.config.limits;
-    let Some(permit) = StreamPermit::take(state) else {
-        let message = format!("{} streams are open (max_streams)", limits.max_streams);
-        let error = Error::internal(message).with_reason(Reason::Overloaded);
-        return response::legacy(refusal(None, &error, true));
+    let permit = match StreamPermit::take(state, &authorization) {
+        Ok(permit) => permit,
+        Err(error) => return response::legacy(refusal(None, &error, true)),
     };
+    let caller = CallerKey::of(&authorization);
     // 2026-07-28 does not exist here, so the peer is told of the others only.
     let legacy: Vec<Revision> =
         state.config.supported.iter().copied().filter(|revision| revision.has_sessions()).collect();
@@ -117,7 +118,7 @@ pub(super) fn open(
     let peer = ServerConnection::new(state.service.clone(), connection, out);
     let (input, posted) = mpsc::channel(QUEUE);
     let session = peer.session().clone();
-    let channel = Arc::new(Channel::new(session, input));
+    let channel = Arc::new(Channel::new(session, caller, input));
     let registered = match state.sessions.register(channel.clone()) {
         Ok(registered) => registered,
         Err(error) => return response::legacy(refusal(None, &error, true)),

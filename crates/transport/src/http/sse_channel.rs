@@ -6,19 +6,21 @@ use tokio::{
     time::Instant,
 };
 
+use super::caller_key::CallerKey;
 use crate::dialogue::{Frame, LegacySession};
 
 /// The session of one client of HTTP+SSE: the stream that it has opened, and the queue of what it posts.
 pub(super) struct Channel {
     pub(super) session: Arc<LegacySession>,
+    pub(super) caller: CallerKey,
     pub(super) input: mpsc::Sender<Frame>,
     last_activity: Lock<Instant>,
     end: Notify,
 }
 
 impl Channel {
-    pub(super) fn new(session: Arc<LegacySession>, input: mpsc::Sender<Frame>) -> Self {
-        Self { session, input, last_activity: Lock::new(Instant::now()), end: Notify::new() }
+    pub(super) fn new(session: Arc<LegacySession>, caller: CallerKey, input: mpsc::Sender<Frame>) -> Self {
+        Self { session, caller, input, last_activity: Lock::new(Instant::now()), end: Notify::new() }
     }
 
     pub(super) fn principal(&self) -> &Principal {

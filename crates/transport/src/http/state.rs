@@ -1,4 +1,4 @@
-use std::sync::{Arc, Weak, atomic::AtomicUsize};
+use std::sync::{Arc, Weak};
 
 use anyport_service::{ClientHeaders, Service, sync::Lock};
 use http::HeaderMap;
@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{
     config::Config,
     further::{FurtherEndpoint, FurtherEndpoints, ServesFurther},
+    open_streams::OpenStreams,
     resource::{Resource, WELL_KNOWN},
     sessions::Sessions,
 };
@@ -19,7 +20,7 @@ pub(super) struct State {
     pub(super) resource: Resource,
     pub(super) sessions: Arc<Sessions>,
     /// Streams that are open now.
-    pub(super) streams: Arc<AtomicUsize>,
+    pub(super) streams: Arc<Lock<OpenStreams>>,
     /// Connections that are WebSockets now.
     #[cfg(feature = "websocket")]
     pub(super) sockets: crate::websocket::Sockets,
@@ -49,7 +50,7 @@ impl State {
         Self {
             further: Lock::default(),
             service,
-            sessions: Sessions::new(config.limits.clone(), config.overload.clone()),
+            sessions: Sessions::new(&config),
             resource: Resource::of(&config, required),
             config,
             streams: Arc::default(),

@@ -1,4 +1,4 @@
-use std::{future::Future, io, os::fd::AsRawFd as _, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, io, net::IpAddr, os::fd::AsRawFd as _, path::Path, sync::Arc, time::Duration};
 
 use anyport_protocol::{Error, jsonrpc::Reason};
 use anyport_service::{Network, Principal, Service};
@@ -55,8 +55,12 @@ impl Listener {
     pub async fn serve(self, service: impl Service, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, file, config } = self;
         let Limits { max_connections, max_descriptors_percent, drain, .. } = config.limits;
-        let limits =
-            ConnectionLimits { connections: max_connections, descriptors_percent: max_descriptors_percent };
+        let limits = ConnectionLimits {
+            connections: max_connections,
+            // They are all of this machine.
+            per_address: max_connections,
+            descriptors_percent: max_descriptors_percent,
+        };
         let refusals = config.buffers.refusals().clone();
         let service: Arc<dyn Service> = Arc::new(service);
         let (owner, stopping) = (file.owner, watch::Sender::new(false));
@@ -108,6 +112,10 @@ impl Acceptor for UnixAcceptor {
 
     fn descriptor((stream, _): &(UnixStream, Principal)) -> Option<u64> {
         u64::try_from(stream.as_raw_fd()).ok()
+    }
+
+    fn network(&self, _: &(UnixStream, Principal)) -> Option<IpAddr> {
+        None
     }
 
     fn serve(

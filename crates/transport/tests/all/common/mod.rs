@@ -9,7 +9,9 @@ pub(crate) mod schema;
 use std::{net::SocketAddr, time::Duration};
 
 use anyport_metrics::Metrics;
+#[cfg(any(feature = "client-http", feature = "client-websocket"))]
 use anyport_protocol::Error;
+#[cfg(any(feature = "client-http", feature = "client-websocket"))]
 use anyport_service::Outcome;
 use anyport_transport::{
     BufferLimits, BufferedBytes,
@@ -21,6 +23,7 @@ use client::{Connection, Response, Verb};
 use fake::Fake;
 
 /// The error of a call that failed, as it is written.
+#[cfg(any(feature = "client-http", feature = "client-websocket"))]
 pub(crate) fn refused(outcome: Outcome) -> Error {
     match outcome {
         Outcome::Error(error) => error,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyport_protocol::Revision;
+use anyport_service::{Overload, OverloadCause};
 use anyport_transport::http::{Authentication, Config, Limits, Token};
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::session::{LEGACY, Session, initialize, text};
 use crate::common::{
     Server,
     client::{Head, Verb, call, post},
-    schema,
+    schema, within,
 };
 
 #[tokio::test]
@@ -194,6 +195,87 @@ async fn the_longest_idle_session_makes_room() {
     let refused = server.ask(&initialize(Revision::V2025_06_18)).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
     assert!(refused.text().contains("max_sessions") && refused.header("mcp-session-id").is_none());
+}
+
+/// Invariant: The sessions and streams of one caller leave places to others.
+#[tokio::test]
+async fn one_caller_leaves_sessions_and_streams_to_others() {
+    let tokens = vec![Token::new("ann", "ann"), Token::new("bob", "bob")];
+    let limits = Limits::default().max_sessions(4).max_sessions_per_caller(2).max_streams_per_caller(1);
+    let config = Config::default().authentication(Authentication::Tokens(tokens)).limits(limits);
+    let (server, metrics) = Server::counted(config).await;
+    let open = async |token| Session::open(&server, Revision::V2025_06_18, Some(token)).await;
+    let of_bob = open("bob").await;
+    let (first, second) = (open("ann").await, open("ann").await);
+    // Her own session makes room for her next one, though his has been idle for longer.
+    let third = open("ann").await;
+    assert_eq!(server.ask(&first.get()).await.status, 404);
+    let stream = third.stream(&server, &third.get()).await;
+    let refused = server.ask(&second.get()).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.text().contains("max_streams_per_caller"), "{refused:?}");
+    let _his = of_bob.stream(&server, &of_bob.get()).await;
+    assert_eq!(metrics.refusals("max_streams_per_caller").value(), 1);
+    // A session that is in use makes none.
+    let fourth = open("ann").await;
+    assert_eq!(server.ask(&second.get()).await.status, 404);
+    // The end of a stream makes room for another.
+    drop(stream);
+    within(async { while server.connect().await.begin(&fourth.get()).await.status == 503 {} }).await;
+    assert_eq!(metrics.refusals("max_streams").value(), 0);
+}
+
+#[tokio::test]
+async fn a_caller_whose_sessions_are_all_busy_is_told_so_and_another_address_is_another_caller() {
+    let limits = Limits::default().max_sessions(4).max_sessions_per_caller(1);
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let (server, metrics) = Server::counted(Config::default().limits(limits).trusted_proxies(proxies)).await;
+    let session = Session::new(&server, Revision::V2025_06_18).await;
+    let _stream = session.stream(&server, &session.get()).await;
+    let refused = server.ask(&initialize(Revision::V2025_06_18)).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+    assert!(refused.text().contains("max_sessions_per_caller"), "{refused:?}");
+    assert_eq!(metrics.refusals("max_sessions_per_caller").value(), 1);
+    let elsewhere = initialize(Revision::V2025_06_18).add("X-Forwarded-For", "192.0.2.7");
+    assert_eq!(server.ask(&elsewhere).await.status, 200);
+    assert_eq!(metrics.refusals("max_sessions").value(), 0);
+}
+
+#[tokio::test]
+async fn while_memory_is_short_sessions_and_streams_are_refused_and_those_that_are_open_go_on() {
+    let overload = Overload::default();
+    let (server, metrics) = Server::counted(Config::default().overload(overload.clone())).await;
+    let session = Session::new(&server, Revision::V2025_11_25).await;
+    let mut open = session.stream(&server, &session.get()).await;
+    overload
+        .set(Some(OverloadCause { limit: "max_memory_percent", why: "96 % of the memory is used".into() }));
+    for verb in [session.get(), initialize(Revision::V2025_11_25)] {
+        let refused = server.ask(&verb).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+        assert!(refused.text().contains("max_memory_percent"), "{refused:?}");
+    }
+    assert_eq!(metrics.refusals("max_memory_percent").value(), 2);
+    server.fake.tools_changed();
+    assert_eq!(open.message().await["method"], "notifications/tools/list_changed");
+    overload.set(None);
+    drop(session.stream(&server, &session.get()).await);
+}
+
+#[tokio::test]
+async fn one_address_leaves_connections_to_others() {
+    let limits = Limits::default().max_connections(8).max_connections_per_address(1);
+    let server = Server::limited(limits.clone()).await;
+    let mut open = server.connect().await;
+    open.send(&call(1, "echo", json!({"text": "x"})).bytes()).await;
+    assert_eq!(open.response().await.status, 200);
+    let refused = server.ask(&call(2, "echo", json!({"text": "x"}))).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.text().contains("max_connections_per_address"), "{refused:?}");
+    // Many clients come through a proxy.
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let server = Server::start(Config::default().limits(limits).trusted_proxies(proxies)).await;
+    let _open = server.connect().await;
+    assert_eq!(server.ask(&call(2, "echo", json!({"text": "x"}))).await.status, 200);
 }
 
 #[tokio::test]

@@ -184,7 +184,8 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn silent_clients_hold_up_nobody_and_count_as_connections() {
     let authority = Authority::new();
-    let server = secure(&authority, Limits::default().max_connections(9)).await;
+    let server =
+        secure(&authority, Limits::default().max_connections(9).max_connections_per_address(9)).await;
     let mut silent = Vec::new();
     for _ in 0..8 {
         silent.push(server.connect().await);
