@@ -120,6 +120,26 @@ fn a_call_is_shown_checked_and_exported() {
     assert!(none.code == Some(1) && none.stderr.contains("has no audit log"), "{none:?}");
 }
 
+/// Invariant: Each message of an array counts for rates and for the audit log by itself.
+#[test]
+fn each_call_of_an_array_counts_and_is_recorded() {
+    let text = file("[audit]\nmode = \"on\"\n[limits.principal]\ncalls_per_hour = 3");
+    let (home, _gateway, server) = serve_gateway(&text);
+    let opened = server.post(&initialize(0, "2025-03-26"), &[]);
+    let session = opened.header("mcp-session-id").unwrap();
+    let call = |id: i64| legacy(id, "tools/call", json!({"name": "book_list_docs", "arguments": {}}));
+    let batch = Value::from((1..=5).map(call).collect::<Vec<_>>());
+    let headers =
+        [("Content-Type", "application/json"), ("Accept", "application/json"), ("Mcp-Session-Id", session)];
+    let answers = server.ask("POST", "/mcp", &headers, &batch.to_string()).json();
+    let codes: Vec<_> =
+        answers.as_array().unwrap().iter().map(|answer| answer["error"]["code"].as_i64()).collect();
+    assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 3, "{answers}");
+    assert_eq!(codes.iter().filter(|code| **code == Some(42900)).count(), 2, "{answers}");
+    let found = recorded(home.path(), &["--tool", "book_list_docs"], 5);
+    assert_eq!(found.len(), 5, "{found:?}");
+}
+
 #[test]
 fn calls_of_every_revision_and_transport_are_recorded() {
     for mode in ["on", "required"] {

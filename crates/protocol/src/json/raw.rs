@@ -75,8 +75,11 @@ impl Raw {
     /// The same of a text.
     pub fn trusted_text(json: String) -> Self {
         debug_assert!(
-            scan(json.as_bytes(), &Limits { bytes: usize::MAX, depth: usize::MAX, nodes: usize::MAX })
-                .is_ok()
+            scan(
+                json.as_bytes(),
+                &Limits { bytes: usize::MAX, depth: usize::MAX, nodes: usize::MAX, batch: usize::MAX }
+            )
+            .is_ok()
         );
         Self(json.into())
     }

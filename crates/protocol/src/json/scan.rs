@@ -29,6 +29,13 @@ limits! {
         #[default(500_000)]
         #[limit(Count "max_nodes", note = " values", beyond = "-32600, HTTP 400")]
         pub nodes: usize,
+        /// The number of messages of an array, which exist in 2025-03-26.
+        #[default(1_000)]
+        #[limit(
+            Count "max_batch", note = " messages of an array; 2025-03-26, and the [REST interface](rest.md)",
+            beyond = "-32600, HTTP 400"
+        )]
+        pub batch: usize,
     }
 }
 

@@ -98,12 +98,20 @@ pub fn read(text: Bytes, limits: &Limits) -> Result<Incoming, Malformed> {
         let raw = raw.slice(element);
         Fields::of(&raw).read(&raw)
     };
+    if Elements::of(raw.as_str()).nth(limits.batch).is_some() {
+        return Err(refused(batch_too_large(limits)));
+    }
     let batch: Vec<_> = Elements::of(raw.as_str()).map(element).collect();
     if batch.is_empty() {
         // JSON-RPC 2.0 §6: "an empty Array" is answered as an Invalid Request.
         return Err(refused(Error::invalid_request("a batch must not be empty")));
     }
     Ok(Incoming::Batch(batch))
+}
+
+/// What the sender of an array with too many messages is told (`max_batch`).
+pub fn batch_too_large(limits: &Limits) -> Error {
+    Error::invalid_request(format!("more than {} messages in an array (max_batch)", limits.batch))
 }
 
 /// The members of an envelope, as text.

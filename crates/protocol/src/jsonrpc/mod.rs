@@ -10,6 +10,8 @@ mod write;
 pub use error::{ConnectionRefusal, Error, Reason, code};
 pub use id::Id;
 pub use kind::ErrorKind;
-pub use message::{Incoming, Malformed, Message, Notification, Request, Response, RpcResult, read};
+pub use message::{
+    Incoming, Malformed, Message, Notification, Request, Response, RpcResult, batch_too_large, read,
+};
 pub use params::Params;
 pub use write::{write_error, write_notification, write_request, write_result, write_result_head};

@@ -73,7 +73,7 @@ fn bytes_that_are_not_utf8_are_refused() {
 /// Invariant: A message beyond a limit is refused under the name of the limit.
 #[test]
 fn each_limit_is_hit_by_name() {
-    let limits = Limits { bytes: 64, depth: 3, nodes: 8 };
+    let limits = Limits { bytes: 64, depth: 3, nodes: 8, batch: 2 };
     let kind = |text: &str| scan(text.as_bytes(), &limits).map(drop).map_err(|error| error.kind);
     assert_eq!(kind("[[[1]]]"), Ok(()));
     assert_eq!(kind("[[[[1]]]]"), Err(ScanErrorKind::TooDeep(3)));

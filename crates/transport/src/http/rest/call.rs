@@ -2,7 +2,7 @@
 
 use std::{iter, sync::Arc};
 
-use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Elements};
+use anyport_protocol::{Error, Method, Raw, failure::Failure, json::Elements, jsonrpc::batch_too_large};
 use anyport_service::{Authorization, Outcome, Request};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -83,6 +83,10 @@ async fn has_room(state: &State, outcome: &Outcome) -> Result<(), Failure> {
 /// Answers the calls of an array, in their order: an answer is written as soon as those before it are. So no more of them
 /// are kept than calls run at once, however slowly the client reads; and it is the client's own calls that wait for it.
 fn several(state: &Arc<State>, headers: &HeaderMap, authorization: Authorization, raw: &Raw) -> Response {
+    let limits = &state.config.limits.message;
+    if Elements::of(raw.as_str()).nth(limits.batch).is_some() {
+        return refused(StatusCode::BAD_REQUEST, &batch_too_large(limits));
+    }
     let calls: Vec<Raw> = Elements::of(raw.as_str()).map(|call| raw.slice(call)).collect();
     if calls.is_empty() {
         // JSON-RPC 2.0 §6: "an empty Array" is answered as an Invalid Request.

@@ -1,7 +1,7 @@
 //! Arrays of messages (2025-03-26, basic §Batching).
 
-use anyport_protocol::Revision;
-use anyport_transport::http::Config;
+use anyport_protocol::{Limits as MessageLimits, Revision};
+use anyport_transport::http::{Config, Limits};
 use serde_json::{Value, json};
 
 use super::session::{LEGACY, Session, initialize};
@@ -46,6 +46,24 @@ async fn batches_are_answered_in_2025_03_26_alone() {
         let session = Session::new(&server, *revision).await;
         let answer = server.ask(&session.post(&json!([call(1, "echo")]))).await;
         assert_eq!((answer.status, answer.code()), (400, Some(-32600)), "{revision}");
+    }
+}
+
+#[tokio::test]
+async fn the_messages_of_a_batch_are_counted() {
+    let limits = Limits::default().message(MessageLimits::default().batch(3));
+    let server = Server::start(Config::default().limits(limits).rest(true)).await;
+    let session = Session::new(&server, Revision::V2025_03_26).await;
+    let ping = |id: i64| json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+    let most = server.ask(&session.post(&json!([ping(1), ping(2), ping(3)]))).await;
+    assert_eq!((most.status, most.json().as_array().unwrap().len()), (200, 3));
+    let more = json!([ping(1), ping(2), ping(3), ping(4)]);
+    let mut plain = post(more.to_string());
+    plain.target = "/mcp/call".into();
+    for verb in [session.post(&more), plain] {
+        let refused = server.ask(&verb).await;
+        assert_eq!((refused.status, refused.code()), (400, Some(-32600)));
+        assert!(refused.text().contains("max_batch"), "{refused:?}");
     }
 }
 
