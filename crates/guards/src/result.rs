@@ -65,7 +65,7 @@ impl Guards {
             }
             Check::Html(change) => {
                 let (mut changes, mut budget) = (Changes::default(), SanitizeBudget::new());
-                each_text_of_result(result.as_str(), &mut |text| {
+                each_text_of_result(result.as_str(), &|_| false, &mut |text| {
                     if let Some(new) = change.applied(&unquoted(text.string), &mut budget) {
                         changes.put(text, new);
                     }

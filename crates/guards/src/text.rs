@@ -75,23 +75,32 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// Calls `visit` with every string of `value` and every name of a member, in their order. Members that `enter` refuses are left out; it
-/// receives the object, too.
+/// How the strings of a value are walked through.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk<E, N> {
+    /// Whether a member is visited; it receives the object, too.
+    pub(crate) enter: E,
+    /// Whether all strings below a member have its name, however deep they are.
+    pub(crate) names_all: N,
+}
+
+/// Calls `visit` with every string of `value` and every name of a member, in their order. Members that `walk` does not enter are left out.
 pub(crate) fn each_string<'a>(
     value: &'a str,
     name: &'a str,
-    enter: &impl Fn(&'a str, &str) -> bool,
+    walk: &Walk<impl Fn(&'a str, &str) -> bool, impl Fn(&str) -> bool>,
     visit: &mut impl FnMut(Named<'a>),
 ) {
     match value.as_bytes().first() {
         Some(b'"') => visit(Named { name, string: value, named_in: None }),
-        Some(b'[') => Elements::of(value).for_each(|element| each_string(element, name, enter, visit)),
+        Some(b'[') => Elements::of(value).for_each(|element| each_string(element, name, walk, visit)),
         Some(b'{') => {
-            for member in Members::of(value).filter(|member| enter(value, &member.key())) {
+            let names_all = !name.is_empty() && (walk.names_all)(name);
+            for member in Members::of(value).filter(|member| (walk.enter)(value, &member.key())) {
                 if let Some(string) = with_quotes(value, member.raw_key) {
                     visit(Named { name: "", string, named_in: Some(value) });
                 }
-                each_string(member.value, member.raw_key, enter, visit);
+                each_string(member.value, if names_all { name } else { member.raw_key }, walk, visit);
             }
         }
         _ => {}
@@ -105,14 +114,23 @@ fn with_quotes<'a>(object: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The strings of the result of a method that people and models read as text; not those that say what other bytes are, or where.
-pub(crate) fn each_text_of_result<'a>(result: &'a str, visit: &mut impl FnMut(Named<'a>)) {
+/// `names_all`: see [`Walk::names_all`].
+pub(crate) fn each_text_of_result<'a>(
+    result: &'a str,
+    names_all: &impl Fn(&str) -> bool,
+    visit: &mut impl FnMut(Named<'a>),
+) {
     for member in Members::of(result) {
         match &*member.key() {
             "content" | "messages" | "contents" => {
-                each_string(member.value, "", &|object, name| is_text_of_block(object, name), visit);
+                let walk = Walk { enter: is_text_of_block, names_all };
+                each_string(member.value, "", &walk, visit);
             }
             "resultType" | "requestState" | "nextCursor" | "inputRequests" => {}
-            _ => each_string(member.value, member.raw_key, &|_, _| true, visit),
+            _ => {
+                let walk = Walk { enter: |_: &str, _: &str| true, names_all };
+                each_string(member.value, member.raw_key, &walk, visit);
+            }
         }
     }
 }

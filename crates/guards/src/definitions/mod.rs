@@ -11,13 +11,13 @@ use anyport_protocol::{Raw, json::Members};
 pub use self::finding::Finding;
 use crate::{
     place::unquoted,
-    text::{each_string, replaced},
+    text::{Walk, each_string, replaced},
 };
 
 /// What is suspicious about a definition: its name, title, descriptions, those of its arguments, and everything else that a model may read.
 pub fn inspect(definition: &Raw) -> Vec<Finding> {
-    let mut found = Vec::new();
-    each_string(definition.as_str(), "", &is_read, &mut |text| of_text(&unquoted(text.string), &mut found));
+    let (mut found, walk) = (Vec::new(), Walk { enter: is_read, names_all: |_: &str| false });
+    each_string(definition.as_str(), "", &walk, &mut |text| of_text(&unquoted(text.string), &mut found));
     found.sort_unstable();
     found.dedup();
     found
@@ -26,8 +26,8 @@ pub fn inspect(definition: &Raw) -> Vec<Finding> {
 /// The definition without what is suspicious: characters that cannot be seen and comments are left out, and a text with an instruction is
 /// empty. `None` if that cannot be done: the suspicious text is a name or URI, by which it is used.
 pub fn stripped(definition: &Raw) -> Option<Raw> {
-    let mut changes = Vec::new();
-    each_string(definition.as_str(), "", &is_read, &mut |text| {
+    let (mut changes, walk) = (Vec::new(), Walk { enter: is_read, names_all: |_: &str| false });
+    each_string(definition.as_str(), "", &walk, &mut |text| {
         let plain = unquoted(text.string);
         let mut found = Vec::new();
         of_text(&plain, &mut found);

@@ -8,13 +8,13 @@ mod secrets;
 
 use std::{borrow::Cow, sync::Arc};
 
-use anyport_protocol::Raw;
+use anyport_protocol::{Raw, json::string::unescape};
 use regex::Regex;
 
 pub use self::kind::DataKind;
 use crate::{
     place::unquoted,
-    text::{Changes, Named, each_string, each_text_of_result},
+    text::{Changes, Named, Walk, each_string, each_text_of_result},
     whole_match::{PatternError, compiled},
 };
 
@@ -130,14 +130,17 @@ impl Mask {
     /// The result of a request with its texts and the names of its members covered; `None` if it has nothing to cover.
     pub fn result(&self, result: &Raw) -> Option<Raw> {
         let mut changes = Changes::default();
-        each_text_of_result(result.as_str(), &mut |text| self.cover(text, &mut changes));
+        let names_all = |name: &str| self.is_secret(name);
+        each_text_of_result(result.as_str(), &names_all, &mut |text| self.cover(text, &mut changes));
         changes.applied(result)
     }
 
     /// Any value with all of its strings and names of members covered; `None` if it has nothing to cover.
     pub fn value(&self, value: &Raw) -> Option<Raw> {
         let mut changes = Changes::default();
-        each_string(value.as_str(), "", &|_, _| true, &mut |text| self.cover(text, &mut changes));
+        // What is below the name of a secret is a part of it: `{"password": {"value": "..."}}`.
+        let walk = Walk { enter: |_: &str, _: &str| true, names_all: |name: &str| self.is_secret(name) };
+        each_string(value.as_str(), "", &walk, &mut |text| self.cover(text, &mut changes));
         changes.applied(value)
     }
 
@@ -150,9 +153,10 @@ impl Mask {
         }
     }
 
+    /// Whether a member has a secret, by its name as it stands in the text.
     fn is_secret(&self, name: &str) -> bool {
         let secrets = self.secrets.as_ref().filter(|_| self.kinds.contains(&DataKind::Secrets));
-        !name.is_empty() && secrets.is_some_and(|secrets| secrets.is_secret(name))
+        !name.is_empty() && secrets.is_some_and(|secrets| secrets.is_secret(&unescape(name)))
     }
 }
 

@@ -139,6 +139,19 @@ fn secrets_are_covered_by_their_names_and_where_they_are_known() {
         ),
         json!({"structuredContent": {"password": "[secrets hidden]", "list": {"password": ["[secrets hidden]", ""]}, "other": "a <hidden>"}})
     );
+    assert_eq!(
+        masked(json!({"structuredContent": {
+            "password": {"value": "x", "history": [{"old": "y", "at": 1}]}, "list": [{"password": [["z"]]}],
+        }})),
+        json!({"structuredContent": {
+            "password": {"value": "[secrets hidden]", "history": [{"old": "[secrets hidden]", "at": 1}]},
+            "list": [{"password": [["[secrets hidden]"]]}],
+        }})
+    );
+    let escaped = Raw::trusted(br#"{"structuredContent":{"p\u0061ssword":{"a":"x"}}}"#.to_vec());
+    let mask = Mask::new(DataKind::ALL).secrets(Arc::new(Known));
+    let covered = mask.result(&escaped).unwrap();
+    assert_eq!(covered.as_str(), r#"{"structuredContent":{"p\u0061ssword":{"a":"[secrets hidden]"}}}"#);
     let without = Mask::new([DataKind::Email]).secrets(Arc::new(Known));
     assert!(without.value(&json!({"password": "x", "other": "known-secret"}).into()).is_none());
 }
