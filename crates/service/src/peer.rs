@@ -40,6 +40,11 @@ impl SessionId {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// Its number, which no other session of this process has or had.
+    pub fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// The other end of a session or connection, outside any call.

@@ -1,6 +1,9 @@
 //! The state of a member that its answers are of.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use anyport_protocol::Revision;
 use anyport_service::sync::Lock;
@@ -14,6 +17,62 @@ pub(super) struct Answers {
     /// The number of answers that were given from memory.
     given: AtomicU64,
     connections: Option<Lock<Connections>>,
+    watches: Lock<Watches>,
+}
+
+/// What hears of the changes of the member.
+#[derive(Default)]
+struct Watches {
+    /// The watchers that open streams.
+    watchers: usize,
+    /// The streams that are open.
+    streams: usize,
+    /// Whether there was a stream before.
+    was_open: bool,
+}
+
+/// A watcher that hears of the changes of a member as long as it lives, with interruptions.
+pub(super) struct Watcher(Arc<Answers>);
+
+impl Watcher {
+    pub(super) fn begin(answers: &Arc<Answers>) -> Self {
+        answers.watches.lock().watchers += 1;
+        Self(answers.clone())
+    }
+}
+
+impl Drop for Watcher {
+    /// No notification comes any more without a watcher, so that nothing may be kept.
+    fn drop(&mut self) {
+        let mut watches = self.0.watches.lock();
+        watches.watchers -= 1;
+        if watches.watchers == 0 {
+            self.0.forget();
+        }
+    }
+}
+
+/// A stream by which a member notifies of changes.
+pub(super) struct ChangeStream(Arc<Answers>);
+
+impl ChangeStream {
+    /// Begins when the member has acknowledged the stream. What was kept while there was none may have changed.
+    pub(super) fn begin(answers: &Arc<Answers>) -> Self {
+        let mut watches = answers.watches.lock();
+        watches.streams += 1;
+        let was_open = std::mem::replace(&mut watches.was_open, true);
+        if watches.streams == 1 && was_open {
+            answers.forget();
+        }
+        drop(watches);
+        Self(answers.clone())
+    }
+}
+
+impl Drop for ChangeStream {
+    fn drop(&mut self) {
+        self.0.watches.lock().streams -= 1;
+    }
 }
 
 /// The connections of the server of a member.
@@ -33,7 +92,12 @@ impl Answers {
             let are_known = eras.iter().any(|era| changes.borrow().for_callers_of(*era).is_some());
             Lock::new(Connections { changes, are_known })
         });
-        Self { number: AtomicU64::new(next()), given: AtomicU64::new(0), connections }
+        Self {
+            number: AtomicU64::new(next()),
+            given: AtomicU64::new(0),
+            connections,
+            watches: Lock::default(),
+        }
     }
 
     /// The number of now. A new connection of the server, which may have been started anew, is a new state.

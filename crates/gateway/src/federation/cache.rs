@@ -110,9 +110,12 @@ impl MemberCache {
             part(&[u8::from(value.is_some())]);
             part(value.unwrap_or_default().as_bytes());
         }
+        // A member receives it, and may answer one client otherwise than another.
+        part(context.client_info().map_or(&[], |info| info.as_str().as_bytes()));
         // A legacy server may have the roots of the session.
         if self.is_per_session || context.capabilities().member("roots").is_some() {
-            part(format!("{:?}", context.session_id()).as_bytes());
+            let number = context.session_id().map(|session| session.number().to_le_bytes());
+            part(number.as_ref().map_or(&[], |number| number.as_slice()));
         }
         hash.finalize().to_vec()
     }

@@ -260,7 +260,7 @@ impl Catalog {
     }
 
     /// Notes a use, and listens to the member if nobody does.
-    fn touch(self: &Arc<Self>) {
+    pub(super) fn touch(self: &Arc<Self>) {
         self.demand.note_use();
         let mut watcher = self.watcher.lock();
         if watcher.as_ref().is_none_or(AbortHandle::is_finished) {

@@ -48,7 +48,7 @@ pub(super) struct MemberCore {
     pub(super) recent_calls: RecentCalls,
     pub(super) suspicious: SuspiciousDefinitions,
     /// The state that kept answers are of.
-    pub(super) answers: Answers,
+    pub(super) answers: Arc<Answers>,
     /// The places of its tools.
     pub(super) places: PlaceTable,
     is_stopped: Option<IsStopped>,
@@ -69,7 +69,7 @@ impl MemberCore {
             name: name.into(),
             service,
             pins,
-            answers: Answers::new(connections.clone()),
+            answers: Arc::new(Answers::new(connections.clone())),
             places: PlaceTable::default(),
             connections,
             health: Health::default(),

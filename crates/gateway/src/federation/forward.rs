@@ -72,7 +72,8 @@ impl Forward {
         let asked_uri = (self.method == Method::ResourcesRead).then(|| request.name()).flatten();
         let request = Request { method: request.method, params };
         let service = self.service(&endpoint.shared.metrics);
-        let call = CachedCall { cache: &endpoint.shared.cache, target: &self.target, method: self.method };
+        let (cache, target) = (&endpoint.shared.cache, &self.target);
+        let call = CachedCall { cache, target, method: self.method, endpoint };
         let (reply, in_flight) = match call.answer(&service, request, context) {
             // It is counted where it goes to the member, if it does.
             Ok(reply) => (reply, None),
@@ -367,6 +368,14 @@ impl MemberRelay {
     /// An error, with the URI that the caller has read in place of the member's, and with elicitations that say which
     /// member asks.
     fn error(&self, mut error: Error) -> Error {
+        if let Some(asked) = &self.asked_uri
+            && error.code == code::INVALID_PARAMS
+            && self.endpoint.shared.enforcement().is_some()
+        {
+            // A request to read has nothing but a URI that could be wrong. A resource that a rule hides is refused in these words: those of the
+            // member would tell it from one that does not exist.
+            return Error::resource_not_found(asked);
+        }
         let Some(data) = &error.data else { return error };
         if error.code == code::URL_ELICITATION_REQUIRED && self.are_several {
             error.data = Some(questions::exposed_elicitations(data, self.member()));

@@ -115,6 +115,12 @@ impl View {
         self.catalogs().members
     }
 
+    /// What a member offers to the callers of this view.
+    pub(super) fn catalog(&self, member: &Arc<MemberEntry>) -> Option<Arc<Catalog>> {
+        let members = self.members();
+        members.iter().find(|(other, _)| Arc::ptr_eq(other, member)).map(|(_, catalog)| catalog.clone())
+    }
+
     fn catalogs(&self) -> Catalogs {
         let current = self.shared.members();
         let mut catalogs = self.catalogs.lock();
@@ -198,16 +204,21 @@ impl View {
 
     /// The first member with a template that begins like `uri`, up to the template's first expression.
     pub(super) fn template_member(&self, uri: &str) -> Option<Arc<MemberEntry>> {
+        let mut routes = self.templates_like(uri).into_iter();
+        // The others' URIs begin with an alias.
+        let found = routes.find(|route| is_web(uri) || route.member.alias.keeps());
+        found.map(|route| route.member)
+    }
+
+    /// The templates that begin like `uri`, up to their first expression.
+    pub(super) fn templates_like(&self, uri: &str) -> Vec<Route> {
         let merged = self.merged(ListKind::Templates);
         let begins_like = |template: &str| {
             template.split_once('{').is_some_and(|(start, _)| !start.is_empty() && uri.starts_with(start))
         };
         let templates =
             merged.lines.iter().map(|(template, _)| template).filter(|template| begins_like(template));
-        let mut routes = templates.filter_map(|template| merged.routes.get(template));
-        // The others' URIs begin with an alias.
-        let found = routes.find(|route| is_web(uri) || route.member.alias.keeps());
-        found.map(|route| route.member.clone())
+        templates.filter_map(|template| merged.routes.get(template)).cloned().collect()
     }
 
     /// Whether callers of this view may use what clients call `name`.

@@ -16,7 +16,13 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::federation::{cached::Cached, core::MemberCore, list_kind::ListKind, member_list::MemberList};
+use crate::federation::{
+    answers::{ChangeStream, Watcher},
+    cached::Cached,
+    core::MemberCore,
+    list_kind::ListKind,
+    member_list::MemberList,
+};
 
 /// The pause before a member is listened to again.
 const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
@@ -46,7 +52,9 @@ pub(super) fn run<W: Watched>(
     covered: Arc<AtomicU8>,
 ) -> impl Future<Output = ()> + Send + use<W> {
     let (weak, covered) = (Arc::downgrade(catalog), Covered(covered));
+    let watcher = Watcher::begin(&core.answers);
     async move {
+        let _watcher = watcher;
         let (mut failures, mut is_first) = (0, true);
         let mut connections = core.connections.clone();
         loop {
@@ -138,12 +146,13 @@ enum End {
 /// Listens once.
 async fn listen<W: Watched>(
     catalog: &Weak<W>,
-    core: &MemberCore,
+    core: &Arc<MemberCore>,
     context: &Context,
     covered: &Covered,
     is_first: &mut bool,
 ) -> End {
     let mut reply = request(core, context);
+    let mut stream = None;
     loop {
         let Some(next) = refresh_old(catalog) else { return End::Idle };
         let event = tokio::select! {
@@ -158,9 +167,7 @@ async fn listen<W: Watched>(
                 // They may have changed while nobody listened. A list that is still being read was requested after this
                 // stream.
                 let was_first = std::mem::take(is_first);
-                if !was_first {
-                    core.answers.forget();
-                }
+                stream.get_or_insert_with(|| ChangeStream::begin(&core.answers));
                 refresh(catalog, |list| !was_first || !list.is_being_read());
             }
             Event::Notification(notification) => {

@@ -5,7 +5,7 @@ use anyport_layers::CacheLimits;
 use anyport_metrics::Metrics;
 use anyport_policy::{Effect, Expression, Policy, Rule};
 use anyport_protocol::meta::LogLevel;
-use anyport_service::{Authorization, ClientHeaders, Event, Principal};
+use anyport_service::{Authorization, ClientHeaders, Event, Principal, Reply, TraceHeaders, sync::Lock};
 
 use super::*;
 
@@ -157,6 +157,8 @@ async fn no_answer_crosses_callers() {
         with_key("two"),
         of("ann", None, MODERN).with_client(json!({"elicitation": {}}).into(), None),
         of("ann", None, MODERN).with_log_level(Some(LogLevel::Debug)),
+        of("ann", None, MODERN).with_client(json!({}).into(), Some(json!({"name": "one"}).into())),
+        of("ann", None, MODERN).with_client(json!({}).into(), Some(json!({"name": "two"}).into())),
     ]);
     let requests =
         [tool("a_read", json!({"canary": 1})), request(Method::ResourcesRead, json!({"uri": "a+timed://a"}))];
@@ -171,6 +173,74 @@ async fn no_answer_crosses_callers() {
         }
         assert_eq!(fake.requests(method).len(), callers.len(), "each has its own answer");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_baggage_of_an_http_request_neither_separates_answers_nor_reaches_the_member() {
+    let headers = |baggage: &str| TraceHeaders {
+        traceparent: json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").into(),
+        tracestate: None,
+        baggage: Some(json!(baggage).into()),
+    };
+    let received = Arc::new(Lock::new(Vec::new()));
+    let fake = reader();
+    let observed = Observed { inner: fake.clone(), received: received.clone() };
+    let member = Member::new("a", Arc::new(observed)).cache(MemberCache::new(seconds(300)));
+    let federation = federation([member]);
+    let context = |baggage| modern().with_trace_headers(Some(Box::new(headers(baggage))));
+    for (name, baggage) in [("a_read", "tenant=one"), ("a_read", "tenant=two"), ("a_write", "tenant=one")] {
+        call(&federation, tool(name, json!({})), context(baggage)).await;
+    }
+    let calls: Vec<_> = fake.requests(Method::ToolsCall).iter().map(|call| call["name"].clone()).collect();
+    assert_eq!(calls, ["read", "write"]);
+    // What is not kept has it.
+    assert_eq!(*received.lock(), [false, true]);
+}
+
+/// Notes whether calls of tools came with the `baggage` of an HTTP request.
+struct Observed {
+    inner: Fake,
+    received: Arc<Lock<Vec<bool>>>,
+}
+
+impl Service for Observed {
+    fn call(&self, request: Request, context: Context) -> Reply {
+        if request.known() == Some(Method::ToolsCall) {
+            let headers = context.trace_headers().unwrap();
+            self.received.lock().push(headers.baggage.is_some());
+        }
+        self.inner.call(request, context)
+    }
+}
+
+/// Invariant: What was kept of a server's answers is forgotten when nothing hears of its changes any more.
+#[tokio::test(start_paused = true)]
+async fn no_answer_is_kept_longer_than_the_changes_of_its_member_are_followed() {
+    let fake = reader();
+    let federation = kept(&fake, MemberCache::new(seconds(100_000)));
+    let read = || tool("a_read", json!({}));
+    assert_eq!(sent(&federation, &fake, read(), &modern()).await, 1);
+    let calls = || fake.requests(Method::ToolsCall).len();
+    // Answers that are given from memory do not have the lists followed.
+    for _ in 0..20 {
+        tokio::time::sleep(seconds(60)).await;
+        call(&federation, read(), modern()).await;
+    }
+    assert!((2..=3).contains(&calls()), "{}", calls());
+    tokio::time::sleep(seconds(3_600)).await;
+    assert_eq!(fake.listeners(), 0);
+    fake.say(Method::ToolsChanged, json!({}));
+    let before = calls();
+    assert_eq!(sent(&federation, &fake, read(), &modern()).await, 1, "it may have changed");
+    // The call has the changes followed again.
+    tokio::time::sleep(seconds(1)).await;
+    assert_eq!((calls(), fake.listeners()), (before + 1, 1));
+    call(&federation, read(), modern()).await;
+    let before = calls();
+    fake.say(Method::ToolsChanged, json!({}));
+    tokio::time::sleep(seconds(1)).await;
+    call(&federation, read(), modern()).await;
+    assert_eq!(calls(), before + 1);
 }
 
 #[tokio::test(start_paused = true)]
