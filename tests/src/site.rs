@@ -82,6 +82,11 @@ impl Site {
         Ok(Self { address, prefix: "/app", _stop: None, mounted: Some(serving.abort_handle()), front: None })
     }
 
+    /// Whether it is reached in this way: over HTTP/2 there are no WebSockets.
+    pub fn has(&self, way: Way) -> bool {
+        self.front.is_none() || way != Way::WebSocket
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

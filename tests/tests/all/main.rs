@@ -16,6 +16,7 @@ mod client_quirks;
 mod conformance;
 mod documents;
 mod every_revision;
+mod gateway_abuse;
 mod knowledge;
 mod limits;
 mod matrix;

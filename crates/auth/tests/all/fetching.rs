@@ -26,6 +26,61 @@ async fn a_public_server_leads_to_no_private_address() {
     assert!(refused.contains("which is no public address"), "{refused}");
 }
 
+/// Addresses of this machine, of private networks and of special ranges, in the spellings that programs read.
+const SPECIAL: &[&str] = &[
+    "127.0.0.1",
+    "127.1",
+    "0177.0.0.1",
+    "2130706433",
+    "0x7f.1",
+    "0.0.0.0",
+    "localhost",
+    "localhost.",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:a9fe:a9fe]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "[fe80::1]",
+    "[fc00::1]",
+    "10.0.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "192.0.0.1",
+    "192.168.0.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+];
+
+/// Invariant: Whatever address a public server names, in whatever spelling, nothing of this machine or of a private network is connected to.
+#[tokio::test]
+async fn what_a_public_server_names_is_not_fetched_from_any_special_address() {
+    let here = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = here.local_addr().unwrap().port();
+    let server = Url::parse("https://1.1.1.1/mcp").unwrap();
+    let servers = Servers::start().await;
+    let fetcher = Fetcher::new(&servers.endpoint(), true, SignInLimits::default());
+    for host in SPECIAL {
+        for scheme in ["https", "http"] {
+            let named = format!("{scheme}://{host}:{port}/metadata");
+            let challenge = format!("Bearer resource_metadata=\"{named}\"");
+            let refused =
+                discover(&server, &Challenges::parse([challenge]), None, &fetcher).await.unwrap_err();
+            let said = words(&refused);
+            let parts = ["no public address", "is not known", "must begin with https"];
+            assert!(parts.iter().any(|part| said.contains(part)), "{named}: {said}");
+        }
+    }
+    for named in ["file:///etc/passwd", "unix:/run/x", "gopher://10.0.0.1/", "https://ok@127.0.0.1/x"] {
+        let challenge = format!("Bearer resource_metadata=\"{named}\"");
+        assert!(discover(&server, &Challenges::parse([challenge]), None, &fetcher).await.is_err(), "{named}");
+    }
+    let accepted = tokio::time::timeout(Duration::from_millis(1), here.accept()).await;
+    assert!(accepted.is_err(), "something was connected to");
+}
+
 #[tokio::test]
 async fn metadata_is_redirected_three_times_and_no_more() {
     let servers = Servers::start().await;

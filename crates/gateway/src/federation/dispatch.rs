@@ -142,7 +142,8 @@ impl Destination {
             let changes = endpoint.shared.changes();
             let found = match self {
                 Self::Name(kind, name) => endpoint.named(view, *kind, name)?,
-                Self::Resource(uri) | Self::Template(uri) => endpoint.resource(view, uri)?,
+                Self::Resource(uri) => endpoint.resource(view, uri)?,
+                Self::Template(template) => endpoint.template(view, template)?,
             };
             if found.is_some() || endpoint.shared.changes() == changes {
                 return Ok(found);

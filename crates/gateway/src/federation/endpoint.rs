@@ -193,6 +193,23 @@ impl Endpoint {
         Ok(member.map(|member| Target { member, own: uri.into(), name: None, listed: None }))
     }
 
+    /// Where a URI template, or the URI of a resource, leads whose variables are completed, as far as the lists are known. Under rules, it
+    /// leads nowhere unless it is listed: a server refuses what it does not have in words of its own, which would tell it from what is
+    /// hidden.
+    ///
+    /// # Errors
+    /// If the resource or template is held back.
+    pub(super) fn template(&self, view: &View, template: &str) -> Result<Option<Target>, Error> {
+        let found = self.resource(view, template)?;
+        if self.shared.enforcement().is_some()
+            && view.route(ListKind::Templates, template)?.is_none()
+            && view.route(ListKind::Resources, template)?.is_none()
+        {
+            return Ok(None);
+        }
+        Ok(found)
+    }
+
     /// The member whose URIs stay as they are: servers may have resources that they do not list. Of several, the first one,
     /// once it is known that none of them lists it.
     fn keeping(&self, view: &View) -> Option<Arc<MemberEntry>> {

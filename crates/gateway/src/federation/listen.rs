@@ -28,6 +28,13 @@ pub(super) fn reply(served: &Arc<ServedEndpoint>, request: Request, context: Con
     let served = served.clone();
     emit::reply(|emitter| async move {
         let listener = Listener::new(&served, &filter, context.clone(), false);
+        if !filter.uris.is_empty() && listener.endpoint.shared.enforcement().is_some() {
+            // Under rules, the lists say what there is to subscribe to.
+            let wait = listener.endpoint.shared.limits.first_list_wait;
+            for kind in [ListKind::Resources, ListKind::Templates] {
+                listener.view.first(kind, wait).await;
+            }
+        }
         let updates = Updates::start(&listener.endpoint, &listener.view, &filter.uris, &context);
         listener.acknowledge(filter, updates, &emitter).await
     })

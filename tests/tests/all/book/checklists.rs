@@ -37,7 +37,31 @@ fn every_line_of_the_checklists_is_held_by_a_test_that_exists() {
 /// Invariant: Each promise of the threat model names tests that exist.
 #[test]
 fn every_promise_of_the_threat_model_is_held_by_a_test_that_exists() {
-    are_held(include_str!("../../../../THREAT-MODEL.md"), 34);
+    are_held(THREAT_MODEL, 34);
+}
+
+const THREAT_MODEL: &str = include_str!("../../../../THREAT-MODEL.md");
+
+/// Invariant: Each failure of other projects and each requirement of the specification in the threat model names tests that exist.
+#[test]
+fn every_known_failure_and_requirement_is_held_by_a_test_that_exists() {
+    for (section, count) in
+        [("## Known failures elsewhere", 23), ("## Requirements of the specification", 48)]
+    {
+        let (_, rest) = THREAT_MODEL.split_once(section).unwrap();
+        let rows = rest.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| "));
+        // The first one is the head of the table.
+        let rows: Vec<&str> = rows.skip(1).collect();
+        assert_eq!(rows.len(), count, "{section}");
+        for row in rows {
+            let references: Vec<&str> =
+                row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2).collect();
+            assert!(!references.is_empty(), "nothing holds {row}");
+            for reference in references {
+                assert!(exists(reference), "{row} names `{reference}`, and there is no such test");
+            }
+        }
+    }
 }
 
 /// Checks that the lines 1 to `count` of a page are all that it has, and are held by tests.

@@ -14,7 +14,9 @@ use tokio::{
 use crate::federation::{
     definition::exposed_uri,
     endpoint::{Endpoint, Target},
+    list_kind::ListKind,
     member::MemberEntry,
+    merged::Route,
     uris::UriAlias,
     view::View,
 };
@@ -28,6 +30,8 @@ const ROOM: usize = 16;
 pub(super) struct Updates {
     context: Context,
     followed: Vec<Followed>,
+    /// URIs that are acknowledged whatever their member says, since it would tell those that a rule hides from those that do not exist.
+    promised: Vec<ByteString>,
     sender: mpsc::Sender<Said>,
     receiver: mpsc::Receiver<Said>,
 }
@@ -59,7 +63,8 @@ impl Updates {
     /// Subscribes to `uris` at the members that have them.
     pub(super) fn start(endpoint: &Endpoint, view: &View, uris: &[ByteString], context: &Context) -> Self {
         let (sender, receiver) = mpsc::channel(ROOM);
-        let mut updates = Self { context: context.clone(), followed: Vec::new(), sender, receiver };
+        let mut updates =
+            Self { context: context.clone(), followed: Vec::new(), promised: Vec::new(), sender, receiver };
         let max = endpoint.shared.limits.max_subscriptions;
         updates.subscribe(endpoint, view, uris.iter().take(max).cloned().collect(), false);
         updates
@@ -83,7 +88,7 @@ impl Updates {
             }
         }
         self.followed.retain(|followed| followed.is_acknowledged);
-        uris.into_iter().filter(|uri| granted.contains(uri)).collect()
+        uris.into_iter().filter(|uri| granted.contains(uri) || self.promised.contains(uri)).collect()
     }
 
     fn acknowledged(&mut self, member: &Arc<MemberEntry>, own: &[ByteString], granted: &mut Vec<ByteString>) {
@@ -136,6 +141,9 @@ impl Updates {
         let mut members: Vec<(Arc<MemberEntry>, HashMap<ByteString, ByteString>)> = Vec::new();
         for uri in uris {
             let Ok(Some(Target { member, own, .. })) = endpoint.resource(view, &uri) else { continue };
+            if !was_granted && !self.may_exist(endpoint, view, (&uri, &own), &member) {
+                continue;
+            }
             // Who may not read them does not hear of them either.
             let may_read = member.naming.check_resource(&own, self.context.authorization()).is_ok()
                 && endpoint
@@ -150,6 +158,38 @@ impl Updates {
                 None => members.push((member, HashMap::from([(own, uri)]))),
             }
         }
+        self.spawn(members, was_granted);
+    }
+
+    /// Whether a resource may exist, as far as its caller may know: under rules, it is listed or looks like one of a template. Of the latter
+    /// it stays open whether they exist.
+    fn may_exist(
+        &mut self,
+        endpoint: &Endpoint,
+        view: &View,
+        (uri, own): (&ByteString, &ByteString),
+        member: &MemberEntry,
+    ) -> bool {
+        let Some(policy) = endpoint.shared.enforcement() else { return true };
+        let (upstream, context) = (&*member.core.name, &self.context);
+        let is_listed = matches!(view.route(ListKind::Resources, uri), Ok(Some(_)));
+        if is_listed && !policy.hides(ListKind::Resources, (uri, own), upstream, context) {
+            return true;
+        }
+        let is_shown = |template: &Route| {
+            let (names, upstream) = ((&*template.name, &*template.own), &*template.member.core.name);
+            !policy.hides(ListKind::Templates, names, upstream, context)
+        };
+        let has_template = view.templates_like(uri).iter().any(is_shown);
+        self.promised.extend(has_template.then(|| uri.clone()));
+        has_template
+    }
+
+    fn spawn(
+        &mut self,
+        members: Vec<(Arc<MemberEntry>, HashMap<ByteString, ByteString>)>,
+        was_granted: bool,
+    ) {
         for (member, uris) in members {
             let own = uris.keys().cloned().collect();
             let stream =

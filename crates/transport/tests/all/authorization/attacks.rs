@@ -224,15 +224,40 @@ async fn no_body_is_read_of_a_request_without_a_credential() {
     assert_eq!(connection.response().await.status, 401);
 }
 
+/// Over HTTP/1.1, and over HTTP/2.
+async fn statuses(address: SocketAddr, verb: &Verb) -> Vec<u16> {
+    let mut connection = Connection::open(address).await;
+    let first = connection.begin(verb).await.status;
+    #[cfg(feature = "http2")]
+    return vec![first, crate::common::http2::ask(address, verb).await.status];
+    #[cfg(not(feature = "http2"))]
+    vec![first]
+}
+
+/// Invariant: On every route, in every revision and version of HTTP, a request for another host or of a page of another origin is refused, before
+/// its credential is looked at.
 #[tokio::test]
-async fn hosts_and_origins_are_refused_before_a_credential_is_looked_at() {
+async fn hosts_and_origins_are_refused_on_every_route_before_a_credential_is_looked_at() {
     let verifier = Scripted::default();
     let server = Server::start(config(&verifier)).await;
-    let verb = call(1, "echo", json!({})).add("Authorization", "Bearer good");
-    assert_eq!(server.ask(&verb.clone().set("Host", "evil.example")).await.status, 421);
-    assert_eq!(server.ask(&verb.clone().add("Origin", "https://evil.example")).await.status, 403);
+    for target in targets() {
+        let verb = target.verb.clone().add("Authorization", "Bearer good");
+        for host in ["evil.example", "localhost.evil.example", "localhost.", "mcp.example.evil.example"] {
+            for status in statuses(server.address, &verb.clone().set("Host", host)).await {
+                assert_eq!(status, 421, "{host} {verb:?}");
+            }
+        }
+        for origin in
+            ["https://evil.example", "null", "http://localhost.evil.example", "https://u@mcp.example"]
+        {
+            for status in statuses(server.address, &verb.clone().add("Origin", origin)).await {
+                assert_eq!(status, 403, "{origin} {verb:?}");
+            }
+        }
+    }
     assert_eq!(verifier.verified(), 0);
     // The host and the origin of the public URL are allowed.
+    let verb = call(1, "echo", json!({})).add("Authorization", "Bearer good");
     let public = verb.set("Host", "mcp.example").add("Origin", "https://mcp.example");
     assert_eq!(server.ask(&public).await.status, 200);
 }
