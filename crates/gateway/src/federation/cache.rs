@@ -10,6 +10,8 @@ use anyport_protocol::{
 use anyport_service::{Context, Request};
 use sha2::{Digest as _, Sha256};
 
+use super::listed::Listed;
+
 /// Which answers of a member are kept, and for how long.
 ///
 /// Kept are results of tools that only read (`readOnlyHint`), and contents of resources as long as the member says (`ttlMs`). The key is
@@ -68,7 +70,7 @@ impl MemberCache {
             return None;
         }
         let ttl = match method {
-            Method::ToolsCall => self.ttl_of_tool(own, listed)?,
+            Method::ToolsCall => self.ttl_of_tool(own, listed.map(Listed::text))?,
             Method::PromptsGet => *self.prompts.get(own)?,
             Method::ResourcesRead => self.ttl,
             _ => return None,
@@ -76,7 +78,7 @@ impl MemberCache {
         if ttl.is_zero() || !is_plain(&request.params.member("_meta").unwrap_or(Raw::EMPTY_OBJECT)) {
             return None;
         }
-        let rule = CacheRule::new(version(listed), ttl).facts(self.facts(item, context));
+        let rule = CacheRule::new(listed.map_or(0, Listed::version), ttl).facts(self.facts(item, context));
         Some(if method == Method::ResourcesRead { rule.only_stated() } else { rule })
     }
 
@@ -95,20 +97,16 @@ impl MemberCache {
 
     /// What an answer of the member depends on beside the request and its caller.
     fn facts(&self, item: &CachedItem<'_>, context: &Context) -> Vec<u8> {
-        let mut hash = Sha256::new();
+        let mut facts = Vec::with_capacity(64);
         let mut part = |bytes: &[u8]| {
-            hash.update(bytes.len().to_le_bytes());
-            hash.update(bytes);
+            facts.extend_from_slice(&bytes.len().to_le_bytes());
+            facts.extend_from_slice(bytes);
         };
         // No other member, and no other state of this one, ever has this number.
         part(&item.state.to_le_bytes());
         part(item.own.as_bytes());
-        // Keys that callers bring are secrets: a digest of them is kept.
-        for name in item.headers {
-            let value = context.client_headers().and_then(|headers| headers.get(name));
-            part(name.as_bytes());
-            part(&[u8::from(value.is_some())]);
-            part(value.unwrap_or_default().as_bytes());
+        if !item.headers.is_empty() {
+            part(&digest(item.headers, context));
         }
         // A member receives it, and may answer one client otherwise than another.
         part(context.client_info().map_or(&[], |info| info.as_str().as_bytes()));
@@ -117,8 +115,21 @@ impl MemberCache {
             let number = context.session_id().map(|session| session.number().to_le_bytes());
             part(number.as_ref().map_or(&[], |number| number.as_slice()));
         }
-        hash.finalize().to_vec()
+        facts
     }
+}
+
+/// A digest of the keys that a caller brings in these headers: they are secrets, and none is kept.
+fn digest(headers: &[String], context: &Context) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for name in headers {
+        let value = context.client_headers().and_then(|headers| headers.get(name));
+        for bytes in [name.as_bytes(), &[u8::from(value.is_some())], value.unwrap_or_default().as_bytes()] {
+            hash.update(bytes.len().to_le_bytes());
+            hash.update(bytes);
+        }
+    }
+    hash.finalize().into()
 }
 
 /// What is asked of a member.
@@ -127,7 +138,7 @@ pub(super) struct CachedItem<'a> {
     /// What the member calls it.
     pub(super) own: &'a str,
     /// Its definition, if it is known.
-    pub(super) listed: Option<&'a Raw>,
+    pub(super) listed: Option<&'a Listed>,
     /// The number of the member's state.
     pub(super) state: u64,
     /// The headers of clients that are passed on to the member.
@@ -147,11 +158,4 @@ fn is_plain(meta: &Raw) -> bool {
         "tracestate",
     ];
     meta.members().all(|member| KNOWN.contains(&&*member.key()))
-}
-
-/// The version of a definition.
-fn version(listed: Option<&Raw>) -> u64 {
-    let Some(listed) = listed else { return 0 };
-    let digest: [u8; 32] = Sha256::digest(listed.as_str()).into();
-    u64::from_le_bytes(std::array::from_fn(|at| digest[at]))
 }

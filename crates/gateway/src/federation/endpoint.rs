@@ -9,6 +9,7 @@ use bytestring::ByteString;
 use super::{
     cursor::Cursors,
     list_kind::ListKind,
+    listed::Listed,
     member::MemberEntry,
     merged::Route,
     naming::NameKind,
@@ -43,7 +44,7 @@ pub(super) struct Target {
     pub(super) own: ByteString,
     /// The name under which a tool or prompt is listed, and its definition as the member lists it, if they are known.
     pub(super) name: Option<ByteString>,
-    pub(super) listed: Option<Raw>,
+    pub(super) listed: Option<Listed>,
 }
 
 impl Endpoint {
@@ -138,8 +139,8 @@ impl Endpoint {
             NameKind::Prompt => ListKind::Prompts,
         };
         if let Some(route) = view.route(list, name)? {
-            let Route { member, name, own, text } = route;
-            return Ok(Some(Target { member, own, name: Some(name), listed: Some(text) }));
+            let Route { member, name, own, listed } = route;
+            return Ok(Some(Target { member, own, name: Some(name), listed: Some(listed) }));
         }
         if !view.offers(name) {
             return Ok(None);

@@ -82,7 +82,11 @@ impl Forward {
                 (service.call(request, context), Some(in_flight))
             }
         };
-        let limit = limit.map(|(limit, owner)| Limited { limit, listed: self.target.listed, owner });
+        let limit = limit.map(|(limit, owner)| Limited {
+            limit,
+            listed: self.target.listed.map(|listed| listed.text().clone()),
+            owner,
+        });
         let relay = MemberRelay {
             method: self.method,
             in_flight,
@@ -179,7 +183,8 @@ impl Forward {
         if let Some((listed, given)) = self.target.listed.as_ref().zip(context.param_headers())
             && context.revision().has_request_headers()
         {
-            let exposed = definition::exposed(listed, &self.target.own, change, &self.target.member.alias);
+            let exposed =
+                definition::exposed(listed.text(), &self.target.own, change, &self.target.member.alias);
             // A tool with invalid annotations is not one for a client with headers.
             let plan = Plan::of_tool(exposed.as_str()).unwrap_or_default();
             plan.check(given, request.params.find("arguments").unwrap_or("{}"))?;

@@ -9,6 +9,8 @@ use anyport_protocol::{
 };
 use anyport_service::Request;
 
+use super::{declared_names::LookAlike, listed::Listed};
+
 /// The members that say what a request is for and what it passes.
 const MEMBERS: &[&str] =
     &["name", "uri", "arguments", "ref", "argument", "context", "inputResponses", "requestState", "_meta"];
@@ -46,12 +48,12 @@ fn check_object(object: &str, members: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses arguments of which two may be taken for one, and one that may be taken for another that the tool `listed` declares: a rule
-/// would see the one, and the server the other.
+/// Refuses arguments of which two may be taken for one, and those of which one, or a member at any depth, may be taken for another that the tool
+/// `listed` declares: a rule would see the one, and the server the other.
 ///
 /// # Errors
 /// -32602.
-pub(super) fn check_arguments(arguments: &Raw, listed: Option<&Raw>) -> Result<(), Error> {
+pub(super) fn check_arguments(arguments: &Raw, listed: Option<&Listed>) -> Result<(), Error> {
     let mut names: Vec<(String, String)> =
         arguments.members().map(|member| (folded(&member.key()), member.key().into_owned())).collect();
     names.sort_unstable();
@@ -61,22 +63,13 @@ pub(super) fn check_arguments(arguments: &Raw, listed: Option<&Raw>) -> Result<(
             pair[0].1, pair[1].1
         )));
     }
-    let properties = listed.and_then(|listed| listed.member("inputSchema")?.member("properties"));
-    let declared: Vec<String> = properties
-        .iter()
-        .flat_map(|properties| properties.members().map(|member| member.key().into_owned()))
-        .collect();
-    for meant in &declared {
-        let plain = folded(meant);
-        let Ok(at) = names.binary_search_by(|(name, _)| name.cmp(&plain)) else { continue };
-        let given = &names[at].1;
-        if given != meant && !declared.contains(given) {
-            return Err(Error::invalid_params(format!(
-                "a server may take the argument {given:?} for {meant:?}: write it as the tool does"
-            )));
-        }
+    match listed.and_then(|listed| listed.declared_names().look_alike(arguments.as_str())) {
+        Some(LookAlike { given, meant }) => Err(Error::invalid_params(format!(
+            "a server may take the argument {given:?} for {:?}: write it as the tool does",
+            &*meant
+        ))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -132,13 +125,16 @@ mod tests {
 
     #[test]
     fn an_argument_that_may_be_one_of_the_tool_is_refused() {
-        let tool = json!({"inputSchema": {"properties": {"path": {}, "mode": {}, "Mode": {}}}});
-        let tool = Raw::from(tool);
+        let inside = json!({"properties": {"path": {}}});
+        let tool = json!({"inputSchema": {"properties": {"path": {}, "mode": {}, "Mode": {}, "in": inside}}});
+        let tool = Listed::new(Raw::from(tool));
         let is_right = |arguments: Value| check_arguments(&arguments.into(), Some(&tool)).is_ok();
         assert!(
             is_right(json!({"path": "a", "Other": 1})) && is_right(json!({"Mode": 1})) && is_right(json!({}))
         );
         assert!(!is_right(json!({"Path": "/etc/shadow"})));
         assert!(!is_right(json!({"path\0": "/etc/shadow"})));
+        assert!(is_right(json!({"in": {"path": "a", "other": {"Path": 1}}})));
+        assert!(!is_right(json!({"in": {"Path": "/etc/shadow"}})));
     }
 }

@@ -15,6 +15,7 @@ use super::{
     definition,
     held::HeldItem,
     list_kind::ListKind,
+    listed::Listed,
     member::MemberEntry,
     member_list::{MemberList, Verdict},
     names::{self, Collision, Items, Names, collision},
@@ -53,7 +54,7 @@ pub(super) struct Route {
     /// What the member calls it.
     pub(super) own: ByteString,
     /// How the member lists it.
-    pub(super) text: Raw,
+    pub(super) listed: Listed,
 }
 
 /// What all pages of a list have in common.
@@ -235,7 +236,7 @@ impl Merged {
 
 impl Route {
     fn new(member: &Arc<MemberEntry>, name: ByteString, own: ByteString, text: &Raw) -> Self {
-        Self { member: member.clone(), name, own, text: text.clone() }
+        Self { member: member.clone(), name, own, listed: Listed::new(text.clone()) }
     }
 }
 

@@ -15,6 +15,7 @@
 //!   answered; `completion`: what is completed; `forward`, `in_flight`: calls; `discover`, `listen`: descriptions and subscriptions; `extensions`; `status`:
 //!   [`MemberStatus`], with `latency`; `retired`: [`RetiredMember`].
 //! - `policy`: who may use which item, and sees it in lists; `guard`: what it is called with, and what is covered in its results.
+//! - `listed`: a definition as it is listed, with what is derived of it once: its version, and `declared_names`; `look_alike`: names that servers take for others.
 //! - [`MemberCache`], `cached_call`, `answers`: answers that are kept for a while, and when they are forgotten.
 //! - [`ToolPlaces`]: how many calls of one tool run at once.
 //! - [`ResultLimit`]: results of tools that are too large.
@@ -31,6 +32,7 @@ mod completion;
 mod content;
 mod core;
 mod cursor;
+mod declared_names;
 mod definition;
 mod discover;
 mod dispatch;
@@ -47,6 +49,7 @@ mod large_result;
 mod latency;
 mod limits;
 mod list_kind;
+mod listed;
 mod listen;
 mod look_alike;
 mod member;

@@ -8,11 +8,25 @@ use super::pattern::Pattern;
 
 /// The scopes of the resources of a member. A URI needs those of every pattern that matches it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ResourceScopes(Vec<(Pattern, String)>);
+pub(super) struct ResourceScopes(Vec<RequiredScope>);
+
+/// A scope that the resources of a pattern need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct RequiredScope {
+    pattern: Pattern,
+    /// The pattern in the one spelling that those of a URI are compared with.
+    plain: Pattern,
+    /// What stands before the first `*` of the pattern, in this spelling.
+    beginning: String,
+    scope: String,
+}
 
 impl ResourceScopes {
     pub(super) fn require(&mut self, pattern: Pattern, scope: String) {
-        self.0.push((pattern, scope));
+        let plain_form = |text: &str| plain(&decoded(text), true);
+        let beginning = plain_form(before(pattern.as_str(), '*'));
+        let plain = Pattern::new(plain_form(pattern.as_str()));
+        self.0.push(RequiredScope { pattern, plain, beginning, scope });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -23,25 +37,28 @@ impl ResourceScopes {
     /// spelling.
     pub(super) fn of_resource(&self, uri: &str) -> impl Iterator<Item = &str> {
         let spellings = if self.is_empty() { BTreeSet::new() } else { spellings(uri) };
-        let matches = move |pattern: &Pattern| {
-            let plain = Pattern::new(plain(&decoded(pattern.as_str()), true));
-            pattern.matches(uri) || spellings.iter().any(|spelling| plain.matches(spelling))
+        let matches = move |required: &&RequiredScope| {
+            required.pattern.matches(uri) || spellings.iter().any(|spelling| required.plain.matches(spelling))
         };
-        self.0.iter().filter(move |(pattern, _)| matches(pattern)).map(|(_, scope)| &**scope)
+        self.0.iter().filter(matches).map(|required| &*required.scope)
     }
 
     /// The scopes for completing a variable of `template`: those of every pattern that one of its resources may match.
     pub(super) fn of_template(&self, template: &str) -> impl Iterator<Item = &str> {
-        let literal = |text: &'_ str, end: char| text.split(end).next().unwrap_or_default().to_owned();
-        let of_template = if self.is_empty() { BTreeSet::new() } else { spellings(&literal(template, '{')) };
-        let may_match = move |pattern: &Pattern| {
-            let of_pattern = plain(&decoded(&literal(pattern.as_str(), '*')), true);
+        let of_template = if self.is_empty() { BTreeSet::new() } else { spellings(before(template, '{')) };
+        let may_match = move |required: &&RequiredScope| {
+            let of_pattern = &required.beginning;
             of_template
                 .iter()
-                .any(|beginning| of_pattern.starts_with(beginning) || beginning.starts_with(&of_pattern))
+                .any(|beginning| of_pattern.starts_with(beginning) || beginning.starts_with(of_pattern))
         };
-        self.0.iter().filter(move |(pattern, _)| may_match(pattern)).map(|(_, scope)| &**scope)
+        self.0.iter().filter(may_match).map(|required| &*required.scope)
     }
+}
+
+/// What stands before the first `end`.
+fn before(text: &str, end: char) -> &str {
+    text.split(end).next().unwrap_or_default()
 }
 
 /// All that servers may take a URI for: decoded or not, with or without its query and fragment, its dot segments removed or kept.

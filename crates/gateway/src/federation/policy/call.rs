@@ -16,6 +16,7 @@ use crate::federation::{
     endpoint::Endpoint,
     forward::Forward,
     guard::{call::guarded, guarding::kind_of},
+    listed::Listed,
     naming::NameKind,
 };
 
@@ -36,7 +37,7 @@ impl Enforcement {
             method: forward.method.as_str(),
             upstream: &forward.target.member.core.name,
             item: item(kind, &name, &forward.target.own),
-            definition: forward.target.listed.as_ref(),
+            definition: forward.target.listed.as_ref().map(Listed::text),
             arguments: Some(&arguments),
             client: context.client_info(),
             revision: context.revision(),

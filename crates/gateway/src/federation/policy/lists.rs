@@ -39,7 +39,7 @@ impl Enforcement {
                 }
                 let (upstream, own) = (&*route.member.core.name, &*route.own);
                 let facts = listed(context, kind, upstream, item(kind, name, own));
-                self.policy.is_listed(&Facts { definition: Some(&route.text), ..facts }, |report| {
+                self.policy.is_listed(&Facts { definition: Some(route.listed.text()), ..facts }, |report| {
                     if let Some(why) = report.undecided {
                         undecided.entry(report.rule.name()).or_insert((name.to_owned(), why));
                     }
