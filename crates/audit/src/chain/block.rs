@@ -112,30 +112,31 @@ impl Block {
     /// Its records.
     pub(crate) fn records(&self) -> impl DoubleEndedIterator<Item = Chained<'_>> + ExactSizeIterator {
         let numbered = self.records.iter().enumerate();
-        numbered.map(|(index, (_, json))| Chained { number: self.record + index as u64, json })
+        // The number of a block that is not verified yet is anything.
+        numbered.map(|(index, (_, json))| Chained { number: self.record.saturating_add(index as u64), json })
     }
 
     /// Checks that it follows `before` and that nothing in it was changed; the head after it.
     pub(crate) fn verify(&self, before: &Head, key: &ChainKey) -> Result<Head, BlockFault> {
         let follows = self.chain == before.chain
-            && self.block == before.block + 1
-            && self.record == before.record + 1
+            && Some(self.block) == before.block.checked_add(1)
+            && Some(self.record) == before.record.checked_add(1)
             && self.previous == before.tag;
         if !follows {
             return Err(BlockFault::Unconnected);
         }
         let mut tag = self.header(key);
-        for (number, (short, json)) in (self.record..).zip(&self.records) {
+        for (chained, (short, json)) in self.records().zip(&self.records) {
             tag = next(key, &tag, json);
             if tag.short() != *short {
-                return Err(BlockFault::Altered(number));
+                return Err(BlockFault::Altered(chained.number));
             }
         }
         let count = self.records.len() as u64;
-        let after = self.record + count;
+        let after = self.record.saturating_add(count);
         match count.cmp(&self.count) {
             std::cmp::Ordering::Less => Err(BlockFault::Missing(after)),
-            std::cmp::Ordering::Greater => Err(BlockFault::Altered(self.record + self.count)),
+            std::cmp::Ordering::Greater => Err(BlockFault::Altered(self.record.saturating_add(self.count))),
             std::cmp::Ordering::Equal if tag != self.tag || count == 0 => {
                 Err(BlockFault::Altered(after.saturating_sub(1)))
             }
@@ -212,6 +213,21 @@ mod tests {
                 let found = Block::parse(&bytes).and_then(|block| block.verify(&before, &key()));
                 assert!(found.is_err(), "{}", String::from_utf8_lossy(&bytes));
             }
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_counted_on_from_are_borne() {
+        let (text, _, _) = written();
+        let max = u64::MAX;
+        let text = text
+            .replace("\"record\":5", &format!("\"record\":{max}"))
+            .replace("\"block\":2", &format!("\"block\":{max}"));
+        let block = Block::parse(text.as_bytes()).unwrap();
+        assert_eq!(block.records().next_back().unwrap().number, max);
+        for before in [max, max - 1] {
+            let before = Head { block: before, record: before, ..Head::start("c") };
+            assert!(block.verify(&before, &key()).is_err());
         }
     }
 

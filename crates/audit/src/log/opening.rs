@@ -52,6 +52,6 @@ pub(super) async fn head(places: &Places, chain: &str) -> Result<Option<Head>, E
         return Ok(marked);
     };
     let Ok(block) = Block::parse(&value) else { return Ok(marked) };
-    let record = block.record + block.count.saturating_sub(1);
+    let record = block.record.saturating_add(block.count.saturating_sub(1));
     Ok(Some(Head { chain: chain.to_owned(), block: block.block, record, tag: block.tag }))
 }
