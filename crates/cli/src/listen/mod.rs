@@ -265,6 +265,8 @@ fn http_config(
         .resource(resource)
         .public_url(base_url)
         .tls(arguments.tls.tls()?)
+        .hsts(arguments.tls.hsts())
+        .http2(arguments.tls.http2())
         .setting_names(SettingNames {
             allow_hosts: "start the server with --allow-host NAME[:PORT]".into(),
             allow_origins: "start the server with --allow-origin ORIGIN".into(),

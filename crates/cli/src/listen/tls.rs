@@ -1,6 +1,9 @@
 //! TLS of what is served over HTTP.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 use anyport_config::gateway::GatewaySettings;
@@ -28,9 +31,37 @@ pub(crate) struct TlsArguments {
         hide_short_help = true
     )]
     tls_client_ca: Option<PathBuf>,
+    /// For so many seconds browsers that have come over TLS come over TLS alone (Strict-Transport-Security).
+    #[arg(
+        long,
+        help_heading = "Transports",
+        value_name = "SECONDS",
+        env = "ANYPORT_HSTS",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    hsts: Option<u64>,
+    /// Speak HTTP/1.1 alone, without HTTP/2.
+    #[arg(
+        long,
+        help_heading = "Transports",
+        env = "ANYPORT_NO_HTTP2",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    no_http2: bool,
     /// What the section `[gateway]` of a file said when it was started.
     #[arg(skip)]
-    of_file: [Option<String>; 3],
+    of_file: Said,
+}
+
+/// What the section `[gateway]` of a file says of connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Said {
+    /// The certificate, its key, and the issuers of clients' certificates.
+    files: [Option<String>; 3],
+    hsts: Option<u64>,
+    http2: Option<bool>,
 }
 
 impl TlsArguments {
@@ -66,10 +97,12 @@ impl TlsArguments {
     /// Takes over what `[gateway]` of a file in `folder` says, unless options say something.
     pub(super) fn adopt(&mut self, settings: &GatewaySettings, folder: &Path) {
         self.of_file = said(settings);
+        self.hsts = self.hsts.or(settings.hsts);
+        self.no_http2 |= settings.http2 == Some(false);
         if self.are_given() {
             return;
         }
-        let [cert, key, client_ca] = said(settings).map(|path| path.map(|path| folder.join(path)));
+        let [cert, key, client_ca] = said(settings).files.map(|path| path.map(|path| folder.join(path)));
         (self.tls_cert, self.tls_key, self.tls_client_ca) = (cert, key, client_ca);
     }
 
@@ -78,12 +111,28 @@ impl TlsArguments {
         self.of_file != said(settings)
     }
 
+    /// The time for which browsers come over TLS alone.
+    pub(super) fn hsts(&self) -> Option<Duration> {
+        self.hsts.map(Duration::from_secs)
+    }
+
+    /// Whether clients may speak HTTP/2.
+    pub(super) fn http2(&self) -> bool {
+        !self.no_http2
+    }
+
     /// TLS with the certificates in these files, which are followed.
     ///
     /// # Errors
     /// If they cannot be used.
     pub(super) fn tls(&self) -> Result<Option<Tls>> {
-        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            if self.hsts.is_some() {
+                let help = "add --tls-cert FILE and --tls-key FILE; a proxy that speaks TLS for this server says it itself";
+                return Err(UserError::usage("--hsts is said over TLS alone, which is not spoken", help));
+            }
+            return Ok(None);
+        };
         let mut files = TlsFiles::new(cert, key);
         if let Some(client_ca) = &self.tls_client_ca {
             files = files.client_ca(client_ca);
@@ -109,6 +158,7 @@ pub(crate) fn check_tls(settings: &GatewaySettings, folder: &Path) -> Result<()>
     tls.tls().map(drop)
 }
 
-fn said(settings: &GatewaySettings) -> [Option<String>; 3] {
-    [settings.tls_cert.clone(), settings.tls_key.clone(), settings.tls_client_ca.clone()]
+fn said(settings: &GatewaySettings) -> Said {
+    let files = [settings.tls_cert.clone(), settings.tls_key.clone(), settings.tls_client_ca.clone()];
+    Said { files, hsts: settings.hsts, http2: settings.http2 }
 }

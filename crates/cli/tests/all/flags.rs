@@ -55,6 +55,7 @@ const FLAGS: &[Flag] = &[
     flag("tls-cert", "", ""),
     flag("tls-key", "", ""),
     flag("tls-client-ca", "", ""),
+    flag("hsts", "soon", "60"),
     flag("audit", "sometimes", "on"),
     flag("state-dir", "", ""),
 ];

@@ -106,6 +106,33 @@ fn ask(
 }
 
 #[test]
+fn browsers_are_told_to_come_over_tls_alone_by_an_option_or_the_file() {
+    let (home, authority) = home();
+    let said = |url: &str| {
+        let answer = ask(url, &authority, None).unwrap().1.to_ascii_lowercase();
+        answer.contains("\r\nstrict-transport-security: max-age=600\r\n")
+    };
+    let (_program, url) = serve_documents(home.path(), &["--hsts", "600", "--no-http2"]);
+    assert!(said(&url));
+    let (_program, url) = serve_documents(home.path(), &[]);
+    assert!(!said(&url));
+    let file = |tls: &str| {
+        let gateway = format!("[gateway]\nhsts = 600\nhttp2 = false\n{tls}");
+        let text = format!("{gateway}[knowledge.book]\ndocs = [{:?}]\n", documents());
+        fs::write(home.path().join("anyport.toml"), text).unwrap();
+    };
+    file("tls_cert = \"server.pem\"\ntls_key = \"server.key\"\n");
+    let (_program, url) = serve(home.path(), &["serve", "--port", "0"]);
+    assert!(said(&url));
+    file("");
+    let refused = run(home.path(), &["config", "check"]);
+    assert!(refused.code != Some(0) && format!("{refused:?}").contains("over TLS alone"), "{refused:?}");
+    fs::remove_file(home.path().join("anyport.toml")).unwrap();
+    let refused = run(home.path(), &["serve", "--hsts", "600", "--port", "0"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("over TLS alone"), "{refused:?}");
+}
+
+#[test]
 fn documents_are_served_over_https_and_our_commands_call_them() {
     let (home, _) = home();
     let (mut program, url) = serve_documents(home.path(), &["--transport", "websocket"]);

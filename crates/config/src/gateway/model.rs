@@ -87,6 +87,10 @@ pub struct GatewaySettings {
     pub tls_key: Option<String>,
     /// The file of the issuers of clients' certificates, in PEM. Clients without such a certificate cannot connect.
     pub tls_client_ca: Option<String>,
+    /// The seconds for which browsers that have come over TLS come over TLS alone (`Strict-Transport-Security`). Default: not said.
+    pub hsts: Option<u64>,
+    /// Whether clients may speak HTTP/2 beside HTTP/1.1. Default: true.
+    pub http2: Option<bool>,
     /// The reverse proxies before the gateway, by their addresses or networks (`10.0.0.0/8`): what they write into `X-Forwarded-For`
     /// or `Forwarded` is the address of a client, by which limits count. Default: none, so that what requests say is not believed.
     pub trusted_proxies: Vec<String>,
@@ -123,6 +127,9 @@ impl GatewaySettings {
             (Some(_), None, _) => Err(("tls_cert", "its key is needed as well: `tls_key`".to_owned())),
             (None, Some(_), _) => {
                 Err(("tls_key", "its certificate is needed as well: `tls_cert`".to_owned()))
+            }
+            (None, None, _) if self.hsts.is_some() => {
+                Err(("hsts", "it is said over TLS alone: `tls_cert` and `tls_key`".to_owned()))
             }
             (None, None, Some(_)) => Err((
                 "tls_client_ca",

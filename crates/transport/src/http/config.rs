@@ -58,6 +58,14 @@ settings! {
         #[default("not spoken" = None)]
         #[set(into)]
         pub tls: Option<super::tls::Tls>,
+        /// The time for which browsers that have come over TLS come over TLS alone: `Strict-Transport-Security` (RFC 6797) of responses over
+        /// TLS.
+        #[default("not said" = None)]
+        #[set(into)]
+        pub hsts: Option<Duration>,
+        /// Whether a [`Listener`](super::Listener) speaks HTTP/2 as well, if it is built with the feature `http2`.
+        #[default(true)]
+        pub http2: bool,
         /// How error messages name the settings of this endpoint: those of whoever runs it.
         #[default("the fields of [`Config`]" = SettingNames::default())]
         pub setting_names: SettingNames,

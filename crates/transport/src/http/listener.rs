@@ -312,6 +312,9 @@ impl Connection {
     /// Serves what comes without TLS. HTTP/2 is spoken with a client that begins with it (RFC 9113 §3.3).
     #[cfg(feature = "http2")]
     async fn serve_plain(mut self, stream: TcpStream) {
+        if !self.state.config.http2 {
+            return self.serve(stream, None).await;
+        }
         let limit = self.header_timeout();
         let begun = tokio::select! {
             biased;

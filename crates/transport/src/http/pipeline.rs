@@ -52,7 +52,7 @@ pub(super) async fn answer<B: Received>(
         Some(write) => response::written_by(write, response),
         None => response,
     };
-    response::protect(&mut response);
+    response::protect(&mut response, state.config.hsts.filter(|_| info.is_secure()));
     response
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn answer_beyond<B: Received>(
         Some(Target::Rest(RestPath::Health(_) | RestPath::Metrics)) => answer(state, request, info).await,
         _ => {
             let mut refused = response::overloaded(accept::why(limit));
-            response::protect(&mut refused);
+            response::protect(&mut refused, state.config.hsts.filter(|_| info.is_secure()));
             refused
         }
     };

@@ -137,14 +137,20 @@ fn overload_status(error: &ErrorFacts) -> StatusCode {
     }
 }
 
-/// Adds the security headers that a response lacks.
+/// Adds the security headers that a response lacks. `hsts`: the time for which its browser is to come over TLS alone.
 ///
 /// What a caller may see is for this caller alone, so that no cache keeps a response that does not say otherwise (RFC 9111 §5.2.2.5:
 /// "`no-store`"), and a browser takes no response for a script or a page that it is not (Fetch standard, `X-Content-Type-Options`).
-pub(super) fn protect(response: &mut Response) {
+pub(super) fn protect(response: &mut Response, hsts: Option<Duration>) {
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(NO_SNIFF);
+    // RFC 6797 §7.2: "An HSTS Host MUST NOT include the STS header field in HTTP responses conveyed over non-secure transport."
+    if let Some(value) =
+        hsts.and_then(|time| HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok())
+    {
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(value);
+    }
 }
 
 /// An event stream.

@@ -17,6 +17,9 @@ pub struct TlsCertificates {
     client_ca: Option<Pem>,
 }
 
+/// HTTP/1.1, as the handshake names it (RFC 7301 §6).
+pub(super) const HTTP1: &[u8] = b"http/1.1";
+
 /// HTTP/2, as the handshake names it (RFC 9113 §3.2).
 #[cfg(feature = "http2")]
 pub(in crate::http) const HTTP2: &[u8] = b"h2";
@@ -73,7 +76,7 @@ impl TlsCertificates {
         };
         let (certificates, key) = (certificates(&self.certificate)?, key(&self.key)?);
         let mut config = builder.with_single_cert(certificates, key).map_err(|error| self.fault(error))?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![HTTP1.to_vec()];
         #[cfg(feature = "http2")]
         config.alpn_protocols.insert(0, HTTP2.to_vec());
         if self.demands_client_certificates() {

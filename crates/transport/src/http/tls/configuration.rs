@@ -5,7 +5,11 @@ use rustls::ServerConfig;
 use sha2::{Digest, Sha256};
 use tokio::{task::spawn_blocking, time::sleep};
 
-use super::{certificates::TlsCertificates, error::TlsError, files::TlsFiles};
+use super::{
+    certificates::{HTTP1, TlsCertificates},
+    error::TlsError,
+    files::TlsFiles,
+};
 
 /// TLS of a listener: see [`Config::tls`](crate::http::Config::tls). Clones share the certificates, which may be replaced while
 /// connections are served: new connections get the new ones, open connections go on.
@@ -97,6 +101,17 @@ impl Tls {
     /// What a connection is opened with now.
     pub(super) fn now(&self) -> Arc<ServerConfig> {
         self.0.now.lock().clone()
+    }
+
+    /// The same; without `http2` for HTTP/1.1 alone.
+    pub(super) fn now_with(&self, http2: bool) -> Arc<ServerConfig> {
+        let now = self.now();
+        if http2 {
+            return now;
+        }
+        let mut without = (*now).clone();
+        without.alpn_protocols = vec![HTTP1.to_vec()];
+        Arc::new(without)
     }
 
     /// Replaces the certificates whenever their files have changed.

@@ -1,10 +1,10 @@
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
+use rustls::ServerConfig;
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::configuration::Tls;
 use crate::http::credential::ClientCertificate;
 
 /// Why a connection is not one of TLS.
@@ -22,7 +22,7 @@ pub(in crate::http) enum Failed {
 /// Opens TLS on `stream` within `limit`, and says with which certificate the client came.
 pub(in crate::http) async fn handshake(
     stream: TcpStream,
-    tls: &Tls,
+    tls: Arc<ServerConfig>,
     limit: Duration,
 ) -> Result<(TlsStream<TcpStream>, Option<ClientCertificate>), Failed> {
     let agreed = async {
@@ -32,7 +32,7 @@ pub(in crate::http) async fn handshake(
             Some(first) if first.is_ascii_alphabetic() => return Err(Failed::Plain(stream)),
             Some(_) => {}
         }
-        let opening = TlsAcceptor::from(tls.now()).accept(stream).into_fallible();
+        let opening = TlsAcceptor::from(tls).accept(stream).into_fallible();
         opening.await.map_err(|(error, stream)| Failed::Refused(stream, error))
     };
     let limit = limit.min(crate::LONGEST_WAIT);

@@ -14,6 +14,8 @@ use crate::http::{credential::ClientCertificate, linger::Lingers, state::State};
 /// Opens TLS on the connections of a listener.
 pub(in crate::http) struct Opener {
     tls: Tls,
+    /// Whether clients may choose HTTP/2.
+    http2: bool,
     limit: Duration,
     late: Counter,
     lingers: Lingers,
@@ -33,6 +35,7 @@ impl Opener {
     pub(in crate::http) fn of(state: &State) -> Option<Arc<Self>> {
         Some(Arc::new(Self {
             tls: state.config.tls.clone()?,
+            http2: state.config.http2,
             limit: state.config.limits.tls_handshake_timeout,
             late: state.config.buffers.refusals().tls_handshakes.clone(),
             lingers: Lingers::new(),
@@ -47,7 +50,7 @@ impl Opener {
         stopping: &mut watch::Receiver<bool>,
     ) -> Option<Opened> {
         let opened = tokio::select! {
-            opened = handshake(stream, &self.tls, self.limit) => opened,
+            opened = handshake(stream, self.tls.now_with(self.http2), self.limit) => opened,
             _ = stopping.wait_for(|stopping| *stopping) => return None,
         };
         match opened {

@@ -128,6 +128,54 @@ async fn http_2_is_agreed_on_where_both_speak_it() {
     }
 }
 
+/// RFC 6797 §7.2: the header is said over TLS alone.
+#[tokio::test]
+async fn browsers_learn_to_come_over_tls_alone_where_that_is_configured() {
+    let authority = Authority::new();
+    let tls = Tls::new(&certificates(&authority.issue())).unwrap();
+    let year = Duration::from_secs(31_536_000);
+    let config = Config::default().rest(true).hsts(year);
+    let server = Server::start(config.clone().tls(tls)).await;
+    let plain = Server::start(config).await;
+    let unsaid = secure(&authority, Limits::default()).await;
+    for verb in [echo(), Verb::new("GET", "/health"), echo().set("Host", "evil.example")] {
+        for (address, said) in [(server.address, Some("max-age=31536000")), (unsaid.address, None)] {
+            let mut connection = authority.client(None).open(address).await;
+            connection.send(&verb.bytes()).await;
+            let answer = connection.response().await;
+            assert_eq!(answer.header("strict-transport-security"), said, "{verb:?}");
+        }
+        assert_eq!(plain.ask(&verb).await.header("strict-transport-security"), None, "{verb:?}");
+    }
+}
+
+#[tokio::test]
+async fn http_2_can_be_turned_off() {
+    let authority = Authority::new();
+    let tls = Tls::new(&certificates(&authority.issue())).unwrap();
+    let server = Server::start(Config::default().tls(tls).http2(false)).await;
+    let client = authority.client(None).offering(&["h2", "http/1.1"]);
+    let stream = within(client.try_open(server.address)).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let error = within(authority.client(None).offering(&["h2"]).try_open(server.address)).await.unwrap_err();
+    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+    #[cfg(feature = "http2")]
+    {
+        use crate::common::http2::{PREFACE, SETTINGS};
+        let begin = async |on| {
+            let server = Server::start(Config::default().http2(on)).await;
+            let mut connection = server.connect().await;
+            connection.send(PREFACE).await;
+            (server, connection)
+        };
+        let (_server, mut connection) = begin(true).await;
+        assert_eq!(within(connection.exactly(9)).await[3], SETTINGS);
+        let (_server, mut connection) = begin(false).await;
+        let answered = within(connection.closed()).await;
+        assert!(answered.is_empty() || answered.starts_with(b"HTTP/1.1 400 "), "{answered:?}");
+    }
+}
+
 #[tokio::test]
 async fn pages_of_ours_come_from_https() {
     let authority = Authority::new();
