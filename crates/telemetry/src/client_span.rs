@@ -90,20 +90,25 @@ impl Service for ClientSpan {
 }
 
 /// The request with `traceparent` in its `_meta` (2026-07-28, basic §_meta: the keys `traceparent`, `tracestate` and `baggage`), and with the
-/// `tracestate` and `baggage` of the HTTP request that it came by if it has none of its own. All else stays byte for byte.
+/// `tracestate` and `baggage` of the HTTP request that it came by if it has none of its own. A `tracestate` whose `traceparent` is not valid
+/// stays behind (W3C Trace Context, section 3.3: "If the vendor failed to parse traceparent, it MUST NOT attempt to parse tracestate"). All
+/// else stays byte for byte.
 fn carrying(request: Request, context: &Context, traceparent: &Raw) -> Request {
     let params = request.params.raw();
     let meta = request.params.member("_meta").filter(Raw::is_object).unwrap_or(Raw::EMPTY_OBJECT);
     let has_own = meta.member(TRACEPARENT).as_ref().and_then(TraceContext::of).is_some();
     let headers = context.trace_headers().filter(|_| !has_own);
     let (state, baggage) = match headers {
-        Some(headers) => (headers.tracestate.as_ref(), headers.baggage.as_ref()),
+        Some(headers) => {
+            let is_valid = TraceContext::of(&headers.traceparent).is_some();
+            (headers.tracestate.as_ref().filter(|_| is_valid), headers.baggage.as_ref())
+        }
         None => (None, None),
     };
     let stays = |key: &str| match key {
         TRACEPARENT => false,
         // It belongs to the `traceparent` that it came with.
-        TRACESTATE => headers.is_none(),
+        TRACESTATE => has_own,
         BAGGAGE => baggage.is_none(),
         _ => true,
     };

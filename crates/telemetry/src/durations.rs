@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::{
 use crate::{
     attribute::{text, truth},
     operation::{End, Operation, cut},
+    redact::Redact,
 };
 
 /// Which end of a call is measured.
@@ -64,10 +65,15 @@ impl Durations {
         Self { series: Lock::default(), most, beyond }
     }
 
-    pub(crate) fn record(&self, side: Side, operation: &Operation, end: &End, lasted: Duration) {
-        // The name of a call that was refused may be any text.
-        let exists = end.code.is_none();
-        let target = operation.named_target().filter(|_| exists);
+    pub(crate) fn record(
+        &self,
+        side: Side,
+        operation: &Operation,
+        (end, lasted): (&End, Duration),
+        redact: &Redact,
+    ) {
+        // The name of a call that was refused, or cancelled before anyone looked for it, may be any text.
+        let target = operation.named_target().filter(|_| !end.may_be_unknown());
         let kind = Kind {
             method: operation.method_of_metric(),
             revision: operation.revision,
@@ -80,13 +86,15 @@ impl Durations {
         if let Some(buckets) = all.get_mut(&series) {
             return buckets.add(lasted);
         }
-        let series = if all.len() < self.most {
-            // What is kept shares no bytes with the request.
-            let own = |mut kind: Kind| {
-                kind.target = kind.target.map(|(key, name)| (key, ByteString::from(cut(&name).to_owned())));
-                kind
-            };
-            Series { side, of: series.of.map(own) }
+        // What is kept shares no bytes with the request, and shows no secret that stands in a name.
+        let own = |mut kind: Kind| {
+            kind.target =
+                kind.target.map(|(key, name)| (key, ByteString::from(cut(&redact(&name)).to_owned())));
+            kind
+        };
+        let series = Series { side, of: series.of.map(own) };
+        let series = if all.contains_key(&series) || all.len() < self.most {
+            series
         } else {
             self.beyond.increment();
             Series { side, of: None }
@@ -192,7 +200,7 @@ mod tests {
         let durations = Durations::new(10, Counter::default());
         for milliseconds in [0, 10, 11, 400_000] {
             let lasted = Duration::from_millis(milliseconds);
-            durations.record(Side::Server, &call("a"), &End::default(), lasted);
+            durations.record(Side::Server, &call("a"), (&End::default(), lasted), &plain());
         }
         let [point] = &points(&durations)[..] else { panic!() };
         assert_eq!((point.count, point.min, point.max), (4, Some(0.0), Some(400.0)));
@@ -201,18 +209,40 @@ mod tests {
         assert_eq!(point.explicit_bounds, BOUNDS);
     }
 
+    fn plain() -> Redact {
+        std::sync::Arc::new(|text| Cow::Borrowed(text))
+    }
+
+    #[test]
+    fn a_cancelled_call_has_no_name_and_a_secret_in_a_name_is_covered() {
+        let durations = Durations::new(10, Counter::default());
+        for index in 0..5 {
+            let call = call(&format!("none{index}"));
+            durations.record(Side::Server, &call, (&End::cancelled(), Duration::ZERO), &plain());
+        }
+        assert_eq!(points(&durations).len(), 1);
+        let redact: Redact = std::sync::Arc::new(|text| Cow::Owned(text.replace("hunter2", "***")));
+        for _ in 0..2 {
+            durations.record(Side::Server, &call("hunter2"), (&End::default(), Duration::ZERO), &redact);
+        }
+        let points = points(&durations);
+        let text = format!("{points:?}");
+        assert!(points.len() == 2 && text.contains("***") && !text.contains("hunter2"), "{text}");
+    }
+
     #[test]
     fn callers_cannot_make_series_without_end() {
         let refusals = Metrics::new().refusals("telemetry_series");
         let durations = Durations::new(2, refusals.clone());
-        let refused = End { error_type: Some("-32602".into()), code: Some(-32_602), message: None };
+        let refused = End { error_type: Some("-32602".into()), code: Some(-32_602), ..End::default() };
         // Names that do not exist are one series.
         for index in 0..5 {
-            durations.record(Side::Server, &call(&format!("none{index}")), &refused, Duration::ZERO);
+            let call = call(&format!("none{index}"));
+            durations.record(Side::Server, &call, (&refused, Duration::ZERO), &plain());
         }
         assert_eq!(points(&durations).len(), 1);
         for name in ["a", "b", "c", "a"] {
-            durations.record(Side::Server, &call(name), &End::default(), Duration::ZERO);
+            durations.record(Side::Server, &call(name), (&End::default(), Duration::ZERO), &plain());
         }
         let points = points(&durations);
         let overflow = |point: &&HistogramDataPoint| point.attributes[0].key == "otel.metric.overflow";

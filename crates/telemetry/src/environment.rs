@@ -127,8 +127,12 @@ impl Settings {
             timeout: self.timeout.or(other.timeout),
             service_name: self.service_name.or(other.service_name),
             resource,
+            // A ratio belongs to the sampler beside which it stands.
+            sample_ratio: match self.sampler {
+                Some(_) => self.sample_ratio,
+                None => self.sample_ratio.or(other.sample_ratio),
+            },
             sampler: self.sampler.or(other.sampler),
-            sample_ratio: self.sample_ratio.or(other.sample_ratio),
             span_interval: self.span_interval.or(other.span_interval),
             metric_interval: self.metric_interval.or(other.metric_interval),
         }
@@ -246,6 +250,21 @@ mod tests {
         let off =
             settings(&[endpoint, ("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_TRACES_SAMPLER_ARG", "1")]);
         assert!(off.unwrap().options("1").unwrap().sampler.ratio <= 0.0);
+    }
+
+    #[test]
+    fn the_sampler_of_the_environment_comes_before_the_ratio_of_a_file() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        let ratio = |variables: &[(&str, &str)]| {
+            let file = Settings { sample_ratio: Some(0.5), ..Settings::default() };
+            let both = settings(&[&[endpoint], variables].concat()).unwrap().or(file);
+            both.options("1").unwrap().sampler.ratio
+        };
+        assert_eq!(ratio(&[]), 0.5);
+        assert_eq!(ratio(&[("OTEL_TRACES_SAMPLER", "parentbased_always_on")]), 1.0);
+        let named = ("OTEL_TRACES_SAMPLER", "traceidratio");
+        assert_eq!(ratio(&[named, ("OTEL_TRACES_SAMPLER_ARG", "0.25")]), 0.25);
+        assert_eq!(ratio(&[("OTEL_TRACES_SAMPLER_ARG", "0.25")]), 0.25);
     }
 
     #[test]

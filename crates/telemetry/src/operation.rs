@@ -32,9 +32,14 @@ pub(crate) struct End {
     pub(crate) error_type: Option<Cow<'static, str>>,
     /// `rpc.response.status_code`, if there is an error with a code.
     pub(crate) code: Option<i64>,
+    /// Whether the code is our own, since no answer has come from a server.
+    pub(crate) is_unanswered: bool,
     /// What the error says, in our own words. What a server writes may repeat arguments, and stays out.
     pub(crate) message: Option<String>,
 }
+
+/// `error.type` of a result that says that it is an error.
+const TOOL_ERROR: &str = "tool_error";
 
 /// The bytes of params that a call may keep alive for the sake of a name.
 const SMALL: usize = 8 << 10;
@@ -115,7 +120,7 @@ impl End {
         match outcome {
             // "When CallToolResult is returned with `isError` set to `true`, this attribute SHOULD be set to `tool_error`."
             Outcome::Result(_) if outcome.is_error() => {
-                Self { error_type: Some(Cow::Borrowed("tool_error")), ..Self::default() }
+                Self { error_type: Some(Cow::Borrowed(TOOL_ERROR)), ..Self::default() }
             }
             Outcome::Result(_) | Outcome::InputRequired(_) => Self::default(),
             // "This attribute SHOULD be set to the string representation of the JSON-RPC error code, if one is returned."
@@ -123,6 +128,7 @@ impl End {
                 error_type: Some(Cow::Owned(error.code.to_string())),
                 code: Some(error.code),
                 message: error.reason.map(|_| error.message.to_string()),
+                is_unanswered: false,
             },
             Outcome::Failed(failure) => {
                 let error = failure.to_error();
@@ -134,15 +140,23 @@ impl End {
                     ),
                     code: Some(error.code),
                     message: Some(error.message.to_string()),
+                    is_unanswered: true,
                 }
             }
         }
     }
 
-    /// The attributes that are known when the call has ended.
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = KeyValue> + use<> {
+    /// Whether the name that the call has may be any text: only a result shows that there is such a tool or prompt.
+    pub(crate) fn may_be_unknown(&self) -> bool {
+        !matches!(self.error_type.as_deref(), None | Some(TOOL_ERROR))
+    }
+
+    /// The attributes that are known when the call has ended. `is_of_client`: of a call to a server, which has no code unless the server
+    /// has answered.
+    pub(crate) fn attributes(&self, is_of_client: bool) -> impl Iterator<Item = KeyValue> + use<> {
         let error = self.error_type.clone().map(|kind| text("error.type", kind));
-        let code = self.code.map(|code| text("rpc.response.status_code", code.to_string()));
+        let code = self.code.filter(|_| !(is_of_client && self.is_unanswered));
+        let code = code.map(|code| text("rpc.response.status_code", code.to_string()));
         error.into_iter().chain(code)
     }
 }
@@ -204,7 +218,7 @@ mod tests {
             assert!(!attributes.contains("hunter"), "{attributes}");
         }
         let theirs = End::of(&Outcome::Error(Error::new(-32_000, "no user hunter2")));
-        assert_eq!(theirs, End { error_type: Some("-32000".into()), code: Some(-32_000), message: None });
+        assert_eq!(theirs, End { error_type: Some("-32000".into()), code: Some(-32_000), ..End::default() });
     }
 
     #[test]
@@ -214,6 +228,10 @@ mod tests {
         let failed = End::of(&Failure::ShuttingDown.into());
         assert_eq!(failed.error_type.as_deref(), Some("shutting_down"));
         assert_eq!(failed.message.as_deref(), Some("shutting down"));
+        // A client gets our code, and from a server none has come.
+        let keys = |is_of_client| failed.attributes(is_of_client).map(|one| one.key).collect::<Vec<_>>();
+        assert_eq!(keys(false), ["error.type", "rpc.response.status_code"]);
+        assert_eq!(keys(true), ["error.type"]);
         assert_eq!(End::of(&Outcome::Result(Raw::EMPTY_OBJECT)), End::default());
     }
 }

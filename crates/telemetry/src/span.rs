@@ -53,11 +53,11 @@ impl Measured {
     fn end(&mut self, end: &End) {
         self.is_over = true;
         let lasted = self.started.elapsed();
-        self.telemetry.durations().record(self.side, &self.operation, end, lasted);
+        let redact = self.telemetry.redact();
+        self.telemetry.durations().record(self.side, &self.operation, (end, lasted), redact);
         let Some(recorded) = self.span.take() else { return };
         let Recorded { context, parent, has_remote_parent, trace_state, mut attributes, started } = *recorded;
-        let redact = self.telemetry.redact();
-        attributes.extend(end.attributes());
+        attributes.extend(end.attributes(self.side == Side::Client));
         let begun = nanoseconds(started);
         let lasted = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
         // "Span status SHOULD be set to `ERROR` when `error.type` attribute is present."
