@@ -80,3 +80,4 @@ mod terminal;
 mod terminal_session;
 mod tls;
 mod transports;
+mod under_load;

@@ -13,6 +13,10 @@ use super::multiplexer::{Driver, Multiplexer};
 
 impl<D: Driver> Multiplexer<D> {
     /// Notes whether the server has a stream for what belongs to no call.
+    #[cfg_attr(
+        not(feature = "client-http"),
+        expect(dead_code, reason = "a duplex connection has its stream always")
+    )]
     pub(crate) fn set_silent(&self, is_silent: bool) {
         let was_silent = self.is_silent.swap(is_silent, Ordering::Relaxed);
         if is_silent != was_silent {

@@ -40,7 +40,7 @@ impl Service for Server {
             emitter.emit(Event::Notification(Notification { method: Method::Acknowledged, params })).await;
             replaced.notified().await;
             sleep(Duration::from_millis(5)).await;
-            for uri in filter.uris.first() {
+            if let Some(uri) = filter.uris.first() {
                 let params = Raw::from(json!({ "uri": &**uri }));
                 emitter
                     .emit(Event::Notification(Notification { method: Method::ResourceUpdated, params }))
