@@ -107,7 +107,23 @@ impl Default for MachineSampler {
 /// The time for which a look at the memory is good.
 pub const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
 
+/// The resident memory of this process in bytes, where Linux tells it: `sysinfo` would raise the limit of open files of the process to
+/// look at it.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))?;
+    Some(kib.parse::<u64>().ok()?.saturating_mul(1024))
+}
+
 impl Sampled {
+    /// The resident memory of this process in bytes, as other systems tell it.
+    fn resident(&mut self) -> u64 {
+        let process = Pid::from_u32(std::process::id());
+        let kinds = ProcessRefreshKind::nothing().with_memory();
+        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[process]), false, kinds);
+        self.system.process(process).map_or(0, sysinfo::Process::memory)
+    }
+
     /// Looks at the memory, unless that was done within the [`MEMORY_INTERVAL`].
     fn memory(&mut self) -> Memory {
         // A timer of the same interval may be a little early.
@@ -117,10 +133,7 @@ impl Sampled {
             return memory;
         }
         self.system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let process = Pid::from_u32(std::process::id());
-        let kinds = ProcessRefreshKind::nothing().with_memory();
-        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[process]), false, kinds);
-        let process = self.system.process(process).map_or(0, sysinfo::Process::memory);
+        let process = resident().unwrap_or_else(|| self.resident());
         let (total, available) = (self.system.total_memory(), self.system.available_memory());
         let (total, available) = match GroupMemory::of_process() {
             Some(group) if group.max < total => {

@@ -73,8 +73,11 @@ impl<S: Service> Service for LoadShed<S> {
     }
 }
 
-/// Whether the request continues a call that was admitted. A `requestState` that is made up is refused by the service, at once.
+/// Whether the request continues a call that was admitted. A `requestState` that is made up is refused by the service, at once; other
+/// methods do not look at it.
 fn continues(request: &Request) -> bool {
+    let may_continue = request.known().is_some_and(Method::may_ask);
     request.known() == Some(Method::Ping)
-        || request.params.member("requestState").is_some_and(|state| state.as_string().is_some())
+        || may_continue
+            && request.params.member("requestState").is_some_and(|state| state.as_string().is_some())
 }

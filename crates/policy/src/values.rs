@@ -95,7 +95,8 @@ impl<'a> Variables<'a> {
     /// for [`Variables::arguments`] and says what is missing.
     fn argument(&self, name: &str) -> Option<CowVal<'_, '_>> {
         let arguments = self.readable_arguments()?;
-        if self.arguments.get().is_some() {
+        // A qualified name, `arguments.a.b`, is asked for as a whole first: an argument that is called `a.b` is another one.
+        if name.contains('.') || self.arguments.get().is_some() {
             return None;
         }
         for place in &self.single_arguments {

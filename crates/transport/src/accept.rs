@@ -164,7 +164,7 @@ impl Gate {
         let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         // They have descriptors as well: most of the reserve is for the calls on open connections.
         let reserve = descriptors::max().map_or(u64::MAX, |max| max - bound(max, limits.descriptors_percent));
-        let refused = usize::try_from(reserve / 4).unwrap_or(usize::MAX).min(MAX_REFUSED);
+        let refused = usize::try_from(reserve / 4).unwrap_or(usize::MAX).clamp(1, MAX_REFUSED);
         Self {
             limits,
             refusals,

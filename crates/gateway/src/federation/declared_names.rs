@@ -34,14 +34,14 @@ pub(super) struct LookAlike {
 /// How deep schemas are read. Those of types that contain themselves have no end.
 const DEPTH: usize = 12;
 /// How many names of a schema are read.
-const NAMES: usize = 4_096;
+const SCHEMAS: usize = 4_096;
 
 impl DeclaredNames {
     /// Those of the tool that is listed as `listed`.
     pub(super) fn of(listed: &Raw) -> Self {
         let schema = listed.member("inputSchema").unwrap_or(Raw::EMPTY_OBJECT);
         let mut declared = Self::default();
-        let mut reader = Reader { root: schema.as_str(), left: NAMES };
+        let mut reader = Reader { root: schema.as_str(), left: SCHEMAS };
         reader.read(schema.as_str(), DEPTH, &mut declared);
         declared
     }
@@ -76,7 +76,8 @@ impl DeclaredNames {
 /// Reads the schemas of one tool.
 struct Reader<'a> {
     root: &'a str,
-    /// The number of names that may still be read.
+    /// The number of schemas that may still be read: 2026-07-28, basic §Composition-Keyword Resource Use, asks for "a cap on the total
+    /// number of subschemas".
     left: usize,
 }
 
@@ -84,6 +85,8 @@ impl Reader<'_> {
     /// Adds what `schema` declares to `declared`.
     fn read(&mut self, schema: &str, depth: usize, declared: &mut DeclaredNames) {
         let Some(depth) = depth.checked_sub(1).filter(|_| schema.starts_with('{')) else { return };
+        let Some(left) = self.left.checked_sub(1) else { return };
+        self.left = left;
         for keyword in Members::of(schema) {
             match &*keyword.key() {
                 "properties" => self.properties(keyword.value, depth, declared),
@@ -112,8 +115,9 @@ impl Reader<'_> {
             return;
         }
         for property in Members::of(properties) {
-            let Some(left) = self.left.checked_sub(1) else { return };
-            self.left = left;
+            if self.left == 0 {
+                return;
+            }
             let name = ByteString::from(&*property.key());
             declared.by_likeness.entry(folded(&name)).or_insert_with(|| name.clone());
             let mut inside = declared.inside.remove(&name).unwrap_or_default();
@@ -212,6 +216,9 @@ mod tests {
 
     #[test]
     fn schemas_without_end_and_broken_ones_end() {
+        // Each of these would be read a hundred times at each depth.
+        let itself = vec![json!({"$ref": "#"}); 100];
+        assert_eq!(meant(&declared(json!({"anyOf": itself})), json!({"a": 1})), None);
         let wide =
             |name: &str| json!({"properties": {name: {"$ref": "#"}, "x": {"$ref": "#"}, "y": {"$ref": "#"}}});
         assert!(!declared(wide("a")).is_empty());

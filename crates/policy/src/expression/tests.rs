@@ -137,6 +137,16 @@ fn single_arguments_are_what_they_are_among_all() {
         let undecided = with_arguments(source, arguments);
         assert!(matches!(undecided, Err(EvaluationError::Failed(_))), "{source}: {undecided:?}");
     }
+    // An argument whose name reads like a path stands for no other one.
+    let dotted = r#"{"d":{"e":{"f":1}},"d.e":{"f":2},"d.e.f":3}"#;
+    for source in [
+        "arguments.d.e.f == 1",
+        "has(arguments.d.e.f) && arguments.d.e == {'f': 1}",
+        "arguments['d.e.f'] == 3",
+    ] {
+        assert_eq!(with_arguments(source, dotted), Ok(true), "{source}");
+    }
+    assert_eq!(with_arguments("has(arguments.d.e)", r#"{"d":{},"d.e":1}"#), Ok(false));
     // Of what is no object, nothing is said.
     assert!(with_arguments("!has(arguments.a)", "[]").is_err());
     assert_eq!(with_arguments("has(arguments.a) && false", "[]"), Ok(false));

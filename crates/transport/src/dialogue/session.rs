@@ -569,9 +569,13 @@ impl PeerTransport for LegacySession {
 fn unsent(stream: &mut Reply, wanted: &BTreeSet<ByteString>, room: usize) -> Vec<Notification> {
     let mut task = Task::from_waker(Waker::noop());
     let mut unsent = Vec::new();
-    while unsent.len() < room
-        && let Poll::Ready(Event::Notification(notification)) = stream.poll_event(&mut task)
-    {
+    while unsent.len() < room {
+        let notification = match stream.poll_event(&mut task) {
+            Poll::Ready(Event::Notification(notification)) => notification,
+            Poll::Pending | Poll::Ready(Event::Outcome(_)) => break,
+            // A change may follow it.
+            Poll::Ready(_) => continue,
+        };
         let uri = notification.params.member("uri").and_then(|uri| uri.as_string());
         let is_wanted = |uri: ByteString| wanted.iter().any(|wanted| uri::contains(wanted, &uri));
         let is_change = notification.method != Method::Acknowledged;

@@ -53,7 +53,8 @@ pub(super) async fn serve<T>(
     });
     let connection = builder(&limits, streams).serve_connection(io, service);
     tokio::pin!(connection);
-    let (mut closing, mut limit) = (false, limits.header_timeout.min(crate::LONGEST_WAIT));
+    let longest = if beyond.is_some() { LINGER } else { crate::LONGEST_WAIT };
+    let (mut closing, mut limit) = (false, limits.header_timeout.min(longest));
     let result = loop {
         tokio::select! {
             // What is ready needs no look at the stop.

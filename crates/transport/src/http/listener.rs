@@ -301,7 +301,10 @@ impl Connection {
     /// Opens TLS, and serves what comes over it.
     #[cfg(feature = "tls")]
     async fn serve_secure(mut self, stream: TcpStream, opener: Arc<Opener>) {
-        let Some((stream, certificate)) = opener.open(stream, &mut self.stopping).await else { return };
+        let limit = self.beyond.map(|_| LINGER);
+        let Some((stream, certificate)) = opener.open(stream, limit, &mut self.stopping).await else {
+            return;
+        };
         #[cfg(feature = "http2")]
         if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
             return self.serve_http2(stream, certificate).await;

@@ -130,7 +130,7 @@ pub(super) async fn collect<B: Received>(
 }
 
 /// The size in bytes of a body that is read although new work is refused.
-const SMALL: usize = 64 << 10;
+const SMALL: usize = 256 << 10;
 
 enum Broken {
     TooLarge,

@@ -43,14 +43,16 @@ impl Opener {
         }))
     }
 
-    /// Opens TLS, unless the listener stops before. Who does not come so far is told why, as far as that can be.
+    /// Opens TLS, within `limit` if that is shorter than the `tls_handshake_timeout`, unless the listener stops before. Who does not come so far is told why, as far as that can be.
     pub(in crate::http) async fn open(
         &self,
         stream: TcpStream,
+        limit: Option<Duration>,
         stopping: &mut watch::Receiver<bool>,
     ) -> Option<Opened> {
+        let limit = limit.map_or(self.limit, |limit| limit.min(self.limit));
         let opened = tokio::select! {
-            opened = handshake(stream, self.tls.now_with(self.http2), self.limit) => opened,
+            opened = handshake(stream, self.tls.now_with(self.http2), limit) => opened,
             _ = stopping.wait_for(|stopping| *stopping) => return None,
         };
         match opened {
