@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -18,10 +19,20 @@ PATIENCE = 60
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+# Below the ports that systems give to connections (RFC 6335, section 6, and Linux from 32768): nothing takes one by chance before the
+# program listens that it is for, which takes seconds on a busy machine.
+PORTS = range(20_000, 32_000)
+
+
 def free_port() -> int:
-    with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        return any_port.getsockname()[1]
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def environment(folder: Path) -> dict[str, str]:

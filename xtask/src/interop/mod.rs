@@ -178,11 +178,11 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<(), Failure>
         }
         outcome
     });
+    // Again in full: what was printed meanwhile may be far above, or cut from a log.
     let failed: Vec<_> = trials
         .iter()
         .zip(&outcomes)
-        .filter(|(_, outcome)| outcome.is_err())
-        .map(|(trial, _)| trial.to_string())
+        .filter_map(|(trial, outcome)| Some(format!("{trial}: {}", outcome.as_ref().err()?)))
         .collect();
     if !failed.is_empty() {
         eprintln!("{}", stage.last_words());
