@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, process,
-    workspace::{Build, Workspace},
+    workspace::{Build, Profile, Workspace},
 };
 
 /// How many calls are made as a step of the tests, and without a number.
@@ -14,16 +14,20 @@ const ALL: &str = "1000000";
 /// # Errors
 /// When something crossed; it is printed.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
-    run(workspace, &[STEP])
+    search(workspace, Profile::Dev, STEP, None)
 }
 
-/// As many calls as `options` say: `[CALLS]`, and with `--seed N` what each principal did in another run.
+/// As many calls as `options` say, of optimized programs: `[CALLS]`, and with `--seed N` what each principal did in another run.
 ///
 /// # Errors
 /// When something crossed; it is printed.
 pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Result<(), Failure> {
     let (calls, seed) = parse(options)?;
-    let build = |package, binary| workspace.build(&Build::of(package, binary));
+    search(workspace, Profile::Release, calls, seed)
+}
+
+fn search(workspace: &Workspace, profile: Profile, calls: &str, seed: Option<&str>) -> Result<(), Failure> {
+    let build = |package, binary| workspace.build(&Build { profile, ..Build::of(package, binary) });
     let (program, canaries) = (build("anyport-cli", "anyport")?, build("anyport-tests", "canaries")?);
     let mut command = std::process::Command::new(canaries);
     command.args(["run", calls]).arg(program).args(seed);

@@ -16,7 +16,7 @@ use anyport_service::{Context, Event, Notification, Outcome, Relay, Reply, Reque
 use bytestring::ByteString;
 use tokio::{
     sync::{Notify, watch},
-    task::AbortHandle,
+    task::{AbortHandle, JoinSet},
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
@@ -321,6 +321,7 @@ impl Inner {
             granted: Arc::default(),
             missed,
             attempts: 0,
+            rest: JoinSet::new(),
         };
         let task = tokio::spawn(keeper.run()).abort_handle();
         self.streams.push(ListenStream { wanted, status, task });
@@ -352,6 +353,8 @@ struct Keeper {
     missed: Missed,
     /// How often in a row the stream ended soon or could not be opened.
     attempts: u32,
+    /// Reads the stream before the open one to its end.
+    rest: JoinSet<()>,
 }
 
 struct OpenStream {
@@ -479,7 +482,7 @@ impl Keeper {
                 self.opened(reply, filter, &acknowledged);
                 self.settle(version, None);
                 if let Some(old) = old {
-                    read_rest(old.reply, &self.link.listen.clone()).await;
+                    self.read_rest(old.reply).await;
                 }
             }
             // Nothing more comes on this connection, which is replaced.
@@ -540,6 +543,16 @@ impl Keeper {
         self.denied.len() > denied
     }
 
+    /// Passes on what was said on a stream before the one in its place was acknowledged: over HTTP, each has a connection of its own, and
+    /// what was said first may come last. The new stream waits for [`REST`], in which nearly all of it comes.
+    async fn read_rest(&mut self, mut old: Reply) {
+        let (listen, begun) = (self.link.listen.clone(), Instant::now());
+        pass_on(&mut old, &listen, begun + REST).await;
+        // Of all the streams before, one is read: servers bound how many a client has.
+        self.rest = JoinSet::new();
+        self.rest.spawn(async move { pass_on(&mut old, &listen, begun + LATE).await });
+    }
+
     fn opened(&mut self, reply: Reply, mut filter: SubscriptionFilter, acknowledged: &SubscriptionFilter) {
         let before =
             std::mem::replace(&mut self.granted, Arc::new(acknowledged.uris.iter().cloned().collect()));
@@ -561,11 +574,9 @@ impl Keeper {
     }
 }
 
-/// Passes on what was said on a stream before the one in its place was acknowledged: over HTTP, each has a connection of its own,
-/// and what was said first may come last. The new stream waits meanwhile.
-async fn read_rest(mut old: Reply, listen: &Listen) {
-    let until = Instant::now() + REST;
-    while let Ok(Event::Notification(notification)) = timeout_at(until, old.next()).await {
+/// Passes on what is said on a stream until then, or until it ends.
+async fn pass_on(stream: &mut Reply, listen: &Listen, until: Instant) {
+    while let Ok(Event::Notification(notification)) = timeout_at(until, stream.next()).await {
         listen.said(&notification);
     }
 }
@@ -573,8 +584,9 @@ async fn read_rest(mut old: Reply, listen: &Listen) {
 /// The time in which further changes of a filter are collected before a stream is replaced.
 const BATCH_WINDOW: Duration = Duration::from_millis(10);
 
-/// How long a stream that was replaced is read to its end.
+/// How long a stream that was replaced is read before the one in its place, and how long beside it: a busy server writes late.
 const REST: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -18,8 +18,9 @@ struct Seen {
     /// How long an acknowledgement takes.
     takes: Duration,
     refuses: Option<Error>,
-    /// Wakes the last stream when the next one is acknowledged: it then notifies of its first resource, as if that were late.
+    /// Wakes the last stream when the next one is acknowledged: it then notifies of its first resource, so much later.
     replaced: Arc<Notify>,
+    late: Duration,
 }
 
 impl Service for Server {
@@ -30,7 +31,7 @@ impl Service for Server {
         if let Some(error) = seen.refuses.clone() {
             return Reply::error(error);
         }
-        let takes = seen.takes;
+        let (takes, late) = (seen.takes, seen.late);
         let replaced = Arc::<Notify>::default();
         let before = std::mem::replace(&mut seen.replaced, replaced.clone());
         emit::reply(move |emitter| async move {
@@ -39,7 +40,7 @@ impl Service for Server {
             before.notify_one();
             emitter.emit(Event::Notification(Notification { method: Method::Acknowledged, params })).await;
             replaced.notified().await;
-            sleep(Duration::from_millis(5)).await;
+            sleep(late).await;
             if let Some(uri) = filter.uris.first() {
                 let params = Raw::from(json!({ "uri": &**uri }));
                 emitter
@@ -143,13 +144,16 @@ async fn subscribers_that_come_while_a_stream_is_replaced_are_acknowledged() {
 /// Invariant: A change of a resource that was said on a listen stream just before it was replaced reaches its listeners.
 #[tokio::test(start_paused = true)]
 async fn a_change_on_a_stream_that_is_replaced_is_not_lost() {
-    let (place, server) = (Place::new(), Server::default());
-    place.link(&server);
-    let mut listener = place.listen(&["test://a"]);
-    assert_eq!(told(&mut listener).await, Method::Acknowledged);
-    subscribed_after(&place, Duration::ZERO, "test://b").await;
-    assert_eq!(server.requests().last().unwrap(), &["test://a", "test://b"]);
-    assert_eq!(told(&mut listener).await, Method::ResourceUpdated);
+    for late in [5, 700] {
+        let (place, server) = (Place::new(), Server::default());
+        server.0.lock().unwrap().late = Duration::from_millis(late);
+        place.link(&server);
+        let mut listener = place.listen(&["test://a"]);
+        assert_eq!(told(&mut listener).await, Method::Acknowledged);
+        subscribed_after(&place, Duration::ZERO, "test://b").await;
+        assert_eq!(server.requests().last().unwrap(), &["test://a", "test://b"]);
+        assert_eq!(told(&mut listener).await, Method::ResourceUpdated, "{late} ms");
+    }
 }
 
 /// The end of a connection may become known after the next one is there.
