@@ -3,7 +3,7 @@
 //! Its members are those of a [`Record`](crate::Record) with a [`Call`](crate::Call), in the same order. They are written without serde,
 //! which looks at each byte of each name: every call has such a record.
 
-use std::{borrow::Cow, fmt, io::Write as _, net::IpAddr};
+use std::{borrow::Cow, cell::Cell, fmt, io::Write as _, net::IpAddr};
 
 use anyport_protocol::{Raw, json::string};
 use anyport_service::Principal;
@@ -94,19 +94,35 @@ impl<'a> Line<'a> {
     }
 }
 
-/// About the bytes of a record, so that its text seldom has to be moved.
-const BYTES: usize = 768;
+/// The most memory that a thread keeps to write records in.
+const KEPT: usize = 64 << 10;
+
+thread_local! {
+    /// Every call has a record: the memory for it stays.
+    static WRITTEN: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 impl Line<'_> {
-    /// Its JSON.
-    pub(crate) fn json(&self) -> String {
-        let mut members = Members(Vec::with_capacity(BYTES));
+    /// What `take` makes of its JSON.
+    pub(crate) fn with_json<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        let mut members = Members(WRITTEN.take());
+        members.0.clear();
+        self.write(&mut members);
+        // Only text was written.
+        let taken = take(str::from_utf8(&members.0).unwrap_or_default());
+        if members.0.capacity() <= KEPT {
+            WRITTEN.set(members.0);
+        }
+        taken
+    }
+
+    fn write(&self, members: &mut Members) {
         members.0.push(b'{');
         members.shown("at", format_args!("{:.3}", self.at));
         members.text("event", self.event);
         members.number("call", Some(self.call));
         if let Some(principal) = self.principal {
-            members.text("principal", &principal.to_string());
+            members.displayed("principal", principal);
         }
         members.optional("issuer", self.issuer);
         members.optional("subject", self.subject);
@@ -134,7 +150,7 @@ impl Line<'_> {
         members.number("bytes_in", self.bytes_in);
         members.number("bytes_out", self.bytes_out);
         members.optional("trace", self.trace.as_deref());
-        members.finish()
+        members.0.push(b'}');
     }
 }
 
@@ -156,6 +172,22 @@ impl Members {
 
     fn optional(&mut self, key: &'static str, text: Option<&str>) {
         text.into_iter().for_each(|text| self.text(key, text));
+    }
+
+    /// What a value is displayed as.
+    fn displayed(&mut self, key: &'static str, value: &impl fmt::Display) {
+        struct Escaped<'a>(&'a mut Vec<u8>);
+        impl fmt::Write for Escaped<'_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                string::write_escaped(self.0, text);
+                Ok(())
+            }
+        }
+        self.key(key);
+        self.0.push(b'"');
+        // Writing into memory does not fail.
+        let _ = fmt::write(&mut Escaped(&mut self.0), format_args!("{value}"));
+        self.0.push(b'"');
     }
 
     /// A text that needs no escapes.
@@ -189,12 +221,6 @@ impl Members {
         self.optional("reason", reason.as_deref());
         self.optional("refused_by", refused_by.as_deref());
         self.0.push(b'}');
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push(b'}');
-        // Only text was written.
-        String::from_utf8(self.0).unwrap_or_default()
     }
 }
 
@@ -243,7 +269,7 @@ mod tests {
         let short =
             Line { cached: Some(false), outcome: Some(&outcome), ..Line::new("call", 1, "ping".into()) };
         for line in [full, short, Line::new("begin", 0, "".into())] {
-            let json = line.json();
+            let json = line.with_json(str::to_owned);
             let record: Record = serde_json::from_str(&json).unwrap();
             let event = serde_json::to_value(&record).unwrap();
             assert_eq!(event, serde_json::from_str::<serde_json::Value>(&json).unwrap());

@@ -23,10 +23,21 @@ const DOUBTFUL: [&str; 3] = ["auth", "header", "key"];
 const HARMLESS: &str = "progresstoken";
 
 /// Whether a member of this name has a secret, as far as names say it.
+///
+/// Every member of every call that is recorded is asked about.
 pub(crate) fn is_secret(name: &str) -> bool {
-    let name: String =
-        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    !name.ends_with(HARMLESS) && SECRET.iter().any(|part| name.contains(part))
+    let folded: Vec<u8> =
+        name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect();
+    let mut rest = folded.as_slice();
+    while let [first, after @ ..] = rest {
+        let begins =
+            |part: &&str| part.as_bytes().first() == Some(first) && rest.starts_with(part.as_bytes());
+        if SECRET.iter().any(|part| begins(&part)) {
+            return !folded.ends_with(HARMLESS.as_bytes());
+        }
+        rest = after;
+    }
+    false
 }
 
 /// Whether the value of an option or a variable of this name may be secret.

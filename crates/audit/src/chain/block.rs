@@ -2,7 +2,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ChainKey, Head, Tag};
+use super::{ChainKey, Head, Tag, key::ShortTag};
 
 /// A block as it stands in the store: many records, written and synced at once.
 #[derive(Debug, Deserialize, Serialize)]
@@ -50,18 +50,25 @@ pub(crate) enum BlockFault {
     Missing(u64),
 }
 
-/// A block that is being written.
+/// A block that is being written: the JSON of a [`Block`], record by record, without a look at the JSON of each.
 pub(crate) struct Writing {
-    block: Block,
+    head: Head,
     tag: Tag,
     key: ChainKey,
+    json: String,
 }
 
 const FORMAT: u8 = 1;
 
 impl Writing {
-    /// The block that follows `head`, with `count` records, the newest of which is of the time `until`.
-    pub(crate) fn after(head: &Head, count: u64, until: i64, key: &ChainKey) -> Self {
+    /// The block that follows `head`, with `count` records of so many `bytes`, the newest of which is of the time `until`.
+    pub(crate) fn after(
+        head: &Head,
+        count: u64,
+        bytes: usize,
+        until: i64,
+        key: &ChainKey,
+    ) -> Result<Self, serde_json::Error> {
         let block = Block {
             format: FORMAT,
             chain: head.chain.clone(),
@@ -73,23 +80,30 @@ impl Writing {
             records: Vec::new(),
             tag: Tag::default(),
         };
-        Self { tag: block.header(key), block, key: key.clone() }
+        let opening = serde_json::to_string(&block)?;
+        let mut json = String::with_capacity(opening.len() + bytes);
+        // The records follow the beginning of their list, which is the only one.
+        json.push_str(opening.rsplit_once('[').map_or("", |(before, _)| before));
+        json.push('[');
+        let tag = block.header(key);
+        let Block { chain, block, record, .. } = block;
+        let head = Head { chain, block, record: record + count - 1, tag };
+        Ok(Self { head, tag, key: key.clone(), json })
     }
 
-    /// Adds a record. Returns the beginning of its tag.
-    pub(crate) fn push(&mut self, json: Box<RawValue>) -> String {
-        self.tag = next(&self.key, &self.tag, &json);
+    /// Adds a record, which is JSON. Returns the beginning of its tag.
+    pub(crate) fn push(&mut self, record: &str) -> ShortTag {
+        self.tag = next(&self.key, &self.tag, record);
         let short = self.tag.short();
-        self.block.records.push((short.clone(), json));
+        let comma = if self.json.ends_with('[') { "" } else { "," };
+        self.json.extend([comma, "[\"", short.as_str(), "\",", record, "]"]);
         short
     }
 
     /// The value for the store, and the head after it.
-    pub(crate) fn finish(mut self) -> Result<(Bytes, Head), serde_json::Error> {
-        self.block.tag = self.tag;
-        let Block { chain, block, record, count, .. } = &self.block;
-        let head = Head { chain: chain.clone(), block: *block, record: record + count - 1, tag: self.tag };
-        Ok((Bytes::from(serde_json::to_vec(&self.block)?), head))
+    pub(crate) fn finish(mut self) -> (Bytes, Head) {
+        self.json.push_str(&format!("],\"tag\":\"{}\"}}", self.tag));
+        (Bytes::from(self.json), Head { tag: self.tag, ..self.head })
     }
 }
 
@@ -127,8 +141,8 @@ impl Block {
         }
         let mut tag = self.header(key);
         for (chained, (short, json)) in self.records().zip(&self.records) {
-            tag = next(key, &tag, json);
-            if tag.short() != *short {
+            tag = next(key, &tag, json.get());
+            if tag.short().as_str() != short {
                 return Err(BlockFault::Altered(chained.number));
             }
         }
@@ -161,8 +175,8 @@ impl Block {
 }
 
 /// The tag of a record after `tag`.
-fn next(key: &ChainKey, tag: &Tag, json: &RawValue) -> Tag {
-    key.tag(&[b"record", tag.bytes(), json.get().as_bytes()])
+fn next(key: &ChainKey, tag: &Tag, json: &str) -> Tag {
+    key.tag(&[b"record", tag.bytes(), json.as_bytes()])
 }
 
 #[cfg(test)]
@@ -175,17 +189,13 @@ mod tests {
         ChainKey::new(&Key::from_bytes([7; 32]))
     }
 
-    fn raw(text: &str) -> Box<RawValue> {
-        RawValue::from_string(text.to_owned()).unwrap()
-    }
-
     fn written() -> (String, Head, Head) {
         let before = Head { record: 4, block: 1, ..Head::start("c") };
-        let mut writing = Writing::after(&before, 3, 9, &key());
+        let mut writing = Writing::after(&before, 3, 0, 9, &key()).unwrap();
         for number in 0..3 {
-            writing.push(raw(&format!(r#"{{"n":{number}}}"#)));
+            writing.push(&format!(r#"{{"n":{number}}}"#));
         }
-        let (bytes, head) = writing.finish().unwrap();
+        let (bytes, head) = writing.finish();
         (String::from_utf8(bytes.to_vec()).unwrap(), before, head)
     }
 

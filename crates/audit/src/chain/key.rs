@@ -51,8 +51,25 @@ impl Tag {
     }
 
     /// Its beginning, in hexadecimal, as it stands beside a record.
-    pub(crate) fn short(&self) -> String {
-        HEXLOWER.encode(&self.0[..16])
+    pub(crate) fn short(&self) -> ShortTag {
+        let mut digits = [0; 2 * SHORT];
+        let (beginning, _) = self.0.split_at(SHORT);
+        HEXLOWER.encode_mut(beginning, &mut digits);
+        ShortTag(digits)
+    }
+}
+
+/// The bytes of a tag whose digits stand beside a record.
+const SHORT: usize = 16;
+
+/// The beginning of a tag, in hexadecimal.
+pub(crate) struct ShortTag([u8; 2 * SHORT]);
+
+impl ShortTag {
+    /// Its digits.
+    pub(crate) fn as_str(&self) -> &str {
+        // Digits are text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

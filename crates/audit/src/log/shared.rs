@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{
     options::Options,
-    queue::{Item, Queue, Written},
+    queue::{Queue, Written},
     refusals::RefusalCounts,
 };
 use crate::{Event, Record, Refusals, line::Line};
@@ -49,27 +49,21 @@ impl Shared {
 
     /// Has the record of a call written; `done` is told once it is durable.
     pub(super) fn enqueue(&self, line: &Line<'_>, done: Option<oneshot::Sender<Written>>) {
-        self.push(Item::of(line.at, line.json()).map(|item| Item { done, ..item }));
-    }
-
-    fn push(&self, item: serde_json::Result<Item>) {
-        match item {
-            Ok(item) => {
-                if !self.queue.push(item) {
-                    self.counters.lost.increment();
-                }
-            }
-            // JSON of our own types does not fail. Whoever waits learns of it by the sender that is gone.
-            Err(error) => {
-                self.counters.lost.increment();
-                tracing::error!(%error, "a record of the audit log cannot be written");
-            }
+        let is_kept = line.with_json(|json| self.queue.push(line.at, json, done));
+        if !is_kept {
+            self.counters.lost.increment();
         }
     }
 
     /// Has the refusals recorded that have no records of their own.
     pub(super) fn summarize(&self) {
-        self.summaries().for_each(|record| self.push(Item::of_record(&record)));
+        for record in self.summaries() {
+            // JSON of our own types does not fail.
+            let Ok(json) = serde_json::to_string(&record) else { continue };
+            if !self.queue.push(record.at, &json, None) {
+                self.counters.lost.increment();
+            }
+        }
     }
 
     /// One record for those refusals of each caller.

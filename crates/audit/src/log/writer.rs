@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{mem, path::PathBuf, sync::Arc, time::Duration};
 
 use anyport_store::Error;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     file, opening,
-    queue::{Item, Taken, Unavailable, Written},
+    queue::{Batch, Taken, Unavailable, Written},
     shared::Shared,
 };
 use crate::{
@@ -75,22 +75,23 @@ impl Writer {
             // At the latest for the next summary.
             self.shared.queue.ready(LINGER, TICK).await;
             let taken = self.shared.queue.take();
-            if taken.items.is_empty() && taken.lost == 0 {
+            if taken.batch.is_empty() && taken.lost == 0 {
                 if taken.is_closed {
                     break;
                 }
                 continue;
             }
-            let Taken { mut items, lost, .. } = taken;
+            let Taken { mut batch, lost, .. } = taken;
             if lost > 0 {
-                items.extend(item(&Record::now(Event::Lost { records: lost })));
+                add(&mut batch, &Record::now(Event::Lost { records: lost }));
             }
-            if !self.write(items).await {
+            if !self.write(batch).await {
                 return;
             }
         }
-        let last = self.shared.summaries().chain([Record::now(Event::Close)]);
-        let last = last.filter_map(|record| item(&record)).collect();
+        let mut last = Batch::default();
+        let records = self.shared.summaries().chain([Record::now(Event::Close)]);
+        records.for_each(|record| add(&mut last, &record));
         if self.write(last).await {
             self.mark().await;
         }
@@ -102,8 +103,9 @@ impl Writer {
             let opened = async {
                 let heads = opening::heads(&self.places).await?;
                 let version = self.shared.options.version.clone();
-                let items = item(&Record::now(Event::Open(Opening { version, heads }))).into_iter().collect();
-                let ready = self.ready(items)?;
+                let mut opening = Batch::default();
+                add(&mut opening, &Record::now(Event::Open(Opening { version, heads })));
+                let ready = self.ready(opening)?;
                 // Before the chain, so that one without a mark is one whose mark was removed.
                 self.places.put_mark(MarkKind::Head, &self.head).await?;
                 self.places.put_block(&ready.head, ready.value.clone()).await?;
@@ -132,8 +134,8 @@ impl Writer {
     /// Writes a block, again and again until it is in the store. Returns whether it is: the log may be closed meanwhile.
     ///
     /// The same bytes under the same key: a write of which nobody knows whether it happened happens once.
-    async fn write(&mut self, items: Vec<Item>) -> bool {
-        let mut ready = match self.ready(items) {
+    async fn write(&mut self, batch: Batch) -> bool {
+        let mut ready = match self.ready(batch) {
             Ok(ready) => ready,
             // JSON of our own types does not fail.
             Err(error) => {
@@ -159,25 +161,26 @@ impl Writer {
         }
     }
 
-    fn ready(&self, items: Vec<Item>) -> Result<Ready, Error> {
+    fn ready(&self, mut batch: Batch) -> Result<Ready, Error> {
         let Self { shared, places, head, .. } = self;
-        let until = items.iter().map(|item| item.at.as_millisecond()).max().unwrap_or_default();
-        let mut writing = Writing::after(head, items.len() as u64, until, &places.key);
+        let (count, bytes) = (batch.len() as u64, batch.bytes());
+        let mut writing = Writing::after(head, count, bytes, batch.until, &places.key)
+            .map_err(|error| Error::Fault(error.into()))?;
         let mut lines = String::new();
-        let mut waiters = Vec::new();
-        for (number, Item { json, done, .. }) in (head.record + 1..).zip(items) {
-            waiters.extend(done);
-            let line = shared.options.file.is_some().then(|| json.get()[1..].to_owned());
+        for (number, json) in (head.record + 1..).zip(batch.records()) {
             let tag = writing.push(json);
-            if let Some(line) = line {
-                let chain = &head.chain;
+            if shared.options.file.is_some() {
+                let (chain, tag) = (&head.chain, tag.as_str());
+                let members = json.trim_start_matches('{');
                 lines.push_str(&format!(
-                    "{{\"chain\":\"{chain}\",\"record\":{number},\"tag\":\"{tag}\",{line}\n"
+                    "{{\"chain\":\"{chain}\",\"record\":{number},\"tag\":\"{tag}\",{members}\n"
                 ));
             }
         }
-        let (value, head) = writing.finish().map_err(fault)?;
-        Ok(Ready { value, records: head.record - self.head.record, head, waiters, lines })
+        let (value, head) = writing.finish();
+        let waiters = mem::take(&mut batch.waiters);
+        shared.queue.recycle(batch);
+        Ok(Ready { value, records: count, head, waiters, lines })
     }
 
     async fn written(&mut self, ready: Ready) {
@@ -241,14 +244,11 @@ impl Writer {
     }
 }
 
-/// JSON of our own types does not fail.
-fn item(record: &Record) -> Option<Item> {
-    let item = Item::of_record(record);
-    item.inspect_err(|error| tracing::error!(%error, "a record of the audit log cannot be written")).ok()
-}
-
-fn fault(error: serde_json::Error) -> Error {
-    Error::Fault(error.into())
+/// Adds a record of the log itself. JSON of our own types does not fail.
+fn add(batch: &mut Batch, record: &Record) {
+    if let Err(error) = batch.push_record(record) {
+        tracing::error!(%error, "a record of the audit log cannot be written");
+    }
 }
 
 /// Tells those who wait.

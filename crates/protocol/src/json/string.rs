@@ -124,9 +124,15 @@ fn first_special(word: &[u8; 8]) -> Option<usize> {
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn write(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     out.reserve(text.len() + 2);
     out.push(b'"');
+    write_escaped(out, text);
+    out.push(b'"');
+}
+
+/// Appends `text` as a part of a JSON string, without quotes around it.
+pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut rest = text.as_bytes();
     loop {
         let (plain, special) = rest.split_at(plain_run(rest));
@@ -144,7 +150,6 @@ pub fn write(out: &mut Vec<u8>, text: &str) {
             }
         }
     }
-    out.push(b'"');
 }
 
 #[cfg(test)]
