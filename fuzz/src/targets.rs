@@ -1,8 +1,10 @@
 //! What is fed: each takes any bytes, and panics where a promise is broken.
 
+mod audit;
 mod client;
 mod configs;
 mod credentials;
+mod rules;
 mod servers;
 mod session;
 mod sign_in;
@@ -35,4 +37,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "stdio_server", run: servers::stdio },
     Target { name: "http_server", run: servers::http },
     Target { name: "credential", run: credentials::credential },
+    Target { name: "policy", run: rules::policy },
+    Target { name: "guard", run: rules::guard },
+    Target { name: "mask", run: rules::mask },
+    Target { name: "audit", run: audit::audit },
 ];

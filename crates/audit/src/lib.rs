@@ -28,6 +28,8 @@ mod redaction;
 mod retention;
 mod verify;
 
+#[doc(hidden)]
+pub use chain::fuzzing;
 pub use chain::{Head, Tag};
 pub use layer::{CALL_LOG, CallLogLayer, CallLogged, RecordLayer, Recorded, Upstream, UpstreamLayer};
 pub use limits::AuditLimits;

@@ -7,6 +7,8 @@
 //! without the key.
 
 mod block;
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod mark;
 
