@@ -1,5 +1,5 @@
 use std::{
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context as Task, Poll, ready},
     time::Instant,
 };
@@ -12,7 +12,7 @@ use bytestring::ByteString;
 use tower_layer::Layer;
 use tracing::Level;
 
-use super::{outcome, request};
+use super::{noted::Noted, outcome, request};
 use crate::{Outcome, OutcomeKind, Redaction, redacted_arguments::RedactedArguments};
 
 /// The target of the lines, by which filters name them: at `info` one line per call, at `debug` with its redacted arguments.
@@ -77,10 +77,7 @@ struct CallLine {
     principal: Principal,
     revision: &'static str,
     traceparent: Option<Raw>,
-    upstream: OnceLock<Box<str>>,
-    item: OnceLock<Box<str>>,
-    refused_by: OnceLock<Box<str>>,
-    is_cached: OnceLock<()>,
+    noted: Noted,
 }
 
 impl CallLine {
@@ -101,10 +98,7 @@ impl CallLine {
             principal: context.principal().clone(),
             revision: context.revision().as_str(),
             traceparent: request::traceparent(context).cloned(),
-            upstream: OnceLock::new(),
-            item: OnceLock::new(),
-            refused_by: OnceLock::new(),
-            is_cached: OnceLock::new(),
+            noted: Noted::default(),
         }
     }
 
@@ -118,21 +112,21 @@ impl CallLine {
             Some(Err(bytes)) => (None, Some(*bytes)),
             None => (None, None),
         };
-        let item = self.item.get().filter(|item| Some(&***item) != self.name.as_deref());
+        let item = self.noted.item_beside(self.name.as_deref());
         let micros = self.started.elapsed().as_micros();
         tracing::info!(
             target: CALL_LOG,
             method = text(&self.method),
             name = self.name.as_deref().map(text),
-            item = item.map(|item| text(item)),
-            upstream = self.upstream.get().map(|name| &**name),
+            item = item.map(text),
+            upstream = self.noted.upstream(),
             principal = %self.principal,
             revision = self.revision,
             outcome = outcome.kind.as_str(),
             code = outcome.code,
             reason = outcome.reason.as_deref(),
             refused_by = outcome.refused_by.as_deref(),
-            cached = self.is_cached.get().map(|()| true),
+            cached = self.noted.cached(),
             // A call of centuries would lose a fraction.
             duration_ms = micros as f64 / 1_000.0,
             trace = self.traceparent.as_ref().and_then(request::trace_id).as_deref(),
@@ -145,21 +139,20 @@ impl CallLine {
 
 impl CallTrail for CallLine {
     fn to_upstream(&self, name: &str) -> Option<Admission> {
-        let _ = self.upstream.set(name.into());
+        self.noted.note_upstream(name);
         None
     }
 
     fn uses(&self, name: &str) {
-        let _ = self.item.set(name.into());
+        self.noted.note_item(name);
     }
 
     fn answered_from_cache(&self, name: &str) {
-        let _ = self.upstream.set(name.into());
-        let _ = self.is_cached.set(());
+        self.noted.note_cached(name);
     }
 
     fn refused_by(&self, what: &str) {
-        let _ = self.refused_by.set(what.into());
+        self.noted.note_refusal(what);
     }
 }
 
@@ -178,8 +171,7 @@ struct Ending {
 impl Relay for Ending {
     fn outcome(&mut self, outcome: ReplyOutcome) -> ReplyOutcome {
         self.is_over = true;
-        let refused_by = self.line.refused_by.get().map(|by| &**by);
-        self.line.write(&outcome::said(&outcome, refused_by).0);
+        self.line.write(&outcome::said(&outcome, self.line.noted.refused_by()).0);
         outcome
     }
 

@@ -1,10 +1,11 @@
 //! The layers that make records of calls.
 //!
-//! - `request`: what a request says of its call. `trail`: what is known of one call while it runs. `outcome`: what is recorded of how it
-//!   ended.
+//! - `request`: what a request says of its call. `noted`: what it turns out to be while it runs. `outcome`: what is recorded of how it
+//!   ended. `trail`: all of these, until they are a record.
 //! - [`call_log`]: a line of the program's log for each call.
 
 mod call_log;
+mod noted;
 mod outcome;
 mod request;
 mod trail;

@@ -9,7 +9,7 @@ use anyport_service::{Admission, CallTrail, Context, Request};
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-use super::request;
+use super::{noted::Noted, request};
 use crate::{
     AuditLog, Caller, Mode, Outcome, OutcomeKind, Unavailable, line::Line,
     redacted_arguments::RedactedArguments,
@@ -28,11 +28,7 @@ pub(super) struct Trail {
     /// The error is the size of those that are too large.
     arguments: Result<Option<Raw>, usize>,
     bytes_in: usize,
-    upstream: OnceLock<Box<str>>,
-    item: OnceLock<Box<str>>,
-    refused_by: OnceLock<Box<str>>,
-    /// Whether it is answered from the cache.
-    is_cached: OnceLock<()>,
+    noted: Noted,
     /// Whether the record of its beginning was given to the log.
     has_begun: OnceLock<()>,
     /// Whether that of its end was.
@@ -67,10 +63,7 @@ impl Trail {
             arguments: arguments.map(|raw| raw.map(|raw| request::kept_raw(request, raw))),
             bytes_in: request.params.raw().as_str().len(),
             outer: context.trail().cloned(),
-            upstream: OnceLock::new(),
-            item: OnceLock::new(),
-            refused_by: OnceLock::new(),
-            is_cached: OnceLock::new(),
+            noted: Noted::default(),
             has_begun: OnceLock::new(),
             has_ended: OnceLock::new(),
         })
@@ -83,7 +76,7 @@ impl Trail {
 
     /// The limit or rule that refused the call.
     pub(super) fn refusing(&self) -> Option<&str> {
-        self.refused_by.get().map(|by| &**by)
+        self.noted.refused_by()
     }
 
     /// Has the beginning recorded, behind whatever is under way.
@@ -130,16 +123,16 @@ impl Trail {
     /// A record of the call as it is known now.
     fn line(&self, event: &'static str) -> Line<'_> {
         let redaction = self.log.redaction();
-        let item = self.item.get().map(|item| &**item).filter(|item| Some(*item) != self.name.as_deref());
+        let item = self.noted.item_beside(self.name.as_deref());
         let arguments = self.arguments.as_ref().ok().and_then(Option::as_ref);
         let Said { principal, address, client_info, revision, traceparent } = &self.context;
         Line {
             revision,
             name: self.name.as_deref().map(|name| redaction.text(name)),
             item: item.map(|item| redaction.text(item)),
-            upstream: self.upstream.get().map(|name| &**name),
+            upstream: self.noted.upstream(),
             arguments: arguments.map(|arguments| RedactedArguments { arguments, redaction }),
-            cached: self.is_cached.get().map(|()| true),
+            cached: self.noted.cached(),
             arguments_omitted: self.arguments.as_ref().err().copied(),
             bytes_in: Some(self.bytes_in as u64),
             trace: traceparent.as_ref().and_then(request::trace_id),
@@ -158,8 +151,7 @@ impl Trail {
 impl Trail {
     /// Whether the call may go to its upstream server `name`, as [`CallTrail::to_upstream`] says.
     fn admission(&self, name: &str) -> Option<Admission> {
-        // A call that goes to several names the first.
-        let _ = self.upstream.set(name.into());
+        self.noted.note_upstream(name);
         // What is read for it later, such as a list that has changed, is no part of the call.
         let is_settled = self.has_begun() || self.has_ended.get().is_some();
         if self.log.mode() == Mode::On || is_settled {
@@ -192,18 +184,17 @@ impl CallTrail for Trail {
 
     fn uses(&self, name: &str) {
         self.outer.iter().for_each(|outer| outer.uses(name));
-        let _ = self.item.set(name.into());
+        self.noted.note_item(name);
     }
 
     fn answered_from_cache(&self, name: &str) {
         self.outer.iter().for_each(|outer| outer.answered_from_cache(name));
-        let _ = self.upstream.set(name.into());
-        let _ = self.is_cached.set(());
+        self.noted.note_cached(name);
     }
 
     fn refused_by(&self, what: &str) {
         self.outer.iter().for_each(|outer| outer.refused_by(what));
-        let _ = self.refused_by.set(what.into());
+        self.noted.note_refusal(what);
     }
 }
 
