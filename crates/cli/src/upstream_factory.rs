@@ -32,7 +32,10 @@ use anyport_store::Store;
 use anyport_telemetry::{ServerSpanLayer, Settings, Telemetry};
 use anyport_transport::{
     BufferedBytes,
-    client::{self, http::Endpoint},
+    client::{
+        self,
+        http::{Endpoint, HttpPool},
+    },
     http::CallerTokens,
 };
 use anyport_upstream::{
@@ -60,6 +63,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) buffers: BufferedBytes,
+    /// The pool of the calls to servers over HTTP.
+    http_pool: HttpPool,
     /// The logs of the servers for which [`UpstreamOptions::is_logged`] says so.
     pub(crate) logs: ServerLogs,
     /// The calls and messages of these servers and of clients.
@@ -148,6 +153,7 @@ impl UpstreamFactory {
             None => Key::random().context("no key for the state of open questions")?,
         };
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
+        let http_pool = HttpPool::new(limits.http_pool, &metrics);
         let supported = arguments.era.revisions().into();
         let cold_starts = ColdStarts::new(limits.bridge.max_cold_starts, &metrics);
         let logs = ServerLogs::new(limits.bridge.server_log, &metrics);
@@ -161,6 +167,7 @@ impl UpstreamFactory {
             limits,
             metrics,
             buffers,
+            http_pool,
             logs,
             traffic,
             caller_tokens,
@@ -329,7 +336,8 @@ impl UpstreamFactory {
         let opening = client::ConnectOptions::default()
             .revision(revision)
             .open_timeout(open_timeout)
-            .buffers(self.buffers.clone());
+            .buffers(self.buffers.clone())
+            .http_pool(self.http_pool.clone());
         let limits = &self.limits;
         let is_program = matches!(server, Server::Command { .. });
         let connections = limits.connections_to(is_program, connections);

@@ -64,6 +64,9 @@ pub(crate) struct Pool {
     /// How many there may be
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max: Option<usize>,
+    /// How many wait for one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waiting: Option<i64>,
 }
 
 /// How much there may be of what is counted.
@@ -72,6 +75,7 @@ pub(crate) struct Bounds {
     calls: usize,
     parked: usize,
     buffered: usize,
+    http_pool: usize,
     connections: usize,
     descriptors_percent: u32,
     memory: LoadShedLimits,
@@ -95,6 +99,7 @@ impl Bounds {
             calls: limits.edge.max_concurrent_calls,
             parked: limits.park.parked_total,
             buffered: limits.buffers.bytes,
+            http_pool: limits.http_pool.total,
         }
     }
 
@@ -157,7 +162,7 @@ impl Report {
         }));
         if let Some(FileDescriptors { open, max, .. }) = descriptors {
             let (in_use, max) = (i64::try_from(open).unwrap_or(i64::MAX), usize::try_from(max).ok());
-            pools.insert("file_descriptors", Pool { in_use, max });
+            pools.insert("file_descriptors", Pool { in_use, max, waiting: None });
         }
         let missing = dependencies.iter().filter(|(_, one)| one.status == DependencyStatus::Unhealthy);
         reasons.extend(missing.map(|(name, one)| match one.kind == *name {
@@ -199,16 +204,19 @@ fn serves_nothing(dependencies: &IndexMap<String, Dependency>) -> bool {
 
 fn pools(metrics: &Metrics, bounds: Bounds) -> IndexMap<&'static str, Pool> {
     let samples = metrics.snapshot();
+    let value = |gauge: &str| Some(samples.iter().find(|sample| sample.name == gauge)?.value);
     let pool = |name: &'static str, gauge: &str, max: Option<usize>| {
-        let in_use = samples.iter().find(|sample| sample.name == gauge)?.value;
-        Some((name, Pool { in_use, max }))
+        Some((name, Pool { in_use: value(gauge)?, max, waiting: None }))
     };
+    let waiting = value("anyport_http_pool_waiting");
+    let http_pool = pool("upstream_http_calls", "anyport_http_pool_in_use", Some(bounds.http_pool));
     let all = [
         pool("calls", "anyport_calls_running", Some(bounds.calls)),
         pool("parked_calls", "anyport_parked_calls", Some(bounds.parked)),
         pool("connections", "anyport_connections", Some(bounds.connections)),
         pool("buffered_bytes", "anyport_buffered_bytes", Some(bounds.buffered)),
         pool("upstream_connections", "anyport_upstream_connections", None),
+        http_pool.map(|(name, pool)| (name, Pool { waiting, ..pool })),
     ];
     all.into_iter().flatten().collect()
 }
@@ -236,8 +244,8 @@ mod tests {
     const CALM: Machine = Machine { cpu_percent: 5.0, memory_percent: 5.0, memory_available_mb: 1e3 };
     fn bounds() -> Bounds {
         let memory = LoadShedLimits::default().max_memory_percent(50).max_memory_bytes(1_000);
-        let (calls, parked, buffered, connections) = (10, 10, 100, 10);
-        Bounds { calls, parked, buffered, connections, descriptors_percent: 80, memory }
+        let (calls, parked, buffered, http_pool, connections) = (10, 10, 100, 10, 10);
+        Bounds { calls, parked, buffered, http_pool, connections, descriptors_percent: 80, memory }
     }
 
     const CALM_PROCESS: Strain = Strain { descriptors: None, overload: None };

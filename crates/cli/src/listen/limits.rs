@@ -23,7 +23,7 @@ use anyport_policy::Budget;
 use anyport_protocol::{limits, settings::LimitField};
 use anyport_server::Builder;
 use anyport_telemetry::TelemetryLimits;
-use anyport_transport::{BufferLimits, http, unix, websocket};
+use anyport_transport::{BufferLimits, client::http::HttpPoolLimits, http, unix, websocket};
 use anyport_upstream::UpstreamLimits;
 
 use super::rates::CallRates;
@@ -45,6 +45,8 @@ pub(crate) struct Limits {
     pub(crate) legacy_clients: LegacyClientLimits,
     pub(crate) bridge: BridgeLimits,
     pub(crate) upstream: UpstreamLimits,
+    /// The limits of the calls to servers over HTTP, of all together.
+    pub(crate) http_pool: HttpPoolLimits,
     pub(crate) park: ParkLimits,
     pub(crate) federation: FederationLimits,
     pub(crate) bulkhead: BulkheadLimits,
@@ -213,6 +215,7 @@ impl Limits {
         section("calls", of_calls);
         section("connections", of_bridge);
         section("connections", self.upstream.limits_mut());
+        section("connections", self.http_pool.limits_mut());
         section("parked calls", self.park.limits_mut());
         section("callers", self.verifier.limits_mut());
         section("authorization server", self.authorization_server.limits_mut());

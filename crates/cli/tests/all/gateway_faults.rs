@@ -151,6 +151,39 @@ fn places_and_the_queue_of_an_upstream() {
     gateway.kill();
 }
 
+/// A gateway has one pool of calls for all its servers over HTTP.
+#[test]
+fn the_pool_of_calls_to_servers_over_http() {
+    let (_far_home, mut far, far_server) = serve(&program("tools", ""));
+    let upstream = |name| format!("[upstreams.{name}]\nurl = {:?}\ncall_timeout = 20\n", far_server.url());
+    let limits = "[limits]\nhttp_pool = 7\nhttp_pool_per_host = 1\nhttp_pool_timeout = 1\n";
+    let (home, mut gateway, server) = serve(&(upstream("one") + &upstream("two") + limits));
+    let echoes = |tool| call(&server, tool).json()["result"]["content"][0]["text"] == "here";
+    assert!(echoes("one_tools_echo"));
+    let pool = || server.get("/health", &[]).json()["pools"]["upstream_http_calls"].clone();
+    let hanging = server.open(&modern(7, "tools/call", json!({"name": "one_tools_hang", "arguments": {}})));
+    until(pool, |pool| *pool == json!({"in_use": 1, "max": 7, "waiting": 0}));
+    // Another server on the same host.
+    let refused = call(&server, "two_tools_echo");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+    let words = [
+        "the call was not sent",
+        "1 of 1 in use (http_pool_per_host), 1 waiting",
+        "1 of 7 in use (http_pool)",
+    ];
+    assert!(words.iter().all(|words| message(&refused).contains(words)), "{refused:?}");
+    assert_eq!(refused.json()["error"]["data"]["reason"], "overloaded", "{refused:?}");
+    // That is no failure of the server.
+    assert_ne!(status(&home, "two")["state"], "down");
+    let numbers = server.get("/metrics", &[]).body;
+    assert!(numbers.contains("anyport_limit_refusals_total{limit=\"http_pool_timeout\"} 1"), "{numbers}");
+    drop(hanging);
+    until(pool, |pool| pool["in_use"] == 0);
+    assert!(echoes("two_tools_echo"));
+    gateway.kill();
+    far.kill();
+}
+
 /// Invariant: One of many upstreams that is dead, hangs, flaps or floods costs the others no call, and is back with its first good
 /// handshake.
 #[test]

@@ -84,6 +84,9 @@ impl<D: Driver> CallReply<D> {
             CallEvent::UnknownNotification(method, params) => Some(Event::Unknown { method, params }),
             CallEvent::Request(id, method, params) => match session.question(method, params) {
                 Ok(params) => {
+                    if let Some(stream) = &mut self.stream {
+                        self.connection.driver.asked(stream);
+                    }
                     let request = self.connection.server_request(id, method, params, false);
                     Some(Event::ServerRequest(request))
                 }

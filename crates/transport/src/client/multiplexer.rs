@@ -55,6 +55,11 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Reads the response stream of a call. Polled by the caller's own task, and only when nothing waits for it.
     fn poll_call(&self, stream: &mut Self::CallStream, task: &mut Task<'_>) -> Poll<Input>;
 
+    /// A request of the server's is about to reach the caller of this call, whichever stream it came on.
+    fn asked(&self, stream: &mut Self::CallStream) {
+        let _ = stream;
+    }
+
     /// Does something about the channel.
     fn control(&self, connection: &Multiplexer<Self>, control: Control);
 }

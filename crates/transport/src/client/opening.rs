@@ -62,6 +62,11 @@ settings! {
         #[default("none" = None)]
         #[set(into)]
         pub buffers: Option<BufferedBytes>,
+        /// The pool of calls to servers over HTTP. Without one as many calls are made at once as there are.
+        #[cfg(feature = "client-http")]
+        #[default("none" = None)]
+        #[set(into)]
+        pub http_pool: Option<super::http::HttpPool>,
         /// An observer of every message, for recordings.
         #[default("none" = None)]
         pub tap: Option<Arc<dyn MessageObserver>>,

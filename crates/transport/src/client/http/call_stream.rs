@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyport_protocol::{
-    Error, Revision,
+    Error, Method, Revision,
     failure::{CloseReason, Failure},
     jsonrpc::{ConnectionRefusal, Id, Message, Response as RpcResponse, RpcResult},
     session::client::{CallId, Input, Origin, PreparedRequest},
@@ -20,6 +20,7 @@ use hyper::body::Incoming as Body;
 
 use super::{
     headers::RequestHeaders,
+    pool::Place,
     received::{Broken, Messages, Refusal, failure_of},
     resume::{RETRY_MIN, Resumed, pause, resume, words_of},
     revision_check::{is_doubtful, is_outdated},
@@ -36,6 +37,8 @@ pub(super) struct CallStream {
     /// Whether the request goes to the one stream of HTTP+SSE, which ends with the server.
     is_shared: bool,
     stage: Stage,
+    /// Its place in the pool, until its response has ended.
+    place: Place,
     /// How often in a row the stream could not be resumed.
     failures: u32,
 }
@@ -53,7 +56,8 @@ enum Stage {
 }
 
 /// The request on its way; yields the response, or `None` if that comes on the stream that all calls share.
-type Sending = Pin<Box<dyn Future<Output = Result<Option<Response<Body>>, Undelivered>> + Send>>;
+type Sending = Pin<Box<dyn Future<Output = Sent> + Send>>;
+type Sent = Result<Option<Response<Body>>, Undelivered>;
 
 impl CallStream {
     /// Sends the request of a call.
@@ -66,9 +70,13 @@ impl CallStream {
         let message: Bytes = request.write(call).into();
         let revision = request.revision();
         let (mut session, mut is_shared) = (Session::default(), false);
+        let place = shared.line.place(request.known() == Some(Method::Listen));
         let post = |headers: RequestHeaders, message| -> Sending {
             let shared = shared.clone();
-            Box::pin(async move { shared.line.post(&shared.line.url, &headers, message).await.map(Some) })
+            let place = place.clone();
+            Box::pin(async move {
+                shared.line.post_in(&place, &shared.line.url, &headers, message).await.map(Some)
+            })
         };
         let sending = if revision.has_request_headers() {
             let headers = RequestHeaders::post().of_call(revision, request, context);
@@ -78,8 +86,11 @@ impl CallStream {
             match &route.post_to {
                 Some(_) => {
                     is_shared = true;
-                    let shared = shared.clone();
-                    Box::pin(async move { shared.deliver(message).await.map(|()| None) })
+                    let (url, headers) = route.post(&shared.line.url);
+                    let (shared, place) = (shared.clone(), place.clone());
+                    Box::pin(async move {
+                        shared.line.post_in(&place, &url, &headers, message).await.map(|_| None)
+                    })
                 }
                 None => {
                     session = route.session.clone();
@@ -87,7 +98,8 @@ impl CallStream {
                 }
             }
         };
-        Self { call, revision, session, is_shared, stage: Stage::Sending(sending), failures: 0 }
+        let stage = Stage::Sending(sending);
+        Self { call, revision, session, is_shared, stage, place, failures: 0 }
     }
 
     /// The next thing that happens to the call.
@@ -123,12 +135,14 @@ impl CallStream {
         }
     }
 
-    fn sent(
-        &mut self,
-        shared: &Arc<Shared>,
-        sent: Result<Option<Response<Body>>, Undelivered>,
-    ) -> Option<Input> {
+    /// Gives the place back: the caller may take long to answer the server, or need further calls to the same host for that.
+    pub(super) fn asked(&mut self) {
+        self.place.becomes_stream();
+    }
+
+    fn sent(&mut self, shared: &Arc<Shared>, sent: Sent) -> Option<Input> {
         self.stage = Stage::Over;
+        let place = std::mem::take(&mut self.place);
         match sent {
             Ok(Some(response)) if response.status() == StatusCode::ACCEPTED => {
                 let why = "the server accepts the request and announces no answer (HTTP status 202)";
@@ -136,6 +150,7 @@ impl CallStream {
             }
             Ok(Some(response)) => match Messages::of(response, &shared.line.reading) {
                 Ok(messages) => {
+                    self.place = place;
                     self.stage = Stage::Reading(messages);
                     None
                 }

@@ -66,6 +66,10 @@ impl Driver for HttpDriver {
         stream.poll_input(&self.shared, task)
     }
 
+    fn asked(&self, stream: &mut CallStream) {
+        stream.asked();
+    }
+
     fn control(&self, connection: &HttpConnection, control: Control) {
         match control {
             Control::Negotiated(session) => {

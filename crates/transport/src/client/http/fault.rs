@@ -3,6 +3,8 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use anyport_protocol::failure::{CloseReason, Failure};
 use url::Url;
 
+use super::pool::PoolExhausted;
+
 /// Why a server could not be reached over HTTP, and what may help.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -108,6 +110,9 @@ pub enum Fault {
         /// Whether the same may succeed later, without a login.
         is_temporary: bool,
     },
+    /// No place of the pool became free for a call. It was not sent.
+    #[error(transparent)]
+    PoolExhausted(#[from] Box<PoolExhausted>),
     /// The connection ended while a request was on its way: what became of it is not known.
     #[error("the connection to {target} ended before the answer came: {why}")]
     Lost {
@@ -142,6 +147,10 @@ pub(crate) struct SendError {
 impl SendError {
     /// The failure of a call that this has happened to.
     pub(super) fn into_failure(self) -> Failure {
+        // The server has nothing to do with it, and the connection is whole.
+        if let Fault::PoolExhausted(exhausted) = self.fault {
+            return (*exhausted).into();
+        }
         let reason = CloseReason::lost(self.fault.to_string());
         match self.is_redirected || self.fault.may_have_arrived() {
             true => Failure::OutcomeUnknown(reason),

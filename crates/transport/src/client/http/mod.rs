@@ -9,7 +9,7 @@
 //!   stream that was cut.
 //! - `headers`: what requests carry besides their message.
 //! - `received`: responses, read as messages; `events`: streams of events.
-//! - `outbound`: requests over kept connections; `redirect`: which redirects are followed; `connector`: makes connections; `address_policy`: the
+//! - `outbound`: requests over kept connections; `pool`: the bound of calls that are under way; `redirect`: which redirects are followed; `connector`: makes connections; `address_policy`: the
 //!   addresses that are out of bounds; `authorizer`: what gives requests their credentials; `side_request`: requests beside the protocol;
 //!   `any_certificate`: a verifier that accepts every certificate; `probe`: the steps of a connection one by one, for
 //!   diagnosis.
@@ -31,6 +31,7 @@ mod headers;
 mod opening;
 mod outbound;
 mod plain_stream;
+mod pool;
 mod probe;
 mod received;
 mod redirect;
@@ -51,6 +52,7 @@ pub use fault::{Fault, without_secrets};
 pub(crate) use opening::open;
 #[cfg(feature = "client-websocket")]
 pub(crate) use outbound::{USER_AGENT, uri};
+pub use pool::{HttpPool, HttpPoolLimits, PoolExhausted, PoolUse};
 pub use probe::{FetchedDocument, Probe, ProbedConnection};
 #[cfg(feature = "client-websocket")]
 pub(crate) use received::{Reading, Refusal};

@@ -35,7 +35,8 @@ use crate::client::{
 /// Why there is none.
 pub(crate) async fn open(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let reading = Reading::new(options, endpoint.answer_max, &endpoint.url);
-    let outbound = Outbound::new(endpoint).observer(options.tap.clone());
+    let outbound =
+        Outbound::new(endpoint).observer(options.tap.clone()).pool(options.http_pool.as_ref(), &endpoint.url);
     let line = Line { outbound, url: endpoint.url.clone(), reading: Arc::new(reading) };
     let (opened, is_open) = oneshot::channel();
     let options = Arc::new(options.clone());
@@ -261,7 +262,7 @@ async fn endpoint_of(line: &Line) -> Result<Option<(Messages, Url)>, ConnectErro
     if !is_stream(&response) {
         return Ok(None);
     }
-    let mut stream = EventStream::new(response.into_body(), line.reading.answer_max);
+    let mut stream = EventStream::new(response.into_body(), line.reading.answer_max).counted(line.stream());
     let Ok(Ok(first)) = timeout(ENDPOINT_TIMEOUT, stream.next()).await else { return Ok(None) };
     if first.kind != "endpoint" {
         return Ok(None);

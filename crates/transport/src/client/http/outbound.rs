@@ -19,6 +19,7 @@ use super::{
     connector::{Connector, chain, find},
     fault::{SendError, shown},
     headers::RequestHeaders,
+    pool::{HostPool, HttpPool, Place},
     redirect::{Redirected, class_of, is_redirect, target},
 };
 use crate::client::{HttpExchange, MessageObserver};
@@ -38,6 +39,8 @@ pub(crate) struct Outbound {
     redirects: usize,
     observer: Option<Arc<dyn MessageObserver>>,
     authorizer: Option<Arc<dyn Authorizer>>,
+    /// The places of the server's host, if there is a pool.
+    pool: Option<Arc<HostPool>>,
 }
 
 /// By what a request is authorized.
@@ -55,6 +58,14 @@ impl Authorization<'_> {
             headers.insert(DPOP, proof);
         }
     }
+}
+
+/// How far a request has come.
+struct Progress<'a> {
+    /// Whether a server has sent it on.
+    is_redirected: bool,
+    /// Its place in the pool.
+    place: &'a Place,
 }
 
 /// Sends requests on connections of its own.
@@ -95,7 +106,7 @@ impl Outbound {
         }
         let (home_sender, elsewhere) = (Sender::new(connector), Arc::default());
         let (redirects, authorizer) = (endpoint.redirects, endpoint.authorizer.clone());
-        Self { home_sender, elsewhere, given, home, usual, redirects, observer: None, authorizer }
+        Self { home_sender, elsewhere, given, home, usual, redirects, observer: None, authorizer, pool: None }
     }
 
     /// Tells `observer` of every request.
@@ -104,11 +115,25 @@ impl Outbound {
         self
     }
 
+    /// Lets the calls to `server` take places of `pool`.
+    pub(super) fn pool(mut self, pool: Option<&HttpPool>, server: &Url) -> Self {
+        self.pool = pool.map(|pool| pool.host(server));
+        self
+    }
+
+    /// The places of the server's host, if there is a pool.
+    pub(super) fn host_pool(&self) -> Option<&Arc<HostPool>> {
+        self.pool.as_ref()
+    }
+
     /// Sends a request and returns the head of the response; its body comes as it is read.
     ///
     /// Redirects are followed, as long as they are few. A request with a body is sent on to the same host only, or to its
     /// `https`, and no request to an address of another class: see [`target`] and [`AddressClass`]. Credentials go to the
     /// server's own origin only.
+    ///
+    /// `place` is taken before anything is sent. It belongs to the response, and is dropped with that. One that is redirected
+    /// keeps the place of the server's own host.
     ///
     /// # Errors
     /// Why there is no response. The refusal of another host is an error too, which repeats nothing of it.
@@ -118,14 +143,14 @@ impl Outbound {
         url: &Url,
         headers: &RequestHeaders,
         body: Bytes,
+        place: &Place,
     ) -> Result<Response<Incoming>, SendError> {
-        let mut is_redirected = false;
+        let mut progress = Progress { is_redirected: false, place };
         let observed = self.observer.as_ref().map(|observer| (observer, method.clone(), Instant::now()));
         let sent = match &self.authorizer {
-            None => self.follow(method, url, headers, body, None, &mut is_redirected).await,
+            None => self.follow(method, url, headers, body, None, &mut progress).await,
             Some(authorizer) => {
-                let authorized =
-                    self.authorized(&**authorizer, method, url, headers, body, &mut is_redirected);
+                let authorized = self.authorized(&**authorizer, method, url, headers, body, &mut progress);
                 // Most endpoints have none: their calls have no room for this.
                 Box::pin(authorized).await
             }
@@ -139,7 +164,7 @@ impl Outbound {
                 elapsed: started.elapsed(),
             });
         }
-        sent.map_err(|fault| SendError { fault, is_redirected })
+        sent.map_err(|fault| SendError { fault, is_redirected: progress.is_redirected })
     }
 
     /// Sends a request with what `authorizer` gives, and once more if that answers a refusal.
@@ -153,7 +178,7 @@ impl Outbound {
         url: &Url,
         headers: &RequestHeaders,
         body: Bytes,
-        is_redirected: &mut bool,
+        progress: &mut Progress<'_>,
     ) -> Result<Response<Incoming>, Fault> {
         let (mut attempt, mut forbidden) = (0, 0);
         loop {
@@ -165,8 +190,7 @@ impl Outbound {
             let method = method.clone();
             // What only gives a session back is not worth a login.
             let is_last = method == Method::DELETE;
-            let response =
-                self.follow(method, url, headers, body.clone(), authorization, is_redirected).await?;
+            let response = self.follow(method, url, headers, body.clone(), authorization, progress).await?;
             let is_refusal = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             // What another origin refuses has no credentials of the server's.
             let is_elsewhere = response.extensions().get::<Redirected>().is_some();
@@ -186,6 +210,8 @@ impl Outbound {
                 is_public: self.class(url) == Some(AddressClass::Public),
             };
             let is_forbidden = response.status() == StatusCode::FORBIDDEN;
+            // A login takes as long as its user does.
+            progress.place.give_back();
             match authorizer.refused(refusal).await {
                 Ok(true) => {
                     attempt += 1;
@@ -213,8 +239,9 @@ impl Outbound {
         headers: &RequestHeaders,
         body: Bytes,
         authorization: Option<Authorization<'_>>,
-        is_redirected: &mut bool,
+        progress: &mut Progress<'_>,
     ) -> Result<Response<Incoming>, Fault> {
+        progress.place.take().await.map_err(Box::new)?;
         // Once led away, always away: a server that sends us back does not choose what we carry.
         let mut trusted = true;
         let mut sent_on: Option<(Url, Url, Sender)> = None;
@@ -245,7 +272,7 @@ impl Outbound {
             *request.headers_mut() = carried;
             let mut response =
                 sender.client.request(request).await.map_err(|error| lost(from, at, &error))?;
-            *is_redirected |= is_redirect(&response);
+            progress.is_redirected |= is_redirect(&response);
             let Some(to) = target(at, &response, !body.is_empty())? else {
                 if sent_on.is_some() && at.origin() != url.origin() {
                     let redirected = Redirected::of(url, at);

@@ -16,6 +16,7 @@ use super::{
     headers::RequestHeaders,
     outbound::{Outbound, uri},
     plain_stream::PlainStream,
+    pool::Place,
     received::{Broken, collect},
 };
 
@@ -136,7 +137,8 @@ impl Endpoint {
 
     async fn fetched(&self) -> Result<FetchedDocument, Fault> {
         let headers = RequestHeaders::json();
-        let response = Outbound::new(self).send(Method::GET, &self.url, &headers, Bytes::new()).await?;
+        let (outbound, no_place) = (Outbound::new(self), &Place::default());
+        let response = outbound.send(Method::GET, &self.url, &headers, Bytes::new(), no_place).await?;
         let status = response.status().as_u16();
         let content_type = response.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);

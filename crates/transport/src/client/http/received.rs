@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use anyport_metrics::Held;
 use anyport_protocol::{
     Error, Limits, Raw, Revision,
     failure::{CloseReason, Failure},
@@ -100,11 +101,18 @@ pub(crate) struct EventStream {
     body: Body,
     pub(crate) events: Events,
     gate: ReadGate,
+    /// Counts it among the streams of the pool.
+    _counted: Option<Held>,
 }
 
 impl EventStream {
     pub(crate) fn new(body: Body, answer_max: usize) -> Self {
-        Self { body, events: Events::new(answer_max), gate: ReadGate::default() }
+        Self { body, events: Events::new(answer_max), gate: ReadGate::default(), _counted: None }
+    }
+
+    /// Counts it by `counted` for as long as it is read.
+    pub(crate) fn counted(self, counted: Option<Held>) -> Self {
+        Self { _counted: counted, ..self }
     }
 
     /// The next event. Cancel-safe.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU32};
 
+use anyport_metrics::Held;
 use anyport_protocol::{Method, Revision};
 use anyport_service::sync::Lock;
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use super::{
     fault::SendError,
     headers::RequestHeaders,
     outbound::Outbound,
+    pool::Place,
     received::{Reading, Refusal},
 };
 use crate::client::{ConnectError, ConnectOptions};
@@ -61,12 +63,27 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Posts a message. Returns a response of success.
+    /// Posts a message of the connection's own, which waits for no place of the pool. Returns a response of success.
+    ///
+    /// # Errors
+    /// As for [`Line::post_in`].
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        headers: &RequestHeaders,
+        message: Bytes,
+    ) -> Result<Response<Body>, Undelivered> {
+        let _counted = self.outbound.host_pool().map(|host| host.message());
+        self.post_in(&Place::default(), url, headers, message).await
+    }
+
+    /// Posts a message, in a place of the pool if it wants one. Returns a response of success.
     ///
     /// # Errors
     /// Why it did not arrive, or was refused.
-    pub(super) async fn post(
+    pub(super) async fn post_in(
         &self,
+        place: &Place,
         url: &Url,
         headers: &RequestHeaders,
         message: Bytes,
@@ -74,7 +91,7 @@ impl Line {
         if let Some(tap) = &self.reading.tap {
             tap.sent(&message);
         }
-        let posted = self.outbound.send(Verb::POST, url, headers, message).await;
+        let posted = self.outbound.send(Verb::POST, url, headers, message, place).await;
         let response = posted.map_err(Undelivered::Unreachable)?;
         match response.status().is_success() {
             true => Ok(response),
@@ -84,7 +101,21 @@ impl Line {
 
     /// Asks for a stream of events.
     pub(super) async fn get(&self, headers: &RequestHeaders) -> Result<Response<Body>, Fault> {
-        Ok(self.outbound.send(Verb::GET, &self.url, headers, Bytes::new()).await?)
+        Ok(self.outbound.send(Verb::GET, &self.url, headers, Bytes::new(), &Place::default()).await?)
+    }
+
+    /// The place of a call; `is_stream`: its response stays open.
+    pub(super) fn place(&self, is_stream: bool) -> Place {
+        match (self.outbound.host_pool(), is_stream) {
+            (None, _) => Place::default(),
+            (Some(host), false) => Place::wanted(host),
+            (Some(host), true) => Place::stream(host),
+        }
+    }
+
+    /// Counts a stream of the whole connection, until it is dropped.
+    pub(super) fn stream(&self) -> Option<Held> {
+        self.outbound.host_pool().map(|host| host.stream())
     }
 }
 
@@ -117,7 +148,8 @@ impl Shared {
             return;
         }
         let headers = RequestHeaders::default().in_session(session.as_ref(), revision);
-        match self.line.outbound.send(Verb::DELETE, &self.line.url, &headers, Bytes::new()).await {
+        let (outbound, url) = (&self.line.outbound, &self.line.url);
+        match outbound.send(Verb::DELETE, url, &headers, Bytes::new(), &Place::default()).await {
             Ok(response)
                 if response.status().is_success() || response.status() == StatusCode::METHOD_NOT_ALLOWED => {}
             Ok(response) => tracing::debug!(status = %response.status(), "the server keeps the session"),

@@ -38,7 +38,8 @@ pub(super) async fn open_session(connection: WeakConnection, shared: Arc<Shared>
     // A server may say nothing at all until there is something to say: then the stream is awaited beside the calls.
     let first = match timeout(OPEN_TIMEOUT, shared.line.get(&headers)).await {
         Ok(Ok(response)) if is_stream(&response) => {
-            Some(EventStream::new(response.into_body(), shared.line.reading.answer_max))
+            let stream = EventStream::new(response.into_body(), shared.line.reading.answer_max);
+            Some(stream.counted(shared.line.stream()))
         }
         Ok(Ok(_)) => {
             silent(&connection, true);
@@ -122,7 +123,8 @@ async fn read_session(
                 match &mut messages {
                     Some(messages) => messages.resume(body),
                     None => {
-                        let stream = EventStream::new(body, shared.line.reading.answer_max);
+                        let stream = EventStream::new(body, shared.line.reading.answer_max)
+                            .counted(shared.line.stream());
                         messages = Some(Messages::of_stream(stream, &shared.line.reading));
                     }
                 }

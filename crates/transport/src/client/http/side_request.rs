@@ -14,6 +14,7 @@ use super::{
     fault::shown,
     headers::RequestHeaders,
     outbound::{DPOP_NONCE, Outbound, challenges},
+    pool::Place,
     received::{Broken, collect},
 };
 
@@ -111,7 +112,7 @@ impl Endpoint {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let outbound = Outbound::new(&endpoint);
         let (own, body) = (RequestHeaders::json(), body.unwrap_or_default());
-        let response = outbound.send(method, &self.url, &own, body).await?;
+        let response = outbound.send(method, &self.url, &own, body, &Place::default()).await?;
         let is_public = outbound.class(&self.url) == Some(AddressClass::Public);
         let status = response.status().as_u16();
         let content_type = response.headers().get(header::CONTENT_TYPE);

@@ -4,6 +4,7 @@
 mod nonsense;
 pub(crate) mod ours;
 mod outbound;
+mod pool;
 mod probe;
 mod redirects;
 mod replaced;
