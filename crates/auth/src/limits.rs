@@ -48,6 +48,13 @@ limits! {
         #[default(2)]
         #[limit(Count "max_step_ups", note = " for further scopes, by one request", beyond = "the caller gets the server's 403")]
         pub max_step_ups: u32,
+        /// The number of operations of one caller at one server of which it is remembered that they lack scopes.
+        #[default(64)]
+        #[limit(
+            Count "max_step_up_operations", note = " operations that lack scopes, of one caller at one server",
+            beyond = "the one that has lacked them for longest is forgotten, and may lead to `max_step_ups` logins again"
+        )]
+        pub max_step_up_operations: usize,
     }
 }
 

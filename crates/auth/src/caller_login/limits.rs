@@ -24,5 +24,12 @@ limits! {
             beyond = "the caller is asked again"
         )]
         pub wait: Duration,
+        /// How long the tool to sign in waits for the lists of its server, after a login.
+        #[default(5 s)]
+        #[limit(
+            Seconds "connect_list_wait", note = " that the tool to sign in waits for the tools of its server",
+            beyond = "it answers, and list-changed follows with the tools"
+        )]
+        pub list_wait: Duration,
     }
 }

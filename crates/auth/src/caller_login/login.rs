@@ -193,11 +193,16 @@ impl CallerLogin {
         if scopes.len() > LONGEST_SCOPES || self.0.sign_in.requested_scopes().has_all(&lacking) {
             return None;
         }
-        if !self.0.step_ups.note(operation, self.id(), self.0.sign_in.limits().max_step_ups) {
+        if !self.0.step_ups.note(operation, self.id(), self.0.sign_in.limits()) {
             self.0.sign_in.count_step_ups();
             return None;
         }
         lacking.parameter()
+    }
+
+    /// How long the tool to sign in waits for the lists of the server (`connect_list_wait`).
+    pub fn list_wait(&self) -> Duration {
+        self.0.logins.limits().list_wait
     }
 
     /// Notes that the server has not refused `operation`.

@@ -30,6 +30,7 @@ impl GatewayHealth {
         operators: Operators,
     ) -> Result<Self> {
         let (federation, store) = (federation.clone(), factory.store().cloned());
+        let limits = factory.limits.health;
         let dependencies = move || -> Looking {
             let (federation, store) = (federation.clone(), store.clone());
             Box::pin(async move {
@@ -39,7 +40,7 @@ impl GatewayHealth {
                 if let Some(store) = &store {
                     // A server may have this name; the store is needed by all of them.
                     let name = if all.iter().any(|(name, _)| name == "store") { ".store" } else { "store" };
-                    all.push((name.to_owned(), of_store(store).await));
+                    all.push((name.to_owned(), of_store(store, limits).await));
                 }
                 all.into_iter().collect()
             })

@@ -4,6 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyport_gateway::federation::{MemberState, MemberStatus, PINS};
 use anyport_knowledge::{Knowledge, health};
+use anyport_protocol::limits;
 use anyport_store::{Key, Store};
 use anyport_upstream::{Upstream, UpstreamHealth};
 use indexmap::IndexMap;
@@ -78,19 +79,26 @@ impl From<MemberStatus> for Dependency {
     }
 }
 
-/// How long the store may take to answer.
-const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+limits! {
+    /// The limits of looking how the program is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct HealthLimits {
+        /// The time that the store may take to answer.
+        #[default(2 s)]
+        #[limit(
+            Seconds "health_store_timeout", note = " for the store to answer",
+            beyond = "`/health` and `health_check` say that the store is unhealthy, and the program degraded"
+        )]
+        pub(crate) store_timeout: Duration,
+    }
+}
 
 /// How the store is: it is asked for something that is not there.
-pub(crate) async fn of_store(store: &Arc<dyn Store>) -> Dependency {
+pub(crate) async fn of_store(store: &Arc<dyn Store>, limits: HealthLimits) -> Dependency {
     let began = Instant::now();
-    let answer = timeout(STORE_TIMEOUT, store.get(&Key::new(&PINS, "health"))).await;
+    let fault = fault_of(store.get(&Key::new(&PINS, "health")), limits).await;
     let outage = store.status().outage;
-    let fault = match answer {
-        Err(_) => Some(format!("it has not answered within {} s", STORE_TIMEOUT.as_secs())),
-        Ok(Err(error)) => Some(error.to_string()),
-        Ok(Ok(_)) => outage.as_ref().map(|outage| outage.why.clone()),
-    };
+    let fault = fault.or_else(|| outage.as_ref().map(|outage| outage.why.clone()));
     let since = outage.and_then(|outage| Timestamp::try_from(outage.since).ok()).map(iso_8601);
     let latency = Some(milliseconds(began.elapsed()));
     Dependency {
@@ -98,6 +106,19 @@ pub(crate) async fn of_store(store: &Arc<dyn Store>) -> Dependency {
         latency_ms: latency,
         last_error: fault.clone(),
         ..Dependency::new("store", fault.is_none())
+    }
+}
+
+/// What is wrong with an answer of the store, or that there is none in time.
+async fn fault_of<T>(
+    answer: impl Future<Output = Result<T, anyport_store::Error>>,
+    limits: HealthLimits,
+) -> Option<String> {
+    let after = limits.store_timeout;
+    match timeout(after, answer).await {
+        Err(_) => Some(format!("it has not answered within {} s (health_store_timeout)", after.as_secs())),
+        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Ok(_)) => None,
     }
 }
 
@@ -125,4 +146,20 @@ fn iso_8601(at: Timestamp) -> String {
 
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e5).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_answer_is_waited_for_as_long_as_health_store_timeout_says() {
+        let (limits, began) = (HealthLimits::default().store_timeout(Duration::from_secs(7)), Instant::now());
+        let fault = fault_of::<()>(pending(), limits).await;
+        assert_eq!(fault.as_deref(), Some("it has not answered within 7 s (health_store_timeout)"));
+        assert_eq!(began.elapsed().as_secs(), 7);
+        assert_eq!(fault_of(ready(Ok(())), limits).await, None);
+    }
 }

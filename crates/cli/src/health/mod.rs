@@ -11,7 +11,7 @@ mod reporter;
 mod tool;
 
 pub(crate) use self::{
-    dependency::{Dependency, Looking, of_documents, of_store, of_upstream},
+    dependency::{Dependency, HealthLimits, Looking, of_documents, of_store, of_upstream},
     report::Bounds,
     reporter::{HealthReporter, Operators},
     tool::tool_server,

@@ -555,10 +555,11 @@ fn a_call_that_lacks_a_scope_asks_for_it_a_few_times() {
     assert_eq!(text(&gateway.call("far_who", &token, None)), "far-ada-4");
 }
 
+/// Limit: connect_list_wait, for lists that the server does not give.
 #[test]
 fn a_server_that_does_not_accept_the_login_it_has_given_is_named() {
     let far = Far::start();
-    let gateway = Gateway::start(&far, "");
+    let gateway = Gateway::start(&far, "[limits]\nconnect_list_wait = 1");
     let mut ada = Browser::new(&gateway.server, "ada");
     let token = browser::token(&gateway.server, &mut ada);
     gateway.tools(&token, |_| true);

@@ -7,12 +7,9 @@
 mod offer;
 mod question;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use anyport_auth::CallerLogin;
@@ -118,7 +115,7 @@ impl RequireLogin {
     /// The result of the tool to sign in, once the tools of the server were read or should have been.
     async fn signed_in(&self, request: &Request, context: &Context) -> Outcome {
         let mut are_read = self.0.is_offered.subscribe();
-        let _ = timeout(LISTED, are_read.wait_for(|is_offered| !is_offered)).await;
+        let _ = timeout(self.0.login.list_wait(), are_read.wait_for(|is_offered| !is_offered)).await;
         match self.0.login.needs_login() {
             true => self.ask(request, context, self.why()),
             false => Outcome::Result(self.0.offer.signed_in()),
@@ -303,9 +300,6 @@ async fn notify_all(emitter: &Emitter, filter: &SubscriptionFilter) {
         notify(emitter, change, None).await;
     }
 }
-
-/// How long the tool to sign in waits for the tools of the server.
-const LISTED: Duration = Duration::from_secs(5);
 
 /// The challenge with which the server has refused a call for what the login does not allow (HTTP status 403).
 fn challenge(outcome: &Outcome) -> Option<String> {
