@@ -52,6 +52,7 @@ Usage: cargo xtask COMMAND
                                   circles, and the tests of the crates that differ from `main`
   test --list                     say which steps there are
   nats                            install the servers of NATS that the tests of the store run
+  postgres                        install PostgreSQL, which a test of the examples runs, unless the system has it
   conformance [--set server|bridge|...|client] [--revision R] [--scenario S]
                                   run the official suite and show all that it prints
   interop [--all] [--write] [--only WORDS]
@@ -89,6 +90,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test", "--quick"] => return quick::run(&Workspace::find()?),
         ["test", "--only", names] => return steps::run(&Workspace::find()?, Some(names)),
         ["nats"] => drop(tools::NatsServers::install(&Workspace::find()?)?),
+        ["postgres"] => drop(tools::Postgres::install(&Workspace::find()?)?),
         ["conformance", options @ ..] => conformance::show(&Workspace::find()?, &Selection::parse(options)?)?,
         ["fuzz", options @ ..] => fuzz::run(&Workspace::find()?, options)?,
         ["soak", options @ ..] => soak::run(&Workspace::find()?, options)?,

@@ -12,7 +12,11 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Failure, parallel, process, tools::NatsServers, workspace::Workspace};
+use crate::{
+    Failure, parallel, process,
+    tools::{NatsServers, Postgres},
+    workspace::Workspace,
+};
 
 /// A line of `cargo test --no-run --message-format=json`; other kinds of message lack these members.
 #[derive(Deserialize)]
@@ -54,7 +58,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     // The largest have the most tests, and a long one that begins last is waited for alone.
     programs
         .sort_by_key(|program| fs::metadata(&program.executable).map_or(0, |found| u64::MAX - found.len()));
-    let servers = NatsServers::install(workspace)?.variables();
+    let mut servers = NatsServers::install(workspace)?.variables();
+    servers.push(Postgres::install(workspace)?.variable());
     // One more than there are processors, since each waits at times, and some for most of theirs.
     let at_once = parallel::processors() + 1;
     let run = |program: &Program| program.run(&servers).err().map(|failure| failure.to_string());

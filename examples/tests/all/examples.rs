@@ -16,7 +16,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 
 /// An example that runs, and a client of the newest revision.
-struct Example {
+pub(crate) struct Example {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -26,7 +26,10 @@ struct Example {
 
 impl Example {
     fn start(program: &str) -> Self {
-        let mut command = Command::new(program);
+        Self::run(Command::new(program))
+    }
+
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, lines) = (child.stdin.take(), lines(child.stdout.take().unwrap()));
         Self { child, input, lines, last: 0, capabilities: json!({}) }
@@ -41,12 +44,12 @@ impl Example {
         writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
     }
 
-    fn receive(&self) -> Value {
+    pub(crate) fn receive(&self) -> Value {
         serde_json::from_str(&self.lines.recv_timeout(PATIENCE).unwrap()).unwrap()
     }
 
     /// Sends a request and returns its id.
-    fn request(&mut self, method: &str, mut params: Value) -> u64 {
+    pub(crate) fn request(&mut self, method: &str, mut params: Value) -> u64 {
         self.last += 1;
         params["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
         params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
@@ -67,7 +70,7 @@ impl Example {
         }
     }
 
-    fn tool(&mut self, name: &str, arguments: Value) -> Value {
+    pub(crate) fn tool(&mut self, name: &str, arguments: Value) -> Value {
         self.call("tools/call", json!({"name": name, "arguments": arguments})).0
     }
 
@@ -85,7 +88,7 @@ impl Example {
     }
 
     /// Ends the client's side, whereupon the example ends by itself.
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.input = None;
         assert!(self.child.wait().unwrap().success());
     }
@@ -113,7 +116,7 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-fn text(result: &Value) -> &str {
+pub(crate) fn text(result: &Value) -> &str {
     result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{result}"))
 }
 

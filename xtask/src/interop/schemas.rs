@@ -31,9 +31,16 @@ mod tests {
     use super::*;
     use crate::workspace::Workspace;
 
-    /// A server over HTTP; a client; servers without tools; one that serves on everything at once.
-    const OTHERS: [&str; 6] =
-        ["axum_embedding", "call_a_server", "prompts", "protected_server", "resources", "transports"];
+    /// A server over HTTP; a client; one that needs a database; servers without tools; one that serves on everything at once.
+    const OTHERS: [&str; 7] = [
+        "axum_embedding",
+        "call_a_server",
+        "database_pool",
+        "prompts",
+        "protected_server",
+        "resources",
+        "transports",
+    ];
 
     #[test]
     fn every_example_is_looked_at_unless_it_has_nothing_to_see() {

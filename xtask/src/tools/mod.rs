@@ -10,12 +10,14 @@ use crate::{Failure, process, workspace::Workspace};
 mod javascript;
 mod nats;
 mod node;
+mod postgres;
 mod python;
 mod suite;
 mod supergateway;
 
 pub(crate) use javascript::JavaScript;
 pub(crate) use nats::NatsServers;
+pub(crate) use postgres::Postgres;
 pub(crate) use python::{Packages, Python};
 pub(crate) use suite::Suite;
 pub(crate) use supergateway::Supergateway;
@@ -28,6 +30,7 @@ pub(crate) fn install(workspace: &Workspace) {
     let _ = Python::install(workspace, Packages::Newest);
     let _ = Python::install(workspace, Packages::First);
     let _ = NatsServers::install(workspace);
+    let _ = Postgres::install(workspace);
 }
 
 /// Sees that `folder` holds what `wanted` describes: if it was made from another description, or not to its end,
