@@ -1,6 +1,11 @@
 //! The pool of calls to servers over HTTP: `http_pool`, `http_pool_per_host` and `http_pool_timeout`.
 
-use std::time::Duration;
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyport_metrics::{Metrics, REFUSALS};
 use anyport_protocol::{Method, Raw, Revision, failure::Failure};
@@ -8,12 +13,13 @@ use anyport_service::{Event, Outcome, Reply, Request, Service as _};
 use anyport_transport::{
     client::{
         ConnectOptions, Connection,
-        http::{Endpoint, HttpPool, HttpPoolLimits},
+        http::{AccessRefusal, Authorizer, Endpoint, HttpPool, HttpPoolLimits, SignInFailed},
     },
     http::Config,
 };
+use http::HeaderValue;
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
     ours::{call, context, open, opening, text},
@@ -251,5 +257,60 @@ async fn streams_that_stay_open_take_no_place() {
         }
         within(connection.close()).await;
         until(|| pool.streams() == 0).await;
+    }
+}
+
+/// A login that is over once its user says so.
+struct Login {
+    refusals: Semaphore,
+    is_signed_in: Semaphore,
+}
+
+impl Authorizer for Login {
+    fn authorization(&self) -> Option<HeaderValue> {
+        (self.is_signed_in.available_permits() > 0).then(|| HeaderValue::from_static("Bearer token"))
+    }
+
+    fn prepare(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
+        None
+    }
+
+    fn refused(
+        &self,
+        refusal: AccessRefusal,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, SignInFailed>> + Send + '_>> {
+        if refusal.sent.is_some() {
+            return Box::pin(ready(Ok(false)));
+        }
+        self.refusals.add_permits(1);
+        Box::pin(async { Ok(self.is_signed_in.acquire().await.is_ok()) })
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_a_login_takes_no_place() {
+    let server = Script::start(|asked| {
+        let is_allowed = asked.header("authorization").is_some() || asked.method() != "tools/call";
+        match is_allowed {
+            true => handshake(asked).unwrap_or_else(|| body(&answer(asked, "x"))),
+            false => response("401 Unauthorized", &["WWW-Authenticate: Bearer"], ""),
+        }
+    })
+    .await;
+    for era in ERAS {
+        let pool = Pool::new(1, 1, LONG);
+        let login = Arc::new(Login { refusals: Semaphore::new(0), is_signed_in: Semaphore::new(0) });
+        let endpoint = Endpoint::new(&server.url()).unwrap().without_proxy().authorizer(login.clone());
+        let options = pool.options.clone().revision(era);
+        let connection = within(open(&endpoint, &options)).await.unwrap();
+        let calls = [begin(&connection, "echo"), begin(&connection, "echo")];
+        // Both are refused, though there is one place.
+        until(|| login.refusals.available_permits() == 2).await;
+        pool.is([0, 0]).await;
+        login.is_signed_in.add_permits(1);
+        for call in calls {
+            assert_eq!(text(&within(call).await.unwrap()), "x", "{era}");
+        }
+        pool.is([0, 0]).await;
     }
 }
