@@ -32,7 +32,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
     while let [first, after @ ..] = rest {
         let begins =
             |part: &&str| part.as_bytes().first() == Some(first) && rest.starts_with(part.as_bytes());
-        if SECRET.iter().any(|part| begins(&part)) {
+        if SECRET.iter().any(begins) {
             return !folded.ends_with(HARMLESS.as_bytes());
         }
         rest = after;

@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     secret_names::is_secret,
@@ -17,8 +17,15 @@ fn hide_named(value: &mut Value, is_within: bool) {
         Value::Array(list) => list.iter_mut().for_each(|value| hide_named(value, is_within)),
         Value::Object(object) => {
             for (name, value) in object {
-                let is_named = is_secret(name) && !is_schema(value);
-                hide_named(value, is_within || is_named);
+                match value {
+                    Value::Object(schema) if !is_within && is_secret(name) && is_schema(schema) => {
+                        schema
+                            .iter_mut()
+                            .filter(|(keyword, _)| !DESCRIBING.contains(&keyword.as_str()))
+                            .for_each(|(_, value)| hide_named(value, true));
+                    }
+                    value => hide_named(value, is_within || is_secret(name)),
+                }
             }
         }
         Value::String(text) if is_within => COVER.clone_into(text),
@@ -26,10 +33,15 @@ fn hide_named(value: &mut Value, is_within: bool) {
     }
 }
 
-/// Whether a value is the schema of an argument: it says what a secret looks like, and has none.
-fn is_schema(value: &Value) -> bool {
+/// The keywords of a schema whose texts say what a secret looks like. Others may have one, such as `default` and `examples`, and so may what
+/// only looks like a schema.
+const DESCRIBING: [&str; 5] = ["$ref", "description", "format", "title", "type"];
+
+/// Whether an object is the schema of an argument.
+fn is_schema(object: &Map<String, Value>) -> bool {
     const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
-    value["type"].as_str().is_some_and(|kind| TYPES.contains(&kind)) || value["$ref"].is_string()
+    let text = |keyword| object.get(keyword).and_then(Value::as_str);
+    text("type").is_some_and(|kind| TYPES.contains(&kind)) || text("$ref").is_some()
 }
 
 #[cfg(test)]
@@ -46,6 +58,20 @@ mod tests {
         let expected = json!({"params": {"arguments": {"api_key": "<hidden>", "Authorization": "<hidden>",
             "depth": [{"userPassword": "<hidden>"}], "password": {"value": "<hidden>", "list": ["<hidden>", 1]}, "text": "stays", "max_tokens": 3}, "_meta": {"progressToken": "t1"}},
             "properties": {"token": {"type": "string"}}});
+        assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn what_looks_like_a_schema_hides_nothing_but_what_describes() {
+        let mut value = json!({
+            "password": {"type": "string", "value": "p", "description": "said", "default": "p", "enum": ["p"]},
+            "token": {"type": "p"},
+        });
+        redact(&mut value);
+        let expected = json!({
+            "password": {"type": "string", "value": "<hidden>", "description": "said", "default": "<hidden>", "enum": ["<hidden>"]},
+            "token": {"type": "<hidden>"},
+        });
         assert_eq!(value, expected);
     }
 }
