@@ -1,6 +1,6 @@
 use anyport_metrics::Metrics;
 use anyport_protocol::{Method, failure::Failure, limits};
-use anyport_service::{Context, Overload, Reply, Request, Service};
+use anyport_service::{Context, InputMode, Overload, Reply, Request, Service};
 use tower_layer::Layer;
 
 limits! {
@@ -64,7 +64,7 @@ pub struct LoadShed<S> {
 impl<S: Service> Service for LoadShed<S> {
     fn call(&self, request: Request, context: Context) -> Reply {
         match self.shed.overload.cause() {
-            Some(cause) if !continues(&request) => {
+            Some(cause) if !continues(&request, &context) => {
                 self.shed.metrics.refusals(cause.limit).increment();
                 Reply::failed(Failure::from(cause))
             }
@@ -74,9 +74,10 @@ impl<S: Service> Service for LoadShed<S> {
 }
 
 /// Whether the request continues a call that was admitted. A `requestState` that is made up is refused by the service, at once; other
-/// methods do not look at it.
-fn continues(request: &Request) -> bool {
-    let may_continue = request.known().is_some_and(Method::may_ask);
+/// methods do not look at it, and callers that are asked inline bring none.
+fn continues(request: &Request, context: &Context) -> bool {
+    let may_continue =
+        context.input_mode() == InputMode::InputRequired && request.known().is_some_and(Method::may_ask);
     request.known() == Some(Method::Ping)
         || may_continue
             && request.params.member("requestState").is_some_and(|state| state.as_string().is_some())

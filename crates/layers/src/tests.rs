@@ -12,8 +12,8 @@ use tower_layer::Layer;
 use super::*;
 use anyport_metrics::Metrics;
 use anyport_service::{
-    Context, Event, Notification, Outcome, Overload, OverloadCause, Presence, Principal, Reply, Request,
-    ServerRequest, Service, SessionId, emit,
+    Context, Event, InputMode, Notification, Outcome, Overload, OverloadCause, Presence, Principal, Reply,
+    Request, ServerRequest, Service, SessionId, emit,
 };
 
 /// A service that is a function.
@@ -616,11 +616,44 @@ async fn an_overload_refuses_new_calls_and_lets_retries_through() {
         let said = failure.to_string();
         assert_eq!(said, "memory is used to 99 % (max_memory_percent); try again later");
     }
-    let retry = r#"{"name":"x","requestState":"s"}"#.to_owned();
-    let retry = Raw::parse(retry.into(), &anyport_protocol::Limits::default()).unwrap();
-    let retry = Request::new(Method::ToolsCall, retry);
-    assert!(matches!(call(retry).await, Outcome::Result(_)));
-    assert_eq!(metrics.refusals("max_memory_percent").value(), 3);
+    let passes = async |method: Method, params: &str, mode: InputMode| {
+        let params = Raw::parse(params.to_owned().into(), &anyport_protocol::Limits::default()).unwrap();
+        let context = context().with_input_mode(mode);
+        let outcome = service.call(Request::new(method, params), context).outcome().await;
+        matches!(outcome, Outcome::Result(_))
+    };
+    let state = r#"{"name":"x","requestState":"s"}"#;
+    let mut refused = 3;
+    for method in [
+        Method::Ping,
+        Method::Initialize,
+        Method::Discover,
+        Method::ToolsList,
+        Method::ToolsCall,
+        Method::PromptsList,
+        Method::PromptsGet,
+        Method::ResourcesList,
+        Method::TemplatesList,
+        Method::ResourcesRead,
+        Method::Complete,
+        Method::Listen,
+    ] {
+        for (params, mode) in [
+            (state, InputMode::InputRequired),
+            // Who is asked inline has no state.
+            (state, InputMode::Inline),
+            (r#"{"name":"x","requestState":5}"#, InputMode::InputRequired),
+            (r#"{"name":"x","requestState":null}"#, InputMode::InputRequired),
+            (r#"{"name":"x","arguments":{"requestState":"s"}}"#, InputMode::InputRequired),
+            (r#"{"name":"x","inputResponses":{"q":{}}}"#, InputMode::InputRequired),
+        ] {
+            let is_retry = method.may_ask() && params == state && mode == InputMode::InputRequired;
+            let expected = is_retry || method == Method::Ping;
+            assert_eq!(passes(method, params, mode).await, expected, "{method:?} {params} {mode:?}");
+            refused += u64::from(!expected);
+        }
+    }
+    assert_eq!(metrics.refusals("max_memory_percent").value(), refused);
     overload.set(None);
     assert!(matches!(call(request(Method::ToolsCall)).await, Outcome::Result(_)));
 }
