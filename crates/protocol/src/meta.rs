@@ -40,6 +40,29 @@ pub mod key {
     pub const EXAMPLES: &str = "dev.anyport/examples";
     /// Ours, of a tool: what it needs to work, a list of texts.
     pub const REQUIREMENTS: &str = "dev.anyport/requirements";
+
+    /// Whether `name` may be the name of a member of `_meta`: after a prefix, `com.example/`, or alone.
+    ///
+    /// 2026-07-28, basic §_meta: "Labels MUST start with a letter and end with a letter or digit; interior characters can be
+    /// letters, digits, or hyphens", and of what follows the prefix: "Unless empty, MUST begin and end with an alphanumeric
+    /// character", "MAY contain hyphens, underscores, dots, and alphanumerics in between".
+    pub fn is_valid(name: &str) -> bool {
+        let (prefix, name) = name.split_once('/').map_or((None, name), |(prefix, name)| (Some(prefix), name));
+        let has_ends = |text: &str, first: fn(&u8) -> bool| {
+            let bytes = text.as_bytes();
+            bytes.first().is_some_and(first) && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        };
+        let is_label = |label: &str| {
+            has_ends(label, u8::is_ascii_alphabetic)
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let is_name = match name {
+            "" => prefix.is_some(),
+            name => has_ends(name, u8::is_ascii_alphanumeric) && name.bytes().all(is_inside),
+        };
+        is_name && prefix.is_none_or(|prefix| prefix.split('.').all(is_label))
+    }
 }
 
 /// The reserved members of one request's `_meta`, as text; they share the request's bytes.
@@ -216,6 +239,59 @@ mod tests {
 
     fn params(text: &'static str) -> Raw {
         Raw::parse(text.into(), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn names_are_those_of_the_specification() {
+        for name in [
+            "a",
+            "A1",
+            "progressToken",
+            "traceparent",
+            "com.example/a",
+            "com.example/a_b-c.d",
+            "com.example/",
+            "io.modelcontextprotocol/serverInfo",
+            "openai/outputTemplate",
+            "x-y.z1/9",
+        ] {
+            assert!(key::is_valid(name), "{name}");
+        }
+        for name in [
+            "",
+            "/a",
+            "/",
+            "_a",
+            "a_",
+            "a-",
+            ".a",
+            "a b",
+            "ä",
+            "com..example/a",
+            "com.example./a",
+            ".com/a",
+            "1com/a",
+            "com-/a",
+            "-com/a",
+            "com.exa_mple/a",
+            "com.example/a/b",
+            "com.example/_a",
+            "a\n",
+            "a:b",
+        ] {
+            assert!(!key::is_valid(name), "{name}");
+        }
+        for name in [
+            key::PROTOCOL_VERSION,
+            key::RELATED_TASK,
+            key::PROGRESS_TOKEN,
+            key::BAGGAGE,
+            key::ERROR,
+            key::CATEGORY,
+            key::REQUIREMENTS,
+        ] {
+            assert!(key::is_valid(name), "{name}");
+        }
     }
 
     #[test]

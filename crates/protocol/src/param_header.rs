@@ -138,6 +138,11 @@ impl Plan {
         }
     }
 
+    /// The parameters that have a header: its name after `Mcp-Param-`, and the chain of `properties` keys from the root.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|header| (&*header.name, &*header.path))
+    }
+
     /// Whether no parameter has a header.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

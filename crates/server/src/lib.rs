@@ -121,6 +121,7 @@ mod visibility;
 pub mod error;
 mod failure;
 mod list;
+mod meta;
 mod middleware;
 mod params;
 mod rename;

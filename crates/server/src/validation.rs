@@ -15,9 +15,10 @@ use jsonschema::{ValidationError, error::ValidationErrorKind as Kind, paths::Loc
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub(crate) use self::found::{declares_secret, suggests_secret};
 use self::{
     expected::{MAX_EXPECTED, SchemaSource, listed, or, similar_choice},
-    found::{MAX_TEXT, declares_secret, describe_value, dotted, is_secret, with},
+    found::{MAX_TEXT, describe_value, dotted, is_secret, with},
 };
 use crate::error::{Fault, cut};
 

@@ -11,6 +11,7 @@ use crate::{
     ask::HandlerFuture,
     completer::{self, Completers},
     error::ErrorReport,
+    meta,
     params::text,
     scopes::RequiredScopes,
     values::{Fault, Unreadable},
@@ -32,6 +33,7 @@ impl Entry {
     pub(crate) fn compile(prompt: Prompt) -> Result<(types::Prompt, Self), Vec<String>> {
         let Prompt { mut definition, arguments, completers: given, mut problems, scopes, handler, .. } =
             prompt;
+        problems.extend(meta::problems(definition.meta.as_ref()));
         problems.extend(scopes.problems());
         if definition.name.is_empty() {
             problems.push("a prompt needs a name".to_owned());

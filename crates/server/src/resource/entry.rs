@@ -11,6 +11,7 @@ use crate::{
     Context,
     ask::HandlerFuture,
     completer::{self, Completers},
+    meta,
     scopes::RequiredScopes,
     values::{Fault, Unreadable},
     write::Freshness,
@@ -46,7 +47,8 @@ impl ResourceEntry {
         if !has_scheme(&definition.uri) {
             return Err(vec!["a URI begins with a scheme, as in `notes:///today`".to_owned()]);
         }
-        let problems: Vec<String> = scopes.problems().collect();
+        let problems = meta::problems(definition.meta.as_ref()).chain(scopes.problems());
+        let problems: Vec<String> = problems.collect();
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -73,7 +75,8 @@ impl TemplateEntry {
             UriTemplate::parse(&definition.uri_template).map_err(|error| vec![error.to_string()])?;
         let mut completers: Completers =
             template.variables().map(|variable| (variable.name.to_owned(), None)).collect();
-        let mut problems: Vec<String> = scopes.problems().collect();
+        let problems = meta::problems(definition.meta.as_ref()).chain(scopes.problems());
+        let mut problems: Vec<String> = problems.collect();
         completer::assign(&mut completers, given, "variable", &mut problems);
         let variables: Vec<Variable<'_>> = template.variables().collect();
         typed::fit(handler.check, &variables, &mut completers, &mut problems);

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::{
     coerce::Coercion,
     definition::{Tool, ToolHandler},
+    header_secrets::header_secrets,
     output::Output,
     result::ToolResult,
 };
-use crate::{Context, Fault, ask::HandlerFuture, schema::Schema, scopes::RequiredScopes, validation};
+use crate::{Context, Fault, ask::HandlerFuture, meta, schema::Schema, scopes::RequiredScopes, validation};
 
 /// A tool as the server calls it.
 pub(crate) struct Entry {
@@ -61,6 +62,7 @@ impl Entry {
         if schema.get("type") != Some(&json!("object")) {
             problems.push("the root of the input schema must have \"type\": \"object\"".to_owned());
         }
+        problems.extend(meta::problems(definition.meta.as_ref()));
         problems.extend(tool.scopes.problems());
         problems.extend(tool.unaskable.iter().map(|why| format!("what it asks cannot be asked: {why}")));
         let mut told = |problem: String| problems.push(problem);
@@ -76,6 +78,17 @@ impl Entry {
                 if let Err(faults) = input.check(example) {
                     told(format!("example {example:.80}: {}", validation::words(&faults)));
                 }
+            }
+        }
+        if let Some(headers) = &headers {
+            let secrets = header_secrets(headers, &schema).join(", ");
+            if !secrets.is_empty() {
+                tracing::warn!(
+                    tool = definition.name,
+                    secrets,
+                    "arguments that look like secrets are repeated in headers, which whatever stands between may log: leave out \
+                     their x-mcp-header"
+                );
             }
         }
         let mut output = None;

@@ -8,6 +8,7 @@ mod cacheable;
 mod coerce;
 mod definition;
 mod entry;
+mod header_secrets;
 mod output;
 mod result;
 mod timeout;

@@ -65,19 +65,35 @@ pub(super) fn describe_value(value: &Value, secret: bool) -> String {
 
 /// Whether the name of a field, or of a field around it, suggests a secret.
 pub(super) fn is_secret(place: &[LocationSegment<'_>]) -> bool {
-    const SECRETS: [&str; 7] =
-        ["password", "passwd", "secret", "token", "apikey", "credential", "authorization"];
     place.iter().any(|segment| match segment {
-        LocationSegment::Property(name) => {
-            let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            SECRETS.iter().any(|secret| name.to_ascii_lowercase().contains(secret))
-        }
+        LocationSegment::Property(name) => suggests_secret(name),
         LocationSegment::Index(_) => false,
     })
 }
 
+/// Whether the name of a field suggests a secret, or what identifies a person.
+pub(crate) fn suggests_secret(name: &str) -> bool {
+    const SECRETS: [&str; 10] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "apikey",
+        "privatekey",
+        "credential",
+        "authorization",
+        "creditcard",
+    ];
+    /// Too short to be looked for within other words.
+    const WHOLE: [&str; 3] = ["ssn", "iban", "cvv"];
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = name.to_ascii_lowercase();
+    SECRETS.iter().any(|secret| name.contains(secret)) || WHOLE.contains(&&*name)
+}
+
 /// Whether a schema declares its values secret.
-pub(super) fn declares_secret(schema: &Value) -> bool {
+pub(crate) fn declares_secret(schema: &Value) -> bool {
     schema.get("writeOnly") == Some(&Value::Bool(true))
         || schema.get("format").and_then(Value::as_str) == Some("password")
 }

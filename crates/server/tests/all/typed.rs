@@ -2,12 +2,12 @@
 
 use crate::common::{error, legacy, modern, result, value};
 use anyport_protocol::{
-    Method, Revision,
+    Method, Raw, Revision,
     types::{ContentBlock, PromptMessage, ResourceContents, Role},
 };
 use anyport_server::{
-    Argument, BuildError, Builder, Completion, CompletionRequest, Context, Messages, Prompt, Server, State,
-    Template, Values,
+    Argument, BuildError, Builder, Completion, CompletionRequest, Context, Messages, Prompt, Resource,
+    Server, State, Template, Tool, Values,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -90,6 +90,34 @@ async fn a_variable_that_its_type_cannot_be_read_from_names_no_resource() {
 
 fn problems(built: Result<Server, BuildError>) -> String {
     built.unwrap_err().problems.join("\n")
+}
+
+/// 2026-07-28, basic §_meta: "valid `_meta` key names have two segments: an optional prefix, and a name".
+#[test]
+fn metadata_has_names_that_the_specification_allows() {
+    let meta = |name: &str| json!({(name): 1}).as_object().unwrap().clone();
+    let read = async |_: Context| "";
+    let build = |name: &str| {
+        [
+            Server::builder("s", "1")
+                .tool(Tool::new("t").meta(meta(name)).run_raw(async |_: Raw, _: Context| "")),
+            Server::builder("s", "1").resource(Resource::new("x:y").meta(meta(name)).read(read)),
+            Server::builder("s", "1")
+                .template(Template::new("x:{a}").meta(meta(name)).read(async |_: Values, _: Context| "")),
+            Server::builder("s", "1")
+                .prompt(Prompt::new("p").meta(meta(name)).get(async |_: Values, _: Context| "")),
+        ]
+        .map(Builder::build)
+    };
+    for name in ["a", "com.example/a.b_c-d", "com.example/", "io.modelcontextprotocol/ui"] {
+        assert!(build(name).iter().all(Result::is_ok), "{name}");
+    }
+    for name in ["", "_a", "a b", "com.example./a", "com.example/a/b"] {
+        for built in build(name) {
+            let problems = problems(built);
+            assert!(problems.contains("is no name of metadata: write it as"), "{name}: {problems}");
+        }
+    }
 }
 
 /// Invariant: A handler's type that its template or prompt cannot fill is found when the server is built.
