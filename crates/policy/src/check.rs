@@ -7,8 +7,10 @@ use cel::{
 use regex::{Regex, RegexBuilder};
 
 use crate::{
+    doubt::Comparison,
     facts::VARIABLES,
     functions::{ELEMENTS, NAMES, Pattern, STEP, environment},
+    similar::similar,
 };
 
 /// What the names of an expression's patterns begin with. No source can write such a name.
@@ -57,6 +59,7 @@ const LOGICAL: &[&str] = &[
 pub(crate) struct Checked {
     pub(crate) program: IdedExpr,
     pub(crate) patterns: Vec<Pattern>,
+    pub(crate) comparisons: Vec<Comparison>,
 }
 
 /// Parses a condition, checks it, and puts the counting of steps into it.
@@ -107,7 +110,10 @@ fn parse_here(source: &str) -> Result<Checked, ExpressionError> {
     let mut walk = Walk { info: program.source_info(), local: Vec::new(), depth: 0, patterns: Vec::new() };
     let mut expression = program.expression().clone();
     walk.visit(&mut expression)?;
-    Ok(Checked { program: expression, patterns: walk.patterns })
+    let patterns = walk.patterns;
+    // As it was written: the walk has changed the other.
+    let comparisons = Comparison::all(program.expression(), program.source_info());
+    Ok(Checked { program: expression, patterns, comparisons })
 }
 
 /// The number of bytes before a place, given as its line and column, from 1.
@@ -266,15 +272,4 @@ fn count(function: &str, argument: &mut IdedExpr) {
     let inner = std::mem::take(argument);
     argument.id = inner.id;
     argument.expr = Expr::Call(CallExpr { func_name: function.to_owned(), target: None, args: vec![inner] });
-}
-
-/// Advice: the most similar of the names, or all of them.
-fn similar<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let near = names
-        .clone()
-        .max_by(|one, other| strsim::jaro_winkler(one, name).total_cmp(&strsim::jaro_winkler(other, name)));
-    match near.filter(|near| strsim::jaro_winkler(near, name) > 0.8) {
-        Some(near) => format!("; did you mean {near:?}?"),
-        None => format!("; there are {}", names.collect::<Vec<_>>().join(", ")),
-    }
 }

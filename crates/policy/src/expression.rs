@@ -12,6 +12,7 @@ use crate::{
     Budget,
     budget::{self, Spent},
     check::{self, Checked, ExpressionError},
+    doubt::{Comparison, Doubt, KnownNames},
     functions::{NAMES, Pattern, environment},
     values::Variables,
 };
@@ -26,6 +27,7 @@ pub struct Expression {
     /// The other parts that must all hold.
     call_parts: Vec<IdedExpr>,
     patterns: Vec<Pattern>,
+    comparisons: Vec<Comparison>,
 }
 
 /// Why a condition is undecided. No value of a call is in its text.
@@ -57,16 +59,21 @@ impl Expression {
     /// # Errors
     /// If it is not written in CEL, uses a name that does not exist, or matches a pattern that is no literal.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
-        let Checked { program, patterns } = check::parse(source)?;
+        let Checked { program, patterns, comparisons } = check::parse(source)?;
         let mut parts = Vec::new();
         collect_parts(&program, &mut parts);
         let (item_parts, call_parts) = parts.into_iter().partition(is_of_item);
-        Ok(Self { source: source.into(), program, item_parts, call_parts, patterns })
+        Ok(Self { source: source.into(), program, item_parts, call_parts, patterns, comparisons })
     }
 
     /// As it was written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The comparisons in it that have the same outcome for every call of a gateway with these names.
+    pub fn doubts(&self, names: &dyn KnownNames) -> Vec<Doubt> {
+        self.comparisons.iter().filter_map(|comparison| comparison.doubt(names)).collect()
     }
 
     /// Whether it looks at a variable.

@@ -15,6 +15,7 @@
 //! | `facts.rs` | what conditions can look at |
 //! | `expression.rs` | parsing and evaluation |
 //! | `check.rs` | what is refused when an expression is parsed: unknown names, patterns that are no literals; and what is put into it so that its cost is counted |
+//! | `doubt.rs` | comparisons whose outcome is the same for every call |
 //! | `budget.rs` | the cost of an evaluation |
 //! | `item_rules.rs` | which rules need no evaluation for an item, since they are about others |
 //! | `functions.rs` | the functions that conditions can call |
@@ -24,16 +25,19 @@
 
 mod budget;
 mod check;
+mod doubt;
 mod expression;
 mod facts;
 mod functions;
 mod item_rules;
 mod policy;
 mod rule;
+mod similar;
 mod values;
 
 pub use budget::Budget;
 pub use check::ExpressionError;
+pub use doubt::{Doubt, KnownNames};
 pub use expression::{EvaluationError, Expression};
 pub use facts::{Facts, Item};
 pub use policy::{Decision, Policy, Report};
