@@ -286,6 +286,28 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_percent_refuse_no_descriptor() {
+        let Some(max) = descriptors::max() else { return };
+        // The highest number that a descriptor can have.
+        let highest = max - 1;
+        for percent in [100, 101, u32::MAX] {
+            let limits = ConnectionLimits { connections: 9, per_address: 9, descriptors_percent: percent };
+            let metrics = Metrics::new();
+            let mut gate = Gate::new(limits, Refusals::new(&metrics));
+            for number in [0, 3, max / 2, highest] {
+                assert!(gate.admit(Some(number), None).is_ok(), "{percent} %: {number} of {max}");
+            }
+            assert_eq!(metrics.refusals(MAX_DESCRIPTORS_PERCENT).value(), 0);
+            // Nothing is kept for them, and yet one client at a time is told why it is refused.
+            assert!(gate.begin_refusal().is_some(), "{percent} %");
+        }
+        assert_eq!(
+            (bound(max, 100), bound(u64::MAX, 100), bound(u64::MAX, 50)),
+            (max, u64::MAX, u64::MAX / 2)
+        );
+    }
+
+    #[test]
     fn one_address_leaves_places_to_others() {
         let limits = ConnectionLimits { connections: 3, per_address: 2, descriptors_percent: 100 };
         let metrics = Metrics::new();

@@ -37,16 +37,16 @@ use anyport_tests::{
 use serde_json::{Value, json};
 
 /// The callers: what the first one has, the other is after.
-const CALLERS: [&str; 2] = ["caller00x", "caller01x"];
+pub(crate) const CALLERS: [&str; 2] = ["caller00x", "caller01x"];
 
-fn config() -> http::Config {
+pub(crate) fn config() -> http::Config {
     let tokens = CALLERS.map(|name| http::Token::new(name, &format!("secret of {name}")));
     let authentication = http::Authentication::Tokens(tokens.into());
     http::Config::default().authentication(authentication).rest(true)
 }
 
 /// The gateway, each way in which it is served.
-async fn sites(gateway: &Federation) -> [Site; 3] {
+pub(crate) async fn sites(gateway: &Federation) -> [Site; 3] {
     let service = || with_legacy_clients(gateway.clone());
     [
         Site::listen(service(), config()).await.unwrap(),
@@ -56,13 +56,13 @@ async fn sites(gateway: &Federation) -> [Site; 3] {
 }
 
 /// Every way to a site, with every revision that is spoken there.
-fn ways(site: &Site) -> Vec<(Way, Revision)> {
+pub(crate) fn ways(site: &Site) -> Vec<(Way, Revision)> {
     let ways = Way::ALL.into_iter().filter(|way| site.has(*way));
     let all = ways.flat_map(|way| Revision::ALL.map(|revision| (way, revision)));
     all.filter(|(way, revision)| *way != Way::Sse || !revision.is_stateless()).collect()
 }
 
-async fn client(site: &Site, name: &str, way: Way, revision: Revision) -> Wire {
+pub(crate) async fn client(site: &Site, name: &str, way: Way, revision: Revision) -> Wire {
     let link = site.link(way, &site.remote().bearer(&format!("secret of {name}"))).await.unwrap();
     let mut wire = Wire::over(link).declaring(capabilities(revision)).patience(Duration::from_secs(60));
     wire.open(revision).await.unwrap();
@@ -70,7 +70,7 @@ async fn client(site: &Site, name: &str, way: Way, revision: Revision) -> Wire {
 }
 
 /// A gateway with one server, `a`.
-fn gateway(server: &Server, change: impl FnOnce(Member) -> Member) -> Federation {
+pub(crate) fn gateway(server: &Server, change: impl FnOnce(Member) -> Member) -> Federation {
     let member = change(Member::new("a", Arc::new(server.clone())));
     Federation::builder("gateway", "1").member(member).build().unwrap()
 }
@@ -93,7 +93,7 @@ fn counting(calls: &Arc<AtomicUsize>) -> Server {
 }
 
 /// The text of a result, of a tool or a resource.
-fn text(answer: Answer) -> String {
+pub(crate) fn text(answer: Answer) -> String {
     let result = answer.outcome.unwrap();
     let text = result.pointer("/content/0/text").or(result.pointer("/contents/0/text"));
     text.and_then(Value::as_str).unwrap_or_else(|| panic!("{result}")).to_owned()

@@ -17,6 +17,7 @@ mod conformance;
 mod documents;
 mod every_revision;
 mod gateway_abuse;
+mod gateway_claims;
 mod knowledge;
 mod limits;
 mod matrix;

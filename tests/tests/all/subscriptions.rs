@@ -110,9 +110,12 @@ async fn a_subscription_survives_the_stream_that_a_session_opens_by_itself() {
 }
 
 /// A server that changes a resource while a stream is opened in place of one that knows of the resource: only the old stream
-/// notifies of it.
-#[derive(Clone, Debug, Default)]
-struct Changing(Arc<Mutex<Option<UnboundedSender<String>>>>);
+/// notifies of it, after what it says `before`.
+#[derive(Clone, Default)]
+struct Changing {
+    changes: Arc<Mutex<Option<UnboundedSender<String>>>>,
+    before: Option<fn() -> Vec<Event>>,
+}
 
 impl Service for Changing {
     fn call(&self, request: Request, context: anyport::service::Context) -> Reply {
@@ -120,7 +123,8 @@ impl Service for Changing {
             return Slow::new().call(request, context);
         }
         let (sender, mut changes) = unbounded_channel();
-        let before = self.0.lock().unwrap().replace(sender);
+        let before = self.changes.lock().unwrap().replace(sender);
+        let said = self.before;
         emit::reply(|emitter| async move {
             let notification = |method, params: Value| {
                 Event::Notification(Notification { method, params: Raw::from(params) })
@@ -131,6 +135,9 @@ impl Service for Changing {
             }
             emitter.emit(notification(Method::Acknowledged, json!({ "notifications": filter }))).await;
             while let Some(uri) = changes.recv().await {
+                for event in said.map(|said| said()).unwrap_or_default() {
+                    emitter.emit(event).await;
+                }
                 emitter.emit(notification(Method::ResourceUpdated, json!({ "uri": uri }))).await;
             }
             std::future::pending::<Outcome>().await
@@ -138,19 +145,35 @@ impl Service for Changing {
     }
 }
 
-/// Invariant: A change of a resource that happens while its session subscribes to another one reaches the session's client.
+/// Invariant: A change of a resource that happens while its session subscribes to another one reaches the session's client, whatever its
+/// server says before.
 #[tokio::test]
 async fn a_change_during_another_subscription_is_not_lost() {
-    let links =
-        [Link::stdio(Changing::default()), Link::http(Changing::default(), Config::default()).await.unwrap()];
-    for link in links {
-        let mut wire = Wire::over(link);
-        wire.open(Revision::V2025_11_25).await.unwrap();
-        for uri in ["a:one", "a:two"] {
-            let subscribed = wire.call("resources/subscribe", json!({ "uri": uri })).await.unwrap();
-            assert!(subscribed.outcome.is_ok(), "{subscribed:?}");
+    let unknown: fn() -> Vec<Event> =
+        || vec![Event::Unknown { method: "notifications/unheard_of".into(), params: Raw::EMPTY_OBJECT }];
+    let aside: fn() -> Vec<Event> = || vec![Event::Disconnect { retry: std::time::Duration::ZERO }];
+    for before in [None, Some(unknown), Some(aside)] {
+        let changing = || Changing { before, ..Changing::default() };
+        for revision in Revision::ALL.into_iter().filter(|revision| !revision.is_stateless()) {
+            let mut links = vec![Link::stdio(changing())];
+            if revision > Revision::V2024_11_05 {
+                links.push(Link::http(changing(), Config::default()).await.unwrap());
+            }
+            for link in links {
+                let mut wire = Wire::over(link);
+                wire.open(revision).await.unwrap();
+                for uri in ["a:one", "a:two"] {
+                    let subscribed = wire.call("resources/subscribe", json!({ "uri": uri })).await.unwrap();
+                    assert!(subscribed.outcome.is_ok(), "{revision}: {subscribed:?}");
+                }
+                let change = loop {
+                    let change = wire.change().await.unwrap();
+                    if change["method"] != "notifications/unheard_of" {
+                        break change;
+                    }
+                };
+                assert_eq!(change["params"]["uri"], "a:one", "{revision}: {change}");
+            }
         }
-        let change = wire.change().await.unwrap();
-        assert_eq!(change["params"]["uri"], "a:one", "{change}");
     }
 }

@@ -27,6 +27,8 @@ mod error;
 #[cfg(feature = "client-http")]
 pub mod http;
 mod multiplexer;
+#[cfg(feature = "client-http")]
+mod name_resolver;
 mod opening;
 mod peer;
 mod server_request;
@@ -46,6 +48,8 @@ pub use connect::connect;
 pub use connection::Connection;
 pub use dial::Dial;
 pub use error::ConnectError;
+#[cfg(feature = "client-http")]
+pub use name_resolver::NameResolver;
 pub use opening::{ConnectOptions, HttpExchange, MessageObserver};
 pub use target::Target;
 

@@ -36,7 +36,7 @@ use super::{
     fault::without_secrets,
     plain_stream::{ConnectionInfo, PlainStream, Way},
 };
-use crate::client::Dial;
+use crate::client::{Dial, NameResolver};
 
 /// Makes connections: resolves names, keeps out of private networks, goes through proxies, speaks TLS.
 #[derive(Clone)]
@@ -74,6 +74,8 @@ pub(crate) struct ConnectorOptions {
     pub(super) identity: Option<ClientIdentity>,
     /// Makes the connections in our stead.
     pub(crate) dial: Option<Dial>,
+    /// Resolves names in the system's stead.
+    pub(crate) resolver: Option<NameResolver>,
 }
 
 /// Which proxies are used.
@@ -207,8 +209,15 @@ impl Connector {
         let target = proxy.as_ref().unwrap_or(target);
         match target.address() {
             Some(address) => Ok(vec![address]),
-            None => Ok(resolve(&target.host, rule).await?.iter().map(SocketAddr::ip).collect()),
+            None => {
+                let found = self.resolver(rule).resolve(&target.host).await?;
+                Ok(found.iter().map(SocketAddr::ip).collect())
+            }
         }
+    }
+
+    fn resolver(&self, rule: AddressRule) -> Resolver {
+        Resolver { rule, names: self.shared.options.resolver.clone() }
     }
 
     /// A host that is an address has no name to be resolved; so it is looked at here. Others are looked at when their
@@ -233,8 +242,10 @@ impl Connector {
         tunnel: bool,
     ) -> Result<TokioIo<TcpStream>, Fault> {
         let Some(proxy) = proxy else {
-            let resolver = Resolver(self.rule);
-            return tcp(resolver).call(uri.clone()).await.map_err(|error| tcp_fault(target, error));
+            return tcp(self.resolver(self.rule))
+                .call(uri.clone())
+                .await
+                .map_err(|error| tcp_fault(target, error));
         };
         let refused = |why: String| Fault::Proxy {
             proxy: HostPort::of(proxy.uri())
@@ -245,7 +256,7 @@ impl Connector {
         // Without a port, the proxy would be asked for that of TLS.
         let there = target.uri()?;
         // Whoever set the proxy up may have it in a private network.
-        let mut tcp = tcp(Resolver(AddressRule::default()));
+        let mut tcp = tcp(self.resolver(AddressRule::default()));
         match proxy.uri().scheme_str() {
             Some("http") if !tunnel => {
                 tcp.call(proxy.uri().clone()).await.map_err(|error| refused(chain(&error)))
@@ -335,7 +346,11 @@ fn tcp(resolver: Resolver) -> HttpConnector<Resolver> {
 /// Resolves names, and lets none through that leads to where we may not go. The connection is made to the very
 /// addresses that were looked at, so a name that leads elsewhere a moment later gains nothing.
 #[derive(Clone)]
-struct Resolver(AddressRule);
+struct Resolver {
+    rule: AddressRule,
+    /// In the system's stead.
+    names: Option<NameResolver>,
+}
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -347,17 +362,25 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let rule = self.0;
-        Box::pin(async move { Ok(resolve(name.as_str(), rule).await?.into_iter()) })
+        let resolver = self.clone();
+        Box::pin(async move { Ok(resolver.resolve(name.as_str()).await?.into_iter()) })
     }
 }
 
-async fn resolve(host: &str, rule: AddressRule) -> Result<Vec<SocketAddr>, Fault> {
-    let unknown = |source| Fault::Name { host: host.into(), source: Arc::new(source) };
-    let found: Vec<_> = tokio::net::lookup_host((host, 0)).await.map_err(unknown)?.collect();
-    // One private address among public ones is no accident: none of them is used.
-    found.iter().try_for_each(|address| rule.check(host, address.ip()))?;
-    Ok(found)
+impl Resolver {
+    async fn resolve(&self, host: &str) -> Result<Vec<SocketAddr>, Fault> {
+        let unknown = |source| Fault::Name { host: host.into(), source: Arc::new(source) };
+        let found: Vec<SocketAddr> = match &self.names {
+            Some(names) => {
+                let found = names.resolve(host).await.map_err(unknown)?;
+                found.into_iter().map(|address| SocketAddr::new(address, 0)).collect()
+            }
+            None => tokio::net::lookup_host((host, 0)).await.map_err(unknown)?.collect(),
+        };
+        // One private address among public ones is no accident: none of them is used.
+        found.iter().try_for_each(|address| self.rule.check(host, address.ip()))?;
+        Ok(found)
+    }
 }
 
 /// A connection that is made already, for the TLS connector.
@@ -474,5 +497,54 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move { connector.connect(&uri).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A name that has the next addresses each time, and the last ones from then on.
+    fn changing(answers: &'static [&'static [&'static str]]) -> NameResolver {
+        let asked = Arc::new(AtomicUsize::new(0));
+        NameResolver::new(move |_| {
+            let answer = answers[asked.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)];
+            async move { Ok(answer.iter().map(|address| address.parse().unwrap()).collect()) }
+        })
+    }
+
+    /// Invariant: A connection is made to the addresses that were looked at, or not at all, however a name changes its addresses.
+    #[tokio::test]
+    async fn the_addresses_of_a_changing_name_are_those_that_were_looked_at() {
+        const PUBLIC: &[&str] = &["93.184.215.14"];
+        let public = AddressRule { public_only: true, class: None };
+        let of_class = AddressRule { public_only: false, class: Some(AddressClass::Public) };
+        for rule in [public, of_class] {
+            for then in [
+                &["127.0.0.1"][..],
+                &["93.184.215.14", "127.0.0.1"],
+                &["127.0.0.1", "93.184.215.14"],
+                &["::1"],
+                &["::ffff:127.0.0.1"],
+                &["64:ff9b::a00:1"],
+                &["169.254.169.254"],
+                &["10.0.0.1"],
+                &["0.0.0.0"],
+            ] {
+                let answers: &'static [&'static [&'static str]] = Box::leak(vec![PUBLIC, then].into());
+                let mut resolver = Resolver { rule, names: Some(changing(answers)) };
+                let name = || "rebinding.example".parse::<Name>().unwrap();
+                // What is looked at is what the connection is made to: nothing resolves the name again in between.
+                let found: Vec<_> = resolver.call(name()).await.unwrap().map(|found| found.ip()).collect();
+                assert_eq!(found, [PUBLIC[0].parse::<IpAddr>().unwrap()], "{then:?}");
+                let refused = resolver.call(name()).await.err();
+                assert!(
+                    matches!(refused, Some(Fault::Private { .. } | Fault::Redirect { .. })),
+                    "{then:?}: {refused:?}"
+                );
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     connector::{ConnectorOptions, Proxies},
     fault::without_secrets,
 };
-use crate::client::Dial;
+use crate::client::{Dial, NameResolver};
 
 /// Where a server is reached over HTTP, and how.
 ///
@@ -51,6 +51,7 @@ impl Endpoint {
             accepts_any_certificate: false,
             identity: None,
             dial: None,
+            resolver: None,
         };
         let headers = HeaderMap::new();
         Ok(Self { url: parsed, headers, redirects: 5, answer_max: 64 << 20, options, authorizer: None })
@@ -125,6 +126,13 @@ impl Endpoint {
     #[must_use]
     pub fn dial(mut self, dial: Dial) -> Self {
         self.options.dial = Some(dial);
+        self
+    }
+
+    /// Resolves names by `resolver` instead of the system. Which addresses may be connected to is checked all the same.
+    #[must_use]
+    pub fn resolver(mut self, resolver: NameResolver) -> Self {
+        self.options.resolver = Some(resolver);
         self
     }
 

@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use anyport_protocol::failure::Failure;
 use anyport_service::Outcome;
-use anyport_transport::client::{HttpExchange, MessageObserver, http::Endpoint};
+use anyport_transport::client::{
+    HttpExchange, MessageObserver, NameResolver,
+    http::{Endpoint, Probe},
+};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -133,6 +136,63 @@ async fn nothing_private_is_connected_to_where_only_the_public_is_allowed() {
         assert!(words.contains("no public address") || words.contains("is not known"), "{host}: {words}");
     }
     assert!(script.asked().is_empty());
+}
+
+/// A name that has the next of `answers` each time, and how often it was asked for.
+fn changing(answers: Vec<&'static str>) -> (NameResolver, Arc<Mutex<usize>>) {
+    let asked = Arc::new(Mutex::new(0));
+    let count = asked.clone();
+    let resolver = NameResolver::new(move |_| {
+        let mut count = count.lock().unwrap();
+        let answer = answers[*count % answers.len()].parse().unwrap();
+        *count += 1;
+        async move { Ok(vec![answer]) }
+    });
+    (resolver, asked)
+}
+
+/// Invariant: A connection is made to the addresses that were looked at, or not at all, however a name changes its addresses.
+#[tokio::test]
+async fn a_name_that_changes_its_address_leads_to_the_one_that_was_looked_at_or_nowhere() {
+    let script = Script::start(serves).await;
+    let port = script.address.port();
+    let named = || at(&format!("http://rebinding.example:{port}/mcp"));
+    // It was public when somebody looked.
+    let (resolver, asked) = changing(vec!["93.184.215.14", "127.0.0.1"]);
+    let probe = Probe::new(&named().public_only().resolver(resolver)).unwrap();
+    assert_eq!(probe.resolve().await.unwrap(), ["93.184.215.14".parse::<std::net::IpAddr>().unwrap()]);
+    let refused = probe.connect().await.err().unwrap().to_string();
+    assert!(refused.contains("no public address"), "{refused}");
+    assert_eq!((*asked.lock().unwrap(), script.asked().len()), (2, 0));
+    // A connection resolves the name once, and so goes where was looked. The next one has nobody at its address.
+    let (resolver, asked) = changing(vec!["127.0.0.1", "127.0.0.77"]);
+    let endpoint = named().resolver(resolver);
+    assert_eq!(within(endpoint.fetch()).await.unwrap().status, 200);
+    assert_eq!((*asked.lock().unwrap(), script.asked().len()), (1, 1));
+    let refused = within(endpoint.fetch()).await.unwrap_err().to_string();
+    assert!(refused.contains("refuses the connection"), "{refused}");
+    assert_eq!((*asked.lock().unwrap(), script.asked().len()), (2, 1));
+}
+
+/// Invariant: A connection is made to the addresses that were looked at, or not at all, however a name changes its addresses.
+#[tokio::test]
+async fn a_redirect_to_a_name_that_changes_its_address_leads_nowhere_else() {
+    let inside = Script::start_at("127.0.0.2", serves).await;
+    let port = inside.address.port();
+    let location = format!("Location: http://rebinding.example:{port}/mcp");
+    let script = Script::start(move |_| response("302 Found", &[&location, "Content-Length: 0"], "")).await;
+    // A redirect of this machine may lead to this machine alone.
+    let elsewhere = ["93.184.215.14", "10.0.0.1", "169.254.169.254", "::ffff:10.0.0.1"];
+    for (number, answer) in elsewhere.into_iter().enumerate() {
+        let (resolver, asked) = changing(vec![answer, "127.0.0.2"]);
+        let endpoint = at(&script.url()).resolver(resolver);
+        let words = within(endpoint.fetch()).await.unwrap_err().to_string();
+        assert!(words.contains("it leads"), "{answer}: {words}");
+        assert_eq!((*asked.lock().unwrap(), inside.asked().len()), (1, number), "{answer}");
+        // Each connection is looked at for itself.
+        assert_eq!(within(endpoint.fetch()).await.unwrap().status, 200, "{answer}");
+        assert_eq!(*asked.lock().unwrap(), 2, "{answer}");
+    }
 }
 
 #[test]

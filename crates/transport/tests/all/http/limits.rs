@@ -163,6 +163,37 @@ async fn one_connection_too_many_is_told_to_come_back() {
     within(async { while server.ask(&echo(4)).await.status == 503 {} }).await;
 }
 
+/// Beyond a limit of connections, a client has a second for each step, however long one within it has: others come as well.
+#[cfg(feature = "http2")]
+#[tokio::test]
+async fn beyond_a_limit_of_connections_nothing_is_waited_for() {
+    // Nothing but the second would close a connection before the patience of the test ends.
+    let limits = Limits::default().max_connections(1).header_timeout(Duration::from_secs(3_600));
+    let server = Server::limited(limits).await;
+    let mut first = server.connect().await;
+    first.send(&echo(1).bytes()).await;
+    assert_eq!(first.response().await.status, 200);
+    for (sent, answered) in [
+        // Nothing, half a head, half a preface of HTTP/2, and all of it, after which nothing is requested.
+        (&b""[..], &b""[..]),
+        (b"POST /mcp HTTP/1.1\r\nHost: ", b""),
+        (b"PRI * HTTP", b""),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", b"\0\0"),
+    ] {
+        let mut silent = server.connect().await;
+        silent.send(sent).await;
+        let received = silent.closed().await;
+        assert!(received.starts_with(answered), "{sent:?}: {received:?}");
+    }
+    let refused = crate::common::http2::ask(server.address, &echo(2)).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.text().contains("max_connections"), "{refused:?}");
+    // The one within the limit is waited for all the while.
+    first.send(&echo(3).bytes()).await;
+    assert_eq!(first.response().await.status, 200);
+}
+
 #[tokio::test]
 async fn a_head_is_bounded_in_fields_and_in_bytes() {
     let limits = Limits::default().max_headers(30).max_header_bytes(10_000);

@@ -260,6 +260,46 @@ async fn silent_clients_hold_up_nobody_and_count_as_connections() {
     .await;
 }
 
+/// Beyond a limit of connections, a client has a second for each step, however long one within it has: others come as well.
+#[tokio::test]
+async fn beyond_a_limit_of_connections_neither_a_handshake_nor_what_follows_it_is_waited_for() {
+    // Nothing but the second would close a connection before the patience of the test ends.
+    let hour = Duration::from_secs(3_600);
+    let limits = Limits::default().max_connections(1).tls_handshake_timeout(hour).header_timeout(hour);
+    let authority = Authority::new();
+    let server = secure(&authority, limits).await;
+    let mut first = authority.client(None).open(server.address).await;
+    first.send(&echo().bytes()).await;
+    assert_eq!(first.response().await.status, 200);
+    // A handshake that does not begin, and one that does not go on.
+    for sent in [&b""[..], &[22], &[22, 3, 1, 2, 0, 1, 0]] {
+        let mut silent = server.connect().await;
+        silent.send(sent).await;
+        assert!(silent.closed().await.is_empty(), "{sent:?}");
+    }
+    // One that is complete, after which nothing is said.
+    for offered in ["http/1.1", "h2"] {
+        let client = authority.client(None).offering(&[offered]);
+        let mut silent = within(client.try_open(server.address)).await.unwrap();
+        within(silent.read_to_end(&mut Vec::new())).await.ok();
+    }
+    // Who does speak is told why it is refused.
+    let mut refused = authority.client(None).open(server.address).await;
+    refused.send(&echo().bytes()).await;
+    assert_eq!(refused.response().await.status, 503);
+    #[cfg(feature = "http2")]
+    {
+        let client = authority.client(None).offering(&["h2"]);
+        let stream = within(client.try_open(server.address)).await.unwrap();
+        let (client, connection) = within(h2::client::handshake(stream)).await.unwrap();
+        tokio::spawn(connection);
+        assert_eq!(within(crate::common::http2::answer(client, &echo())).await.status, 503);
+    }
+    // The one within the limit is waited for all the while.
+    first.send(&echo().bytes()).await;
+    assert_eq!(first.response().await.status, 200);
+}
+
 #[tokio::test]
 async fn a_handshake_does_not_keep_the_listener_from_stopping() {
     let authority = Authority::new();
