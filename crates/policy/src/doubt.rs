@@ -148,8 +148,8 @@ impl<'a> Search<'a> {
                 if let [one, other] = &call.args[..] {
                     match &*call.func_name {
                         operators::EQUALS | operators::NOT_EQUALS => {
-                            self.compare(expression.id, one, other);
-                            self.compare(expression.id, other, one);
+                            self.compare(beginning(one), one, other);
+                            self.compare(beginning(other), other, one);
                         }
                         operators::IN => {
                             if let Expr::List(list) = &other.expr {
@@ -206,6 +206,14 @@ impl<'a> Search<'a> {
             },
             _ => None,
         }
+    }
+}
+
+/// The part with which an expression begins: that of a member would be its dot.
+fn beginning(expression: &IdedExpr) -> u64 {
+    match &expression.expr {
+        Expr::Select(select) => beginning(&select.operand),
+        _ => expression.id,
     }
 }
 

@@ -1,8 +1,12 @@
 //! What is asked of authorization servers, and how far they may lead.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use anyport_auth::{Challenges, Fetcher, SignInLimits, discover};
+use anyport_transport::client::NameResolver;
 use url::Url;
 
 use crate::support::{Servers, response, words};
@@ -79,6 +83,44 @@ async fn what_a_public_server_names_is_not_fetched_from_any_special_address() {
     }
     let accepted = tokio::time::timeout(Duration::from_millis(1), here.accept()).await;
     assert!(accepted.is_err(), "something was connected to");
+}
+
+/// Invariant: However a name that a public server names changes its addresses, nothing of this machine is connected to.
+#[tokio::test]
+async fn a_name_that_changes_its_address_is_not_fetched_from_this_machine() {
+    let here = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    here.set_nonblocking(true).unwrap();
+    let named = format!("https://rebinding.example:{}/metadata", here.local_addr().unwrap().port());
+    let server = Url::parse("https://public.example/mcp").unwrap();
+    let servers = Servers::start().await;
+    // A public one among them is no reason to try any.
+    let answers: [&[&str]; 5] = [
+        &["93.184.215.14", "127.0.0.1"],
+        &["127.0.0.1"],
+        &["127.0.0.1", "93.184.215.14"],
+        &["::ffff:127.0.0.1"],
+        &["64:ff9b::7f00:1", "2606:4700::1111"],
+    ];
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    let resolver = {
+        let asked = asked.clone();
+        NameResolver::new(move |host| {
+            let answer = answers[asked.fetch_add(1, Ordering::SeqCst) % answers.len()];
+            async move {
+                assert_eq!(host, "rebinding.example");
+                Ok(answer.iter().map(|address| address.parse().unwrap()).collect())
+            }
+        })
+    };
+    let fetcher = Fetcher::new(&servers.endpoint().resolver(resolver), true, SignInLimits::default());
+    let challenge = format!("Bearer resource_metadata=\"{named}\"");
+    for number in 1..=2 * answers.len() {
+        let challenges = Challenges::parse([challenge.clone()]);
+        let refused = words(&discover(&server, &challenges, None, &fetcher).await.unwrap_err());
+        assert!(refused.contains("no public address"), "{refused}");
+        assert_eq!(asked.load(Ordering::SeqCst), number, "each fetch looks for itself, once");
+    }
+    assert_eq!(here.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(super) struct GatewayHealth {
 }
 
 /// The name of the tool's server in the federation. No server of a file can have it.
-const MEMBER: &str = "anyport.health";
+pub(super) const MEMBER: &str = "anyport.health";
 
 impl GatewayHealth {
     /// How the gateway with the servers of `federation` is.

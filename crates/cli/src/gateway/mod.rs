@@ -3,6 +3,7 @@
 //! - [`file`]: reads the file, with advice for its faults.
 //! - [`guards`]: the guards and masks of the file; [`lookup`]: what guards look up on this system.
 //! - [`members`]: the servers and documents of the file, as members of the federation.
+//! - [`policy_doubts`]: conditions of the policy that no call can fulfil.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
 //! - [`health`]: how the gateway is.
@@ -33,6 +34,7 @@ mod health;
 mod lookup;
 mod members;
 mod own_address;
+mod policy_doubts;
 mod reload;
 mod running;
 mod served;
@@ -109,6 +111,7 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
     file.ask_for_inputs(None)?;
     arguments.listen.adopt(&file.config, file.folder())?;
     arguments.listen.check_required_scopes(&file.config)?;
+    file.warn_of_policy_doubts();
     listen::run(async || serve(&arguments, file).await)
 }
 

@@ -127,6 +127,9 @@ impl Running {
             let both = file.policy(factory.limits.policy)?.joined(old_file.policy(factory.limits.policy)?);
             self.set_policy(both, &factory.limits);
         }
+        let old_config = &old_file.config;
+        let has_new_servers =
+            config.upstreams != old_config.upstreams || config.knowledge != old_config.knowledge;
         let has_new_guards = file.config.guard != old_file.config.guard;
         if has_new_guards {
             // No call is to find a new server without its guards, or one that goes without those that it had.
@@ -139,6 +142,9 @@ impl Running {
         if file.config.log.level != old_file.config.log.level {
             // Else what `anyport log` has set stays.
             logging::filter::set(log_filter);
+        }
+        if is_policy_new || has_new_servers {
+            file.warn_of_policy_doubts();
         }
         self.replace(file, members).await?;
         if is_policy_new {

@@ -14,5 +14,5 @@ pub(crate) use self::{
     dependency::{Dependency, HealthLimits, Looking, of_documents, of_store, of_upstream},
     report::Bounds,
     reporter::{HealthReporter, Operators},
-    tool::tool_server,
+    tool::{TOOL, tool_server},
 };

@@ -8,12 +8,15 @@ use anyport_server::{Context, Json, NoArguments, PermissionDenied, Server, Tool}
 
 use super::{report::Report, reporter::HealthReporter};
 
+/// The name of the tool.
+pub(crate) const TOOL: &str = "health_check";
+
 /// A server whose only tool tells how the program is, as `/health` does for operators.
 ///
 /// # Errors
 /// Never, as long as the schema of a report is valid.
 pub(crate) fn tool_server(reporter: Arc<HealthReporter>) -> Result<Server> {
-    let check = Tool::new("health_check")
+    let check = Tool::new(TOOL)
         .title("Check the gateway's health")
         .description(
             "Tell how the gateway is: the machine's load, what is in use, and the servers that it needs.",

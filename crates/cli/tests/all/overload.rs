@@ -21,10 +21,15 @@ const DESCRIPTORS: usize = 128;
 
 /// `anyport serve` over HTTP with so few file descriptors that clients can use them up.
 fn with_few_descriptors(percent: &str) -> (tempfile::TempDir, Program, Server) {
+    serve_under(&format!("ulimit -n {DESCRIPTORS}"), percent)
+}
+
+/// `anyport serve` over HTTP within the limit that a line of the shell sets.
+fn serve_under(limit: &str, percent: &str) -> (tempfile::TempDir, Program, Server) {
     let home = folder(&[]);
     let program = anyport(home.path());
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n {DESCRIPTORS}; exec \"$0\" \"$@\"")]);
+    command.args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")]);
     command.arg(program.get_program()).args(["serve", "--port", "0", "--docs"]).arg(documents());
     command.args(["--limit", &format!("max_descriptors_percent={percent}")]);
     command.current_dir(home.path());
@@ -136,6 +141,36 @@ fn a_listener_without_any_descriptor_turns_clients_away_and_recovers() {
     assert_eq!(call_on(&mut open, &server), tools);
     drop(idle);
     until(|| ask_anew(&server), |answer| answer["status"] == 200);
+}
+
+/// A library that looks at processes raises the soft limit of open files to the hard one. What the user has set holds.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_soft_limit_of_open_files_stays_as_it_was_set() {
+    let (_home, program, server) = serve_under(&format!("ulimit -Sn {DESCRIPTORS}"), "90");
+    let soft_and_hard = || {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.id())).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let [soft, hard] = [0, 1].map(|place| line.split_whitespace().nth(place).unwrap().to_owned());
+        (soft, hard)
+    };
+    let before = soft_and_hard();
+    assert_eq!(before.0, DESCRIPTORS.to_string());
+    assert_ne!(before.0, before.1, "there is something that it could be raised to");
+    // Whatever looks at the machine, at the memory, and at open files.
+    let health = until(
+        || server.get("/health", &[]).json(),
+        |seen| seen["pools"]["file_descriptors"]["max"].is_number() && seen["system"].is_object(),
+    );
+    assert_eq!(health["pools"]["file_descriptors"]["max"], DESCRIPTORS, "{health}");
+    assert_eq!(server.get("/metrics", &[]).status, 200);
+    assert_eq!(server.post(&list(), &[]).status, 200);
+    assert_eq!(soft_and_hard(), before);
+    // And so does what is refused beyond it.
+    let idle: Vec<_> = (0..DESCRIPTORS).map(|_| server.connect()).collect();
+    until(|| ask_anew(&server), |answer| answer["status"] == 503);
+    assert_eq!(soft_and_hard(), before);
+    drop(idle);
 }
 
 #[test]

@@ -186,6 +186,62 @@ fn a_fault_of_a_condition_is_shown_with_its_place() {
     }
 }
 
+/// Invariant: A condition that compares with what no call has is warned of, with its place, wherever the file is read.
+#[test]
+fn a_condition_that_no_call_fulfils_is_warned_of() {
+    let rule = |when: &str| format!("[[policy]]\nname = \"typo\"\nwhen = '{when}'\neffect = \"deny\"\n");
+    let text = |rules: &str| {
+        format!(
+            "[upstreams.files]\ncommand = \"files\"\ndisabled = true\ntools = {{ read = {{ name = \"open\" }} }}\n\
+             [upstreams.mail]\ncommand = \"mail\"\ndisabled = true\nprefix = \"post\"\n\
+             [knowledge.book]\ndocs = [{:?}]\n{rules}",
+            documents()
+        )
+    };
+    let check = |rules: &str| {
+        let home = folder(&[("anyport.toml", &text(rules))]);
+        let mut command = anyport(home.path());
+        command.args(["config", "check"]);
+        let ended = to_the_end(command);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stderr
+    };
+    for (when, says) in [
+        ("upstream == \"flies\"", "at its character 1: upstream is never \"flies\"; did you mean \"files\"?"),
+        ("tool.name == \"read_file\"", "tool.name is never \"read_file\": the names of a server"),
+        ("true && tool.name in [\"mail_send\"]", "at its character 23: tool.name is never \"mail_send\""),
+        ("prompt.name == \"open\"", "prompt.name is never \"open\""),
+        ("method == \"tools/list\"", "lists are filtered by the rules for what they list"),
+        ("principal.is_anonymous == \"false\"", "it is true or false"),
+    ] {
+        let said = check(&rule(when));
+        assert!(said.contains("warning: ") && said.contains("anyport.toml:13:"), "{said}");
+        assert!(said.contains("the condition of typo, ") && said.contains(says), "{when}: {said}");
+    }
+    for when in [
+        "upstream in [\"files\", \"mail\", \"book\"]",
+        "tool.name in [\"files_read\", \"open\", \"post_send\", \"book_list_docs\"] || tool.own_name == \"read\"",
+        "tool.name == \"a_name_that_is_so_long_that_it_may_have_been_shortened_0123abcd\"",
+    ] {
+        assert_eq!(check(&rule(when)), "", "{when}");
+    }
+    assert_eq!(
+        check(
+            "[health]\ntool = true\n[[policy]]\nwhen = 'tool.name == \"health_check\"'\neffect = \"deny\"\n"
+        ),
+        ""
+    );
+    // The start and a changed file say so as well.
+    let home = folder(&[("anyport.toml", &text(&rule("upstream == \"flies\"")))]);
+    let mut command = anyport(home.path());
+    command.args(["serve", "--port", "0"]);
+    let mut gateway = Program::start(command);
+    gateway.error_line(|line| line.contains("did you mean \"files\""));
+    gateway.server();
+    fs::write(home.path().join("anyport.toml"), text(&rule("upstream == \"mial\""))).unwrap();
+    gateway.error_line(|line| line.contains("did you mean \"mail\""));
+}
+
 #[test]
 fn a_changed_policy_holds_at_once_and_a_wrong_one_changes_nothing() {
     let text = |rules: &str| format!("[knowledge.book]\ndocs = [{:?}]\n{rules}", documents());

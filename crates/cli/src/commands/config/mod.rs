@@ -97,6 +97,7 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let file = GatewayFile::read(path, &Surroundings::here())?;
     file.limits()?;
     file.policy(Budget::default())?;
+    file.warn_of_policy_doubts();
     file.guards(GuardLimits::default())?;
     file.masking()?;
     let config = &file.config;

@@ -88,6 +88,7 @@ impl Endpoint {
         // It is for the server of this endpoint alone, which may have documents beside.
         beside.options.identity = self.options.identity.clone();
         beside.options.timeout = self.options.timeout;
+        beside.options.resolver = self.options.resolver.clone();
         beside.options.public_only = self.options.public_only;
         Ok(beside)
     }
