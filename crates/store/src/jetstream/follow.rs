@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_nats::jetstream::{
-    Message,
+    ErrorCode, Message,
     consumer::{DeliverPolicy, pull},
 };
 use futures_util::StreamExt as _;
@@ -79,7 +79,9 @@ impl Follower {
     /// What comes after the last message that was reported.
     async fn messages(&self) -> Result<Messages, Error> {
         let config = pull::OrderedConfig {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.reported + 1 },
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: self.reported.saturating_add(1),
+            },
             ..pull::OrderedConfig::default()
         };
         let made = self.connection.context.create_consumer_on_stream(config, &self.stream).await;
@@ -157,8 +159,7 @@ impl Follower {
             let known = match streams::info(&self.connection, &self.stream).await {
                 Ok(info) => Known::of(&info),
                 Err(failed) => {
-                    if failed.code().is_some() {
-                        // It is gone.
+                    if failed.code() == Some(ErrorCode::STREAM_NOT_FOUND) {
                         let _ = store.make_again(&self.connection, self.bucket).await;
                     }
                     continue;

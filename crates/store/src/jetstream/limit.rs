@@ -12,7 +12,7 @@ impl Inner {
     /// The bytes of ids and values in a stream: what the server counts, less what every message has besides.
     pub(super) fn content(&self, bucket: &str, bytes: u64, messages: u64) -> u64 {
         let besides = OVERHEAD + self.names.bucket(bucket).len() as u64;
-        bytes.saturating_sub(messages * besides)
+        bytes.saturating_sub(messages.saturating_mul(besides))
     }
 
     /// Checks that a version of this size has room.
@@ -24,7 +24,7 @@ impl Inner {
         bytes: u64,
     ) -> Result<(), Error> {
         let most = key.bucket.max_bytes;
-        if open.room.is_fresh() && open.room.bytes() + bytes <= most {
+        if open.room.is_fresh() && open.room.bytes().saturating_add(bytes) <= most {
             return Ok(());
         }
         let (stream, subject) = (self.names.stream(key.bucket.name), self.names.key(key));
@@ -35,7 +35,7 @@ impl Inner {
         };
         let used = self.content(key.bucket.name, found.state.bytes, found.state.messages);
         open.room.set(used);
-        if used + bytes <= most {
+        if used.saturating_add(bytes) <= most {
             return Ok(());
         }
         let versions = found.state.subjects.and_then(|subjects| subjects.get(&subject).copied()).unwrap_or(0);
@@ -48,6 +48,6 @@ impl Inner {
             }
             _ => 0,
         };
-        if used.saturating_sub(replaced) + bytes <= most { Ok(()) } else { Err(Error::Full) }
+        if used.saturating_sub(replaced).saturating_add(bytes) <= most { Ok(()) } else { Err(Error::Full) }
     }
 }

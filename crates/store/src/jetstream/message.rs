@@ -49,7 +49,9 @@ impl Stored {
         Self {
             version: Version(sequence),
             value,
-            expires: expires.map(|milliseconds| UNIX_EPOCH + Duration::from_millis(milliseconds)),
+            // A time beyond all clocks is none.
+            expires: expires
+                .and_then(|milliseconds| UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))),
             is_deletion: header(DELETED).is_some(),
             write: header(WRITE).and_then(|text| u64::from_str_radix(text, 16).ok()),
         }
@@ -97,4 +99,21 @@ impl Draft {
 fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_and_a_number_beyond_all_others_are_read() {
+        let mut headers = HeaderMap::new();
+        for (written, is_there) in [(u64::MAX.to_string(), true), ("-1".into(), false), ("1e9".into(), false)]
+        {
+            headers.insert(EXPIRES, written);
+            let stored = Stored::new(u64::MAX, Some(&headers), Bytes::new());
+            assert_eq!((stored.expires.is_some(), stored.version), (is_there, Version(u64::MAX)));
+            assert!(!stored.is_expired(SystemTime::now()));
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use async_nats::jetstream::{
-    ErrorCode,
-    consumer::{AckPolicy, DeliverPolicy, pull},
+    Context, ErrorCode,
+    consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
     message::StreamMessage,
     stream::RawMessage,
 };
@@ -70,11 +70,12 @@ pub(super) struct Scan {
     pub(super) filter: String,
     pub(super) from: DeliverPolicy,
     pub(super) without_values: bool,
-    pub(super) limit: usize,
 }
 
 /// How many messages are asked for at once.
 const BATCH: usize = 256;
+/// How long a consumer may wait for its next page. What a sweep does with one takes its time.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Reads one message; `None` if there is none.
 pub(super) async fn message(
@@ -100,46 +101,78 @@ pub(super) async fn subjects(
     connection.ask(format!("STREAM.INFO.{stream}"), &wanted).await
 }
 
-/// Reads messages in the order of the stream.
-pub(super) async fn scan(connection: &Connection, scan: Scan) -> Result<Vec<Scanned>, Error> {
-    let config = pull::Config {
-        deliver_policy: scan.from,
-        ack_policy: AckPolicy::None,
-        filter_subject: scan.filter,
-        headers_only: scan.without_values,
-        memory_storage: true,
-        num_replicas: 1,
-        inactive_threshold: Duration::from_secs(10),
-        ..pull::Config::default()
-    };
-    let context = &connection.context;
-    let consumer = context.create_consumer_on_stream(config, &scan.stream).await.map_err(unreachable)?;
-    let mut pending = consumer.cached_info().num_pending;
+/// Reads at most `limit` messages in the order of the stream.
+pub(super) async fn scan(connection: &Connection, scan: Scan, limit: usize) -> Result<Vec<Scanned>, Error> {
+    let mut scanning = Scanning::begin(connection, scan).await?;
     let mut found = Vec::new();
-    while pending > 0 && found.len() < scan.limit {
-        let batch = BATCH.min(scan.limit - found.len());
-        let mut messages = consumer.fetch().max_messages(batch).messages().await.map_err(unreachable)?;
-        let before = found.len();
+    while found.len() < limit {
+        let page = scanning.page(limit - found.len()).await?;
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    Ok(found)
+}
+
+/// A [`Scan`] that is read page by page, so that a stream of any size takes bounded memory.
+pub(super) struct Scanning {
+    context: Context,
+    consumer: Consumer<pull::Config>,
+    stream: String,
+    pending: u64,
+}
+
+impl Scanning {
+    pub(super) async fn begin(connection: &Connection, scan: Scan) -> Result<Self, Error> {
+        let config = pull::Config {
+            deliver_policy: scan.from,
+            ack_policy: AckPolicy::None,
+            filter_subject: scan.filter,
+            headers_only: scan.without_values,
+            memory_storage: true,
+            num_replicas: 1,
+            inactive_threshold: IDLE,
+            ..pull::Config::default()
+        };
+        let context = connection.context.clone();
+        let consumer = context.create_consumer_on_stream(config, &scan.stream).await.map_err(unreachable)?;
+        let pending = consumer.cached_info().num_pending;
+        Ok(Self { context, consumer, stream: scan.stream, pending })
+    }
+
+    /// The next messages, at most `limit`; none at the end.
+    pub(super) async fn page(&mut self, limit: usize) -> Result<Vec<Scanned>, Error> {
+        let mut found = Vec::new();
+        if self.pending == 0 {
+            return Ok(found);
+        }
+        let batch = BATCH.min(limit);
+        let mut messages = self.consumer.fetch().max_messages(batch).messages().await.map_err(unreachable)?;
         while let Some(message) = messages.next().await {
             let message = message.map_err(Error::Fault)?;
             let info = message.info().map_err(Error::Fault)?;
-            pending = info.pending;
+            self.pending = info.pending;
             found.push(Scanned {
                 stored: Stored::new(info.stream_sequence, message.headers.as_ref(), message.payload.clone()),
                 written: info.published.unix_timestamp(),
                 subject: message.subject.to_string(),
             });
         }
-        if found.len() == before {
-            break;
-        }
+        Ok(found)
     }
-    let (context, name) = (context.clone(), consumer.cached_info().name.clone());
-    tokio::spawn(async move {
-        // It would end by itself.
-        let _ = context.delete_consumer_from_stream(name, &scan.stream).await;
-    });
-    Ok(found)
+}
+
+impl Drop for Scanning {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (context, stream) = (self.context.clone(), std::mem::take(&mut self.stream));
+        let name = self.consumer.cached_info().name.clone();
+        runtime.spawn(async move {
+            // It would end by itself.
+            let _ = context.delete_consumer_from_stream(name, &stream).await;
+        });
+    }
 }
 
 /// A consumer could not be made or asked: the connection, or the leader of the stream, is away.

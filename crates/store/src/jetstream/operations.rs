@@ -69,7 +69,7 @@ impl Store for Inner {
         Status {
             outage: lock(&self.outage).clone(),
             durability: replicas.map_or(Durability::Unknown, |replicas| Durability::Servers { replicas }),
-            bytes: self.open_buckets().map(|open| open.room.bytes()).sum(),
+            bytes: self.open_buckets().map(|open| open.room.bytes()).fold(0, u64::saturating_add),
             clock_offset: Duration::from_millis(ahead.unsigned_abs()),
         }
     }

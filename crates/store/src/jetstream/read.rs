@@ -57,10 +57,10 @@ impl Inner {
                 Scan {
                     stream: self.names.stream(key.bucket.name),
                     filter: self.names.key(key),
-                    from: DeliverPolicy::ByStartSequence { start_sequence: last.0 + 1 },
+                    from: DeliverPolicy::ByStartSequence { start_sequence: last.0.saturating_add(1) },
                     without_values: false,
-                    limit: limit - page.len(),
                 },
+                limit - page.len(),
             );
             let scanned = scanned.await?;
             let Some(end) = scanned.last() else { break };

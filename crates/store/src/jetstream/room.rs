@@ -30,7 +30,8 @@ impl Room {
     }
 
     pub(super) fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let more = |known: u64| Some(known.saturating_add(bytes));
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     pub(super) fn is_fresh(&self) -> bool {

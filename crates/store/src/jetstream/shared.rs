@@ -172,6 +172,11 @@ impl Open {
         self.known.read().unwrap_or_else(PoisonError::into_inner).replicas
     }
 
+    /// Whether this is the stream that was opened, and not one that was made in its place.
+    pub(super) fn is_same_stream(&self, found: &Known) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).created == found.created
+    }
+
     pub(super) fn set(&self, known: Known) {
         self.room.set(0);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
@@ -189,5 +194,5 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A time in seconds since 1970, rounded up.
 pub(super) fn seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs() + 1).unwrap_or(i64::MAX)
+    i64::try_from(since.as_secs().saturating_add(1)).unwrap_or(i64::MAX)
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     connection::{Connection, Failed, OPERATION, is_other_sequence, of_api},
     message::Draft,
-    shared::Inner,
+    shared::{Inner, Open},
     streams::REMEMBERED,
 };
 use crate::{Bucket, Error, Expect, Keep, Key, VALUE_MAX, Version, Write};
@@ -41,7 +41,7 @@ impl Inner {
         let life = key.bucket.life(write.ttl);
         loop {
             let now = self.now();
-            let expected = self.expected(connection, key, write.expect).await?;
+            let expected = self.expected(connection, key, write.expect, deadline).await?;
             let draft = Draft {
                 value: value.clone(),
                 expires: life.and_then(|life| now.checked_add(life)),
@@ -67,13 +67,13 @@ impl Inner {
     pub(super) async fn delete(&self, key: &Key, expect: Expect) -> Result<(), Error> {
         key.check()?;
         let deadline = Instant::now() + OPERATION;
-        let (connection, open) = self.bucket(key).await?;
+        let (connection, _) = self.bucket(key).await?;
         loop {
             let newest = self.newest(connection, key).await.map_err(Failed::of_read)?;
             let live = newest.and_then(|stored| stored.live(self.now()));
             expect.check(live.as_ref())?;
             let Some(live) = live else { return Ok(()) };
-            match self.end(connection, key, live.version, open.has_message_ttl(), deadline).await {
+            match self.end(connection, key, live.version, deadline).await {
                 Ok(_) => return Ok(()),
                 Err(NotWritten::OtherSequence) if Instant::now() < deadline => {}
                 Err(NotWritten::OtherSequence) => return Err(Error::Unreachable),
@@ -85,8 +85,8 @@ impl Inner {
     /// Ends what has expired, if nobody has written the key since. Returns whether it did.
     pub(super) async fn end_expired(&self, key: &Key, version: Version) -> Result<bool, Error> {
         let deadline = Instant::now() + OPERATION;
-        let (connection, open) = self.bucket(key).await?;
-        match self.end(connection, key, version, open.has_message_ttl(), deadline).await {
+        let (connection, _) = self.bucket(key).await?;
+        match self.end(connection, key, version, deadline).await {
             Ok(_) => Ok(true),
             Err(NotWritten::OtherSequence) => Ok(false),
             Err(NotWritten::Error(error)) => Err(error),
@@ -99,9 +99,9 @@ impl Inner {
         connection: &Connection,
         key: &Key,
         version: Version,
-        has_message_ttl: bool,
         deadline: Instant,
     ) -> Result<Version, NotWritten> {
+        let has_message_ttl = self.opened_bucket(key.bucket).is_ok_and(Open::has_message_ttl);
         let draft = Draft {
             value: Bytes::new(),
             expires: None,
@@ -139,29 +139,40 @@ impl Inner {
         connection: &Connection,
         key: &Key,
         expect: Expect,
+        deadline: Instant,
     ) -> Result<Option<u64>, Error> {
         let keeps_one = key.bucket.keep == Keep::Newest(1);
         if keeps_one && expect == Expect::Anything {
             return Ok(None);
         }
-        let newest = match self.newest(connection, key).await {
-            Err(failed) if failed.code() == Some(ErrorCode::STREAM_NOT_FOUND) => {
-                self.make_again(connection, key.bucket).await?;
-                None
+        loop {
+            let newest = match self.newest(connection, key).await {
+                Err(failed) if failed.code() == Some(ErrorCode::STREAM_NOT_FOUND) => {
+                    self.make_again(connection, key.bucket).await?;
+                    None
+                }
+                newest => newest.map_err(Failed::of_read)?,
+            };
+            let found = newest.as_ref().map(|stored| (stored.version, stored.is_deletion));
+            let live = newest.and_then(|stored| stored.live(self.now()));
+            expect.check(live.as_ref())?;
+            let Some((version, is_deletion)) = found else { return Ok(Some(0)) };
+            if keeps_one || live.is_some() {
+                return Ok((expect != Expect::Anything).then_some(version.0));
             }
-            newest => newest.map_err(Failed::of_read)?,
-        };
-        let version = newest.as_ref().map(|stored| stored.version);
-        let live = newest.and_then(|stored| stored.live(self.now()));
-        expect.check(live.as_ref())?;
-        match version {
-            // The key has ended: its older versions do not come back with the new one.
-            Some(version) if live.is_none() && !keeps_one => {
-                self.purge(connection, key, Version(version.0 + 1)).await?;
-                Ok(Some(0))
-            }
-            _ if expect == Expect::Anything => Ok(None),
-            version => Ok(Some(version.map_or(0, Version::number))),
+            // The key has ended: its older versions do not come back with the new one. The deletion stays before it, so that watches
+            // hear of the end even if the new version is not written.
+            let deleted = match is_deletion {
+                true => version,
+                false => match self.end(connection, key, version, deadline).await {
+                    Ok(deleted) => deleted,
+                    Err(NotWritten::OtherSequence) if Instant::now() < deadline => continue,
+                    Err(NotWritten::OtherSequence) => return Err(Error::Unreachable),
+                    Err(NotWritten::Error(error)) => return Err(error),
+                },
+            };
+            self.purge(connection, key, deleted).await?;
+            return Ok(Some(deleted.0));
         }
     }
 
@@ -232,15 +243,20 @@ impl Inner {
         None
     }
 
-    /// Makes the stream of a bucket again, which somebody removed: all that was in it is gone.
+    /// Makes the stream of a bucket again if somebody removed it: all that was in it is gone.
     pub(super) async fn make_again(
         &self,
         connection: &Connection,
         bucket: &'static Bucket,
     ) -> Result<(), Error> {
-        tracing::error!(bucket = bucket.name, "the stream of the store is gone; it is made again, empty");
-        let open = self.ensure(connection, bucket).await?;
-        self.opened_bucket(bucket)?.set(open);
+        let known = self.ensure(connection, bucket).await?;
+        let open = self.opened_bucket(bucket)?;
+        // It may have had no leader, which is no loss.
+        if open.is_same_stream(&known) {
+            return Ok(());
+        }
+        tracing::error!(bucket = bucket.name, "the stream of the store was gone; it is made again, empty");
+        open.set(known);
         self.watchers.reset();
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::{
 use anyport_metrics::Metrics;
 use anyport_store::{
     Change, Durability, Error, Expect, JetStreamStore, Key, Lease, Liveness, Store, Version, Watch, Write,
-    suite::{BUCKETS, LOG, RECORDS},
+    suite::{BUCKETS, HISTORY, LOG, RECORDS, TestClock},
 };
 use tokio::time::{sleep, timeout};
 
@@ -351,5 +351,39 @@ async fn a_removed_stream_is_made_again() {
         put_again(&store, &key("b"), "2").await;
         assert_eq!(store.get(&key("a")).await.unwrap(), None);
         assert_eq!(next(&mut watch).await, Change::Reset);
+    }
+}
+
+/// The end of a key is not lost with the write that was to follow it.
+#[tokio::test]
+async fn watches_hear_of_an_end_though_the_next_write_fails() {
+    for release in BOTH {
+        let Some(server) = Server::start(release) else { continue };
+        let time = TestClock::default();
+        let store = JetStreamStore::new(server.address(), BUCKETS, options().clock(time.clock()));
+        let (expires, last) = (Key::new(&HISTORY, "expires"), Key::new(&HISTORY, "last"));
+        store.put(&expires, "1".into(), Write::ANY.ttl(Duration::from_secs(9))).await.unwrap();
+        let mut watch = store.watch(&Key::all(&HISTORY));
+        assert!(matches!(next(&mut watch).await, Change::Put(..)));
+        assert_eq!(next(&mut watch).await, Change::Current);
+        time.advance(Duration::from_secs(10));
+        // From now on the server takes no large messages.
+        let info = ask(server.port, "$JS.API.STREAM.INFO.AP_anyport_history", "").unwrap();
+        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+        let mut config = info["config"].clone();
+        config["max_msg_size"] = 1_000.into();
+        let changed =
+            ask(server.port, "$JS.API.STREAM.UPDATE.AP_anyport_history", &config.to_string()).unwrap();
+        assert!(!changed.contains("\"error\""), "{changed}");
+        let refused = store.put(&expires, "x".repeat(2_000).into(), Write::ANY).await;
+        assert!(refused.is_err(), "{release:?}");
+        store.put(&last, "1".into(), Write::ANY).await.unwrap();
+        let heard = next(&mut watch).await;
+        assert!(matches!(&heard, Change::Deleted(key, _) if *key == expires), "{release:?}: {heard:?}");
+        assert!(matches!(next(&mut watch).await, Change::Put(key, _) if key == last));
+        // A version that is written after all is the only one.
+        store.put(&expires, "2".into(), Write::expecting(Expect::Absent)).await.unwrap();
+        let versions = store.read(&expires, Version::START, 9).await.unwrap();
+        assert_eq!(versions.iter().map(|entry| &*entry.value).collect::<Vec<_>>(), [b"2"]);
     }
 }
