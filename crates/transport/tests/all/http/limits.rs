@@ -163,11 +163,23 @@ async fn one_connection_too_many_is_told_to_come_back() {
     within(async { while server.ask(&echo(4)).await.status == 503 {} }).await;
 }
 
+/// The kinds of the frames in these bytes (RFC 9113 §4.1).
+#[cfg(feature = "http2")]
+fn kinds(mut bytes: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let [one, two, three, kind, rest @ ..] = bytes {
+        kinds.push(*kind);
+        let length = usize::from(*one) << 16 | usize::from(*two) << 8 | usize::from(*three);
+        bytes = rest.get(5 + length..).unwrap_or_default();
+    }
+    kinds
+}
+
 /// Beyond a limit of connections, a client has a second for each step, however long one within it has: others come as well.
 #[cfg(feature = "http2")]
 #[tokio::test]
 async fn beyond_a_limit_of_connections_nothing_is_waited_for() {
-    // Nothing but the second would close a connection before the patience of the test ends.
+    // Of the limits of a connection none ends before the patience of the test.
     let limits = Limits::default().max_connections(1).header_timeout(Duration::from_secs(3_600));
     let server = Server::limited(limits).await;
     let mut first = server.connect().await;
@@ -185,6 +197,10 @@ async fn beyond_a_limit_of_connections_nothing_is_waited_for() {
         silent.send(sent).await;
         let received = silent.closed().await;
         assert!(received.starts_with(answered), "{sent:?}: {received:?}");
+        // Who has begun to speak HTTP/2 is told (GOAWAY), and not only cut off after the time that such a connection has in all.
+        if sent.ends_with(b"\0\0\0\x04\0\0\0\0\0") {
+            assert!(kinds(&received).contains(&7), "{received:?}");
+        }
     }
     let refused = crate::common::http2::ask(server.address, &echo(2)).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));

@@ -263,11 +263,12 @@ async fn silent_clients_hold_up_nobody_and_count_as_connections() {
 /// Beyond a limit of connections, a client has a second for each step, however long one within it has: others come as well.
 #[tokio::test]
 async fn beyond_a_limit_of_connections_neither_a_handshake_nor_what_follows_it_is_waited_for() {
-    // Nothing but the second would close a connection before the patience of the test ends.
+    // Of the limits of a connection none ends before the patience of the test.
     let hour = Duration::from_secs(3_600);
     let limits = Limits::default().max_connections(1).tls_handshake_timeout(hour).header_timeout(hour);
     let authority = Authority::new();
-    let server = secure(&authority, limits).await;
+    let tls = Tls::new(&certificates(&authority.issue())).unwrap();
+    let (server, metrics) = Server::counted(Config::default().tls(tls).limits(limits)).await;
     let mut first = authority.client(None).open(server.address).await;
     first.send(&echo().bytes()).await;
     assert_eq!(first.response().await.status, 200);
@@ -277,6 +278,8 @@ async fn beyond_a_limit_of_connections_neither_a_handshake_nor_what_follows_it_i
         silent.send(sent).await;
         assert!(silent.closed().await.is_empty(), "{sent:?}");
     }
+    // It was the second, and not the time that such a connection has in all.
+    assert_eq!(metrics.refusals("tls_handshake_timeout").value(), 3);
     // One that is complete, after which nothing is said.
     for offered in ["http/1.1", "h2"] {
         let client = authority.client(None).offering(&[offered]);
