@@ -129,7 +129,7 @@ pub mod layer {
         Cache, CacheHandle, CacheLayer, CacheLimits, CatchPanic, CatchPanicLayer, ConcurrencyLimit,
         ConcurrencyLimitLayer, Either, LoadShed, LoadShedLayer, LoadShedLimits, LocalRateLimiter, Middleware,
         MiddlewareLayer, OptionalLayer, Period, Quota, Rate, RateExceeded, RateKey, RateLimit,
-        RateLimitLayer, RateLimiter, Rates, Timeout, TimeoutLayer, Trace, TraceLayer, optional,
+        RateLimitLayer, RateLimiter, Rates, RunningCalls, Timeout, TimeoutLayer, Trace, TraceLayer, optional,
     };
     pub use tower::{Layer, ServiceBuilder};
 }

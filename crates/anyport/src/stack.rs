@@ -10,8 +10,8 @@ use anyport_protocol::limits;
 use anyport_service::Service;
 
 use crate::layer::{
-    ConcurrencyLimitLayer, Layer, LoadShedLayer, Quota, RateLimitLayer, ServiceBuilder, TimeoutLayer,
-    TraceLayer, optional,
+    ConcurrencyLimitLayer, Layer, LoadShedLayer, Quota, RateLimitLayer, RunningCalls, ServiceBuilder,
+    TimeoutLayer, TraceLayer, optional,
 };
 
 limits! {
@@ -88,12 +88,15 @@ impl EdgeLimits {
 /// # }
 /// ```
 pub fn edge<S: Service>(limits: &EdgeLimits, metrics: &Metrics) -> impl Layer<S, Service: Service> + use<S> {
-    edge_with(limits, None, limits.quota.map(|quota| RateLimitLayer::new(quota, metrics)), metrics)
+    let rate_limit = limits.quota.map(|quota| RateLimitLayer::new(quota, metrics));
+    edge_with(limits, RunningCalls::default(), None, rate_limit, metrics)
 }
 
-/// The same, with `load_shed` around the limits, and `rate_limit` in place of the quota.
+/// The same, with `load_shed` around the limits, and `rate_limit` in place of the quota. Whatever is served with the same `running` shares
+/// the places of `max_concurrent_calls` and `max_calls_per_caller`.
 pub fn edge_with<S: Service>(
     limits: &EdgeLimits,
+    running: RunningCalls,
     load_shed: Option<LoadShedLayer>,
     rate_limit: Option<RateLimitLayer>,
     metrics: &Metrics,
@@ -107,7 +110,8 @@ pub fn edge_with<S: Service>(
         .layer(
             ConcurrencyLimitLayer::new(limits.max_concurrent_calls, metrics)
                 // The calls of one caller never take all places.
-                .per_caller(limits.calls_per_caller()),
+                .per_caller(limits.calls_per_caller())
+                .counted_in(running),
         )
         // One caller alone cannot take all there is.
         .layer(optional(rate_limit))

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CatchPanicLayer, LoadShedLayer, ServiceBuilder, TimeoutLayer, optional},
+    layer::{CatchPanicLayer, LoadShedLayer, RunningCalls, ServiceBuilder, TimeoutLayer, optional},
     stack,
 };
 use anyport_audit::{AuditLog, CallLogLayer, RecordLayer};
@@ -81,6 +81,8 @@ pub(crate) struct UpstreamFactory {
     pub(crate) caller_logins: Option<CallerLogins>,
     /// Whether new calls are refused.
     pub(crate) overload: Overload,
+    /// The calls that run, at all endpoints.
+    running: RunningCalls,
     supported: Arc<[Revision]>,
     key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
@@ -104,6 +106,8 @@ pub(crate) struct Observers {
     pub(crate) metrics: Metrics,
     /// Whether new calls are refused.
     pub(crate) overload: Overload,
+    /// The calls that run, at all endpoints.
+    pub(crate) running: RunningCalls,
 }
 
 /// One server, and how it is connected.
@@ -176,6 +180,7 @@ impl UpstreamFactory {
             telemetry: None,
             caller_logins,
             overload: Overload::default(),
+            running: RunningCalls::default(),
             supported,
             key,
             store,
@@ -218,6 +223,7 @@ impl UpstreamFactory {
             telemetry: self.telemetry.clone(),
             metrics: self.metrics.clone(),
             overload: self.overload.clone(),
+            running: self.running.clone(),
         }
     }
 
@@ -426,7 +432,7 @@ pub(crate) fn layered<S: Service>(
     observers: &Observers,
     limits: &Limits,
 ) -> impl Service + use<S> {
-    let Observers { audit, call_log, telemetry, metrics, overload } = observers;
+    let Observers { audit, call_log, telemetry, metrics, overload, running } = observers;
     ServiceBuilder::new()
         // Outermost, so that its spans cover all of a call, and the audit log has its trace.
         .layer(optional(telemetry.clone().map(ServerSpanLayer::new)))
@@ -435,6 +441,7 @@ pub(crate) fn layered<S: Service>(
         .layer(optional(audit.clone().map(RecordLayer::new)))
         .layer(stack::edge_with(
             &limits.edge,
+            running.clone(),
             Some(LoadShedLayer::new(overload.clone(), metrics)),
             Some(limits.rates.layer(limits.quota, metrics)),
             metrics,

@@ -12,11 +12,24 @@ use anyport_service::{
 use foldhash::fast::RandomState;
 use tower_layer::Layer;
 
-/// Limits how many calls run at once: makes a [`ConcurrencyLimit`].
+/// Limits how many calls run at once: makes a [`ConcurrencyLimit`]. The calls of all services that it is put around count together.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimitLayer {
     limits: Limits,
     counted: Counted,
+    calls: RunningCalls,
+}
+
+/// The calls that run now. Clones are one count: give it to several layers, and their services share the places of the limit
+/// ([`ConcurrencyLimitLayer::counted_in`]).
+#[derive(Clone, Debug, Default)]
+pub struct RunningCalls(Arc<Lock<Calls>>);
+
+impl RunningCalls {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.lock().count
+    }
 }
 
 impl ConcurrencyLimitLayer {
@@ -27,7 +40,14 @@ impl ConcurrencyLimitLayer {
             caller: metrics.refusals("max_calls_per_caller"),
             running: metrics.gauge("anyport_calls_running", "Calls that run"),
         };
-        Self { limits: Limits { all: limit, caller: limit }, counted }
+        Self { limits: Limits { all: limit, caller: limit }, counted, calls: RunningCalls::default() }
+    }
+
+    /// Counts the calls in `calls`, with those of other layers.
+    #[must_use]
+    pub fn counted_in(mut self, calls: RunningCalls) -> Self {
+        self.calls = calls;
+        self
     }
 
     /// At most `limit` of these calls are of one caller (`max_calls_per_caller`).
@@ -42,7 +62,8 @@ impl<S> Layer<S> for ConcurrencyLimitLayer {
     type Service = ConcurrencyLimit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ConcurrencyLimit { inner, running: Running::new(self.limits, self.counted.clone()) }
+        let Self { limits, counted, calls } = self.clone();
+        ConcurrencyLimit { inner, running: Running::new(limits, counted, calls) }
     }
 }
 
@@ -63,7 +84,7 @@ impl<S> ConcurrencyLimit<S> {
     /// At most `limit` calls at once (`max_concurrent_calls`).
     pub fn new(inner: S, limit: usize) -> Self {
         let limits = Limits { all: limit, caller: limit };
-        Self { inner, running: Running::new(limits, Counted::default()) }
+        Self { inner, running: Running::new(limits, Counted::default(), RunningCalls::default()) }
     }
 
     /// At most `limit` of these calls are of one caller (`max_calls_per_caller`).
@@ -73,12 +94,13 @@ impl<S> ConcurrencyLimit<S> {
     #[must_use]
     pub fn per_caller(self, limit: usize) -> Self {
         let limits = Limits { caller: limit, ..self.running.limits };
-        Self { running: Running::new(limits, self.running.counted.clone()), ..self }
+        let Running { counted, calls, .. } = &*self.running;
+        Self { running: Running::new(limits, counted.clone(), calls.clone()), ..self }
     }
 
     /// The number of calls that run now.
     pub fn running(&self) -> usize {
-        self.running.calls.lock().count
+        self.running.calls.count()
     }
 }
 
@@ -113,7 +135,7 @@ struct Counted {
 struct Running {
     limits: Limits,
     counted: Counted,
-    calls: Lock<Calls>,
+    calls: RunningCalls,
 }
 
 #[derive(Debug, Default)]
@@ -151,14 +173,14 @@ struct Detachable {
 }
 
 impl Running {
-    fn new(limits: Limits, counted: Counted) -> Arc<Self> {
-        Arc::new(Self { limits, counted, calls: Lock::default() })
+    fn new(limits: Limits, counted: Counted, calls: RunningCalls) -> Arc<Self> {
+        Arc::new(Self { limits, counted, calls })
     }
 
     /// Takes a place for a call.
     fn begin(self: &Arc<Self>, context: &Context) -> Result<Permit, Failure> {
         let caller = Caller::of(context);
-        let mut calls = self.calls.lock();
+        let mut calls = self.calls.0.lock();
         let mut ended = None;
         if calls.by_caller.get(&caller).is_some_and(|count| *count >= self.limits.caller) {
             ended = calls.end_detached(Some(&caller));
@@ -245,7 +267,7 @@ enum Kind {
 impl Relay for Permit {
     fn poll(&mut self, reply: &mut Reply, task: &mut Task<'_>) -> Poll<Event> {
         if self.kind == Kind::Detachable {
-            match self.running.calls.lock().detachable.get_mut(&self.number) {
+            match self.running.calls.0.lock().detachable.get_mut(&self.number) {
                 Some(call) if call.waker.as_ref().is_none_or(|waker| !waker.will_wake(task.waker())) => {
                     call.waker = Some(task.waker().clone());
                 }
@@ -266,7 +288,7 @@ impl Relay for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut calls = self.running.calls.lock();
+        let mut calls = self.running.calls.0.lock();
         let has_place = match self.kind {
             Kind::Attached => true,
             // The place of a call that was ended is another one's.

@@ -33,7 +33,7 @@ mod trace;
 pub use bulkhead::{Bulkhead, BulkheadLayer, BulkheadLimits};
 #[cfg(feature = "cache")]
 pub use cache::{AnswerCache, Cache, CacheHandle, CacheLayer, CacheLimits, CacheRule};
-pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer};
+pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer, RunningCalls};
 pub use load_shed::{LoadShed, LoadShedLayer, LoadShedLimits};
 pub use middleware::{Call, Function, Middleware, MiddlewareLayer, Next};
 pub use optional::{Either, OptionalLayer, optional};

@@ -41,7 +41,7 @@ struct Ready {
     lines: String,
 }
 
-/// How long records that nobody waits for wait for others of their block.
+/// How long a block waits for further records if no call waits for one of them.
 const LINGER: Duration = Duration::from_millis(100);
 /// How often summaries are made and the head is marked.
 const TICK: Duration = Duration::from_secs(1);

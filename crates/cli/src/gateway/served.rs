@@ -89,7 +89,7 @@ impl Served {
         gone.values().for_each(|(layered, _)| layered.searched.federation.end());
     }
 
-    /// Serves in layers of these limits from now on. Calls that have begun count under the earlier ones.
+    /// Serves in layers of these limits from now on. Calls that have begun count under them, too.
     pub(super) fn set_limits(&self, limits: &Limits) {
         let selections = self.selections.lock();
         let all = selections.values().map(|(layered, _)| layered).chain([&self.all]);

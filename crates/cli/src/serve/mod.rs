@@ -14,7 +14,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use anyport::{
-    layer::{CatchPanicLayer, LegacyClientLayer, LoadShedLayer, RateLimitLayer, ServiceBuilder, optional},
+    layer::{
+        CatchPanicLayer, LegacyClientLayer, LoadShedLayer, RateLimitLayer, RunningCalls, ServiceBuilder,
+        optional,
+    },
     stack,
 };
 use anyport_audit::{AuditLog, RecordLayer, UpstreamLayer};
@@ -78,6 +81,7 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         telemetry,
         metrics: server.metrics().clone(),
         overload: Overload::default(),
+        running: RunningCalls::default(),
     };
     let service = layered(server.clone(), &knowledge, arguments, &limits, &observers);
     let (closed, buffers) = (knowledge.clone(), BufferedBytes::new(limits.buffers, server.metrics()));
@@ -137,7 +141,7 @@ fn layered(
     limits: &Limits,
     observers: &Observers,
 ) -> impl Service + use<> {
-    let Observers { audit, call_log, telemetry, metrics, overload } = observers;
+    let Observers { audit, call_log, telemetry, metrics, overload, running } = observers;
     let edge = limits.edge.call_timeout(arguments.timeout().0);
     let cache = arguments
         .cache()
@@ -150,6 +154,7 @@ fn layered(
         .layer(optional(audit.clone().map(RecordLayer::new)))
         .layer(stack::edge_with(
             &edge,
+            running.clone(),
             Some(LoadShedLayer::new(overload.clone(), metrics)),
             Some(RateLimitLayer::new(limits.quota, metrics)),
             metrics,

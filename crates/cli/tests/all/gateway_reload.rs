@@ -159,7 +159,7 @@ fn limits_are_changed_while_it_runs_as_far_as_that_is_possible() {
     let in_flight = thread::scope(|scope| {
         let in_flight = scope.spawn(|| call("a_look"));
         until(|| json!(is_asked.swap(false, Ordering::SeqCst)), |is_asked| *is_asked == json!(true));
-        let limits = "[limits]\nmax_concurrent_calls = 1\nmax_sessions = 7\nmax_cold_starts = 3\n";
+        let limits = "[limits]\nmax_concurrent_calls = 2\nmax_sessions = 7\nmax_cold_starts = 3\n";
         let said = change(&home, &mut gateway, &(upstream("a") + &upstream("b") + limits));
         assert!(said.contains("added b; replaced a; [limits] has changed: max_concurrent_calls"), "{said}");
         let line = gateway.error_line(|line| line.contains("takes a restart of the gateway"));
@@ -167,7 +167,7 @@ fn limits_are_changed_while_it_runs_as_far_as_that_is_possible() {
         let described = status(&home);
         assert_eq!(described["needs_restart"], json!(["max_cold_starts", "max_sessions"]), "{described}");
         until(|| tools(&server), |tools| *tools == json!(["a_look", "b_look"]));
-        // The call of before has no place among those of now.
+        // The call of before has its place among those of now.
         let first = scope.spawn(|| call("b_look"));
         until(|| json!(is_asked.load(Ordering::SeqCst)), |is_asked| *is_asked == json!(true));
         let refused = call("b_look");
@@ -184,4 +184,44 @@ fn limits_are_changed_while_it_runs_as_far_as_that_is_possible() {
     );
     assert_eq!(status(&home)["needs_restart"], json!([]), "the file says what holds");
     assert_eq!(call("a_look").json()["result"]["content"][0]["text"], "seen");
+}
+
+/// Invariant: Calls at all endpoints of a gateway share the places of `max_concurrent_calls` and `max_calls_per_caller`.
+#[test]
+fn a_virtual_server_has_no_places_of_its_own() {
+    let (hangs, is_asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+    let remote = {
+        let (hangs, is_asked) = (hangs.clone(), is_asked.clone());
+        Scripted::start(move |asked| {
+            if asked.body["method"] == "tools/call" {
+                is_asked.store(true, Ordering::SeqCst);
+                until(|| json!(hangs.load(Ordering::SeqCst)), |hangs| *hangs == json!(false));
+            }
+            scripted::modern(asked)
+        })
+    };
+    let file = format!(
+        "[upstreams.a]\nurl = {:?}\n[servers.one]\n[servers.two]\n[limits]\nmax_concurrent_calls = 1\n",
+        remote.url()
+    );
+    let (_home, _gateway, server) = serve_gateway(&file);
+    assert_eq!(tools(&server), json!(["a_look"]));
+    let at = |path: &str| Server { path: path.to_owned(), ..server.clone() };
+    let call = |server: &Server| {
+        server.post(&modern(1, "tools/call", json!({"name": "a_look", "arguments": {}})), &[])
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| call(&at("/s/one/mcp")));
+        until(|| json!(is_asked.load(Ordering::SeqCst)), |is_asked| *is_asked == json!(true));
+        for path in ["/s/two/mcp", "/s/one/mcp", "/mcp"] {
+            let refused = call(&at(path));
+            assert!(
+                refused.status == 503 && refused.body.contains("max_concurrent_calls"),
+                "{path}: {refused:?}"
+            );
+        }
+        hangs.store(false, Ordering::SeqCst);
+        assert_eq!(first.join().unwrap().json()["result"]["content"][0]["text"], "seen");
+    });
+    assert_eq!(call(&at("/s/two/mcp")).json()["result"]["content"][0]["text"], "seen");
 }

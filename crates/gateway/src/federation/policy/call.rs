@@ -54,7 +54,7 @@ impl Enforcement {
         }
         match decision {
             Decision::Hide(rule) => {
-                // The caller does not learn of it; who records the call does.
+                // The caller is not told which rule it was; the audit log and the line of the call are.
                 if let Some(trail) = context.trail() {
                     trail.refused_by(rule.name());
                 }
