@@ -136,21 +136,25 @@ fn virtual_servers_come_change_and_go_with_the_file() {
     assert_eq!(tools(&server), json!(["search_tools", "describe_tool", "call_tool"]));
 }
 
+/// A server whose calls take as long as the first flag says. The second one says whether it was called.
+fn hanging() -> (Scripted, Arc<AtomicBool>, Arc<AtomicBool>) {
+    let (hangs, is_asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+    let (still_hangs, was_asked) = (hangs.clone(), is_asked.clone());
+    let remote = Scripted::start(move |asked| {
+        if asked.body["method"] == "tools/call" {
+            was_asked.store(true, Ordering::SeqCst);
+            until(|| json!(still_hangs.load(Ordering::SeqCst)), |hangs| *hangs == json!(false));
+        }
+        scripted::modern(asked)
+    });
+    (remote, hangs, is_asked)
+}
+
 /// Invariant: Of the limits of the file, a running gateway changes those of calls, servers and documents; the others are named.
 #[cfg(unix)]
 #[test]
 fn limits_are_changed_while_it_runs_as_far_as_that_is_possible() {
-    let (hangs, is_asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
-    let remote = {
-        let (hangs, is_asked) = (hangs.clone(), is_asked.clone());
-        Scripted::start(move |asked| {
-            if asked.body["method"] == "tools/call" {
-                is_asked.store(true, Ordering::SeqCst);
-                until(|| json!(hangs.load(Ordering::SeqCst)), |hangs| *hangs == json!(false));
-            }
-            scripted::modern(asked)
-        })
-    };
+    let (remote, hangs, is_asked) = hanging();
     let upstream = |name: &str| format!("[upstreams.{name}]\nurl = {:?}\n", remote.url());
     let (home, mut gateway, server) = serve_gateway(&upstream("a"));
     assert_eq!((tools(&server), &status(&home)["needs_restart"]), (json!(["a_look"]), &json!([])));
@@ -189,17 +193,7 @@ fn limits_are_changed_while_it_runs_as_far_as_that_is_possible() {
 /// Invariant: Calls at all endpoints of a gateway share the places of `max_concurrent_calls` and `max_calls_per_caller`.
 #[test]
 fn a_virtual_server_has_no_places_of_its_own() {
-    let (hangs, is_asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
-    let remote = {
-        let (hangs, is_asked) = (hangs.clone(), is_asked.clone());
-        Scripted::start(move |asked| {
-            if asked.body["method"] == "tools/call" {
-                is_asked.store(true, Ordering::SeqCst);
-                until(|| json!(hangs.load(Ordering::SeqCst)), |hangs| *hangs == json!(false));
-            }
-            scripted::modern(asked)
-        })
-    };
+    let (remote, hangs, is_asked) = hanging();
     let file = format!(
         "[upstreams.a]\nurl = {:?}\n[servers.one]\n[servers.two]\n[limits]\nmax_concurrent_calls = 1\n",
         remote.url()
