@@ -1,4 +1,7 @@
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
@@ -7,12 +10,14 @@ use chacha20poly1305::{
 };
 
 /// Seals text so that only this key's holders can read or make it. Nonces are random and 192 bits long, so any
-/// number of replicas may share a key.
+/// number of replicas may share a key. Clones share their keys: see [`Sealer::set_keys`].
 #[derive(Clone)]
 pub struct Sealer {
     /// The first key seals; the others still open what they sealed before the key was changed.
-    keys: Vec<(KeyId, XChaCha20Poly1305)>,
+    keys: Arc<RwLock<Arc<Keys>>>,
 }
+
+type Keys = Vec<(KeyId, XChaCha20Poly1305)>;
 
 /// A secret key of 256 bits.
 #[derive(Clone)]
@@ -76,14 +81,30 @@ impl fmt::Debug for Sealer {
 impl Sealer {
     /// A sealer that seals and opens with `key`.
     pub fn new(key: &Key) -> Self {
-        Self { keys: vec![Self::cipher(key)] }
+        Self::of(vec![Self::cipher(key)])
+    }
+
+    fn of(keys: Keys) -> Self {
+        Self { keys: Arc::new(RwLock::new(Arc::new(keys))) }
     }
 
     /// Also opens what was sealed with an older key.
     #[must_use]
-    pub fn with_older(mut self, key: &Key) -> Self {
-        self.keys.push(Self::cipher(key));
-        self
+    pub fn with_older(self, key: &Key) -> Self {
+        let mut keys = self.keys().to_vec();
+        keys.push(Self::cipher(key));
+        Self::of(keys)
+    }
+
+    /// Seals with `first` from now on, and opens with `older` as well, in all clones: keys are changed while a process runs. What was
+    /// sealed with a key that is not among them does not open any more.
+    pub fn set_keys(&self, first: &Key, older: &[Key]) {
+        let keys = std::iter::once(first).chain(older).map(Self::cipher).collect();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The key's id precedes the sealed text. It is derived from the key, so nothing else has to be stored: the first
@@ -106,7 +127,7 @@ impl Sealer {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce)?;
         let mut sealed = Vec::with_capacity(KEY_ID + NONCE + text.len() + 16);
-        if let Some((id, cipher)) = self.keys.first() {
+        if let Some((id, cipher)) = self.keys().first() {
             sealed.extend_from_slice(id);
             sealed.extend_from_slice(&nonce);
             // Encryption fails only beyond 256 GiB.
@@ -124,7 +145,8 @@ impl Sealer {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Unsealed::Tampered)?;
         let (id, rest) = bytes.split_first_chunk::<KEY_ID>().ok_or(Unsealed::Tampered)?;
         let (nonce, text) = rest.split_first_chunk::<NONCE>().ok_or(Unsealed::Tampered)?;
-        let (_, cipher) = self.keys.iter().find(|(key, _)| key == id).ok_or(Unsealed::OtherKey)?;
+        let keys = self.keys();
+        let (_, cipher) = keys.iter().find(|(key, _)| key == id).ok_or(Unsealed::OtherKey)?;
         let payload = Payload { msg: text, aad: purpose.as_bytes() };
         cipher.decrypt(&(*nonce).into(), payload).map_err(|_| Unsealed::Tampered)
     }
@@ -167,5 +189,20 @@ mod tests {
         let sealed = Sealer::new(&old).seal("state", b"x").unwrap();
         assert_eq!(Sealer::new(&new).open("state", &sealed), Err(Unsealed::OtherKey));
         assert_eq!(Sealer::new(&new).with_older(&old).open("state", &sealed).unwrap(), b"x");
+    }
+    /// Invariant: A key is changed while processes run: what the older key sealed opens until that key is taken away.
+    #[test]
+    fn keys_are_changed_in_all_clones() {
+        let (old, new) = (Key::random().unwrap(), Key::random().unwrap());
+        let sealer = Sealer::new(&old);
+        let (clone, apart) = (sealer.clone(), sealer.clone().with_older(&new));
+        let sealed = clone.seal("state", b"x").unwrap();
+        sealer.set_keys(&new, std::slice::from_ref(&old));
+        assert_eq!(clone.open("state", &sealed).unwrap(), b"x");
+        let sealed_anew = clone.seal("state", b"y").unwrap();
+        assert_eq!(Sealer::new(&new).open("state", &sealed_anew).unwrap(), b"y");
+        sealer.set_keys(&new, &[]);
+        assert_eq!(clone.open("state", &sealed), Err(Unsealed::OtherKey));
+        assert_eq!(apart.open("state", &sealed).unwrap(), b"x", "it has keys of its own");
     }
 }

@@ -64,7 +64,10 @@ fn assemble(mut builder: Builder) -> Result<Server, BuildError> {
         return Err(BuildError { problems });
     }
     let failed = |error: String| BuildError { problems: vec![format!("server: {error}")] };
-    let sealer = sealer(&builder.keys).map_err(|error| failed(error.to_string()))?;
+    let sealer = match &builder.sealer {
+        Some(sealer) => sealer.clone(),
+        None => sealer(&builder.keys).map_err(|error| failed(error.to_string()))?,
+    };
     let identity = Identity::of(&builder.info).map_err(|error| failed(error.to_string()))?;
     let core = serve(builder, registry, sealer, identity).map_err(|error| failed(error.to_string()))?;
     Ok(Server::of(core))
@@ -83,7 +86,7 @@ fn serve(
     let (title, name) = (info.title, info.name);
     let server: Arc<str> = name.as_str().into();
     let about = About { name, title, instructions, extensions, page_size, ttls };
-    let warning = builder.keys.is_empty().then(Once::new);
+    let warning = (builder.keys.is_empty() && builder.sealer.is_none()).then(Once::new);
     let (ttl, bytes) = (builder.state_ttl, builder.state_bytes);
     let plan = builder.lifecycle;
     let metrics = &plan.metrics;

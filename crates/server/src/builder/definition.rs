@@ -4,7 +4,7 @@ use anyport_protocol::{
     Revision,
     types::{Icon, Implementation, JsonObject},
 };
-use anyport_seal::Key;
+use anyport_seal::{Key, Sealer};
 
 use crate::{
     List, Mount, Part, Prompt, Resource, Server, Template, Tool,
@@ -36,6 +36,7 @@ pub struct Builder {
     pub(super) ttls: HashMap<List, Duration>,
     pub(super) discover_ttl: Duration,
     pub(super) keys: Vec<Key>,
+    pub(super) sealer: Option<Sealer>,
     pub(super) state_ttl: Duration,
     pub(super) state_bytes: usize,
     pub(super) clock: Clock,
@@ -63,6 +64,7 @@ impl Builder {
             ttls: HashMap::new(),
             discover_ttl: DEFAULT_LIST_TTL,
             keys: Vec::new(),
+            sealer: None,
             state_ttl: DEFAULT_STATE_TTL,
             state_bytes: DEFAULT_STATE_BYTES,
             clock: Clock::default(),
@@ -239,6 +241,13 @@ impl Builder {
     #[must_use]
     pub fn state_key(mut self, key: Key) -> Self {
         self.keys.push(key);
+        self
+    }
+
+    /// Sets what seals `requestState` and cursors, instead of keys: its keys can be changed while the server runs.
+    #[must_use]
+    pub fn sealer(mut self, sealer: Sealer) -> Self {
+        self.sealer = Some(sealer);
         self
     }
 
