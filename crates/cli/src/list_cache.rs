@@ -75,7 +75,7 @@ pub(crate) async fn store(target: &str, listed: Listed<'_>) {
 pub(crate) fn load(target: &str) -> CachedLists {
     let loaded = || {
         // Completing makes neither a store nor a key.
-        if !store::open(&state_dir::folder(None)?, &Metrics::new()).is_there() {
+        if !store::local(&state_dir::folder(None)?, &Metrics::new()).is_there() {
             return None;
         }
         let Lists { records, id } = Lists::of(target)?;
@@ -112,7 +112,7 @@ impl Lists {
                 server_id(&target.server, &key)
             }
         };
-        let store = store::open(&state, &Metrics::new());
+        let store = store::local(&state, &Metrics::new());
         let records = Collection::new(Arc::new(store), &store::COMPLETION_LISTS, 1);
         Some(Self { records, id })
     }

@@ -153,8 +153,8 @@ enum Command {
     Pins(Box<commands::pins::Arguments>),
     /// Show who called what, when, and what became of it; check that nothing was changed.
     Audit(Box<commands::audit::Arguments>),
-    /// Check, back up and restore what outlives a process.
-    Store(commands::store::Arguments),
+    /// Check, back up, restore and copy what outlives a process.
+    Store(Box<commands::store::Arguments>),
     /// Write a script that completes commands, options, servers and tools in a shell.
     Completions(commands::completions::Arguments),
     /// Write what can stand at a place of a command line. The scripts of `completions` call it.

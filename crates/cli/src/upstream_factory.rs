@@ -49,7 +49,8 @@ use crate::{
     logging,
     server_id::{entry_id, server_id},
     server_log::{LoggedConnector, ServerLogs},
-    sign_in, state_dir, store,
+    sign_in, state_dir,
+    store::{OpenStore, StateKeys},
     target::{HiddenWhileUsed, LoginSettings, Server, Surroundings},
     telemetry::{self, MeasuredConnector},
     traffic::Traffic,
@@ -84,9 +85,13 @@ pub(crate) struct UpstreamFactory {
     /// The calls that run, at all endpoints.
     running: RunningCalls,
     supported: Arc<[Revision]>,
-    key: Key,
+    keys: StateKeys,
+    /// The key of the audit log.
+    audit_key: Key,
     /// Where the last known lists are stored. `None`: they are in memory alone, since there is no folder for the program's state, or no key in it.
     store: Option<Arc<dyn Store>>,
+    /// The same, with what is known of it.
+    open_store: Option<OpenStore>,
     /// The folder for the program's state, if there is a store.
     state: Option<PathBuf>,
     guard: Arc<guard::Guard>,
@@ -149,13 +154,15 @@ impl UpstreamFactory {
     pub(crate) fn new(arguments: &listen::Arguments, limits: Limits) -> Result<Self> {
         let metrics = Metrics::new();
         logging::count_in(&metrics);
-        let kept = listen::key(arguments.state_dir.clone());
+        let kept = arguments.keys()?;
         let folder = state_dir::folder(arguments.state_dir.clone()).filter(|_| kept.is_some());
-        let store = folder.as_ref().map(|state| Arc::new(store::open(state, &metrics)) as Arc<dyn Store>);
-        let key = match kept {
-            Some(key) => key,
-            None => Key::random().context("no key for the state of open questions")?,
+        let open_store = arguments.open_store(&metrics)?;
+        let store = open_store.as_ref().map(|open| open.store.clone());
+        let keys = match kept {
+            Some(keys) => keys,
+            None => StateKeys::only(Key::random().context("no key for the state of open questions")?),
         };
+        let audit_key = arguments.audit_key()?.unwrap_or_else(|| keys.first.clone());
         let buffers = BufferedBytes::new(limits.buffers, &metrics);
         let http_pool = HttpPool::new(limits.http_pool, &metrics);
         let supported = arguments.era.revisions().into();
@@ -165,7 +172,7 @@ impl UpstreamFactory {
         let (guard, state) = (Arc::default(), folder);
         let caller_tokens = CallerTokens::new(limits.http.max_caller_tokens, &metrics);
         let caller_logins = arguments.base_url().zip(store.clone()).map(|(url, store)| {
-            CallerLogins::new(&url, store, Sealer::new(&key), limits.caller_login, &metrics)
+            CallerLogins::new(&url, store, keys.sealer.clone(), limits.caller_login, &metrics)
         });
         Ok(Self {
             limits,
@@ -182,8 +189,10 @@ impl UpstreamFactory {
             overload: Overload::default(),
             running: RunningCalls::default(),
             supported,
-            key,
+            keys,
+            audit_key,
             store,
+            open_store,
             state,
             guard,
             cold_starts,
@@ -202,7 +211,8 @@ impl UpstreamFactory {
     pub(crate) async fn start_audit(&mut self, settings: Option<AuditSettings>) -> Result<()> {
         let Some(settings) = settings else { return Ok(()) };
         let (limits, metrics) = (self.limits.audit, &self.metrics);
-        self.audit = Some(audit::start(settings, self.store.clone(), &self.key, limits, metrics).await?);
+        self.audit =
+            Some(audit::start(settings, self.store.clone(), &self.audit_key, limits, metrics).await?);
         Ok(())
     }
 
@@ -234,7 +244,7 @@ impl UpstreamFactory {
 
     /// Seals what travels through clients.
     pub(crate) fn sealer(&self) -> Sealer {
-        Sealer::new(&self.key)
+        self.keys.sealer.clone()
     }
 
     /// The pins of the upstream `name` of the file `file`.
@@ -243,8 +253,19 @@ impl UpstreamFactory {
     }
 
     /// The store of what outlives the program, if it has one.
-    pub(crate) fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.store.as_ref()
+    pub(crate) fn open_store(&self) -> Option<&OpenStore> {
+        self.open_store.as_ref()
+    }
+
+    /// Waits for the store as long as the limits say.
+    ///
+    /// # Errors
+    /// When it can be reached and not be used.
+    pub(crate) async fn reach_store(&self) -> Result<()> {
+        match &self.open_store {
+            Some(open) => open.reached(self.limits.store.wait).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether what is stored outlives the program.
@@ -371,7 +392,7 @@ impl UpstreamFactory {
             .build();
         let store = self.store.clone().filter(|_| !is_of_caller);
         let catalog = store.map(|store| {
-            let record = CatalogRecord::new(store, server_id(server, &self.key));
+            let record = CatalogRecord::new(store, server_id(server, &self.keys.first));
             entry.into_iter().fold(record, CatalogRecord::known_as)
         });
         let bridge = Bridge::new(upstream, self.supported.clone(), catalog);
@@ -383,7 +404,7 @@ impl UpstreamFactory {
 
     /// The id of the entry `name` of the file `file`: see [`UpstreamOptions::entry`].
     pub(crate) fn entry_id(&self, file: &str, name: &str, config: &UpstreamConfig) -> String {
-        entry_id(file, name, config, &self.key)
+        entry_id(file, name, config, &self.keys.first)
     }
 
     /// A bridge in the place of a server that cannot be connected, whose calls fail with `why`. It has the last known lists of

@@ -23,13 +23,13 @@ impl Lease {
             None => Expect::Absent,
             Some(held) => {
                 let holder: Member = serde_json::from_slice(&held.value).map_err(|_| Error::Unreadable)?;
-                if store.members().liveness(&holder) != Liveness::Dead {
+                if store.members_of(key.bucket).liveness(&holder) != Liveness::Dead {
                     return Ok(None);
                 }
                 Expect::Version(held.version)
             }
         };
-        let me = serde_json::to_vec(store.members().me()).map_err(Error::fault)?;
+        let me = serde_json::to_vec(store.members_of(key.bucket).me()).map_err(Error::fault)?;
         match store.put(&key, me.into(), Write::expecting(expect)).await {
             Ok(fence) => Ok(Some(Self { store: store.clone(), key, fence })),
             Err(Error::Conflict(_)) => Ok(None),

@@ -15,23 +15,28 @@
 //! - [`Store`], the trait, with [`Key`], [`Bucket`], [`Entry`], [`Version`], [`Expect`], [`Write`], [`Change`] and [`Error`].
 //! - [`MemoryStore`], [`SqliteStore`] and [`JetStreamStore`], the back ends; [`maintenance`] checks, backs up and restores the file
 //!   of the second.
-//! - [`transfer`] copies between any two stores, and checks what is in one.
+//! - [`RoutedStore`] makes one store of two: what all members see, and what is of this machine.
+//! - [`transfer`] copies between any two stores, checks what is in one, and empties one.
+//! - [`backup`] writes any store into a file, and restores it.
 //! - [`Members`], the processes that share a store, and [`Lease`], which one of them holds.
 //! - [`Collection`], typed records with a format number, on top of any store.
 //! - `suite`, behind the feature of this name: the tests that every back end passes.
 //!
 //! It knows bytes and JSON, not MCP.
 
+pub mod backup;
 mod checks;
 mod clock;
 mod collection;
 mod entry;
 mod error;
+mod faults;
 mod jetstream;
 mod key;
 mod lease;
 mod members;
 mod memory;
+mod routed;
 mod sqlite;
 mod status;
 mod store;
@@ -49,6 +54,7 @@ pub use key::{Bucket, KEY_MAX, Keep, Key, Place};
 pub use lease::Lease;
 pub use members::{Liveness, Member, MemberChange, MemberChanges, Members};
 pub use memory::MemoryStore;
+pub use routed::RoutedStore;
 pub use sqlite::{Options, SqliteStore, maintenance};
 pub use status::{Durability, Outage, Status};
 pub use store::{Store, VALUE_MAX};

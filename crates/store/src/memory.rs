@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyport_metrics::{Counter, Metrics};
+use anyport_metrics::Metrics;
 use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::time::sleep;
@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use crate::{
     Answer, Bucket, Change, Clock, Durability, Entry, Error, Expect, Keep, Key, Members, Status, Store,
     VALUE_MAX, Version, Watch, Write,
+    faults::FaultCounters,
     watch::{Pages, Watchers},
 };
 
@@ -31,7 +32,7 @@ struct Inner {
     watchers: Watchers,
     clock: Clock,
     members: Members,
-    full: Counter,
+    faults: FaultCounters,
     /// Whether the task that sweeps runs.
     is_swept: AtomicBool,
 }
@@ -69,7 +70,7 @@ impl MemoryStore {
             watchers: Watchers::default(),
             clock,
             members: Members::alone(),
-            full: metrics.refusals("store_bytes"),
+            faults: FaultCounters::new(metrics),
             is_swept: AtomicBool::new(false),
         }))
     }
@@ -97,9 +98,7 @@ impl Inner {
         let entry = Entry { version, value, expires };
         let put = buckets.contents(key)?.put(key, entry.clone(), write.expect, now);
         if let Err(error) = put {
-            if matches!(error, Error::Full) {
-                self.full.increment();
-            }
+            self.faults.count(&error);
             return Err(error);
         }
         buckets.version = version.0;
@@ -292,6 +291,10 @@ impl Store for MemoryStore {
 
     fn members(&self) -> &Members {
         &self.0.members
+    }
+
+    fn note_fault(&self, _: &Bucket, error: &Error) {
+        self.0.faults.count(error);
     }
 
     fn status(&self) -> Status {

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::{Answer, Entry, Expect, Key, Members, Status, Version, Watch, Write};
+use crate::{Answer, Bucket, Entry, Error, Expect, Key, Members, Status, Version, Watch, Write};
 
 /// The largest value in bytes. A [`Collection`](crate::Collection) compresses and divides larger records.
 pub const VALUE_MAX: usize = 512 << 10;
@@ -41,6 +41,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// The processes that share this store, and which of them are alive.
     fn members(&self) -> &Members;
+
+    /// The processes that share this bucket: those of the store, unless it keeps buckets of this machine elsewhere.
+    fn members_of(&self, bucket: &Bucket) -> &Members {
+        let _ = bucket;
+        self.members()
+    }
+
+    /// Counts that a record of `bucket` cannot be read, for what reads records on top of the store.
+    fn note_fault(&self, bucket: &Bucket, error: &Error) {
+        let _ = (bucket, error);
+    }
 
     /// Whether writes succeed, what they survive, and how much is stored.
     fn status(&self) -> Status;

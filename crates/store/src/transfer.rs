@@ -107,6 +107,38 @@ pub async fn copy(
     Ok(copied)
 }
 
+/// Whether nothing is in `buckets`.
+///
+/// # Errors
+/// If the store fails.
+pub async fn is_empty(store: &dyn Store, buckets: &[&'static Bucket]) -> Result<bool, Error> {
+    for &bucket in buckets {
+        if !store.list(&Key::all(bucket), None, 1).await?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Deletes every key of `buckets`.
+///
+/// # Errors
+/// If the store fails. What was deleted until then is gone.
+pub async fn clear(store: &dyn Store, buckets: &[&'static Bucket]) -> Result<(), Error> {
+    for &bucket in buckets {
+        loop {
+            let page = store.list(&Key::all(bucket), None, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            for (key, _) in page {
+                store.delete(&key, Expect::Anything).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn copy_key(
     to: &dyn Store,
     key: &Key,

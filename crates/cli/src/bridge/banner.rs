@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Arguments, probe::ServerState};
 use crate::{
     listen::{Addresses, Transport},
+    store::StoreStatus,
     target::Target,
 };
 
@@ -12,6 +13,8 @@ use crate::{
 pub(super) struct Banner<'a> {
     pub(super) target: &'a Target,
     pub(super) arguments: &'a Arguments,
+    /// The store, if one was chosen.
+    pub(super) store: Option<StoreStatus>,
     /// Whether the server was reached.
     pub(super) server: ServerState,
     pub(super) address: Option<SocketAddr>,
@@ -30,6 +33,7 @@ impl fmt::Display for Banner<'_> {
         let listen = &self.arguments.listen;
         let addresses = Addresses { arguments: listen, address: self.address, path: self.path };
         addresses.fmt(f)?;
+        self.store.iter().try_for_each(|store| store.lines(f))?;
         let Some(entry) = addresses.entry().filter(|_| listen.speaks(Transport::Http)) else {
             return Ok(());
         };

@@ -32,6 +32,7 @@ use crate::{
     login_help::LoginHelp,
     program::{self, Missing},
     sign_in::with_login,
+    store::status_of,
     target::{Server, Surroundings, Target, login_command_of},
     telemetry,
     upstream_factory::{self, UpstreamFactory, UpstreamOptions},
@@ -57,6 +58,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 
 async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
     let mut factory = UpstreamFactory::new(&arguments.listen, Limits::with(&arguments.listen.limit))?;
+    factory.reach_store().await?;
     factory.start_audit(AuditSettings::chosen(arguments.listen.audit)).await?;
     factory.start_telemetry(telemetry::settings(None)?)?;
     let audit = factory.audit.clone();
@@ -138,7 +140,8 @@ async fn bridge(arguments: &Arguments, target: &Target) -> Result<()> {
             Some(probe) => probe.state().await,
             None => ServerState::Untried,
         };
-        logging::notice(Banner { target, arguments, server, address, path, terminal });
+        let store = status_of(factory.open_store()).await;
+        logging::notice(Banner { target, arguments, store, server, address, path, terminal });
         if let Some(probe) = probe {
             probe.report_late();
         }

@@ -10,6 +10,7 @@ use crate::{
     listen::{Addresses, Transport},
     render::safe,
     serve::Arguments,
+    store::StoreStatus,
 };
 
 /// The banner of a running gateway: its servers, its addresses, and the configuration for a client.
@@ -17,6 +18,8 @@ pub(super) struct Banner<'a> {
     pub(super) file: &'a GatewayFile,
     pub(super) members: &'a Members,
     pub(super) arguments: &'a Arguments,
+    /// The store, if one was chosen.
+    pub(super) store: Option<StoreStatus>,
     pub(super) address: Option<SocketAddr>,
     /// Where the Unix socket is.
     pub(super) path: Option<&'a Path>,
@@ -46,6 +49,7 @@ impl fmt::Display for Banner<'_> {
         let addresses =
             Addresses { arguments: &self.arguments.listen, address: self.address, path: self.path };
         addresses.fmt(f)?;
+        self.store.iter().try_for_each(|store| store.lines(f))?;
         let Some(url) = addresses.url().filter(|_| self.arguments.listen.speaks(Transport::Http)) else {
             return Ok(());
         };

@@ -34,6 +34,7 @@ use crate::{
     render::safe,
     server_log::ServerLogs,
     state_dir,
+    store::status_of,
     traffic::Traffic,
 };
 
@@ -137,7 +138,7 @@ impl Control {
     ) -> std::io::Result<()> {
         let request = timeout(PATIENCE, request(&mut stream, &self.token)).await??;
         let response = match request {
-            Ok(Request::Status) => json!(self.status(running)),
+            Ok(Request::Status) => json!(self.status(running).await),
             Ok(Request::Introduce) => introduction(running),
             Ok(Request::Restart { name }) => {
                 let restarted = timeout(PATIENCE, restart(name, restarts)).await;
@@ -180,7 +181,8 @@ impl Control {
         Ok(())
     }
 
-    fn status(&self, running: &Running) -> GatewayStatus {
+    async fn status(&self, running: &Running) -> GatewayStatus {
+        let store = status_of(running.factories.now().open_store()).await;
         let (file, (address, url)) = (running.file(), self.address.lock().clone());
         GatewayStatus {
             pid: std::process::id(),
@@ -192,6 +194,7 @@ impl Control {
             servers: running.servers(),
             virtual_servers: file.config.servers.keys().map(|name| virtual_path(name)).collect(),
             needs_restart: running.unapplied().into_iter().map(str::to_owned).collect(),
+            store,
         }
     }
 }

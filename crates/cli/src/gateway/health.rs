@@ -29,7 +29,7 @@ impl GatewayHealth {
         max_connections: usize,
         operators: Operators,
     ) -> Result<Self> {
-        let (federation, store) = (federation.clone(), factory.store().cloned());
+        let (federation, store) = (federation.clone(), factory.open_store().cloned());
         let limits = factory.limits.health;
         let dependencies = move || -> Looking {
             let (federation, store) = (federation.clone(), store.clone());

@@ -76,6 +76,7 @@ use crate::{
     listen::{self, Addresses, Limits, Transport},
     logging,
     serve::Arguments,
+    store::status_of,
     target, telemetry,
     upstream_factory::UpstreamFactory,
     user_error::UserError,
@@ -110,6 +111,7 @@ pub(crate) fn run(mut arguments: Arguments, path: &Path) -> Result<ExitCode> {
     }
     file.ask_for_inputs(None)?;
     arguments.listen.adopt(&file.config, file.folder())?;
+    arguments.listen.store.adopt(&file.config.store, file.surroundings());
     arguments.listen.check_required_scopes(&file.config)?;
     file.warn_of_policy_doubts();
     listen::run(async || serve(&arguments, file).await)
@@ -119,6 +121,7 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let limits =
         Limits::with(&[&*file.limits()?, &*arguments.listen.limit].concat()).rates(&file.config.limits);
     let mut factory = UpstreamFactory::new(&arguments.listen, limits)?;
+    factory.reach_store().await?;
     factory.call_log = audit::call_log(&file.config.audit);
     factory.start_audit(file.audit(arguments.listen.audit)).await?;
     factory.start_telemetry(telemetry::settings(Some((&file.config.telemetry, file.surroundings())))?)?;
@@ -211,7 +214,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
             let addresses = Addresses { arguments: &arguments.listen, address, path };
             control.listens(address, addresses.url().filter(|_| arguments.listen.speaks(Transport::Http)));
         }
-        logging::notice(Banner { file: &file, members: &members, arguments, address, path, terminal });
+        let store = status_of(factory.open_store()).await;
+        logging::notice(Banner { file: &file, members: &members, arguments, address, path, store, terminal });
     });
     let located = |error| file_of_start.located(error);
     tokio::select! {

@@ -108,6 +108,9 @@ impl Running {
         if file.config.audit != old_file.config.audit {
             changes.push("[audit] has changed".to_owned());
         }
+        if file.config.store != old_file.config.store {
+            changes.push("[store] has changed".to_owned());
+        }
         if file.config.telemetry != old_file.config.telemetry {
             changes.push("[telemetry] has changed".to_owned());
         }
@@ -231,6 +234,9 @@ fn auth_differs(config: &GatewayConfig, arguments: &Arguments) -> Vec<&'static s
     }
     if !arguments.listen.has_tls_of(config) {
         differs.push("tls_cert");
+    }
+    if !arguments.listen.store.is_of(config) {
+        differs.push("store");
     }
     differs
 }

@@ -10,6 +10,8 @@ use anyport_gateway::federation::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::store::StoreStatus;
+
 /// The state of a running gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GatewayStatus {
@@ -33,6 +35,9 @@ pub(crate) struct GatewayStatus {
     /// The limits of the file that hold only after a restart of the gateway.
     #[serde(default)]
     pub(crate) needs_restart: Vec<String>,
+    /// The store, if it is another one than that of the state folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) store: Option<StoreStatus>,
 }
 
 /// The state of a server of a running gateway.

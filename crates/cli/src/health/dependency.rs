@@ -1,17 +1,19 @@
 //! What a program needs: servers, documents, its store.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use anyport_gateway::federation::{MemberState, MemberStatus, PINS};
 use anyport_knowledge::{Knowledge, health};
 use anyport_protocol::limits;
-use anyport_store::{Key, Store};
+use anyport_store::Key;
 use anyport_upstream::{Upstream, UpstreamHealth};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
+
+use crate::store::OpenStore;
 
 /// What a program needs, each by its name.
 pub(crate) trait Dependencies: Send + Sync {
@@ -44,6 +46,12 @@ pub(crate) struct Dependency {
     /// What was wrong the last time that something was
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_error: Option<String>,
+    /// Of a store that was chosen: where an acknowledged write is, and when it is on a disk
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) durability: Option<String>,
+    /// Of a store that was chosen: when an acknowledged write may be lost
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) warning: Option<String>,
 }
 
 /// Whether something that the program needs is there.
@@ -58,7 +66,15 @@ pub(crate) enum DependencyStatus {
 impl Dependency {
     fn new(kind: &'static str, is_well: bool) -> Self {
         let status = if is_well { DependencyStatus::Healthy } else { DependencyStatus::Unhealthy };
-        Self { status, kind, since: None, latency_ms: None, last_error: None }
+        Self {
+            status,
+            kind,
+            since: None,
+            latency_ms: None,
+            last_error: None,
+            durability: None,
+            warning: None,
+        }
     }
 }
 
@@ -75,6 +91,8 @@ impl From<MemberStatus> for Dependency {
             since: Some(iso_8601(member.since)),
             latency_ms: member.latency.map(|latency| milliseconds(latency.median)),
             last_error: member.last_error,
+            durability: None,
+            warning: None,
         }
     }
 }
@@ -94,14 +112,18 @@ limits! {
 }
 
 /// How the store is: it is asked for something that is not there.
-pub(crate) async fn of_store(store: &Arc<dyn Store>, limits: HealthLimits) -> Dependency {
-    let began = Instant::now();
+pub(crate) async fn of_store(open: &OpenStore, limits: HealthLimits) -> Dependency {
+    let (store, began) = (&open.store, Instant::now());
     let fault = fault_of(store.get(&Key::new(&PINS, "health")), limits).await;
     let outage = store.status().outage;
     let fault = fault.or_else(|| outage.as_ref().map(|outage| outage.why.clone()));
     let since = outage.and_then(|outage| Timestamp::try_from(outage.since).ok()).map(iso_8601);
     let latency = Some(milliseconds(began.elapsed()));
+    let durability = open.status().await.map(|status| status.durability);
+    let (durability, warning) = durability.map_or((None, None), |said| (Some(said.durability), said.warning));
     Dependency {
+        durability,
+        warning,
         since,
         latency_ms: latency,
         last_error: fault.clone(),

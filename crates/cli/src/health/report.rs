@@ -251,7 +251,15 @@ mod tests {
     const CALM_PROCESS: Strain = Strain { descriptors: None, overload: None };
 
     fn dependency(kind: &'static str, status: DependencyStatus) -> Dependency {
-        Dependency { status, kind, since: None, latency_ms: None, last_error: None }
+        Dependency {
+            status,
+            kind,
+            since: None,
+            latency_ms: None,
+            last_error: None,
+            durability: None,
+            warning: None,
+        }
     }
 
     fn status(

@@ -11,13 +11,14 @@ use anyport_protocol::Revision;
 use anyport_transport::http::{AllowedHost, AllowedOrigin, KnownClient, TrustedProxy};
 use clap::ValueEnum;
 
-use super::{auth_arguments::AuthArguments, limit::Limit, limits::Limits, tls::TlsArguments};
+use super::{auth_arguments::AuthArguments, kept::Kept, limit::Limit, limits::Limits, tls::TlsArguments};
 use crate::{
     audit::AuditChoice,
     health::Operators,
     logging,
     secret_source::{InvalidSecretSource, SecretSource},
     state_dir,
+    store::{StateKeys, StoreArguments},
     user_error::UserError,
 };
 
@@ -150,6 +151,15 @@ pub(crate) struct Arguments {
     /// Folder of the program's state. Else the user's state folder.
     #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true, hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// File of the key that seals what travels through clients: 32 bytes, or Base64 of them on each line, of which the first seals and all open.
+    /// Gateways that share a store have the same. Else one in the state folder.
+    #[arg(long, value_name = "FILE", env = "ANYPORT_STATE_KEY", hide_env = true, hide_short_help = true)]
+    pub(super) state_key: Option<PathBuf>,
+    /// What was opened.
+    #[arg(skip)]
+    pub(super) kept: Kept,
 
     #[command(flatten)]
     pub(crate) logs: logging::Arguments,
@@ -425,6 +435,10 @@ impl Arguments {
             ));
         }
         self.auth.check(self.base_url().as_deref())?;
+        self.store.place()?;
+        if let Some(file) = &self.state_key {
+            StateKeys::read(file)?;
+        }
         self.tls.check()?;
         if self.unix_path.is_some() && !self.speaks(Transport::Unix) {
             return Err(UserError::usage(

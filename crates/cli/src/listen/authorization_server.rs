@@ -21,7 +21,7 @@ use anyport_store::{Clock, MemoryStore, Store};
 use anyport_transport::http::{self, FurtherEndpoints, PublicUrl};
 
 use super::{Arguments, Limits, Transport, auth};
-use crate::{secret_source::SecretSource, state_dir, store, user_error::UserError};
+use crate::{secret_source::SecretSource, user_error::UserError};
 
 /// What an authorization server is made with.
 struct Setup<'a> {
@@ -51,23 +51,18 @@ pub(crate) fn authorization_server(
             "set public_url of [gateway], or give --public-url",
         )
     })?;
-    let folder = state_dir::folder(arguments.state_dir.clone()).ok_or_else(|| {
+    let store = arguments.open_store(metrics)?;
+    let (store, keys) = store.zip(arguments.keys()?).ok_or_else(|| {
         UserError::usage(
-            "there is no folder for what the authorization server keeps",
+            "there is no folder for what the authorization server keeps, or it cannot be written",
             "name one with --state-dir DIR",
-        )
-    })?;
-    let key = state_dir::key(&folder).map_err(|error| {
-        UserError::failed(
-            format!("the key in {} cannot be used: {error}", folder.display()),
-            "choose another folder with --state-dir DIR",
         )
     })?;
     let setup = Setup {
         config: &config,
         public_url: public_url(&base_url)?,
-        store: Arc::new(store::open(&folder, metrics)),
-        sealer: Sealer::new(&key),
+        store: store.store,
+        sealer: keys.sealer,
         limits,
         metrics,
     };

@@ -27,7 +27,7 @@ use anyport_transport::{BufferLimits, client::http::HttpPoolLimits, http, unix, 
 use anyport_upstream::UpstreamLimits;
 
 use super::rates::CallRates;
-use crate::{health::HealthLimits, logging::LogLimits};
+use crate::{health::HealthLimits, logging::LogLimits, store::StoreLimits};
 
 /// The limits of a program that serves. Each is declared in the crate that enforces it.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +68,8 @@ pub(crate) struct Limits {
     pub(crate) log: LogLimits,
     /// The limits of looking how the program is.
     pub(crate) health: HealthLimits,
+    /// The limits of waiting for the store.
+    pub(crate) store: StoreLimits,
     pub(crate) sign_in: SignInLimits,
     /// The limits of the logins of callers at upstreams.
     pub(crate) caller_login: CallerLoginLimits,
@@ -225,6 +227,7 @@ impl Limits {
         section("cache and logs", self.cache.limits_mut());
         section("cache and logs", self.log.limits_mut());
         section("health", self.health.limits_mut());
+        section("store", self.store.limits_mut());
         section("logins", self.sign_in.limits_mut());
         section("logins", self.caller_login.limits_mut());
         section("documents", self.documents.limits_mut());

@@ -5,6 +5,7 @@ mod arguments;
 mod auth;
 mod auth_arguments;
 mod authorization_server;
+mod kept;
 mod limit;
 mod limits;
 mod rates;
@@ -50,7 +51,7 @@ pub(crate) use self::{
     rates::rates_of,
     tls::check_tls,
 };
-use crate::{audit, health::HealthReporter, logging, state_dir, store, user_error::UserError};
+use crate::{audit, health::HealthReporter, logging, user_error::UserError};
 
 /// Runs `serve` until it is done, or a second signal cuts it.
 pub(crate) fn run(serve: impl AsyncFnOnce() -> Result<()>) -> Result<ExitCode> {
@@ -123,6 +124,9 @@ pub(crate) async fn serve(
     announce: impl AsyncFnOnce(Option<SocketAddr>, Option<&Path>),
 ) -> Result<()> {
     serving = serving.buffers(buffers.clone());
+    if let Some(keys) = arguments.keys()? {
+        keys.follow();
+    }
     operations.watch_memory();
     let overload = operations.overload.clone();
     if arguments.speaks(Transport::Http) {
@@ -181,18 +185,6 @@ pub(crate) async fn serve(
     tokio::try_join!(served, announced).map(drop)
 }
 
-/// The key for state that travels through clients. Without a place to keep it, it lives as long as the process.
-pub(crate) fn key(state_dir: Option<PathBuf>) -> Option<Key> {
-    let folder = state_dir::folder(state_dir)?;
-    match state_dir::key(&folder) {
-        Ok(key) => Some(key),
-        Err(error) => {
-            tracing::warn!(folder = %folder.display(), %error, "the key is not kept: clients in mid-dialogue must start over after a restart; set --state-dir");
-            None
-        }
-    }
-}
-
 /// Checks that callers can be authenticated as `config` says: its secrets are in their places, and nothing in it is unsafe.
 ///
 /// `public_url` is the URL under which clients reach the server.
@@ -221,13 +213,13 @@ fn authentication(
         return Ok((Authentication::Anonymous, ProtectedResource::default()));
     };
     let store = || -> Result<Arc<dyn Store>> {
-        let state = state_dir::folder(arguments.state_dir.clone()).ok_or_else(|| {
+        let store = arguments.open_store(metrics)?.ok_or_else(|| {
             UserError::usage("there is no folder for the API keys", "name one with --state-dir DIR")
         })?;
-        Ok(Arc::new(store::open(&state, metrics)))
+        Ok(store.store)
     };
-    let sealer = || match key(arguments.state_dir.clone()) {
-        Some(key) => Ok(Sealer::new(&key)),
+    let sealer = || match arguments.keys()? {
+        Some(keys) => Ok(keys.sealer),
         None => Ok(Sealer::new(&Key::random()?)),
     };
     let shared = auth::Shared { limits: limits.verifier, metrics, store: &store, sealer: &sealer };

@@ -28,7 +28,8 @@ pub(crate) struct Filter {
 
 /// The filter of a program that starts with `level` for all modules.
 pub(super) fn starting_at(level: LevelFilter) -> reload::Layer<Targets, Registry> {
-    let (layer, handle) = reload::Layer::new(without_arguments(Targets::new().with_default(level)));
+    let targets = capped(without_arguments(Targets::new().with_default(level)));
+    let (layer, handle) = reload::Layer::new(targets);
     // There is an older one only in the tests of this very process.
     let _ = CURRENT.set(Current { handle, level, text: Lock::new(level.to_string()) });
     layer
@@ -40,7 +41,9 @@ pub(crate) fn set(filter: Option<Filter>) {
     let start = || Filter { text: String::new(), default: None, modules: Targets::new() };
     let Filter { text, default, modules } = filter.unwrap_or_else(start);
     let names_calls = modules.iter().any(|(module, _)| module.starts_with(CALL_LOG));
+    let names_nats = modules.iter().any(|(module, _)| module.starts_with(NATS));
     let modules = modules.with_default(default.unwrap_or(current.level));
+    let modules = if names_nats { modules } else { capped(modules) };
     let modules = if names_calls { modules } else { without_arguments(modules) };
     let text = match (default, text.is_empty()) {
         (Some(_), _) => text,
@@ -50,6 +53,17 @@ pub(crate) fn set(filter: Option<Filter>) {
     // It fails only if the subscriber is gone, and then nothing is logged.
     let _ = current.handle.reload(modules);
     *current.text.lock() = text;
+}
+
+/// The client of NATS. Below warnings it writes several lines for each operation of the store.
+const NATS: &str = "async_nats";
+
+/// The same, without what the client of NATS says beyond warnings, unless its own name asks for it.
+pub(super) fn capped(filter: Targets) -> Targets {
+    match filter.would_enable(NATS, &Level::INFO) {
+        true => filter.with_target(NATS, LevelFilter::WARN),
+        false => filter,
+    }
 }
 
 /// The same, without the arguments of calls: whoever looks for a fault at the level `debug` does not mean to collect what users write.
@@ -99,6 +113,15 @@ mod tests {
         assert!(!everything.would_enable(CALL_LOG, &Level::DEBUG));
         let quiet = without_arguments(Targets::new().with_default(LevelFilter::WARN));
         assert!(!quiet.would_enable(CALL_LOG, &Level::INFO));
+    }
+
+    #[test]
+    fn the_client_of_nats_says_no_more_than_warnings() {
+        let everything = capped(Targets::new().with_default(LevelFilter::TRACE));
+        assert!(everything.would_enable(NATS, &Level::WARN) && !everything.would_enable(NATS, &Level::INFO));
+        assert!(everything.would_enable("anyport_store", &Level::TRACE));
+        let quiet = capped(Targets::new().with_default(LevelFilter::ERROR));
+        assert!(!quiet.would_enable(NATS, &Level::WARN));
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub(crate) fn to_errors(quiet: bool, verbose: u8) {
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false)
         .with_writer(|| Errors);
-    let filter = Targets::new().with_default(others).with_target("anyport", ours);
+    let filter = filter::capped(Targets::new().with_default(others).with_target("anyport", ours));
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     // A test may have set one before.
     let _ = tracing::subscriber::set_global_default(subscriber);

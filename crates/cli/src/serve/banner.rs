@@ -7,7 +7,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Arguments, arguments};
-use crate::listen::{Addresses, Era, Transport, absolute};
+use crate::{
+    listen::{Addresses, Era, Transport, absolute},
+    store::StoreStatus,
+};
 
 /// The banner of a running server: its documents, its addresses, and the configuration for a client.
 pub(super) struct Banner<'a> {
@@ -20,6 +23,8 @@ pub(super) struct Banner<'a> {
     /// Where the Unix socket is.
     pub(super) path: Option<&'a Path>,
     pub(super) arguments: &'a Arguments,
+    /// The store, if one was chosen.
+    pub(super) store: Option<StoreStatus>,
     /// Whether a person reads it now. A log gets the JSON on one line: clients keep one of every server they start.
     pub(super) terminal: bool,
 }
@@ -34,6 +39,7 @@ impl fmt::Display for Banner<'_> {
             None => writeln!(f)?,
         }
         self.addresses().fmt(f)?;
+        self.store.iter().try_for_each(|store| store.lines(f))?;
         let place = "(mcp.json, \"servers\" in VS Code)";
         writeln!(f, "\nTo connect a client, put this into its configuration {place}:")?;
         let servers = json!({"mcpServers": {anyport_config::valid_name(&self.arguments.name): self.entry()}});

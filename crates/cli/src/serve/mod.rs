@@ -39,7 +39,9 @@ use crate::{
     gateway,
     health::{Bounds, HealthReporter, Looking, of_documents},
     listen::{self, Limits},
-    logging, state_dir, store, telemetry,
+    logging, state_dir,
+    store::status_of,
+    telemetry,
     upstream_factory::Observers,
     user_error::UserError,
 };
@@ -68,9 +70,17 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         .languages(arguments.languages.clone())
         .domains(arguments.domains.clone())
         .tools(arguments.tools(folders.is_empty()));
-    let (name, key) = (&arguments.name, listen::key(arguments.listen.state_dir.clone()));
-    let server = anyport_knowledge::builder_with(&knowledge, name, &supported, key, options);
+    let name = &arguments.name;
+    let builder = anyport_knowledge::builder_with(&knowledge, name, &supported, None, options);
+    let server = match arguments.listen.keys()? {
+        Some(keys) => builder.sealer(keys.sealer),
+        None => builder,
+    };
     let server = limits.of_server(server).build().context("the documents cannot be served")?;
+    let store = arguments.listen.open_store(server.metrics())?;
+    if let Some(store) = &store {
+        store.reached(limits.store.wait).await?;
+    }
     let audit = audit(arguments, &limits, server.metrics()).await?;
     let telemetry = telemetry::start(telemetry::settings(None)?, limits.telemetry, server.metrics())?;
     let (ended_audit, ended_telemetry, drain) = (audit.clone(), telemetry.clone(), limits.http.drain);
@@ -116,7 +126,18 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
         let (progress, count) = (knowledge.progress(), knowledge.library().len());
         let reading = progress.reading.then_some(progress.documents);
         let (source, folders, terminal) = (&*source, &*folders, std::io::stderr().is_terminal());
-        logging::notice(Banner { source, folders, count, reading, address, path, arguments, terminal });
+        let store = status_of(store.as_ref()).await;
+        logging::notice(Banner {
+            source,
+            folders,
+            count,
+            reading,
+            address,
+            path,
+            arguments,
+            store,
+            terminal,
+        });
     })
     .await
 }
@@ -124,13 +145,11 @@ async fn serve(arguments: &Arguments, documents: Documents) -> Result<()> {
 /// The audit log, if it is wanted.
 async fn audit(arguments: &Arguments, limits: &Limits, metrics: &Metrics) -> Result<Option<AuditLog>> {
     let Some(settings) = AuditSettings::chosen(arguments.listen.audit) else { return Ok(None) };
-    let state = state_dir::folder(arguments.listen.state_dir.clone());
-    let Some((state, key)) = state.zip(listen::key(arguments.listen.state_dir.clone())) else {
+    let Some((store, key)) = arguments.listen.open_store(metrics)?.zip(arguments.listen.audit_key()?) else {
         let help = "name one that can be written with --state-dir DIR: the audit log is kept there";
         return Err(UserError::usage("there is no folder for the program's state", help));
     };
-    let store = Arc::new(store::open(&state, metrics));
-    audit::start(settings, Some(store), &key, limits.audit, metrics).await.map(Some)
+    audit::start(settings, Some(store.store), &key, limits.audit, metrics).await.map(Some)
 }
 
 /// The layers around the server, from the outside in.

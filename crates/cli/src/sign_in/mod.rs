@@ -33,7 +33,7 @@ use crate::{
 /// # Errors
 /// When the key can be neither read nor made.
 pub(crate) fn vault(state: &Path) -> Result<Vault> {
-    vault_in(state, Arc::new(store::open(state, &Metrics::new())))
+    vault_in(state, Arc::new(store::local(state, &Metrics::new())))
 }
 
 /// The same in `store`, which is an open one of the folder.
@@ -48,7 +48,7 @@ pub(crate) fn vault_in(state: &Path, store: Arc<dyn Store>) -> Result<Vault> {
 
 /// The credentials, if anybody has signed in with this folder: nothing is made for those who do not.
 pub(crate) fn known_vault(state: &Path) -> Option<Vault> {
-    known_vault_in(state, Arc::new(store::open(state, &Metrics::new())))
+    known_vault_in(state, Arc::new(store::local(state, &Metrics::new())))
 }
 
 /// The same in `store`, which is an open one of the folder.
@@ -117,7 +117,7 @@ pub(crate) fn with_login(
 /// The credentials of logins without a user, which take no more than a request: they end with the program, and meet no login of the
 /// user. The authorization servers that the secrets of clients go to are kept in the folder of the program's state.
 fn in_memory(state: Option<&Path>) -> Option<Vault> {
-    let issuers = state.map(|state| ClientIssuers::new(Arc::new(store::open(state, &Metrics::new()))));
+    let issuers = state.map(|state| ClientIssuers::new(Arc::new(store::local(state, &Metrics::new()))));
     let vault = Vault::in_memory().inspect_err(|error| tracing::warn!(%error, "no place for tokens")).ok()?;
     Some(vault.client_issuers(issuers))
 }

@@ -278,6 +278,7 @@ fn every_flag_that_the_book_names_exists() {
     let commands = commands.map(|name| vec![name]).into_iter();
     for words in commands.chain([
         vec!["store", "check"],
+        vec!["store", "restore"],
         vec!["key", "create"],
         vec!["token"],
         vec!["health"],

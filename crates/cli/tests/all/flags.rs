@@ -58,6 +58,9 @@ const FLAGS: &[Flag] = &[
     flag("hsts", "soon", "60"),
     flag("audit", "sometimes", "on"),
     flag("state-dir", "", ""),
+    flag("store", "http://me:a-secret@store.example", "memory"),
+    // It needs a file; see `failing_commands/stores.rs`.
+    flag("state-key", "", ""),
 ];
 
 fn variable(flag: &str) -> String {

@@ -66,6 +66,8 @@ mod secrets;
 mod serve;
 #[cfg(unix)]
 mod server_logs;
+#[cfg(unix)]
+mod shared_store;
 mod signals;
 mod stdio;
 mod store;

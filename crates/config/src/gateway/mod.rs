@@ -11,6 +11,7 @@
 //! - `definitions`: what becomes of suspicious ones.
 //! - `audit`: the log of every call.
 //! - `log`: how much is logged.
+//! - `store`: where shared state is.
 //! - `telemetry`: spans and metrics for a collector.
 //! - `login`: the keys of an upstream about its login; `required_scopes`: the scopes that calls need.
 
@@ -31,6 +32,7 @@ mod policy;
 mod rates;
 mod read;
 mod required_scopes;
+mod store;
 mod telemetry;
 mod upstream;
 mod values;
@@ -56,6 +58,7 @@ pub use policy::{RuleConfig, RuleEffect, RuleMode};
 pub use rates::{LimitsConfig, RateConfig};
 pub use read::{FaultPlace, GatewayError, is_gateway_file, parse, place, read};
 pub use required_scopes::first_required;
+pub use store::StoreConfig;
 pub use telemetry::TelemetryConfig;
 pub use upstream::NO_HEADERS;
 

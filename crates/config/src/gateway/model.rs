@@ -20,6 +20,7 @@ use super::{
     mask::MaskConfig,
     policy::RuleConfig,
     rates::{LimitsConfig, RateConfig},
+    store::StoreConfig,
     telemetry::TelemetryConfig,
 };
 
@@ -51,6 +52,8 @@ pub struct GatewayConfig {
     pub audit: AuditConfig,
     /// How much is logged.
     pub log: LogConfig,
+    /// Where shared state is.
+    pub store: StoreConfig,
     /// Spans and metrics of calls, for an OpenTelemetry collector.
     pub telemetry: TelemetryConfig,
     /// How often calls may be made, and limits by their names, as `--limit NAME=VALUE` has them.

@@ -124,6 +124,9 @@ fn parse_entries(path: &Path, text: &str) -> Result<GatewayConfig, GatewayError>
     own.map_err(|(key, reason)| fault(place(&["gateway", key]), reason, Vec::new()))?;
     let telemetry = config.telemetry.check();
     telemetry.map_err(|(key, reason)| fault(place(&["telemetry", key]), reason, Vec::new()))?;
+    config.store.check().map_err(|(key, reason)| {
+        fault(place(&["store", key]), reason, Vec::new()).showing(FaultPlace::without_values)
+    })?;
     check_rates(&config).map_err(|(keys, reason)| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         fault(place(&keys), reason, Vec::new())

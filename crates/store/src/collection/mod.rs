@@ -211,6 +211,14 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
 
     /// The object that an entry holds, whatever its type.
     async fn read(&self, key: &Key, entry: &Entry) -> Result<Map<String, Value>, Error> {
+        let read = self.read_uncounted(key, entry).await;
+        if let Err(error @ (Error::Unreadable | Error::Newer { .. })) = &read {
+            self.store.note_fault(self.bucket, error);
+        }
+        read
+    }
+
+    async fn read_uncounted(&self, key: &Key, entry: &Entry) -> Result<Map<String, Value>, Error> {
         let json = decode(&*self.store, key, &entry.value, self.sealer.as_deref()).await?;
         let object: Map<String, Value> = serde_json::from_slice(&json).map_err(|_| Error::Unreadable)?;
         let format = object.get(FORMAT).and_then(Value::as_u64).ok_or(Error::Unreadable)?;

@@ -49,6 +49,20 @@ impl Address {
         self
     }
 
+    /// The password or the token, for what covers secrets in texts.
+    pub fn secret(&self) -> Option<&str> {
+        match &self.user {
+            Some(User::Password { password, .. }) => Some(password),
+            Some(User::Token(token)) => Some(token),
+            None => None,
+        }
+    }
+
+    /// Whether everything goes over TLS.
+    pub fn is_over_tls(&self) -> bool {
+        self.scheme == Scheme::Tls
+    }
+
     pub(super) fn servers(&self) -> Result<Vec<ServerAddr>, InvalidAddress> {
         let scheme = self.scheme.name();
         let parsed = self.hosts.iter().map(|host| format!("{scheme}://{host}").parse());

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, Event, HeaderMap, RequestErrorKind, ServerError,
+    Client, ClientError, Event, HeaderMap, RequestErrorKind, ServerError,
     client::Request,
     jetstream::{
         Context, Error as ApiError, ErrorCode, context::RequestErrorKind as ApiErrorKind,
@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::address::Address;
+use super::{address::Address, options::TlsFiles};
 use crate::Error;
 
 /// How long one operation may take.
@@ -43,6 +43,8 @@ struct Seen {
     connections: u64,
     /// The newest thing that the server does not permit.
     refused: Option<Arc<str>>,
+    /// Why the last attempt to connect failed.
+    fault: Option<Arc<str>>,
 }
 
 /// Why a request has no answer that says it was done.
@@ -64,11 +66,17 @@ pub(super) enum Failed {
 
 impl Connection {
     /// Begins to connect.
-    pub(super) async fn begin(address: &Address, name: &str) -> Result<Self, Error> {
+    pub(super) async fn begin(address: &Address, tls: &TlsFiles, name: &str) -> Result<Self, Error> {
         let (events, seen) = watch::channel(Seen::default());
         let events = Arc::new(events);
-        let options = address
-            .options()
+        let mut options = address.options();
+        if let Some(issuers) = &tls.issuers {
+            options = options.add_root_certificates(issuers.clone());
+        }
+        if let Some((certificate, key)) = &tls.client {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
+        let options = options
             .name(name)
             .retry_on_initial_connect()
             .max_reconnects(None)
@@ -102,6 +110,11 @@ impl Connection {
     pub(super) async fn connected(&self, deadline: Instant) -> bool {
         let mut seen = self.seen.clone();
         timeout_at(deadline, seen.wait_for(|seen| seen.is_connected)).await.is_ok_and(|seen| seen.is_ok())
+    }
+
+    /// Why there is no connection, as far as it is known.
+    pub(super) fn fault(&self) -> Option<Arc<str>> {
+        self.seen.borrow().fault.clone()
     }
 
     /// Whether there is a connection.
@@ -205,7 +218,8 @@ fn note(events: &watch::Sender<Seen>, event: &Event) {
             tracing::info!("connected to the servers of the store");
             events.send_modify(|seen| {
                 seen.is_connected = true;
-                seen.connections += 1;
+                seen.connections = seen.connections.saturating_add(1);
+                seen.fault = None;
             });
         }
         Event::Disconnected | Event::Closed => {
@@ -217,6 +231,13 @@ fn note(events: &watch::Sender<Seen>, event: &Event) {
         {
             tracing::warn!(%text, "the server of the store does not permit this");
             events.send_modify(|seen| seen.refused = Some(text.as_str().into()));
+        }
+        Event::ClientError(ClientError::Other(text)) => {
+            let is_new = events.borrow().fault.as_deref() != Some(text);
+            if is_new {
+                tracing::warn!(%text, "the servers of the store cannot be connected; it is tried again");
+                events.send_modify(|seen| seen.fault = Some(text.as_str().into()));
+            }
         }
         event => tracing::debug!(%event, "an event of the store's connection"),
     }

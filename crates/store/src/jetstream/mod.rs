@@ -56,6 +56,17 @@ impl JetStreamStore {
         within(async { self.0.bucket(&Key::all(&META)).await.map(|_| ()) }).await
     }
 
+    /// The release of the server that is connected; `None` before the first connection.
+    pub fn server_version(&self) -> Option<String> {
+        let connection = self.0.connection.get().filter(|connection| connection.is_connected())?;
+        Some(connection.client.server_info().version)
+    }
+
+    /// Why no server can be connected, in the words of the last attempt; `None` if one is, or none was tried.
+    pub fn connection_fault(&self) -> Option<String> {
+        self.0.connection.get().and_then(|connection| connection.fault()).map(|fault| fault.to_string())
+    }
+
     /// Ends what has expired, and reports it to watches. One member does so once a minute.
     ///
     /// # Errors
@@ -104,6 +115,10 @@ impl Store for JetStreamStore {
 
     fn members(&self) -> &Members {
         self.0.members()
+    }
+
+    fn note_fault(&self, bucket: &Bucket, error: &Error) {
+        self.0.note_fault(bucket, error);
     }
 
     fn status(&self) -> Status {

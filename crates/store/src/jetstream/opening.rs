@@ -45,7 +45,7 @@ impl Inner {
 
     async fn connection(&self) -> Result<&Connection, Error> {
         let name = format!("anyport {}", self.options.name);
-        self.connection.get_or_try_init(|| Connection::begin(&self.address, &name)).await
+        self.connection.get_or_try_init(|| Connection::begin(&self.address, &self.options.tls, &name)).await
     }
 
     async fn open(&self, connection: &Connection) -> Result<HashMap<&'static str, Open>, Error> {

@@ -13,7 +13,7 @@ use super::{
     shared::{Inner, Open, lock},
 };
 use crate::{
-    Answer, Durability, Entry, Error, Expect, Key, Members, Status, Store, Version, Watch, Write,
+    Answer, Bucket, Durability, Entry, Error, Expect, Key, Members, Status, Store, Version, Watch, Write,
     watch::Pages,
 };
 
@@ -61,6 +61,10 @@ impl Store for Inner {
 
     fn members(&self) -> &Members {
         &self.members
+    }
+
+    fn note_fault(&self, _: &Bucket, error: &Error) {
+        self.counters.faults.count(error);
     }
 
     fn status(&self) -> Status {

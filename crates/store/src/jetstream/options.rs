@@ -1,6 +1,6 @@
 //! How the store is opened.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyport_metrics::Metrics;
 
@@ -15,6 +15,14 @@ pub struct JetStreamOptions {
     pub(super) clock: Option<Clock>,
     pub(super) metrics: Metrics,
     pub(super) beat: Duration,
+    pub(super) tls: TlsFiles,
+}
+
+/// The files of TLS with the servers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TlsFiles {
+    pub(super) issuers: Option<PathBuf>,
+    pub(super) client: Option<(PathBuf, PathBuf)>,
 }
 
 impl Default for JetStreamOptions {
@@ -25,6 +33,7 @@ impl Default for JetStreamOptions {
             clock: None,
             metrics: Metrics::default(),
             beat: Duration::from_secs(1),
+            tls: TlsFiles::default(),
         }
     }
 }
@@ -68,6 +77,20 @@ impl JetStreamOptions {
     #[must_use]
     pub fn beat(mut self, beat: Duration) -> Self {
         self.beat = beat;
+        self
+    }
+
+    /// Sets the file of the issuers of the servers' certificates, in PEM, beside those that the system trusts.
+    #[must_use]
+    pub fn issuers(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls.issuers = Some(file.into());
+        self
+    }
+
+    /// Sets the files of the certificate that the servers are shown, and of its private key, in PEM.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls.client = Some((certificate.into(), key.into()));
         self
     }
 }

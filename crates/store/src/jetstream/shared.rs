@@ -16,7 +16,7 @@ use super::{
     address::Address, connection::Connection, options::JetStreamOptions, room::Room, streams::Known,
     subject::Names,
 };
-use crate::{Bucket, Error, Members, Outage, members::Beats, watch::Watchers};
+use crate::{Bucket, Error, Members, Outage, faults::FaultCounters, members::Beats, watch::Watchers};
 
 pub(super) struct Inner {
     pub(super) address: Address,
@@ -40,8 +40,7 @@ pub(super) struct Counters {
     pub(super) writes: Counter,
     pub(super) unknown: Counter,
     pub(super) unreachable: Counter,
-    pub(super) read_only: Counter,
-    pub(super) full: Counter,
+    pub(super) faults: FaultCounters,
 }
 
 /// The stream of a bucket.
@@ -72,8 +71,7 @@ impl Inner {
             unknown: metrics.counter("anyport_store_unknown", "Writes to the store whose outcome is unknown"),
             unreachable: metrics
                 .counter("anyport_store_unreachable", "Operations while the store could not be reached"),
-            read_only: metrics.counter("anyport_store_read_only", "Writes that the store did not permit"),
-            full: metrics.refusals("store_bytes"),
+            faults: FaultCounters::new(metrics),
         };
         let beats = Arc::new(Beats::new(options.beat));
         Arc::new_cyclic(|me| Self {
@@ -130,10 +128,9 @@ impl Inner {
             Err(error) => Some(error),
         };
         match failed {
-            Some(Error::Full) => self.counters.full.increment(),
             Some(Error::Unreachable) => self.counters.unreachable.increment(),
-            Some(Error::ReadOnly(_)) => self.counters.read_only.increment(),
-            _ => {}
+            Some(error) => self.counters.faults.count(error),
+            None => {}
         }
         let mut outage = lock(&self.outage);
         *outage = match (failed, outage.take()) {

@@ -82,6 +82,16 @@ impl Members {
         }
     }
 
+    /// Returns the other members that are not known to be dead.
+    ///
+    /// # Errors
+    /// If their folder cannot be read.
+    pub async fn others(&self) -> io::Result<Vec<Member>> {
+        let mut alive = self.source.alive().await?;
+        alive.retain(|member| *member != self.me);
+        Ok(alive)
+    }
+
     /// Reports the members that are alive, this one included, and then those that come and go.
     pub fn changes(&self) -> MemberChanges {
         MemberChanges {

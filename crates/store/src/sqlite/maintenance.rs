@@ -61,6 +61,9 @@ pub enum Refused {
     /// The file to be written is there.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
+    /// The store holds something, which was not to be replaced.
+    #[error("{} is not empty", .0.display())]
+    NotEmpty(PathBuf),
     /// Processes use the store.
     #[error("{} running {} the store", .0.len(), if .0.len() == 1 { "process uses" } else { "processes use" })]
     InUse(Vec<Member>),
@@ -132,11 +135,13 @@ pub fn backup(folder: &Path, to: &Path) -> Result<u64, Refused> {
     Ok(fs::metadata(to)?.len())
 }
 
-/// Replaces the store in `folder` by the backup `from`. Returns where the replaced file is now, if there was one.
+/// Makes the backup `from` the store in `folder`; `replaces`: also where there is one that holds something. Returns where the replaced file
+/// is now, if there was one.
 ///
 /// # Errors
-/// If a process uses the store, `from` is no whole backup, or a file cannot be written. The store is then as it was.
-pub fn restore(folder: &Path, from: &Path) -> Result<Option<PathBuf>, Refused> {
+/// If a process uses the store, it holds something that is not to be replaced, `from` is no whole backup, or a file cannot be written. The
+/// store is then as it was.
+pub fn restore(folder: &Path, from: &Path, replaces: bool) -> Result<Option<PathBuf>, Refused> {
     let layout = Layout::new(folder.to_owned());
     layout.create()?;
     // Who opens the store waits until this is done.
@@ -144,6 +149,9 @@ pub fn restore(folder: &Path, from: &Path) -> Result<Option<PathBuf>, Refused> {
     let members = members::alive(&layout.members())?;
     if !members.is_empty() {
         return Err(Refused::InUse(members));
+    }
+    if !replaces && holds_something(&layout) {
+        return Err(Refused::NotEmpty(layout.database()));
     }
     let source = whole_backup(from)?;
     let (database, new) = (layout.database(), file::beside(&layout.database(), ".new"));
@@ -157,6 +165,13 @@ pub fn restore(folder: &Path, from: &Path) -> Result<Option<PathBuf>, Refused> {
     fs::rename(&new, &database)?;
     file::sync_folder(folder)?;
     Ok(replaced)
+}
+
+/// Whether there is a store that is not empty. What cannot be read is not, either.
+fn holds_something(layout: &Layout) -> bool {
+    let Ok(connection) = existing(layout) else { return layout.database().exists() };
+    let count = "SELECT count(*) FROM entry WHERE value IS NOT NULL";
+    !matches!(connection.query_row(count, [], |row| row.get::<_, i64>(0)), Ok(0))
 }
 
 /// Moves a database and the files beside it out of the way.

@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{
     Answer, Bucket, Clock, Durability, Entry, Error, Expect, Key, Members, Status, Store, VALUE_MAX, Version,
-    Watch, Write, watch::Pages,
+    Watch, Write, faults::FaultCounters, watch::Pages,
 };
 
 /// A [`Store`] in a SQLite file of a folder, for all processes that open this folder. Clones are the same store.
@@ -96,7 +96,7 @@ impl SqliteStore {
                 .counter("anyport_store_commits", "Transactions of the store, of one or more writes"),
             failed_commits: metrics
                 .counter("anyport_store_failed_commits", "Transactions of the store that failed"),
-            full: metrics.refusals("store_bytes"),
+            faults: FaultCounters::new(&metrics),
         };
         Self(Arc::new(Inner {
             members: Members::in_folder(layout.members()),
@@ -223,6 +223,10 @@ impl Store for SqliteStore {
 
     fn members(&self) -> &Members {
         &self.0.members
+    }
+
+    fn note_fault(&self, _: &Bucket, error: &Error) {
+        self.0.setup.counters.faults.count(error);
     }
 
     fn status(&self) -> Status {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyport_metrics::Counter;
 
-use crate::{Bucket, Clock, Error, Key, Outage, memory::undeclared, watch::Watchers};
+use crate::{Bucket, Clock, Error, Key, Outage, faults::FaultCounters, memory::undeclared, watch::Watchers};
 
 /// What the parts of an open store share.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(super) struct Counters {
     pub(super) writes: Counter,
     pub(super) commits: Counter,
     pub(super) failed_commits: Counter,
-    pub(super) full: Counter,
+    pub(super) faults: FaultCounters,
 }
 
 impl Setup {
@@ -39,6 +39,9 @@ impl Setup {
 
     /// Notes whether writes succeed.
     pub(super) fn report(&self, error: Option<&Error>) {
+        if let Some(error) = error {
+            self.counters.faults.count(error);
+        }
         let mut outage = lock(&self.outage);
         *outage = match (error, outage.take()) {
             (None, _) => None,

@@ -197,7 +197,7 @@ impl Thread {
                 self.setup.report(None);
                 for (waiting, done) in group.into_iter().zip(done) {
                     if matches!(done, Err(Error::Full)) {
-                        self.setup.counters.full.increment();
+                        self.setup.counters.faults.count(&Error::Full);
                     }
                     waiting.end(done.map(|done| done.version));
                 }

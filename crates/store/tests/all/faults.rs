@@ -218,11 +218,14 @@ async fn a_backup_is_restored_when_nobody_uses_the_store() {
         [("history", 1), ("records", 50)]
     );
     assert_eq!(report.members, [store.members().me().clone()]);
-    assert!(matches!(maintenance::restore(&state, &backup), Err(Refused::InUse(_))));
+    assert!(matches!(maintenance::restore(&state, &backup, true), Err(Refused::InUse(_))));
     drop(store);
     // The thread that writes ends by itself.
     let replaced = loop {
-        match maintenance::restore(&state, &backup) {
+        if let Err(refused) = maintenance::restore(&state, &backup, false) {
+            assert!(matches!(refused, Refused::InUse(_) | Refused::NotEmpty(_)), "{refused}");
+        }
+        match maintenance::restore(&state, &backup, true) {
             Err(Refused::InUse(_)) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
             restored => break restored.unwrap().unwrap(),
         }
@@ -237,9 +240,9 @@ async fn a_backup_is_restored_when_nobody_uses_the_store() {
     fs::write(&backup, "damaged").unwrap();
     drop(store);
     let other = folder.path().join("other");
-    assert!(matches!(maintenance::restore(&other, &backup), Err(Refused::NoBackup { .. })));
+    assert!(matches!(maintenance::restore(&other, &backup, false), Err(Refused::NoBackup { .. })));
     assert!(matches!(
-        maintenance::restore(&other, &folder.path().join("none")),
+        maintenance::restore(&other, &folder.path().join("none"), false),
         Err(Refused::NoBackup { .. })
     ));
     assert!(!other.join("anyport.db").exists());

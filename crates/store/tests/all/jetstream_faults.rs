@@ -387,3 +387,58 @@ async fn watches_hear_of_an_end_though_the_next_write_fails() {
         assert_eq!(versions.iter().map(|entry| &*entry.value).collect::<Vec<_>>(), [b"2"]);
     }
 }
+
+/// Invariant: What a NATS server has no room for is refused as full, and what is there is read.
+#[tokio::test]
+async fn a_server_that_is_full_says_so() {
+    for release in BOTH {
+        let Some(server) = Server::start(release) else { continue };
+        let metrics = Metrics::new();
+        let store = JetStreamStore::new(server.address(), BUCKETS, options().metrics(&metrics));
+        store.put(&log("a"), "1".into(), Write::ANY).await.unwrap();
+        let info = ask(server.port, "$JS.API.STREAM.INFO.AP_anyport_log", "").unwrap();
+        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+        let mut config = info["config"].clone();
+        config["max_bytes"] = 2_000.into();
+        let changed = ask(server.port, "$JS.API.STREAM.UPDATE.AP_anyport_log", &config.to_string()).unwrap();
+        assert!(!changed.contains("\"error\""), "{changed}");
+        let refused = store.put(&log("a"), "x".repeat(3_000).into(), Write::ANY).await;
+        assert!(matches!(refused, Err(Error::Full)), "{release:?}: {refused:?}");
+        assert_eq!(values(&store, &log("a")).await, ["1"]);
+        assert_eq!(counted(&metrics, "anyport_limit_refusals"), 1);
+        store.put(&key("a"), "1".into(), Write::ANY).await.unwrap();
+    }
+}
+
+/// The permissions that the book prints are enough for every operation.
+#[tokio::test]
+async fn the_permissions_of_the_book_are_enough() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/store.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once("```text\npermissions: {").unwrap();
+    let (permissions, _) = rest.split_once("```").unwrap();
+    for release in BOTH {
+        let settings =
+            format!("authorization {{ users: [{{ user: me, password: s, permissions: {{{permissions} }}] }}");
+        let Some(server) = Server::start_with_tls(release, &settings) else { continue };
+        let time = TestClock::default();
+        let store =
+            JetStreamStore::new(server.address().user("me", "s"), BUCKETS, options().clock(time.clock()));
+        let version = put_again(&store, &key("a"), "1").await;
+        let mut watch = store.watch(&Key::all(&RECORDS));
+        assert!(matches!(next(&mut watch).await, Change::Put(..)), "{release:?}");
+        assert_eq!(next(&mut watch).await, Change::Current);
+        store.put(&key("a"), "2".into(), Write::expecting(Expect::Version(version))).await.unwrap();
+        assert!(matches!(next(&mut watch).await, Change::Put(..)), "{release:?}");
+        assert_eq!(store.list(&Key::all(&RECORDS), None, 9).await.unwrap().len(), 1);
+        for value in ["1", "2"] {
+            store.put(&log("a"), value.into(), Write::ANY).await.unwrap();
+        }
+        assert_eq!(values(&store, &log("a")).await, ["1", "2"]);
+        store.delete(&log("a"), Expect::Anything).await.unwrap();
+        store.put(&log("b"), "1".into(), Write::ANY.ttl(Duration::from_secs(1))).await.unwrap();
+        time.advance(Duration::from_secs(2));
+        store.sweep().await.unwrap();
+        timeout(PATIENCE, store.know_members()).await.unwrap();
+    }
+}

@@ -7,7 +7,10 @@
 mod faults;
 mod jetstream;
 #[cfg(unix)]
+mod jetstream_cluster;
+#[cfg(unix)]
 mod jetstream_faults;
+mod jetstream_tls;
 mod memory;
 mod nats;
 #[cfg(unix)]

@@ -66,8 +66,33 @@ impl Server {
         Some(server)
     }
 
-    /// Starts the process, with what is in its folder.
+    /// Three servers of one cluster, all of which are there.
+    pub(crate) fn cluster(release: Release) -> Option<[Self; 3]> {
+        let (program, routes) = (release.program()?, [free_port(), free_port(), free_port()]);
+        let urls = routes.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
+        let mut servers = routes.map(|route| Self {
+            program: program.clone(),
+            folder: tempfile::tempdir().unwrap(),
+            port: free_port(),
+            settings: format!(
+                "server_name: s{route}\ncluster {{ name: c, listen: \"127.0.0.1:{route}\", routes: [{urls}] }}"
+            ),
+            child: None,
+        });
+        // JetStream answers once the servers have found each other.
+        servers.iter_mut().for_each(Self::spawn);
+        servers.iter_mut().for_each(Self::await_ready);
+        Some(servers)
+    }
+
+    /// Starts the process, with what is in its folder, and waits until it answers.
     pub(crate) fn run(&mut self) {
+        self.spawn();
+        self.await_ready();
+    }
+
+    /// Starts the process.
+    pub(crate) fn spawn(&mut self) {
         let (file, log) = (self.folder.path().join("server.conf"), self.folder.path().join("log"));
         let data = self.folder.path().join("data");
         let settings = format!(
@@ -80,11 +105,31 @@ impl Server {
         let mut command = Command::new(&self.program);
         command.arg("-c").arg(&file).arg("-l").arg(&log).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
-        let deadline = Instant::now() + Duration::from_secs(30);
+    }
+
+    /// Waits until JetStream answers.
+    fn await_ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !is_ready(self.port) {
-            assert!(Instant::now() < deadline, "{}", fs::read_to_string(&log).unwrap_or_default());
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "{log}");
             std::thread::park_timeout(Duration::from_millis(20));
         }
+    }
+
+    /// A server that does not answer without TLS, whose `settings` say so: it is ready once its port is open.
+    pub(crate) fn start_with_tls(release: Release, settings: &str) -> Option<Self> {
+        let program = release.program()?;
+        let folder = tempfile::tempdir().unwrap();
+        let mut server =
+            Self { program, folder, port: free_port(), settings: settings.to_owned(), child: None };
+        server.spawn();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
+            assert!(Instant::now() < deadline);
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        Some(server)
     }
 
     /// Kills it, as a loss of power would.
@@ -100,6 +145,12 @@ impl Server {
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// What its configuration has besides.
+    #[cfg(unix)]
+    pub(crate) fn settings(&self) -> &str {
+        &self.settings
     }
 
     pub(crate) fn address(&self) -> Address {

@@ -117,7 +117,7 @@ async fn a_killed_process_is_dead_and_its_lease_free() {
     joined.sort_by_key(|change| *change != MemberChange::Joined(member.clone()));
     let me = store.members().me().clone();
     assert_eq!(joined, [MemberChange::Joined(member.clone()), MemberChange::Joined(me)]);
-    let refused = maintenance::restore(folder.path(), Path::new("backup.db"));
+    let refused = maintenance::restore(folder.path(), Path::new("backup.db"), true);
     assert!(matches!(refused, Err(Refused::InUse(members)) if members.len() == 2));
 
     other.kill();

@@ -62,7 +62,7 @@ impl Common {
         let state = state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
             UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
         })?;
-        let store = store::open(&state, &Metrics::new());
+        let store = store::local(&state, &Metrics::new());
         if !store.is_there() {
             let problem = format!("{} has no audit log", state.display());
             let help = "a gateway writes one with [audit] mode = \"on\" in its file; --state-dir DIR names another folder";

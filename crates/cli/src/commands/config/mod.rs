@@ -23,6 +23,7 @@ use crate::{
     gateway::{GatewayFile, nearest_file},
     listen::{self, Limit},
     render::safe,
+    store::StoreArguments,
     target,
     user_error::UserError,
 };
@@ -104,6 +105,9 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let auth = listen::check_auth(&config.auth, config.gateway.public_url.as_deref());
     auth.map_err(|error| file.located(error))?;
     listen::check_tls(&config.gateway, file.folder())?;
+    let mut store = StoreArguments::default();
+    store.adopt(&config.store, file.surroundings());
+    store.place().map_err(|error| file.located(error))?;
     let used = || config.upstreams.iter().filter(|(_, upstream)| !upstream.disabled);
     for (name, upstream) in used() {
         let wrong = |fault| file.wrong_upstream(name, &fault);

@@ -280,7 +280,10 @@ fn is_place(keys: &[String]) -> bool {
     let of_auth = |last: &str| {
         keys.first().is_some_and(|first| first == "auth") && ["from", "client_secret"].contains(&last)
     };
-    keys.last().is_some_and(|last| last == "bearer" || of_auth(last))
+    let of_store = |last: &str| {
+        keys.first().is_some_and(|first| first == "store") && ["password", "token"].contains(&last)
+    };
+    keys.last().is_some_and(|last| last == "bearer" || of_auth(last) || of_store(last))
 }
 
 /// `value`, with what may be secret covered. A client's file names no sources of secrets.

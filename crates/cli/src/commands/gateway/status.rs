@@ -45,13 +45,19 @@ fn is_down(server: &ServerStatus) -> bool {
 }
 
 fn shown(gateway: &GatewayStatus, output: &Output) -> String {
-    let GatewayStatus { pid, file, since, url, servers, needs_restart, .. } = gateway;
+    let GatewayStatus { pid, file, since, url, servers, needs_restart, store, .. } = gateway;
     let url = url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
     let head = format!("{} (process {pid}, since {since}{url})\n", file.display());
     let keys =
         ["name", "state", "transport", "revision", "tools", "tokens", "calls", "errors", "latency", "since"];
     let rows: Vec<Vec<String>> = servers.iter().map(|server| row(server).into()).collect();
     let mut text = safe::text(&head) + &whole(&keys, &rows, output.screen);
+    if let Some(store) = store {
+        text += &(safe::line(&format!("store {store}")) + "\n");
+        if let Some(warning) = &store.durability.warning {
+            text += &(safe::line(&format!("warning: {warning}")) + "\n");
+        }
+    }
     for server in servers.iter().filter(|server| is_down(server)) {
         text += &(safe::line(&why_down(server)) + "\n");
     }

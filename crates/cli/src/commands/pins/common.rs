@@ -1,17 +1,18 @@
 //! What the commands on pins have in common: options, the pinned upstreams, and how an item is named.
 
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{future::Future, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use anyport_gateway::federation::{Definition, Pin, PinRecords, PinnedList};
-use anyport_metrics::Metrics;
 use anyport_protocol::suggest::did_you_mean;
 use anyport_store::Error as StoreError;
 
 use crate::{
     client_session::output,
+    commands::stored,
     gateway::{nearest_file, pinned_as},
-    state_dir, store,
+    state_dir,
+    store::StoreArguments,
     user_error::UserError,
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Common {
     /// Folder of the program's state. Else the user's state folder.
     #[arg(long, value_name = "DIR", env = "ANYPORT_STATE_DIR", hide_env = true)]
     state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArguments,
     #[command(flatten)]
     pub(super) output: output::Options,
 }
@@ -45,13 +48,15 @@ impl Common {
         let state = state_dir::folder(self.state_dir.clone()).ok_or_else(|| {
             UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
         })?;
-        let store = store::open(&state, &Metrics::new());
-        if !store.is_there() {
+        // Pins outlive their file.
+        let file = self.config.as_deref().filter(|file| file.is_file());
+        let store = stored::open(&stored::place(&self.store, file)?, &state)?;
+        if !store.may_hold_something() {
             return Err(nothing(&format!("nothing is stored in {}", state.display())));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("the program cannot wait for the store")?;
-        Ok(Pinned { records: PinRecords::new(Arc::new(store)), runtime })
+        Ok(Pinned { records: PinRecords::new(store.store), runtime })
     }
 
     /// The upstreams whose definitions are pinned, of the file that is named, or of all.

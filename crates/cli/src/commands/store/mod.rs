@@ -1,8 +1,9 @@
-//! `anyport store`: checks, backs up and restores what outlives a process. One file per command.
+//! `anyport store`: checks, backs up, restores and copies what outlives a process. One file per command.
 
 mod backup;
 mod check;
 mod common;
+mod copy;
 mod restore;
 
 use std::process::ExitCode;
@@ -10,12 +11,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use self::common::Common;
-use crate::{client_session::output, state_dir, user_error::UserError};
+use crate::client_session::output;
 
 /// The arguments of `anyport store`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-#[command(after_help = "Examples:\n  anyport store check\n  anyport store backup anyport-backup.db")]
+#[command(
+    after_help = "Examples:\n  anyport store check\n  anyport store backup anyport-backup.db\n  anyport store copy sqlite:/var/lib/anyport/store nats://127.0.0.1:4222"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -27,8 +30,10 @@ enum Command {
     Check(check::Arguments),
     /// Copy the store into a new file, beside processes that use it.
     Backup(backup::Arguments),
-    /// Replace the store by a backup, while no process uses it.
+    /// Make a backup the store, while no process uses it.
     Restore(restore::Arguments),
+    /// Copy a store into another one, which is empty: from a file to servers of NATS, or back.
+    Copy(copy::Arguments),
 }
 
 impl Arguments {
@@ -42,19 +47,17 @@ impl Arguments {
             Command::Check(arguments) => &arguments.common,
             Command::Backup(arguments) => &arguments.common,
             Command::Restore(arguments) => &arguments.common,
+            Command::Copy(arguments) => &arguments.common,
         }
     }
 }
 
 /// Runs one of the commands.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let state = state_dir::folder(arguments.common().state_dir.clone()).ok_or_else(|| {
-        UserError::usage("there is no folder for the program's state", "name one with --state-dir DIR")
-    })?;
-    let folder = crate::store::folder(&state);
     match &arguments.command {
-        Command::Check(arguments) => check::run(arguments, &folder),
-        Command::Backup(arguments) => backup::run(arguments, &folder),
-        Command::Restore(arguments) => restore::run(arguments, &folder),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Backup(arguments) => backup::run(arguments),
+        Command::Restore(arguments) => restore::run(arguments),
+        Command::Copy(arguments) => copy::run(arguments),
     }
 }

@@ -52,6 +52,94 @@ pub(super) const CASES: &[Case] = &[
         ..Case::NEW
     },
     Case {
+        name: "a store in memory, which no command can reach",
+        words: &["store", "check", "--store", "memory"],
+        exit: 2,
+        what: &["ends with its process"],
+        place: &["in memory"],
+        next: &["--store URL"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a key in a store in memory",
+        words: &["key", "create", "robot", "--store", "memory"],
+        exit: 2,
+        what: &["in one process alone"],
+        place: &["in memory"],
+        next: &["sqlite:FOLDER"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a store that is none, with a password",
+        words: &["store", "check", "--store", "http://me:hidden-4711@127.0.0.1"],
+        exit: 2,
+        what: &["it is no store"],
+        place: &["--store"],
+        next: &["nats://HOST:PORT"],
+        never: &["hidden-4711"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a store at a port where nobody listens",
+        words: &["store", "check", "--store", "nats://me:hidden-4711@127.0.0.1:{port}"],
+        what: &["the store cannot be reached"],
+        place: &["nats://127.0.0.1:{port}"],
+        next: &["JetStream"],
+        never: &["hidden-4711"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a copy of a store onto itself",
+        words: &["store", "copy", "sqlite:a", "sqlite:a"],
+        exit: 2,
+        what: &["the same store"],
+        place: &["FROM and TO"],
+        next: &["name two stores"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a copy of a store that is not there",
+        words: &["store", "copy", "sqlite:a", "sqlite:b"],
+        what: &["has no store"],
+        place: &["{home}/a"],
+        next: &["--store URL"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a store of NATS without a key",
+        words: &["serve", "--port", "0", "--store", "nats://127.0.0.1:{port}"],
+        exit: 2,
+        what: &["need one key"],
+        place: &["a store of NATS"],
+        next: &["--state-key state.key", "openssl rand -base64 32"],
+        ..Case::NEW
+    },
+    Case {
+        name: "a state key that is none",
+        files: &[("state.key", "no key")],
+        words: &["serve", "--port", "0", "--state-key", "state.key"],
+        exit: 2,
+        what: &["its line 1 is not Base64 of 32 bytes"],
+        place: &["state.key"],
+        next: &["openssl rand -base64 32"],
+        never: &["no key\""],
+        ..Case::NEW
+    },
+    Case {
+        name: "a password in the file of a gateway",
+        files: &[(
+            "anyport.toml",
+            "[store]\nurl = \"nats://a\"\nuser = \"me\"\npassword = \"hidden-4711\"\n[knowledge.a]\ndocs = [\".\"]\n",
+        )],
+        words: &["config", "check"],
+        exit: 2,
+        what: &["never the secret itself"],
+        place: &["anyport.toml:4", "password of [store]"],
+        next: &["correct the file"],
+        never: &["hidden-4711"],
+        ..Case::NEW
+    },
+    Case {
         name: "a command of the store that there is not",
         words: &["store", "chekc"],
         exit: 2,

@@ -30,6 +30,11 @@ impl Browser {
         }
     }
 
+    /// The same browser, cookies and all, at another address of the gateway.
+    pub(crate) fn at(&self, server: &Server) -> Self {
+        Self { server: server.clone(), ..self.clone() }
+    }
+
     /// The same with another password.
     pub(crate) fn with_password(self, password: &str) -> Self {
         Self { password: password.to_owned(), ..self }

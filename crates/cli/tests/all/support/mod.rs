@@ -5,6 +5,8 @@
 pub(crate) mod browser;
 pub(crate) mod collector;
 pub(crate) mod http;
+#[cfg(unix)]
+pub(crate) mod nats;
 pub(crate) mod scripted;
 #[cfg(unix)]
 pub(crate) mod terminal;
