@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use anyport_protocol::{Raw, json::Splice};
 
 use super::legacy_server::{StateOwner, StateSealer};
@@ -16,13 +18,13 @@ use anyport_service::{Context, InputMode, Outcome, Reply, Request, Service};
 #[derive(Debug)]
 pub struct StateBinding<S> {
     inner: S,
-    seals: StateSealer,
+    seals: Arc<StateSealer>,
 }
 
 impl<S: Service> StateBinding<S> {
     /// Wraps `inner`.
     pub fn new(inner: S, seals: StateSealer) -> Self {
-        Self { inner, seals }
+        Self { inner, seals: Arc::new(seals) }
     }
 }
 
@@ -34,26 +36,28 @@ impl<S: Service> Service for StateBinding<S> {
         else {
             return self.inner.call(request, context);
         };
-        let owner = StateOwner::of(context.principal(), method, &request);
+        // Few calls have a state, or are given one: whose it is is spelled out for those alone.
+        let (principal, asked) = (context.principal().clone(), request.clone());
+        let owner = move || StateOwner::of(&principal, method, &asked);
         let request = match request.params.member("requestState") {
             None => request,
-            Some(state) => match self.seals.unwrap(&state.as_string().unwrap_or_default(), &owner) {
+            Some(state) => match self.seals.unwrap(&state.as_string().unwrap_or_default(), &owner()) {
                 Ok(state) => with_state(request, &state),
                 Err(error) => return Reply::error(error),
             },
         };
         let seals = self.seals.clone();
-        self.inner.call(request, context).map(move |outcome| bound(&seals, &owner, outcome))
+        self.inner.call(request, context).map(move |outcome| bound(&seals, owner, outcome))
     }
 }
 
 /// The outcome with its state bound, if it has one.
-fn bound(seals: &StateSealer, owner: &StateOwner, outcome: Outcome) -> Outcome {
+fn bound(seals: &StateSealer, owner: impl FnOnce() -> StateOwner, outcome: Outcome) -> Outcome {
     let Outcome::InputRequired(required) = outcome else { return outcome };
     let Some(state) = required.member("requestState").and_then(|state| state.as_string()) else {
         return Outcome::InputRequired(required);
     };
-    match seals.wrap(&state, owner) {
+    match seals.wrap(&state, &owner()) {
         Ok(state) => Outcome::InputRequired(replaced(&required, &state)),
         Err(error) => Outcome::Error(error),
     }

@@ -3,14 +3,23 @@
 //! Its members are those of a [`Record`](crate::Record) with a [`Call`](crate::Call), in the same order. They are written without serde,
 //! which looks at each byte of each name: every call has such a record.
 
-use std::{borrow::Cow, cell::Cell, fmt, io::Write as _, net::IpAddr};
+use std::{borrow::Cow, cell::Cell, fmt, net::IpAddr};
 
-use anyport_protocol::{Raw, json::string};
+use anyport_protocol::{
+    Raw,
+    json::{Members as Object, string},
+};
 use anyport_service::Principal;
-use jiff::Timestamp;
-use serde::Deserialize;
+use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 
 use crate::{Outcome, Redaction, redacted_arguments::RedactedArguments};
+
+/// What stands before the value of a member that is not the first of its object. Such names are our own and need no escapes.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
 
 /// What a record says of a call.
 pub(crate) struct Line<'a> {
@@ -37,16 +46,6 @@ pub(crate) struct Line<'a> {
     pub(crate) bytes_in: Option<u64>,
     pub(crate) bytes_out: Option<u64>,
     pub(crate) trace: Option<Cow<'a, str>>,
-}
-
-/// The name and version of a client's program, as it says.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ClientInfo<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(crate) version: Option<Cow<'a, str>>,
 }
 
 impl<'a> Line<'a> {
@@ -86,10 +85,10 @@ impl<'a> Line<'a> {
 
     /// Whose program calls itself this.
     pub(crate) fn client(mut self, info: Option<&'a Raw>, redaction: &Redaction) -> Self {
-        let info: Option<ClientInfo<'a>> = info.and_then(|info| serde_json::from_str(info.as_str()).ok());
-        let ClientInfo { name, version } = info.unwrap_or_default();
-        self.client = name.map(|name| redaction.text(name));
-        self.client_version = version.map(|version| redaction.text(version));
+        let text = |value: &'a str| Some(string::unescape(value.strip_prefix('"')?.strip_suffix('"')?));
+        let member = |name| text(Object::find(info?.as_str(), name)?);
+        self.client = member("name").map(|name| redaction.text(name));
+        self.client_version = member("version").map(|version| redaction.text(version));
         self
     }
 }
@@ -117,65 +116,78 @@ impl Line<'_> {
     }
 
     fn write(&self, members: &mut Members) {
-        members.0.push(b'{');
-        members.shown("at", format_args!("{:.3}", self.at));
-        members.text("event", self.event);
-        members.number("call", Some(self.call));
+        members.0.extend_from_slice(br#"{"at":""#);
+        // Writing into memory does not fail.
+        let _ = TIMES.print_timestamp(&self.at, &mut members.0);
+        members.0.push(b'"');
+        members.text(name!("event"), self.event);
+        members.number(name!("call"), self.call);
         if let Some(principal) = self.principal {
-            members.displayed("principal", principal);
+            members.displayed(name!("principal"), principal);
         }
-        members.optional("issuer", self.issuer);
-        members.optional("subject", self.subject);
-        members.optional("client", self.client.as_deref());
-        members.optional("client_version", self.client_version.as_deref());
+        members.optional(name!("issuer"), self.issuer);
+        members.optional(name!("subject"), self.subject);
+        members.optional(name!("client"), self.client.as_deref());
+        members.optional(name!("client_version"), self.client_version.as_deref());
         if let Some(address) = self.address {
-            members.shown("address", format_args!("{address}"));
+            members.displayed(name!("address"), &address);
         }
-        members.optional("revision", Some(self.revision).filter(|revision| !revision.is_empty()));
-        members.text("method", &self.method);
-        members.optional("name", self.name.as_deref());
-        members.optional("item", self.item.as_deref());
-        members.optional("upstream", self.upstream);
+        members.optional(name!("revision"), Some(self.revision).filter(|revision| !revision.is_empty()));
+        members.text(name!("method"), &self.method);
+        members.optional(name!("name"), self.name.as_deref());
+        members.optional(name!("item"), self.item.as_deref());
+        members.optional(name!("upstream"), self.upstream);
         if let Some(is_cached) = self.cached {
-            members.json("cached", if is_cached { "true" } else { "false" });
+            members.json(name!("cached"), if is_cached { "true" } else { "false" });
         }
         if let Some(arguments) = &self.arguments {
-            members.json("arguments", &arguments.json());
+            members.json(name!("arguments"), &arguments.json());
         }
-        members.number("arguments_omitted", self.arguments_omitted.map(|bytes| bytes as u64));
+        if let Some(bytes) = self.arguments_omitted {
+            members.number(name!("arguments_omitted"), bytes);
+        }
         if let Some(outcome) = self.outcome {
             members.outcome(outcome);
         }
-        members.number("duration_us", self.duration_us);
-        members.number("bytes_in", self.bytes_in);
-        members.number("bytes_out", self.bytes_out);
-        members.optional("trace", self.trace.as_deref());
+        for (name, number) in [
+            (name!("duration_us"), self.duration_us),
+            (name!("bytes_in"), self.bytes_in),
+            (name!("bytes_out"), self.bytes_out),
+        ] {
+            number.into_iter().for_each(|number| members.number(name, number));
+        }
+        members.optional(name!("trace"), self.trace.as_deref());
         members.0.push(b'}');
     }
 }
 
-/// The members of an object that is being written. Their names are our own and need no escapes.
+/// Times have milliseconds.
+static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+
+/// The members of an object that is being written.
 struct Members(Vec<u8>);
 
 impl Members {
-    fn key(&mut self, key: &'static str) {
-        let is_first = self.0.last() == Some(&b'{');
-        self.0.extend_from_slice(if is_first { b"\"" } else { b",\"" });
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
+    fn json(&mut self, name: &'static str, json: &str) {
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(json.as_bytes());
     }
 
-    fn text(&mut self, key: &'static str, text: &str) {
-        self.key(key);
+    fn text(&mut self, name: &'static str, text: &str) {
+        self.0.extend_from_slice(name.as_bytes());
         string::write(&mut self.0, text);
     }
 
-    fn optional(&mut self, key: &'static str, text: Option<&str>) {
-        text.into_iter().for_each(|text| self.text(key, text));
+    fn optional(&mut self, name: &'static str, text: Option<&str>) {
+        text.into_iter().for_each(|text| self.text(name, text));
+    }
+
+    fn number(&mut self, name: &'static str, number: impl itoa::Integer) {
+        self.json(name, itoa::Buffer::new().format(number));
     }
 
     /// What a value is displayed as.
-    fn displayed(&mut self, key: &'static str, value: &impl fmt::Display) {
+    fn displayed(&mut self, name: &'static str, value: &impl fmt::Display) {
         struct Escaped<'a>(&'a mut Vec<u8>);
         impl fmt::Write for Escaped<'_> {
             fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -183,43 +195,21 @@ impl Members {
                 Ok(())
             }
         }
-        self.key(key);
-        self.0.push(b'"');
+        self.json(name, "\"");
         // Writing into memory does not fail.
         let _ = fmt::write(&mut Escaped(&mut self.0), format_args!("{value}"));
         self.0.push(b'"');
     }
 
-    /// A text that needs no escapes.
-    fn shown(&mut self, key: &'static str, text: fmt::Arguments<'_>) {
-        self.key(key);
-        // Writing into memory does not fail.
-        let _ = write!(self.0, "\"{text}\"");
-    }
-
-    fn number(&mut self, key: &'static str, number: Option<u64>) {
-        if let Some(number) = number {
-            self.key(key);
-            let _ = write!(self.0, "{number}");
-        }
-    }
-
-    fn json(&mut self, key: &'static str, json: &str) {
-        self.key(key);
-        self.0.extend_from_slice(json.as_bytes());
-    }
-
     fn outcome(&mut self, outcome: &Outcome) {
         let Outcome { kind, code, reason, refused_by } = outcome;
-        self.key("outcome");
-        self.0.push(b'{');
-        self.text("kind", kind.as_str());
+        self.json(name!("outcome"), r#"{"kind":"#);
+        string::write(&mut self.0, kind.as_str());
         if let Some(code) = code {
-            self.key("code");
-            let _ = write!(self.0, "{code}");
+            self.number(name!("code"), *code);
         }
-        self.optional("reason", reason.as_deref());
-        self.optional("refused_by", refused_by.as_deref());
+        self.optional(name!("reason"), reason.as_deref());
+        self.optional(name!("refused_by"), refused_by.as_deref());
         self.0.push(b'}');
     }
 }

@@ -112,7 +112,7 @@ impl CallLine {
             Some(Err(bytes)) => (None, Some(*bytes)),
             None => (None, None),
         };
-        let item = self.noted.item_beside(self.name.as_deref());
+        let item = self.noted.item();
         let micros = self.started.elapsed().as_micros();
         tracing::info!(
             target: CALL_LOG,
@@ -144,7 +144,7 @@ impl CallTrail for CallLine {
     }
 
     fn uses(&self, name: &str) {
-        self.noted.note_item(name);
+        self.noted.note_item(name, self.name.as_deref());
     }
 
     fn answered_from_cache(&self, name: &str) {

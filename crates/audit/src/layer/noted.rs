@@ -15,9 +15,11 @@ impl Noted {
         let _ = self.upstream.set(name.into());
     }
 
-    /// It uses the item that is listed under this name.
-    pub(super) fn note_item(&self, name: &str) {
-        let _ = self.item.set(name.into());
+    /// It uses the item that is listed under this name, where its client `asked` for another: that is what is worth a word.
+    pub(super) fn note_item(&self, name: &str, asked: Option<&str>) {
+        if asked != Some(name) {
+            let _ = self.item.set(name.into());
+        }
     }
 
     /// It is answered from the cache of this server.
@@ -36,8 +38,8 @@ impl Noted {
     }
 
     /// The item, where the client named something else.
-    pub(super) fn item_beside(&self, name: Option<&str>) -> Option<&str> {
-        self.item.get().map(|item| &**item).filter(|item| Some(*item) != name)
+    pub(super) fn item(&self) -> Option<&str> {
+        self.item.get().map(|item| &**item)
     }
 
     pub(super) fn refused_by(&self) -> Option<&str> {

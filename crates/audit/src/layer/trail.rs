@@ -123,7 +123,7 @@ impl Trail {
     /// A record of the call as it is known now.
     fn line(&self, event: &'static str) -> Line<'_> {
         let redaction = self.log.redaction();
-        let item = self.noted.item_beside(self.name.as_deref());
+        let item = self.noted.item();
         let arguments = self.arguments.as_ref().ok().and_then(Option::as_ref);
         let Said { principal, address, client_info, revision, traceparent } = &self.context;
         Line {
@@ -184,7 +184,7 @@ impl CallTrail for Trail {
 
     fn uses(&self, name: &str) {
         self.outer.iter().for_each(|outer| outer.uses(name));
-        self.noted.note_item(name);
+        self.noted.note_item(name, self.name.as_deref());
     }
 
     fn answered_from_cache(&self, name: &str) {

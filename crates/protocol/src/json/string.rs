@@ -28,7 +28,10 @@ pub fn unescape(inside: &str) -> Cow<'_, str> {
 /// names that differ only in that are alike.
 pub fn folded(name: &str) -> String {
     let end = name.find('\0').unwrap_or(name.len());
-    name[..end].to_uppercase().to_lowercase()
+    match &name[..end] {
+        name if name.is_ascii() => name.to_ascii_lowercase(),
+        name => name.to_uppercase().to_lowercase(),
+    }
 }
 
 /// The character that an escape stands for, and how many bytes the escape takes.
