@@ -311,8 +311,8 @@ fn forward(endpoint: &Arc<Endpoint>, target: Target, request: Request, context: 
         if let Some(trail) = trail {
             trail.uses(&name);
         }
-        forward.protection =
-            guarding.and_then(|guarding| guarding.protection(kind_of(method, is_prompt), &name));
+        let protection = guarding.and_then(|guarding| guarding.protection(kind_of(method, is_prompt), &name));
+        forward.protection = protection;
     }
     match endpoint.shared.enforcement() {
         Some(enforcement) => enforcement.call(endpoint, forward, request, context),

@@ -1,6 +1,7 @@
 //! Calls that go to one member: its names, URIs and arguments on the way in, ours on the way out.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     task::{Context as Task, Poll, ready},
 };
@@ -226,16 +227,18 @@ impl Forward {
     }
 
     /// The name or URI under which clients see the item, whatever name the request has: an item can have several.
-    pub(super) fn exposed_name(&self, is_prompt: bool) -> String {
+    pub(super) fn exposed_name(&self, is_prompt: bool) -> Cow<'_, str> {
         let target = &self.target;
         let kind = match self.method {
             Method::ToolsCall => Some(NameKind::Tool),
             _ => is_prompt.then_some(NameKind::Prompt),
         };
         match (kind, &target.name) {
-            (Some(_), Some(name)) => name.to_string(),
-            (Some(kind), None) => target.member.naming.name(kind, &target.member.core.name, &target.own),
-            (None, _) => target.member.alias.exposed(&target.own),
+            (Some(_), Some(name)) => (&**name).into(),
+            (Some(kind), None) => {
+                target.member.naming.name(kind, &target.member.core.name, &target.own).into()
+            }
+            (None, _) => target.member.alias.exposed(&target.own).into(),
         }
     }
 

@@ -54,8 +54,13 @@ fn check_object(object: &str, members: &[&str]) -> Result<(), Error> {
 /// # Errors
 /// -32602.
 pub(super) fn check_arguments(arguments: &Raw, listed: Option<&Listed>) -> Result<(), Error> {
-    let mut names: Vec<(String, String)> =
-        arguments.members().map(|member| (folded(&member.key()), member.key().into_owned())).collect();
+    let mut names: Vec<(String, String)> = match arguments.members().nth(1) {
+        Some(_) => {
+            arguments.members().map(|member| (folded(&member.key()), member.key().into_owned())).collect()
+        }
+        // One alone is like no other.
+        None => Vec::new(),
+    };
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(Error::invalid_params(format!(

@@ -65,7 +65,7 @@ impl Call {
     fn of(forward: &Forward, request: &Request) -> Self {
         let is_prompt = forward.is_prompt(request);
         let kind = kind_of(forward.method, is_prompt);
-        Self { method: forward.method, kind, name: forward.exposed_name(is_prompt) }
+        Self { method: forward.method, kind, name: forward.exposed_name(is_prompt).into_owned() }
     }
 
     fn item(&self) -> GuardedItem<'_> {

@@ -31,7 +31,7 @@ impl Enforcement {
     ) -> Reply {
         let is_prompt = forward.is_prompt(&request);
         let kind = kind(&forward, is_prompt);
-        let (name, arguments) = (forward.exposed_name(is_prompt), forward.arguments(&request));
+        let (name, arguments) = (forward.exposed_name(is_prompt).into_owned(), forward.arguments(&request));
         let facts = Facts {
             caller: context.authorization(),
             method: forward.method.as_str(),
