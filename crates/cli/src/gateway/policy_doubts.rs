@@ -18,10 +18,11 @@ impl GatewayFile {
     /// Warns of comparisons in conditions that have the same outcome for every call: a rule that denies what nothing is called denies
     /// nothing.
     pub(crate) fn warn_of_policy_doubts(&self) {
-        self.policy_doubts().iter().for_each(logging::notice);
+        self.policy_doubts().iter().for_each(|doubt| logging::notice(format_args!("warning: {doubt}")));
     }
 
-    fn policy_doubts(&self) -> Vec<String> {
+    /// What [`Self::warn_of_policy_doubts`] warns of: where the condition is, and what is the same for every call.
+    pub(crate) fn policy_doubts(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (number, rule) in self.config.policy.iter().enumerate() {
             // A condition that is wrong is an error elsewhere.
@@ -35,7 +36,7 @@ impl GatewayFile {
                 let place = self.path.is_file().then(place).flatten();
                 let place = place.map_or_else(String::new, |place| place.to_string());
                 warnings.push(format!(
-                    "warning: {place}the condition of {}{at}: {}",
+                    "{place}the condition of {}{at}: {}",
                     safe::line(&name),
                     safe::line(&doubt.message)
                 ));

@@ -206,6 +206,14 @@ fn a_condition_that_no_call_fulfils_is_warned_of() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         ended.stderr
     };
+    let home = folder(&[("anyport.toml", &text(&rule("upstream == \"flies\"")))]);
+    let mut command = anyport(home.path());
+    command.args(["config", "check", "--json"]);
+    let ended = to_the_end(command);
+    let checked: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let warnings: Vec<&str> =
+        checked["warnings"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(matches!(warnings[..], [one] if ended.stderr == format!("warning: {one}\n")), "{ended:?}");
     for (when, says) in [
         ("upstream == \"flies\"", "at its character 1: upstream is never \"flies\"; did you mean \"files\"?"),
         ("tool.name == \"read_file\"", "tool.name is never \"read_file\": the names of a server"),

@@ -122,8 +122,7 @@ fn check(path: &Path, output: &mut Output) -> Result<()> {
     let upstreams: Vec<&str> = used().map(|(name, _)| name.as_str()).collect();
     let knowledge: Vec<&str> = config.knowledge.keys().map(String::as_str).collect();
     let servers: Vec<&str> = config.servers.keys().map(String::as_str).collect();
-    let value =
-        json!({"file": file.path, "upstreams": upstreams, "knowledge": knowledge, "servers": servers});
+    let value = json!({"file": file.path, "upstreams": upstreams, "knowledge": knowledge, "servers": servers, "warnings": file.policy_doubts()});
     let rows = [("upstreams", &upstreams), ("knowledge", &knowledge), ("virtual servers", &servers)];
     let mut text = format!("{} is right\n", file.path.display());
     for (what, names) in rows.iter().filter(|(_, names)| !names.is_empty()) {
