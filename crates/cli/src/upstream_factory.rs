@@ -158,6 +158,7 @@ impl UpstreamFactory {
         let folder = state_dir::folder(arguments.state_dir.clone()).filter(|_| kept.is_some());
         let open_store = arguments.open_store(&metrics)?;
         let store = open_store.as_ref().map(|open| open.store.clone());
+        let limits = Limits { rates: limits.rates.clone().shared_in(open_store.as_ref()), ..limits };
         let keys = match kept {
             Some(keys) => keys,
             None => StateKeys::only(Key::random().context("no key for the state of open questions")?),

@@ -40,8 +40,9 @@ pub use optional::{Either, OptionalLayer, optional};
 pub use panic::{CatchPanic, CatchPanicLayer, panicked};
 #[cfg(feature = "rate")]
 pub use rate::{
-    CountedRateLimiter, LocalRateLimiter, Period, Quota, Rate, RateExceeded, RateKey, RateLimit,
-    RateLimitLayer, RateLimiter, Rates,
+    Counted, CountedRateLimiter, Given, LocalRateLimiter, NoPortion, Period, Portion, PortionSource,
+    PortionTaken, Quota, Rate, RateExceeded, RateKey, RateLimit, RateLimitLayer, RateLimiter, Rates,
+    SharedRateLimiter, Taken,
 };
 pub use timeout::{Timeout, TimeoutLayer};
 pub use trace::{Trace, TraceLayer};

@@ -297,6 +297,10 @@ impl Store for MemoryStore {
         self.0.faults.count(error);
     }
 
+    fn now(&self) -> SystemTime {
+        self.0.clock.now()
+    }
+
     fn status(&self) -> Status {
         let bytes = self.0.lock().contents.values().map(|contents| contents.bytes).sum();
         Status { outage: None, durability: Durability::Process, bytes, clock_offset: Duration::ZERO }

@@ -1,6 +1,6 @@
 //! Two stores as one: what all members see in one, and what is of this machine in the other.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 
@@ -71,6 +71,10 @@ impl Store for RoutedStore {
 
     fn note_fault(&self, bucket: &Bucket, error: &Error) {
         self.of(bucket).note_fault(bucket, error);
+    }
+
+    fn now(&self) -> SystemTime {
+        self.shared.now()
     }
 
     /// The status of the shared store, unless only the local one fails. The bytes are those of both.

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use bytes::Bytes;
 
 use crate::{Answer, Bucket, Entry, Error, Expect, Key, Members, Status, Version, Watch, Write};
@@ -51,6 +53,11 @@ pub trait Store: Send + Sync + 'static {
     /// Counts that a record of `bucket` cannot be read, for what reads records on top of the store.
     fn note_fault(&self, bucket: &Bucket, error: &Error) {
         let _ = (bucket, error);
+    }
+
+    /// The time by which entries expire: by the clock of the servers, if the store is on some, so that all members have the same.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     /// Whether writes succeed, what they survive, and how much is stored.

@@ -3,15 +3,35 @@
 use std::sync::Arc;
 
 use anyport_config::gateway::{LimitsConfig, RateConfig};
-use anyport_layers::{LocalRateLimiter, Period, Quota, Rate, RateLimitLayer, RateLimiter, Rates};
+use anyport_gateway::StoredPortions;
+use anyport_layers::{
+    LocalRateLimiter, Period, Quota, Rate, RateLimitLayer, RateLimiter, Rates, SharedRateLimiter,
+};
 use anyport_metrics::Metrics;
+
+use crate::store::{Location, OpenStore};
 
 /// How often each caller and each address may call, and who counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallRates {
     caller: Rates,
     address: Rates,
-    limiter: LocalRateLimiter,
+    limiter: Limiter,
+}
+
+/// Who counts calls.
+#[derive(Clone, Debug)]
+enum Limiter {
+    /// This process alone.
+    Local(LocalRateLimiter),
+    /// This process with all that share its store.
+    Shared(SharedRateLimiter),
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self::Local(LocalRateLimiter::new())
+    }
 }
 
 impl CallRates {
@@ -27,6 +47,21 @@ impl CallRates {
         Self { limiter: self.limiter.clone(), ..new.clone() }
     }
 
+    /// The same, counted together with all processes that share `store`, unless it is the state folder, which other gateways of this user may
+    /// have.
+    #[must_use]
+    pub(crate) fn shared_in(self, store: Option<&OpenStore>) -> Self {
+        match store
+            .filter(|store| *store.location() != Location::State && *store.location() != Location::Memory)
+        {
+            Some(store) => {
+                let portions = StoredPortions::new(store.store.clone());
+                Self { limiter: Limiter::Shared(SharedRateLimiter::new(Arc::new(portions))), ..self }
+            }
+            None => self,
+        }
+    }
+
     /// The layer for calls of everyone, who may call within `quota` besides.
     pub(crate) fn layer(&self, quota: Quota, metrics: &Metrics) -> RateLimitLayer {
         let layer = RateLimitLayer::new(quota, metrics).limiter(self.limiter());
@@ -35,7 +70,10 @@ impl CallRates {
 
     /// Who counts calls.
     pub(crate) fn limiter(&self) -> Arc<dyn RateLimiter> {
-        Arc::new(self.limiter.clone())
+        match &self.limiter {
+            Limiter::Local(limiter) => Arc::new(limiter.clone()),
+            Limiter::Shared(limiter) => Arc::new(limiter.clone()),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use anyport_auth::{
     authorization_server,
     resource_server::{API_KEY_USES, API_KEYS},
 };
-use anyport_gateway::{CATALOGS, federation::PINS};
+use anyport_gateway::{CATALOGS, RATES, federation::PINS};
 use anyport_metrics::Metrics;
 use anyport_protocol::limits;
 use anyport_store::{BLOB, Bucket, Options, Place, SqliteStore};
@@ -59,7 +59,7 @@ limits! {
 
 /// All kinds of state. The parts of large records are the last: who copies a store in this order finds those of each record.
 pub(crate) fn buckets() -> Vec<&'static Bucket> {
-    let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS];
+    let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &RATES];
     let logins =
         [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS, &CONNECT_ATTEMPTS];
     let callers = [&API_KEYS, &API_KEY_USES, &AUDIT];

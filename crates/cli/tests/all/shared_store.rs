@@ -297,3 +297,45 @@ fn a_store_is_in_another_folder_or_in_memory() {
     assert!(line.contains("ends with this process"), "{line}");
     assert_eq!(called(&server, &key), 401, "it is another store");
 }
+
+/// Invariant: Gateways that share a store let through no more calls together than a rate of `[limits]` says, whichever of them gets them.
+#[test]
+fn calls_at_two_gateways_count_against_one_rate() {
+    let limits = "[limits.principal]\ncalls_per_hour = 40\n";
+    let call = modern(1, "tools/call", json!({"name": "book_list_docs", "arguments": {}}));
+    let counted = |servers: [&Server; 2], calls: usize| {
+        let called = servers.into_iter().cycle().take(calls).map(|server| server.post(&call, &[]).status);
+        called.fold((0, 0), |(through, refused), status| match status {
+            200 => (through + 1, refused),
+            429 => (through, refused + 1),
+            status => panic!("{status}"),
+        })
+    };
+    let text =
+        |store: &str| format!("[store]\n{store}\n[knowledge.book]\ndocs = [{:?}]\n{limits}", documents());
+    let both = |home: &Path| ["one", "two"].map(|state| serve(home, state, &[]));
+    let home = folder(&[("anyport.toml", &text("url = \"sqlite:shared\""))]);
+    let [(_one, at_one), (mut two, at_two)] = both(home.path());
+    let (through, refused) = counted([&at_one, &at_two], 60);
+    // Each may be left with a part of a portion of two or three calls.
+    assert!((36..=40).contains(&through) && through + refused == 60, "{through}");
+    let words = at_two.post(&call, &[]).json();
+    assert!(words["error"]["message"].as_str().unwrap().contains("40 calls an hour"), "{words}");
+    // What was counted stays.
+    two.kill();
+    let (_two, at_two) = serve(home.path(), "two", &[]);
+    assert_eq!(counted([&at_two, &at_two], 10).0, 0);
+    for release in BOTH {
+        let Some(nats) = NatsServer::start(release, "") else { continue };
+        let home = folder(&[
+            ("anyport.toml", &text(&format!("url = {:?}\nstate_key = \"state.key\"", nats.url()))),
+            ("state.key", KEY),
+        ]);
+        let [(_one, at_one), (_two, at_two)] = both(home.path());
+        assert_eq!(counted([&at_one, &at_two], 10), (10, 0), "{release:?}");
+        // Each has half of it for itself: as many as one alone would let through, and a portion.
+        drop(nats);
+        let (through, refused) = counted([&at_one, &at_two], 70);
+        assert!((40..=45).contains(&through) && through + refused == 70, "{release:?}: {through}");
+    }
+}

@@ -6,6 +6,7 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
+use anyport_layers::Counted;
 use anyport_metrics::Metrics;
 use anyport_protocol::{
     Error, Method, Raw,
@@ -16,7 +17,7 @@ use anyport_protocol::{
 };
 use anyport_seal::{RequestIdentity, RequestState, Sealer};
 use anyport_service::{
-    Context, Event, Notification, Outcome, Principal, Relay, Reply, Request, ServerRequest, Service,
+    Context, Event, Notification, Outcome, Principal, Relay, Reply, Request, ServerRequest, Service, emit,
 };
 use bytestring::ByteString;
 
@@ -52,13 +53,25 @@ impl Forward {
         if let Err(error) = self.check_scopes(&request, &context) {
             return Reply::error(error);
         }
-        let change = self.change();
         let member = &self.target.member;
-        if let Err(failure) =
-            endpoint.shared.limiter.take(&member.rates, &member.core, self.method, &self.target.own)
-        {
-            return Reply::failed(failure);
+        match endpoint.shared.limiter.take(&member.rates, &member.core, self.method, &self.target.own) {
+            Counted::Now(Ok(())) => self.call_counted(endpoint, request, context),
+            Counted::Now(Err(failure)) => Reply::failed(failure),
+            Counted::Later(counted) => {
+                let endpoint = endpoint.clone();
+                emit::reply(|emitter| async move {
+                    match counted.await {
+                        Ok(()) => emitter.relay(self.call_counted(&endpoint, request, context)).await,
+                        Err(failure) => failure.into(),
+                    }
+                })
+            }
         }
+    }
+
+    /// Calls the member, whose rates have room for the call.
+    fn call_counted(self, endpoint: &Arc<Endpoint>, request: Request, context: Context) -> Reply {
+        let change = self.change();
         let fixed = change.filter(|change| !change.arguments.is_empty());
         let principal = context.principal().clone();
         let limit = self.target.member.result_limit.filter(|_| self.method == Method::ToolsCall);

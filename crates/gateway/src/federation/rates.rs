@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use anyport_layers::{CountedRateLimiter, LocalRateLimiter, RateKey, RateLimiter, Rates};
+use anyport_layers::{Counted, CountedRateLimiter, LocalRateLimiter, RateKey, RateLimiter, Rates};
 use anyport_metrics::Metrics;
-use anyport_protocol::{Method, failure::Failure};
+use anyport_protocol::Method;
 use bytestring::ByteString;
 
 use super::core::MemberCore;
@@ -60,24 +60,22 @@ impl MemberLimiter {
     }
 
     /// Counts one more call of the item that `member` calls `own`.
-    ///
-    /// # Errors
-    /// When a rate has no room for it.
     pub(super) fn take(
         &self,
         rates: &MemberRates,
         member: &MemberCore,
         method: Method,
         own: &ByteString,
-    ) -> Result<(), Failure> {
+    ) -> Counted {
         if rates.is_empty() {
-            return Ok(());
+            return Counted::Now(Ok(()));
         }
         // What a tool has too much of does not count for its server.
-        if method == Method::ToolsCall {
+        let tool = (method == Method::ToolsCall).then(|| {
             let key = RateKey::Tool { upstream: member.name.clone(), tool: own.clone() };
-            self.0.take(&key, rates.of_tool(own))?;
-        }
-        self.0.take(&RateKey::Upstream(member.name.clone()), &rates.member)
+            (key, rates.of_tool(own).clone())
+        });
+        let server = (RateKey::Upstream(member.name.clone()), rates.member.clone());
+        self.0.take(tool.into_iter().chain([server]))
     }
 }

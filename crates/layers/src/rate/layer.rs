@@ -1,12 +1,12 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use anyport_metrics::Metrics;
-use anyport_protocol::{Method, failure::Failure, limits};
-use anyport_service::{Context, Reply, Request, Service};
+use anyport_protocol::{Method, limits};
+use anyport_service::{Context, Reply, Request, Service, emit};
 use tower_layer::Layer;
 
 use super::{
-    limiter::{CountedRateLimiter, LocalRateLimiter, RateKey, RateLimiter},
+    limiter::{Counted, CountedRateLimiter, LocalRateLimiter, RateKey, RateLimiter},
     rate::{Period, Rate, Rates},
 };
 
@@ -25,7 +25,7 @@ impl RateLimitLayer {
         // It is shown before the first refusal.
         metrics.refusals("calls_per_second");
         Self {
-            caller: [quota.rate()].into_iter().collect(),
+            caller: [quota.rate().of_process()].into_iter().collect(),
             address: Rates::default(),
             limiter: CountedRateLimiter::new(Arc::new(LocalRateLimiter::new()), metrics),
             metrics: metrics.clone(),
@@ -57,7 +57,7 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = RateLimit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RateLimit { inner, limits: self.clone() }
+        RateLimit { inner: Arc::new(inner), limits: self.clone() }
     }
 }
 
@@ -85,7 +85,7 @@ impl Quota {
     }
 }
 
-/// Limits how often each caller and each address may call, and refuses the rest with [`Failure::RateLimited`].
+/// Limits how often each caller and each address may call, and refuses the rest with [`Failure::RateLimited`](anyport_protocol::failure::Failure::RateLimited).
 ///
 /// Calls are those that use something: `tools/call`, `prompts/get`, `resources/read` and `completion/complete`. All other requests but
 /// listen streams, such as lists, have the same rates beside them: each costs something, and may be recorded.
@@ -93,7 +93,7 @@ impl Quota {
 /// 2026-07-28, server/tools §Security Considerations: servers MUST "rate limit tool invocations"; completion
 /// §Security: "Implement appropriate rate limiting".
 pub struct RateLimit<S> {
-    inner: S,
+    inner: Arc<S>,
     limits: RateLimitLayer,
 }
 
@@ -105,25 +105,38 @@ impl<S> RateLimit<S> {
 }
 
 impl RateLimitLayer {
-    fn check(&self, request: &Request, context: &Context) -> Result<(), Failure> {
+    /// Counts a request.
+    fn count(&self, request: &Request, context: &Context) -> Counted {
         let is_call = matches!(
             request.known(),
             Some(Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Complete)
         );
         let key = |key: RateKey| if is_call { key } else { RateKey::Other(Box::new(key)) };
         // An address is cheaper to have than an identity: what it has too much of does not count for the caller.
-        if let Some(address) = context.address().filter(|_| !self.address.is_empty()) {
-            self.limiter.take(&key(RateKey::address(address)), &self.address)?;
-        }
-        self.limiter.take(&key(RateKey::caller(context)), &self.caller)
+        let address = context.address().filter(|_| !self.address.is_empty());
+        let address = address.map(|address| (key(RateKey::address(address)), self.address.clone()));
+        let caller = (key(RateKey::caller(context)), self.caller.clone());
+        self.limiter.take(address.into_iter().chain([caller]))
     }
 }
 
 impl<S: Service> Service for RateLimit<S> {
     fn call(&self, request: Request, context: Context) -> Reply {
-        match (!request.is_listen()).then(|| self.limits.check(&request, &context)) {
-            Some(Err(failure)) => Reply::failed(failure),
-            _ => self.inner.call(request, context),
+        if request.is_listen() {
+            return self.inner.call(request, context);
+        }
+        match self.limits.count(&request, &context) {
+            Counted::Now(Ok(())) => self.inner.call(request, context),
+            Counted::Now(Err(failure)) => Reply::failed(failure),
+            Counted::Later(counted) => {
+                let inner = self.inner.clone();
+                emit::reply(|emitter| async move {
+                    match counted.await {
+                        Ok(()) => emitter.relay(inner.call(request, context)).await,
+                        Err(failure) => failure.into(),
+                    }
+                })
+            }
         }
     }
 }

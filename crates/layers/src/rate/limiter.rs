@@ -1,6 +1,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use anyport_metrics::Metrics;
 use anyport_protocol::failure::Failure;
-use anyport_service::{Context, Principal, address};
+use anyport_service::{Admission, Context, Principal, address};
 use bytestring::ByteString;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
@@ -26,11 +27,17 @@ use super::rate::{Period, Rate, Rates};
 ///
 /// A trait, since several processes that serve the same clients are to count together.
 pub trait RateLimiter: Send + Sync + 'static {
-    /// Counts one more call of `key`, which may be called as often as all of `rates` say.
-    ///
-    /// # Errors
-    /// The rate that has no room for it. The call is not counted then, or by shorter rates only.
-    fn take(&self, key: &RateKey, rates: &Rates) -> Result<(), RateExceeded>;
+    /// Counts one more call of `key`, which may be called as often as all of `rates` say. The error is the rate that has no room for it. The
+    /// call is not counted then, or by shorter rates only.
+    fn take(&self, key: &RateKey, rates: &Rates) -> Taken;
+}
+
+/// Whether one more call may be made.
+pub enum Taken {
+    /// It is known at once.
+    Now(Result<(), RateExceeded>),
+    /// Others are asked first.
+    Later(Pin<Box<dyn Future<Output = Result<(), RateExceeded>> + Send>>),
 }
 
 /// What calls that are counted together have in common.
@@ -148,16 +155,40 @@ impl CountedRateLimiter {
         Self { limiter, metrics: metrics.clone() }
     }
 
-    /// Counts one more call of `key`.
-    ///
-    /// # Errors
-    /// [`Failure::RateLimited`].
-    pub fn take(&self, key: &RateKey, rates: &Rates) -> Result<(), Failure> {
-        self.limiter.take(key, rates).map_err(|exceeded| {
-            self.metrics.refusals(key.limit(exceeded.rate.period())).increment();
-            exceeded.failure(key)
-        })
+    /// Counts one more call of each key, in their order, until a rate has no room: that is [`Failure::RateLimited`].
+    pub fn take(&self, keys: impl IntoIterator<Item = (RateKey, Rates)>) -> Counted {
+        let mut keys = keys.into_iter();
+        while let Some((key, rates)) = keys.next() {
+            match self.limiter.take(&key, &rates) {
+                Taken::Now(Ok(())) => {}
+                Taken::Now(Err(exceeded)) => return Counted::Now(Err(self.refused(&key, &exceeded))),
+                Taken::Later(taken) => {
+                    let (this, rest) = (self.clone(), keys.collect::<Vec<_>>());
+                    return Counted::Later(Box::pin(async move {
+                        taken.await.map_err(|exceeded| this.refused(&key, &exceeded))?;
+                        match this.take(rest) {
+                            Counted::Now(counted) => counted,
+                            Counted::Later(counted) => counted.await,
+                        }
+                    }));
+                }
+            }
+        }
+        Counted::Now(Ok(()))
     }
+
+    fn refused(&self, key: &RateKey, exceeded: &RateExceeded) -> Failure {
+        self.metrics.refusals(key.limit(exceeded.rate.period())).increment();
+        exceeded.failure(key)
+    }
+}
+
+/// Whether a call may be made, as [`CountedRateLimiter::take`] finds it.
+pub enum Counted {
+    /// It is known at once.
+    Now(Result<(), Failure>),
+    /// Others are asked first.
+    Later(Admission),
 }
 
 /// Counts in the memory of this process. A restart begins anew.
@@ -175,11 +206,16 @@ impl LocalRateLimiter {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Counts one more call of `key`.
+    pub(super) fn count(&self, key: &RateKey, rates: &Rates) -> Result<(), RateExceeded> {
+        self.0.take(key, rates)
+    }
 }
 
 impl RateLimiter for LocalRateLimiter {
-    fn take(&self, key: &RateKey, rates: &Rates) -> Result<(), RateExceeded> {
-        self.0.take(key, rates)
+    fn take(&self, key: &RateKey, rates: &Rates) -> Taken {
+        Taken::Now(self.count(key, rates))
     }
 }
 
@@ -246,7 +282,7 @@ impl<C: Clock + Clone> Counts<C> {
 }
 
 /// What stands for all further keys of the kind of `key`. No key is the same.
-fn others(key: &RateKey) -> RateKey {
+pub(super) fn others(key: &RateKey) -> RateKey {
     match key {
         RateKey::Other(of) => RateKey::Other(Box::new(others(of))),
         RateKey::Caller { .. } => RateKey::Caller { principal: Principal::named(""), network: None },

@@ -9,6 +9,7 @@ pub struct Rate {
     calls: NonZeroU32,
     period: Period,
     burst: NonZeroU32,
+    is_of_process: bool,
 }
 
 /// The time that a [`Rate`] is about.
@@ -27,7 +28,7 @@ pub enum Period {
 impl Rate {
     /// So many calls in `period`. After a pause, all of them may be made at once.
     pub const fn new(calls: NonZeroU32, period: Period) -> Self {
-        Self { calls, period, burst: calls }
+        Self { calls, period, burst: calls, is_of_process: false }
     }
 
     /// After a pause, `burst` calls may be made at once.
@@ -36,15 +37,48 @@ impl Rate {
         Self { burst, ..self }
     }
 
+    /// Every process has so many for itself, whoever counts: it protects the process.
+    #[must_use]
+    pub const fn of_process(self) -> Self {
+        Self { is_of_process: true, ..self }
+    }
+
+    /// Whether every process counts for itself.
+    pub(super) fn is_of_process(&self) -> bool {
+        self.is_of_process
+    }
+
+    /// The number of calls in the period.
+    pub fn calls(&self) -> NonZeroU32 {
+        self.calls
+    }
+
+    /// The number of calls at once after a pause.
+    pub fn at_once(&self) -> NonZeroU32 {
+        self.burst
+    }
+
+    /// The time after which one more call may be made.
+    pub fn interval(&self) -> Duration {
+        // The longest rate has one call a nanosecond.
+        (self.period.length() / self.calls.get()).max(Duration::from_nanos(1))
+    }
+
+    /// The share of one of so many processes.
+    #[must_use]
+    pub(super) fn share(&self, processes: NonZeroU32) -> Self {
+        let share = |calls: NonZeroU32| NonZeroU32::new(calls.get() / processes).unwrap_or(NonZeroU32::MIN);
+        Self { calls: share(self.calls), burst: share(self.burst), ..*self }
+    }
+
     /// The time that it is about.
     pub fn period(&self) -> Period {
         self.period
     }
 
     pub(super) fn quota(&self) -> governor::Quota {
-        let each = self.period.length() / self.calls.get();
-        // Only a time of zero makes no quota, and the longest rate has one call a nanosecond.
-        let quota = governor::Quota::with_period(each.max(Duration::from_nanos(1)));
+        // Only a time of zero makes no quota.
+        let quota = governor::Quota::with_period(self.interval());
         quota.unwrap_or(governor::Quota::per_second(self.calls)).allow_burst(self.burst)
     }
 }

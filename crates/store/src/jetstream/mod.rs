@@ -18,7 +18,7 @@ mod sweep;
 mod upkeep;
 mod write;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 
@@ -119,6 +119,10 @@ impl Store for JetStreamStore {
 
     fn note_fault(&self, bucket: &Bucket, error: &Error) {
         self.0.note_fault(bucket, error);
+    }
+
+    fn now(&self) -> SystemTime {
+        Store::now(&*self.0)
     }
 
     fn status(&self) -> Status {

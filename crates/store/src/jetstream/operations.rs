@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Weak, atomic::Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -65,6 +65,10 @@ impl Store for Inner {
 
     fn note_fault(&self, _: &Bucket, error: &Error) {
         self.counters.faults.count(error);
+    }
+
+    fn now(&self) -> SystemTime {
+        self.now()
     }
 
     fn status(&self) -> Status {

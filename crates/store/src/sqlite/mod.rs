@@ -14,7 +14,7 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyport_metrics::Metrics;
@@ -227,6 +227,10 @@ impl Store for SqliteStore {
 
     fn note_fault(&self, _: &Bucket, error: &Error) {
         self.0.setup.counters.faults.count(error);
+    }
+
+    fn now(&self) -> SystemTime {
+        self.0.setup.clock.now()
     }
 
     fn status(&self) -> Status {
