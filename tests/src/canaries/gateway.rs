@@ -136,6 +136,8 @@ patterns = { hidden = "PATTERN" }
 [limits]
 calls_per_second = 1000000
 call_burst = 1000000
+# Visitors leave their sessions open: after a million calls a server would refuse further subscriptions.
+session_idle = 60
 [servers.all]
 "#;
 
