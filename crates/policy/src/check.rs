@@ -16,8 +16,9 @@ use crate::{
 /// What the names of an expression's patterns begin with. No source can write such a name.
 pub(crate) const PATTERN: &str = "@pattern";
 
-/// What the variables begin with that say whether an argument is there: `has(arguments.NAME)`. No source can write such a name.
-pub(crate) const HAS_ARGUMENT: &str = "@has_argument.";
+/// What the variables begin with that say whether an argument is there: `has(arguments.NAME)`. No source can write such a name. The crate `cel` leaves
+/// names with `@` out of what an expression refers to, and this one depends on the call.
+pub(crate) const HAS_ARGUMENT: &str = "#has_argument.";
 
 /// The memory that a compiled pattern may take.
 const PATTERN_BYTES: usize = 1 << 20;

@@ -242,6 +242,38 @@ mod tests {
         }
     }
 
+    /// Invariant: What a rule says of a call does not depend on the calls before it.
+    #[test]
+    fn a_policy_that_was_asked_before_decides_as_a_new_one() {
+        let conditions = [
+            "has(arguments.path)",
+            "has(arguments.path) && arguments.path.startsWith('/etc')",
+            "!has(arguments.path)",
+            "has(arguments.path) && arguments.path.matches('^/etc')",
+            "tool.name.matches('^r') && has(arguments.path)",
+            "tool.name == 'rm' && 'path' in arguments",
+            "arguments.path == '/etc/x'",
+            "['path'].all(name, name in arguments)",
+            "['path'].exists(name, has(arguments.path))",
+            "has(arguments.path) ? tool.name == 'rm' : tool.name == 'ls'",
+            "size(arguments) == 0",
+            "true",
+        ];
+        let calls = ["{}", r#"{"path":"/etc/x"}"#, r#"{"path":"/x"}"#, r#"{"other":1}"#];
+        for condition in conditions {
+            let policy = || Policy::new([rule("one", condition, Effect::Deny)]);
+            for (before, name) in calls.iter().flat_map(|before| [(before, "rm"), (before, "ls")]) {
+                for arguments in calls {
+                    let asked = policy();
+                    decided(&asked, name, before);
+                    let (after, alone) =
+                        (decided(&asked, name, arguments), decided(&policy(), name, arguments));
+                    assert_eq!(after, alone, "{condition} of {name} {arguments}, after {before}");
+                }
+            }
+        }
+    }
+
     /// What becomes of a call of `name` with `arguments`, with the names of the rules that were reported.
     fn decided(policy: &Policy, name: &str, arguments: &str) -> (String, Vec<String>) {
         let (caller, arguments) =
