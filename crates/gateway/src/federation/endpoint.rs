@@ -15,6 +15,7 @@ use super::{
     naming::NameKind,
     pattern::Selection,
     shared::Shared,
+    uri_spelling,
     uris::{is_web, resolve},
     view::View,
     views::Views,
@@ -183,8 +184,10 @@ impl Endpoint {
                     view.route(kind, uri)?;
                 }
             }
+            self.check_spelling(view, uri, &own)?;
             return Ok(Some(Target { member, own: own.into(), name: None, listed: None }));
         }
+        self.check_spelling(view, uri, uri)?;
         let mut listed = None;
         for kind in LISTS {
             listed = listed.or(view.route(kind, uri)?.map(|route| route.member));
@@ -192,6 +195,28 @@ impl Endpoint {
         let listed = listed.or_else(|| view.template_member(uri));
         let member = listed.or_else(|| if is_web(uri) { None } else { self.keeping(view) });
         Ok(member.map(|member| Target { member, own: uri.into(), name: None, listed: None }))
+    }
+
+    /// Checks the spelling of a URI that no list has, if rules look at URIs: they compare texts, and a server may take another text for the
+    /// same URI.
+    ///
+    /// # Errors
+    /// -32602, whether the resource is there or not.
+    fn check_spelling(&self, view: &View, uri: &str, own: &str) -> Result<(), Error> {
+        if self.shared.enforcement().is_none_or(|policy| !policy.looks_at_uris())
+            || uri_spelling::is_usual(own)
+        {
+            return Ok(());
+        }
+        for kind in [ListKind::Resources, ListKind::Templates] {
+            if view.route(kind, uri)?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(Error::invalid_params(
+            "rules of this gateway look at URIs, so one that is not listed is to have its usual spelling (RFC 3986, section 6.2): without \".\", \"..\" \
+             and empty segments, %XX for what needs none, upper case in scheme or host, a default port, a user, \"\\\" and control characters",
+        ))
     }
 
     /// Where a URI template, or the URI of a resource, leads whose variables are completed, as far as the lists are known. Under rules, it

@@ -4,7 +4,7 @@
 //! - [`Federation`], [`FederationBuilder`]: the service; [`Member`]: one of those behind it; [`VirtualServer`]: a selection
 //!   of their items as a further service; [`FederationLimits`].
 //! - [`Naming`], [`ItemOverride`]: how the tools and prompts of a member are named; `names`: the names of all members,
-//!   without [`Collision`]s; `uris`: the same for resources; `pattern`: which items are offered; `resource_scopes`: who may read which resource.
+//!   without [`Collision`]s; `uris`: the same for resources; `uri_spelling`: the spelling in which rules see them; `pattern`: which items are offered; `resource_scopes`: who may read which resource.
 //! - `core`, `health`: what is known of a member; `catalog`, `member_list`: what it offers to callers of one kind;
 //!   `reading`, `cached`: how that is requested, and when again; `mended`: entries that clients could not read; `shared`: the
 //!   members of all endpoints.
@@ -75,6 +75,7 @@ mod status;
 mod suspicious;
 #[cfg(test)]
 mod tests;
+mod uri_spelling;
 mod uris;
 mod view;
 mod views;

@@ -57,6 +57,11 @@ impl Enforcement {
         }
     }
 
+    /// Whether a rule looks at the URIs of resources.
+    pub(super) fn looks_at_uris(&self) -> bool {
+        self.policy.reads("resource")
+    }
+
     /// Decides on a call, and reports the rules that apply.
     fn decide(&self, facts: &Facts<'_>) -> Decision<'_> {
         let decision = self.policy.decide(facts, |report| self.report(&report, facts));

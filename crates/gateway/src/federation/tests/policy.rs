@@ -3,6 +3,7 @@
 use anyport_adapters::LegacyClientLimits;
 use anyport_metrics::Metrics;
 use anyport_policy::{Effect, Expression, Mode, Policy, Rule};
+use anyport_protocol::jsonrpc::Reason;
 use anyport_service::{Authorization, Event, Principal};
 
 use super::*;
@@ -412,4 +413,40 @@ async fn updates_of_a_resource_that_may_not_be_read_are_not_heard() {
     let Event::Notification(acknowledged) = stream.next().await else { panic!("not acknowledged") };
     let granted: Value = acknowledged.params.decode().unwrap();
     assert_eq!(granted["notifications"]["resourceSubscriptions"], json!(["a+file:///p"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_spelling_of_a_uri_is_no_way_around_a_rule() {
+    let (a, b) = (Fake::new(&[]), Fake::new(&[]));
+    a.set("resources", json!([{"uri": "file:///odd/./listed", "name": "p"}]));
+    let rules = || rule("none", "resource.own_uri.startsWith('file:///secret')", Effect::Deny);
+    let (federation, _) = governed(&a, &b, [rules()]);
+    let read = |uri: &str| request(Method::ResourcesRead, json!({"uri": format!("a+{uri}")}));
+    for spelling in [
+        "file:///./secret/x",
+        "file:///pub/../secret/x",
+        "file:////secret/x",
+        "file:///%73ecret/x",
+        "file:/secret/x",
+        "file:///pub/%2e%2e/secret/x",
+        "FILE:///secret/x",
+        "file:///secret\\x",
+    ] {
+        let refused = error(&federation, read(spelling)).await;
+        assert!(refused.message.contains("RFC 3986"), "{spelling}: {refused:?}");
+        let uris = json!({"resourceSubscriptions": [format!("a+{spelling}")]});
+        let mut stream = federation.call(request(Method::Listen, json!({"notifications": uris})), modern());
+        let Event::Notification(acknowledged) = stream.next().await else { panic!("not acknowledged") };
+        let granted: Value = acknowledged.params.decode().unwrap();
+        assert_eq!(granted["notifications"].get("resourceSubscriptions").unwrap_or(&json!([])), &json!([]));
+    }
+    assert_eq!(error(&federation, read("file:///secret/x")).await.reason, Some(Reason::Forbidden));
+    assert!(a.requests(Method::ResourcesRead).is_empty());
+    // What is listed is read as it is listed; and where no rule looks at URIs, servers get what clients write.
+    ended(&federation, read("file:///odd/./listed"), modern()).await.unwrap();
+    federation.set_policy(
+        Policy::new([rule("none", "tool.name == 'x'", Effect::Deny)]),
+        LegacyClientLimits::default(),
+    );
+    ended(&federation, read("file:///pub/../x"), modern()).await.unwrap();
 }
