@@ -3,7 +3,7 @@
 //! ```text
 //! proving   testing  conformance  bench  fuzz  examples                see everything; nothing sees them, but `tests`
 //! program   cli
-//! product   console* -> gateway    knowledge     mesh*
+//! product   console* -> gateway    knowledge    contexts    mesh*
 //! facade    anyport                                                    re-exports, and assembly of library parts
 //! library   client -> upstream, adapters, transport    upstream -> transport, adapters    transport -> adapters    server -> macros, layers
 //!           auth -> transport    telemetry -> transport    policy    audit    guards
@@ -89,6 +89,7 @@ const CRATES: &[(&str, Ring)] = &[
     ("anyport", Ring::Facade),
     ("anyport-console", Ring::Product),
     ("anyport-gateway", Ring::Product),
+    ("anyport-contexts", Ring::Product),
     ("anyport-knowledge", Ring::Product),
     ("anyport-mesh", Ring::Product),
     ("anyport-cli", Ring::Program),

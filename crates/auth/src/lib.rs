@@ -94,6 +94,7 @@ pub use scope::Scopes;
 pub use secret::Secret;
 pub use server_metadata::{ServerMetadata, ServerMetadataError, server_metadata_places};
 pub use sign_in::{DEFAULT_ACCOUNT, SignIn, SignInState};
+pub use store_sealer::StoreSealer;
 pub use token::{Grant, TokenAnswer, TokenRequest};
 pub use token_exchange::{
     ExchangeError, ExchangeOptions, ExchangeProtocol, ExchangedToken, SubjectToken, SubjectTokens,

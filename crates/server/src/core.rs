@@ -238,13 +238,13 @@ impl Core {
             self.spread(kinds);
             let events = self.events();
             if kinds.tools {
-                events.tools_changed_for(&changed.tools);
+                events.tools_changed_to(&changed.tools);
             }
             if kinds.prompts {
-                events.prompts_changed_for(&changed.prompts);
+                events.prompts_changed_to(&changed.prompts);
             }
             if kinds.resources || kinds.templates {
-                events.resources_changed_for(&changed.resources);
+                events.resources_changed_to(&changed.resources);
             }
         }
         Ok(changed.found)

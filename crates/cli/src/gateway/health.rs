@@ -7,6 +7,7 @@ use anyport_config::gateway::GatewayConfig;
 use anyport_gateway::federation::{Federation, Member, Naming};
 use anyport_server::Server;
 
+use super::own::is_own;
 use crate::{
     health::{Bounds, Dependency, HealthReporter, Looking, Operators, of_store, tool_server},
     upstream_factory::UpstreamFactory,
@@ -34,7 +35,7 @@ impl GatewayHealth {
         let dependencies = move || -> Looking {
             let (federation, store) = (federation.clone(), store.clone());
             Box::pin(async move {
-                let servers = federation.status().into_iter().filter(|server| !is_tool(&server.name));
+                let servers = federation.status().into_iter().filter(|server| !is_own(&server.name));
                 let mut all: Vec<_> =
                     servers.map(|server| (server.name.clone(), Dependency::from(server))).collect();
                 if let Some(store) = &store {
@@ -57,9 +58,4 @@ impl GatewayHealth {
         let member = || Member::new(MEMBER, Arc::new(self.tool.clone())).naming(Naming::default().prefix(""));
         config.health.tool.then(member)
     }
-}
-
-/// Whether the member of this name is the tool's.
-pub(super) fn is_tool(name: &str) -> bool {
-    name == MEMBER
 }

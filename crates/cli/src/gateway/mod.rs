@@ -6,7 +6,7 @@
 //! - [`policy_doubts`]: conditions of the policy that no call can fulfil.
 //! - [`own_address`]: whether a server of the file is this gateway.
 //! - [`running`]: what runs: the file, the members, and those that were replaced.
-//! - [`health`]: how the gateway is.
+//! - [`own`]: what the gateway offers itself: [`health`], how it is; [`contexts`], conversations.
 //! - [`served`]: what clients reach. [`factories`]: makes members under the limits of now.
 //! - [`reload`]: reads the file again when it has changed, and replaces what is different; [`hangup`]: the signal for it.
 //! - [`ancestors`]: the gateways that started this program.
@@ -20,6 +20,7 @@
 
 mod ancestors;
 mod banner;
+mod contexts;
 #[cfg(unix)]
 mod control;
 #[cfg(unix)]
@@ -33,6 +34,7 @@ mod hangup;
 mod health;
 mod lookup;
 mod members;
+mod own;
 mod own_address;
 mod policy_doubts;
 mod reload;
@@ -64,10 +66,12 @@ pub(crate) use self::{
 };
 use self::{
     banner::Banner,
+    contexts::GatewayContexts,
     factories::Factories,
     hangup::Hangup,
     health::GatewayHealth,
     members::{Members, ReachedServers},
+    own::OwnMembers,
     running::Running,
     served::Served,
 };
@@ -137,7 +141,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     logging::filter::set(file.log_filter()?);
     let operators = arguments.listen.operators(file.config.health.require.clone());
     let health = GatewayHealth::new(&federation, &factory, arguments.listen.max_connections, operators)?;
-    federation.set_members(members.all().chain(health.member(&file.config)))?;
+    let own = OwnMembers { health, contexts: GatewayContexts::new(&factory) };
+    federation.set_members(members.all().chain(own.all(&file.config)?))?;
     federation.set_policy(file.policy(factory.limits.policy)?, factory.limits.legacy_clients);
     members.start().await?;
     let (limits, ended) = (&factory.limits, federation.clone());
@@ -152,14 +157,8 @@ async fn serve(arguments: &Arguments, file: GatewayFile) -> Result<()> {
     let client_headers = ClientHeaderNames::default();
     client_headers.set(members.forwarded_headers());
     members.announce_callers(&factory);
-    let running = Arc::new(Running::new(
-        file,
-        members,
-        federation,
-        (served, health),
-        factories,
-        client_headers.clone(),
-    ));
+    let running =
+        Arc::new(Running::new(file, members, federation, (served, own), factories, client_headers.clone()));
     let (closing, stopped) = (running.clone(), running.clone());
     let (hangup, drain) = (Hangup::new(), factory.limits.http.drain);
     let mut serving = anyport::serve::serve_service(service);

@@ -6,6 +6,7 @@ use anyport_config::gateway::{self, GatewayConfig};
 use anyport_policy::{Expression, KnownNames};
 
 use super::{
+    contexts,
     file::{GatewayFile, rule_name},
     health,
 };
@@ -66,14 +67,17 @@ impl Names<'_> {
 impl KnownNames for Names<'_> {
     fn upstreams(&self) -> Vec<&str> {
         let health = self.0.health.tool.then_some(health::MEMBER);
+        let contexts = self.0.contexts.tools.then_some(contexts::MEMBER);
         let all = self.0.upstreams.keys().chain(self.0.knowledge.keys());
-        all.map(String::as_str).chain(health).collect()
+        all.map(String::as_str).chain(health).chain(contexts).collect()
     }
 
     fn has_tool(&self, name: &str) -> bool {
         let mut tools = self.0.upstreams.values().flat_map(|upstream| upstream.tools.values());
         let is_renamed = tools.any(|tool| tool.name.as_deref() == Some(name));
-        is_renamed || self.has_item(name) || (self.0.health.tool && name == crate::health::TOOL)
+        let is_own = (self.0.health.tool && name == crate::health::TOOL)
+            || (self.0.contexts.tools && contexts::TOOLS.contains(&name));
+        is_renamed || is_own || self.has_item(name)
     }
 
     fn has_prompt(&self, name: &str) -> bool {

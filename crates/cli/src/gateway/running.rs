@@ -21,8 +21,8 @@ use super::status::ServerStatus;
 use super::{
     factories::Factories,
     file::GatewayFile,
-    health::{self, GatewayHealth},
     members::Members,
+    own::{OwnMembers, is_own},
     served::Served,
 };
 use crate::{health::HealthReporter, listen::Limits, secret_command};
@@ -32,7 +32,7 @@ pub(super) struct Running {
     federation: Federation,
     /// What clients reach.
     pub(super) served: Served,
-    health: GatewayHealth,
+    own: OwnMembers,
     pub(super) factories: Factories,
     /// How calls are recorded, until the gateway is started again.
     pub(super) audit_of_start: AuditConfig,
@@ -59,7 +59,7 @@ impl Running {
         file: Arc<GatewayFile>,
         members: Members,
         federation: Federation,
-        (served, health): (Served, GatewayHealth),
+        (served, own): (Served, OwnMembers),
         factories: Factories,
         client_headers: ClientHeaderNames,
     ) -> Self {
@@ -70,7 +70,7 @@ impl Running {
         Self {
             federation,
             served,
-            health,
+            own,
             factories,
             audit_of_start,
             log_of_start,
@@ -84,7 +84,7 @@ impl Running {
 
     /// How the gateway is.
     pub(super) fn health(&self) -> &Arc<HealthReporter> {
-        &self.health.reporter
+        &self.own.health.reporter
     }
 
     /// The limits of the file that hold only after a restart of the gateway.
@@ -136,9 +136,9 @@ impl Running {
     pub(super) async fn replace(&self, file: Arc<GatewayFile>, members: Arc<Members>) -> Result<()> {
         let gone = self
             .federation
-            .set_members(members.all().chain(self.health.member(&file.config)))
+            .set_members(members.all().chain(self.own.all(&file.config)?))
             .map_err(anyhow::Error::new)?;
-        self.health.reporter.require(&file.config.health.require);
+        self.own.health.reporter.require(&file.config.health.require);
         self.client_headers.set(members.forwarded_headers());
         members.announce_callers(&self.factories.now());
         members.start().await?;
@@ -161,7 +161,7 @@ impl Running {
     #[cfg(unix)]
     pub(super) fn servers(&self) -> Vec<ServerStatus> {
         let members = self.members();
-        let all = self.federation.status().into_iter().filter(|member| !health::is_tool(&member.name));
+        let all = self.federation.status().into_iter().filter(|member| !is_own(&member.name));
         all.map(|member| members.status(member)).collect()
     }
 

@@ -10,6 +10,7 @@ use anyport_auth::{
     identity_provider::ProviderLimits, resource_server::VerifierLimits,
 };
 use anyport_config::gateway::LimitsConfig;
+use anyport_contexts::ContextLimits;
 use anyport_gateway::federation::FederationLimits;
 use anyport_guards::GuardLimits;
 use anyport_knowledge::{
@@ -70,6 +71,8 @@ pub(crate) struct Limits {
     pub(crate) health: HealthLimits,
     /// The limits of waiting for the store.
     pub(crate) store: StoreLimits,
+    /// The limits of conversations.
+    pub(crate) contexts: ContextLimits,
     pub(crate) sign_in: SignInLimits,
     /// The limits of the logins of callers at upstreams.
     pub(crate) caller_login: CallerLoginLimits,
@@ -228,6 +231,7 @@ impl Limits {
         section("cache and logs", self.log.limits_mut());
         section("health", self.health.limits_mut());
         section("store", self.store.limits_mut());
+        section("contexts", self.contexts.limits_mut());
         section("logins", self.sign_in.limits_mut());
         section("logins", self.caller_login.limits_mut());
         section("documents", self.documents.limits_mut());

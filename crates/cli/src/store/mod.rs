@@ -24,6 +24,7 @@ use anyport_auth::{
     authorization_server,
     resource_server::{API_KEY_USES, API_KEYS},
 };
+use anyport_contexts::{CONTEXTS, LISTINGS};
 use anyport_gateway::{CATALOGS, RATES, federation::PINS};
 use anyport_metrics::Metrics;
 use anyport_protocol::limits;
@@ -59,7 +60,7 @@ limits! {
 
 /// All kinds of state. The parts of large records are the last: who copies a store in this order finds those of each record.
 pub(crate) fn buckets() -> Vec<&'static Bucket> {
-    let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &RATES];
+    let lists = [&CATALOGS, &PINS, &COMPLETION_LISTS, &RATES, &CONTEXTS, &LISTINGS];
     let logins =
         [&CREDENTIALS, &REGISTRATIONS, &SIGNED_IN, &REFRESH_LEASES, &CLIENT_ISSUERS, &CONNECT_ATTEMPTS];
     let callers = [&API_KEYS, &API_KEY_USES, &AUDIT];

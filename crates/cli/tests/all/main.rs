@@ -20,6 +20,7 @@ mod completions;
 mod configured;
 #[cfg(target_os = "linux")]
 mod confined;
+mod contexts;
 mod crash;
 mod doctor;
 mod documents;

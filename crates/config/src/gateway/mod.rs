@@ -50,9 +50,9 @@ pub use lines::lines;
 pub use log::{LogConfig, LogFormat, LogRotation};
 pub use mask::{MaskConfig, MaskData};
 pub use model::{
-    ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, ItemConfig, KnowledgeConfig,
-    LargeResult, NetworkAccess, Pin, PkceSupport, ProgramLimits, ResourceParameter, SandboxConfig, Start,
-    ToolConfig, UpstreamAuth, UpstreamConfig, VirtualServerConfig, Words,
+    ContextsConfig, ExchangeProtocol, GatewayConfig, GatewaySettings, HealthConfig, Isolation, ItemConfig,
+    KnowledgeConfig, LargeResult, NetworkAccess, Pin, PkceSupport, ProgramLimits, ResourceParameter,
+    SandboxConfig, Start, ToolConfig, UpstreamAuth, UpstreamConfig, VirtualServerConfig, Words,
 };
 pub use policy::{RuleConfig, RuleEffect, RuleMode};
 pub use rates::{LimitsConfig, RateConfig};

@@ -60,6 +60,8 @@ pub struct GatewayConfig {
     pub limits: LimitsConfig,
     /// Who sees how the gateway is, and its numbers.
     pub health: HealthConfig,
+    /// Conversations that the gateway keeps for its clients.
+    pub contexts: ContextsConfig,
     /// Whether the servers are those of a client's file.
     #[serde(skip)]
     pub is_of_client: bool,
@@ -73,6 +75,15 @@ pub struct HealthConfig {
     pub require: Vec<String>,
     /// Whether clients are offered the tool `health_check`.
     pub tool: bool,
+}
+
+/// Conversations that the gateway keeps for its clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContextsConfig {
+    /// Whether clients are offered conversations: the tools `context_get`, `context_update`, `context_append`, `context_list` and
+    /// `context_share`, and resources.
+    pub tools: bool,
 }
 
 /// How the gateway presents itself.

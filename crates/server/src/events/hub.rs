@@ -85,7 +85,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn updated(&self, uri: &str, seen_by: &Audience) {
+    pub(super) fn updated(&self, uri: &str, is_for: impl Fn(&Principal) -> bool) {
         let subscribed = |listener: &Listener| {
             let concerned = concerned(&listener.filter.uris, uri);
             (!concerned.is_empty()).then_some(concerned)
@@ -94,7 +94,7 @@ impl Hub {
         let told: Vec<(u64, Vec<String>)> = self
             .listening(subscribed)
             .into_iter()
-            .filter(|(_, caller, _)| seen_by.has(caller) && may_hear(caller))
+            .filter(|(_, caller, _)| is_for(caller) && may_hear(caller))
             .map(|(id, _, concerned)| (id, concerned))
             .collect();
         let mut bus = self.bus.lock();

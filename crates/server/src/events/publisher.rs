@@ -49,29 +49,39 @@ impl Events {
         self.tell(&Change::Resources, &Audience::Everybody);
     }
 
+    /// The same, for those listeners alone whose principal `is_for` accepts: where each caller has a list of its own.
+    pub fn resources_changed_for(&self, is_for: impl Fn(&Principal) -> bool + Send + Sync + 'static) {
+        self.resources_changed_to(&Audience::Some(vec![VisibilityRule::new(is_for)]));
+    }
+
     /// Notifies listeners that a resource changed: those that subscribed to it, to one that it is a part of (`docs:///a/b`
     /// is a part of `docs:///a`), or to a fragment of it, which may have changed as well.
     ///
     /// 2026-07-28, schema, `ResourceUpdatedNotification`: the URI "might be a sub-resource of the one that the client
     /// actually subscribed to".
     pub fn resource_updated(&self, uri: &str) {
+        self.resource_updated_for(uri, |_| true);
+    }
+
+    /// The same, for those listeners alone whose principal `is_for` accepts: where one URI is another resource for each caller.
+    pub fn resource_updated_for(&self, uri: &str, is_for: impl Fn(&Principal) -> bool) {
         for (hub, seen_by) in self.hubs(true) {
-            hub.updated(uri, &seen_by);
+            hub.updated(uri, |principal| seen_by.has(principal) && is_for(principal));
         }
     }
 
     /// The tools that `audience` sees changed.
-    pub(crate) fn tools_changed_for(&self, audience: &Audience) {
+    pub(crate) fn tools_changed_to(&self, audience: &Audience) {
         self.tell(&Change::Tools, audience);
     }
 
     /// The prompts that `audience` sees changed.
-    pub(crate) fn prompts_changed_for(&self, audience: &Audience) {
+    pub(crate) fn prompts_changed_to(&self, audience: &Audience) {
         self.tell(&Change::Prompts, audience);
     }
 
     /// The list of resources that `audience` sees changed.
-    pub(crate) fn resources_changed_for(&self, audience: &Audience) {
+    pub(crate) fn resources_changed_to(&self, audience: &Audience) {
         self.tell(&Change::Resources, audience);
     }
 

@@ -44,6 +44,8 @@ pub struct Record<T> {
 const TRIES: u32 = 8;
 /// The longest pause after the first conflict; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(2);
+/// The number of versions that are read at once.
+const VERSIONS_PAGE: usize = 32;
 /// The member with the number of the format.
 const FORMAT: &str = "format";
 
@@ -70,6 +72,27 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
         let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
         let value = self.typed(self.read(&key, &entry).await?)?;
         Ok(Some(Record { version: entry.version, value }))
+    }
+
+    /// Returns the versions of the record `id` that are kept, the oldest first. One that cannot be read is left out.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn versions(&self, id: &str) -> Result<Vec<Record<T>>, Error> {
+        let key = Key::new(self.bucket, id);
+        let (mut after, mut versions) = (Version::START, Vec::new());
+        loop {
+            let page = self.store.read(&key, after, VERSIONS_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(versions) };
+            after = last.version;
+            for entry in page {
+                match self.read(&key, &entry).await.and_then(|object| self.typed(object)) {
+                    Ok(value) => versions.push(Record { version: entry.version, value }),
+                    Err(Error::Unreadable | Error::Newer { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
     }
 
     /// Writes a record that must not be there yet. Returns its version.
