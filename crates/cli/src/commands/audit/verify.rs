@@ -36,6 +36,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn text(report: &Report) -> String {
     let (chains, records) = (report.chains.len(), report.records());
     let mut text = match report.is_whole() {
+        // A log that was removed as a whole leaves nothing to find it by but the heads that went to the log.
+        true if chains == 0 => "there is no audit log here. If there was one, it was removed: give a head of it from the log with --head\n".to_owned(),
         true => format!("the audit log is whole: {records} records in {chains} chains\n"),
         false => "the audit log is not as it was written\n".to_owned(),
     };

@@ -97,7 +97,7 @@ pub struct PoolUse {
 /// No place became free for a call, which was not sent.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
-    "{host} is busy: the call was not sent, since it had no place within {} s (http_pool_timeout). {host}: {}; all \
+    "{host} is busy: the call was not sent, since it had no place within {:.1} s (http_pool_timeout). {host}: {}; all \
      hosts: {}. Try again later, or raise {}", waited.as_secs_f32(), of_host.words("http_pool_per_host"), total.words("http_pool"), self.reached()
 )]
 #[non_exhaustive]
