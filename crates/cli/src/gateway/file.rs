@@ -50,7 +50,10 @@ impl GatewayFile {
         }
         let config = gateway::read(&path, &surroundings.cwd)
             .map_err(|error| UserError::usage(error.to_string(), help(&error)))?;
-        if config.upstreams.values().all(|upstream| upstream.disabled) && config.knowledge.is_empty() {
+        let is_served = config.upstreams.values().any(|upstream| !upstream.disabled)
+            || !config.knowledge.is_empty()
+            || config.contexts.tools;
+        if !is_served {
             let problem = format!("{} has no servers", path.display());
             return Err(UserError::usage(
                 problem,

@@ -211,7 +211,11 @@ fn a_listener_hears_of_changes_at_another_gateway_and_a_stranger_does_not() {
 fn the_page_on_conversations_has_a_configuration_that_works() {
     let page = include_str!("../../../../docs/contexts.md");
     let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let home = folder(&[("anyport.toml", text), ("docs/a.md", "# A")]);
+    let home =
+        folder(&[("anyport.toml", text), ("docs/a.md", "# A"), ("alone.toml", "[contexts]\ntools = true\n")]);
+    let mut command = anyport(home.path());
+    command.args(["config", "check", "alone.toml"]);
+    assert_eq!(to_the_end(command).code, Some(0), "conversations need no server beside them");
     let (mut gateway, server) = serve(home.path(), "state");
     let change: Value =
         serde_json::from_str(page.split("```json\n").nth(1).unwrap().split("```").next().unwrap()).unwrap();

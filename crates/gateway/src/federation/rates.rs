@@ -73,9 +73,9 @@ impl MemberLimiter {
         // What a tool has too much of does not count for its server.
         let tool = (method == Method::ToolsCall).then(|| {
             let key = RateKey::Tool { upstream: member.name.clone(), tool: own.clone() };
-            (key, rates.of_tool(own).clone())
+            (key, rates.of_tool(own))
         });
-        let server = (RateKey::Upstream(member.name.clone()), rates.member.clone());
+        let server = (RateKey::Upstream(member.name.clone()), &rates.member);
         self.0.take(tool.into_iter().chain([server]))
     }
 }

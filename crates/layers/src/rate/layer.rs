@@ -114,8 +114,8 @@ impl RateLimitLayer {
         let key = |key: RateKey| if is_call { key } else { RateKey::Other(Box::new(key)) };
         // An address is cheaper to have than an identity: what it has too much of does not count for the caller.
         let address = context.address().filter(|_| !self.address.is_empty());
-        let address = address.map(|address| (key(RateKey::address(address)), self.address.clone()));
-        let caller = (key(RateKey::caller(context)), self.caller.clone());
+        let address = address.map(|address| (key(RateKey::address(address)), &self.address));
+        let caller = (key(RateKey::caller(context)), &self.caller);
         self.limiter.take(address.into_iter().chain([caller]))
     }
 }

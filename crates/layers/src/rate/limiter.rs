@@ -156,20 +156,25 @@ impl CountedRateLimiter {
     }
 
     /// Counts one more call of each key, in their order, until a rate has no room: that is [`Failure::RateLimited`].
-    pub fn take(&self, keys: impl IntoIterator<Item = (RateKey, Rates)>) -> Counted {
+    pub fn take<'a>(&self, keys: impl IntoIterator<Item = (RateKey, &'a Rates)>) -> Counted {
         let mut keys = keys.into_iter();
         while let Some((key, rates)) = keys.next() {
-            match self.limiter.take(&key, &rates) {
+            match self.limiter.take(&key, rates) {
                 Taken::Now(Ok(())) => {}
                 Taken::Now(Err(exceeded)) => return Counted::Now(Err(self.refused(&key, &exceeded))),
                 Taken::Later(taken) => {
-                    let (this, rest) = (self.clone(), keys.collect::<Vec<_>>());
+                    let rest: Vec<_> = keys.map(|(key, rates)| (key, rates.clone())).collect();
+                    let this = self.clone();
                     return Counted::Later(Box::pin(async move {
                         taken.await.map_err(|exceeded| this.refused(&key, &exceeded))?;
-                        match this.take(rest) {
-                            Counted::Now(counted) => counted,
-                            Counted::Later(counted) => counted.await,
+                        for (key, rates) in &rest {
+                            let taken = match this.limiter.take(key, rates) {
+                                Taken::Now(taken) => taken,
+                                Taken::Later(taken) => taken.await,
+                            };
+                            taken.map_err(|exceeded| this.refused(key, &exceeded))?;
                         }
+                        Ok(())
                     }));
                 }
             }
