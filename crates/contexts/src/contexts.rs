@@ -379,7 +379,10 @@ impl Shared {
             return Ok(());
         }
         if names.len() >= self.limits.per_principal {
-            let gone = self.gone(principal, names).await?;
+            let gone = match self.listings.look_through(principal, kind, self.store.now()).await? {
+                true => self.gone(principal, names).await?,
+                false => Vec::new(),
+            };
             if gone.is_empty() {
                 self.counters.many.increment();
                 return Err(ContextsError::TooMany(self.limits.per_principal));

@@ -1,6 +1,10 @@
 //! The names of a principal's conversations: a store lists keys, but not those that others share.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyport_store::{Collection, Error, Store};
 use data_encoding::HEXLOWER;
@@ -26,11 +30,15 @@ pub(crate) struct Listings(Collection<Listing>);
 #[serde(default)]
 struct Listing {
     names: BTreeSet<String>,
+    /// When it was looked for those that have ended: seconds since 1970.
+    looked_through: u64,
 }
 
 const FORMAT: u8 = 1;
 /// How often a name is added, where each try is several that others were faster than.
 const TRIES: u32 = 8;
+/// The seconds between two looks for names of conversations that have ended.
+const PAUSE: u64 = 60;
 
 impl Listings {
     pub(crate) fn new(store: Arc<dyn Store>, sealer: Arc<dyn anyport_store::Sealer>) -> Self {
@@ -46,7 +54,7 @@ impl Listings {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.change(principal, kind, |names| _ = names.insert(name.to_owned())).await {
+            match self.change(principal, kind, |listing| _ = listing.names.insert(name.to_owned())).await {
                 // Those who begin the same conversation at once write the same.
                 Err(Error::Conflict(_)) if tries < TRIES => {
                     if self.names(principal, kind).await?.contains(name) {
@@ -59,18 +67,34 @@ impl Listings {
     }
 
     pub(crate) async fn remove(&self, principal: &str, kind: Kind, gone: &[String]) -> Result<(), Error> {
-        self.change(principal, kind, |names| names.retain(|name| !gone.contains(name))).await
+        self.change(principal, kind, |listing| listing.names.retain(|name| !gone.contains(name))).await
     }
 
-    async fn change(
+    /// Whether it is time to look for those that have ended, which reads all of them. If so, it is not for a while: who has as many as
+    /// possible and asks for more would have the store read without end.
+    pub(crate) async fn look_through(
         &self,
         principal: &str,
         kind: Kind,
-        change: impl Fn(&mut BTreeSet<String>),
-    ) -> Result<(), Error> {
+        now: SystemTime,
+    ) -> Result<bool, Error> {
+        let (id, now) = (id(principal, kind), now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        let mut is_time = false;
+        let looked = self.0.update(&id, None, |listing| {
+            let mut listing = listing.unwrap_or_default();
+            is_time = now >= listing.looked_through.saturating_add(PAUSE);
+            if is_time {
+                listing.looked_through = now;
+            }
+            listing
+        });
+        looked.await.map(|_| is_time)
+    }
+
+    async fn change(&self, principal: &str, kind: Kind, change: impl Fn(&mut Listing)) -> Result<(), Error> {
         let changed = |listing: Option<Listing>| {
             let mut listing = listing.unwrap_or_default();
-            change(&mut listing.names);
+            change(&mut listing);
             listing
         };
         self.0.update(&id(principal, kind), None, changed).await.map(|_| ())
