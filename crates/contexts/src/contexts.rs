@@ -18,8 +18,6 @@ use crate::{
 
 /// The conversations: the last 32 versions of each.
 pub static CONTEXTS: Bucket = Bucket::new("context").keep(Keep::Newest(32)).max_bytes(1 << 30).sealed();
-/// The names of each principal's conversations.
-pub static LISTINGS: Bucket = Bucket::new("context-list").max_bytes(64 << 20).sealed();
 
 /// The conversations of a store. Clones are the same.
 #[derive(Clone)]
@@ -94,7 +92,7 @@ const TRIES: u32 = 32;
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl Contexts {
-    /// The conversations of `store`, which was opened with [`CONTEXTS`] and [`LISTINGS`]. `sealer` encrypts them.
+    /// The conversations of `store`, which was opened with [`CONTEXTS`] and [`LISTINGS`](crate::LISTINGS). `sealer` encrypts them.
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Arc<dyn Sealer>,

@@ -1,6 +1,6 @@
 //! Conversations that outlive a call: what agents know of one, kept in a store, with versions, an owner, and those it is shared with.
 //!
-//! Start at [`Contexts`]. [`server`] offers them to clients as tools and resources.
+//! Start at [`Contexts`]. [`server()`] offers them to clients as tools and resources.
 //!
 //! # Layout
 //! - [`conversation`]: what is kept of a conversation.
@@ -8,7 +8,7 @@
 //! - [`name`]: how callers name one.
 //! - `listing`: the names of a caller's conversations.
 //! - [`contexts`]: finds and changes them in the store.
-//! - [`server`]: tools and resources; `answers`: what the tools answer.
+//! - `server`: tools and resources; `answers`: what the tools answer.
 //! - [`limits`]: how large and how many they may be.
 
 mod answers;
@@ -20,7 +20,8 @@ mod listing;
 pub mod name;
 pub mod server;
 
-pub use contexts::{CONTEXTS, Contexts, ContextsError, LISTINGS};
+pub use contexts::{CONTEXTS, Contexts, ContextsError};
 pub use conversation::{Conversation, Grant, May};
 pub use limits::ContextLimits;
+pub use listing::LISTINGS;
 pub use server::server;

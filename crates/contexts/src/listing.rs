@@ -6,12 +6,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyport_store::{Collection, Error, Store};
+use anyport_store::{Bucket, Collection, Error, Store};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::LISTINGS;
+/// The names of each principal's conversations.
+pub static LISTINGS: Bucket = Bucket::new("context-list").max_bytes(64 << 20).sealed();
 
 /// Which names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

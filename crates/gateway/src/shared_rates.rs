@@ -49,7 +49,6 @@ impl StoredPortions {
     }
 
     async fn taken(&self, key: &RateKey, rate: &Rate, wanted: NonZeroU32) -> Result<Portion, NoPortion> {
-        self.count_processes().await;
         let id = id(key, rate.period());
         // Longer than anything that can have been given takes to come back.
         let ttl = rate.interval().saturating_mul(rate.at_once().get()) + Duration::from_secs(60);
@@ -61,7 +60,11 @@ impl StoredPortions {
                 Record { all_back_at: all.all_back_at }
             });
             match written.await {
-                Ok(_) => return given.map_err(NoPortion::Until),
+                Ok(_) => {
+                    // Only while the store is there: without it the others are not heard of.
+                    self.count_processes().await;
+                    return given.map_err(NoPortion::Until);
+                }
                 Err(Error::Conflict(_)) => {}
                 Err(error) => {
                     tracing::debug!(%error, "no portion of a rate can be taken");
@@ -79,7 +82,6 @@ impl StoredPortions {
     }
 
     async fn count_processes(&self) {
-        // As long as they are unknown they are those of before.
         if let Ok(others) = self.store.members_of(&RATES).others().await {
             let processes = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
             self.processes.store(processes, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use std::{
 
 use futures_core::Stream;
 
-use crate::{Event, Outcome, Reply, sync::Lock};
+use crate::{Admission, Event, Outcome, Reply, sync::Lock};
 
 /// Emits events of one reply. Clones emit into the same reply.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +168,16 @@ where
     let emitter = Emitter::default();
     let future = run(emitter.clone());
     emitter.reply(future)
+}
+
+/// The reply of `call`, which is made once `admission` lets it; the failure of that otherwise.
+pub fn after(admission: Admission, call: impl FnOnce() -> Reply + Send + 'static) -> Reply {
+    reply(|emitter| async move {
+        match admission.await {
+            Ok(()) => emitter.relay(call()).await,
+            Err(failure) => failure.into(),
+        }
+    })
 }
 
 struct Emitting<F> {

@@ -20,5 +20,5 @@ pub trait CallTrail: fmt::Debug + Send + Sync + 'static {
     fn refused_by(&self, what: &str);
 }
 
-/// Whether a call may go to its server, once that is known.
+/// Whether a call may go on, once that is known.
 pub type Admission = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;

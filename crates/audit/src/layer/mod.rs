@@ -83,12 +83,7 @@ impl<S: Service> Service for Upstream<S> {
             return self.inner.call(request, context);
         };
         let inner = self.inner.clone();
-        emit::reply(|emitter| async move {
-            match admission.await {
-                Ok(()) => emitter.relay(inner.call(request, context)).await,
-                Err(failure) => failure.into(),
-            }
-        })
+        emit::after(admission, move || inner.call(request, context))
     }
 }
 

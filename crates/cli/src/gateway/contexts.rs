@@ -9,6 +9,7 @@ use anyport_contexts::Contexts;
 use anyport_gateway::federation::{Member, Naming};
 use anyport_server::Server;
 
+use super::member_names;
 use crate::{upstream_factory::UpstreamFactory, user_error::UserError};
 
 /// The tools and resources of conversations, once they are switched on.
@@ -18,8 +19,6 @@ pub(super) struct GatewayContexts {
     server: OnceLock<Server>,
 }
 
-/// The name of their server in the federation. No server of a file can have it.
-pub(super) const MEMBER: &str = "anyport.contexts";
 /// The names of its tools.
 pub(super) const TOOLS: [&str; 5] =
     ["context_append", "context_get", "context_list", "context_share", "context_update"];
@@ -54,7 +53,8 @@ impl GatewayContexts {
                 self.server.get_or_init(|| server)
             }
         };
-        let member = Member::new(MEMBER, Arc::new(server.clone())).naming(Naming::default().prefix(""));
+        let member = Member::new(member_names::CONTEXTS, Arc::new(server.clone()))
+            .naming(Naming::default().prefix(""));
         Ok(Some(member.lists_per_principal()))
     }
 }

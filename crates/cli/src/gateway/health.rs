@@ -7,7 +7,7 @@ use anyport_config::gateway::GatewayConfig;
 use anyport_gateway::federation::{Federation, Member, Naming};
 use anyport_server::Server;
 
-use super::own::is_own;
+use super::member_names::{self, is_own};
 use crate::{
     health::{Bounds, Dependency, HealthReporter, Looking, Operators, of_store, tool_server},
     upstream_factory::UpstreamFactory,
@@ -18,9 +18,6 @@ pub(super) struct GatewayHealth {
     pub(super) reporter: Arc<HealthReporter>,
     tool: Server,
 }
-
-/// The name of the tool's server in the federation. No server of a file can have it.
-pub(super) const MEMBER: &str = "anyport.health";
 
 impl GatewayHealth {
     /// How the gateway with the servers of `federation` is.
@@ -55,7 +52,10 @@ impl GatewayHealth {
 
     /// The tool as a member of the federation, if clients are offered it.
     pub(super) fn member(&self, config: &GatewayConfig) -> Option<Member> {
-        let member = || Member::new(MEMBER, Arc::new(self.tool.clone())).naming(Naming::default().prefix(""));
+        let member = || {
+            Member::new(member_names::HEALTH, Arc::new(self.tool.clone()))
+                .naming(Naming::default().prefix(""))
+        };
         config.health.tool.then(member)
     }
 }

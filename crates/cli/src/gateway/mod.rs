@@ -33,6 +33,7 @@ mod guards;
 mod hangup;
 mod health;
 mod lookup;
+mod member_names;
 mod members;
 mod own;
 mod own_address;

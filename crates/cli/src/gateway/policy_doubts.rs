@@ -8,7 +8,7 @@ use anyport_policy::{Expression, KnownNames};
 use super::{
     contexts,
     file::{GatewayFile, rule_name},
-    health,
+    member_names,
 };
 use crate::{logging, render::safe};
 
@@ -66,8 +66,8 @@ impl Names<'_> {
 
 impl KnownNames for Names<'_> {
     fn upstreams(&self) -> Vec<&str> {
-        let health = self.0.health.tool.then_some(health::MEMBER);
-        let contexts = self.0.contexts.tools.then_some(contexts::MEMBER);
+        let health = self.0.health.tool.then_some(member_names::HEALTH);
+        let contexts = self.0.contexts.tools.then_some(member_names::CONTEXTS);
         let all = self.0.upstreams.keys().chain(self.0.knowledge.keys());
         all.map(String::as_str).chain(health).chain(contexts).collect()
     }

@@ -19,10 +19,7 @@ use tokio::{
 #[cfg(unix)]
 use super::status::ServerStatus;
 use super::{
-    factories::Factories,
-    file::GatewayFile,
-    members::Members,
-    own::{OwnMembers, is_own},
+    factories::Factories, file::GatewayFile, member_names::is_own, members::Members, own::OwnMembers,
     served::Served,
 };
 use crate::{health::HealthReporter, listen::Limits, secret_command};

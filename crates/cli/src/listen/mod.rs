@@ -8,6 +8,7 @@ mod authorization_server;
 mod kept;
 mod limit;
 mod limits;
+mod opening;
 mod rates;
 mod stdin_fallback;
 mod tls;

@@ -15,6 +15,7 @@ const PAGES: &[(&str, &str)] = &[
     ("clients.md", include_str!("../../../../docs/clients.md")),
     ("coming-from.md", include_str!("../../../../docs/coming-from.md")),
     ("composing.md", include_str!("../../../../docs/composing.md")),
+    ("contexts.md", include_str!("../../../../docs/contexts.md")),
     ("deploying.md", include_str!("../../../../docs/deploying.md")),
     ("finding.md", include_str!("../../../../docs/finding.md")),
     ("first-ten-minutes.md", include_str!("../../../../docs/first-ten-minutes.md")),

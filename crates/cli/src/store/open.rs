@@ -9,9 +9,11 @@ use tokio::{
 };
 
 use super::{
-    Durability, Location, StoreStatus, buckets, folder, in_folder, local,
+    buckets::{buckets, shared_buckets},
+    durability::{Durability, StoreStatus},
+    local::{folder, in_folder, local},
+    location::Location,
     monitor::{self, ServerReport},
-    shared_buckets,
 };
 use crate::user_error::UserError;
 

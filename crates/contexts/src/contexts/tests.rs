@@ -5,6 +5,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::LISTINGS;
 
 /// Encrypts nothing.
 struct Plain;

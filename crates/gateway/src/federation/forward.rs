@@ -59,12 +59,7 @@ impl Forward {
             Counted::Now(Err(failure)) => Reply::failed(failure),
             Counted::Later(counted) => {
                 let endpoint = endpoint.clone();
-                emit::reply(|emitter| async move {
-                    match counted.await {
-                        Ok(()) => emitter.relay(self.call_counted(&endpoint, request, context)).await,
-                        Err(failure) => failure.into(),
-                    }
-                })
+                emit::after(counted, move || self.call_counted(&endpoint, request, context))
             }
         }
     }

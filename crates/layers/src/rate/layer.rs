@@ -130,12 +130,7 @@ impl<S: Service> Service for RateLimit<S> {
             Counted::Now(Err(failure)) => Reply::failed(failure),
             Counted::Later(counted) => {
                 let inner = self.inner.clone();
-                emit::reply(|emitter| async move {
-                    match counted.await {
-                        Ok(()) => emitter.relay(inner.call(request, context)).await,
-                        Err(failure) => failure.into(),
-                    }
-                })
+                emit::after(counted, move || inner.call(request, context))
             }
         }
     }
