@@ -61,13 +61,14 @@ impl StoredPortions {
             });
             match written.await {
                 Ok(_) => {
-                    // Only while the store is there: without it the others are not heard of.
-                    self.count_processes().await;
+                    self.processes.store(self.heard_of().await, Ordering::Relaxed);
                     return given.map_err(NoPortion::Until);
                 }
                 Err(Error::Conflict(_)) => {}
                 Err(error) => {
                     tracing::debug!(%error, "no portion of a rate can be taken");
+                    // Without the store, one that is not heard of may be there all the same.
+                    self.processes.fetch_max(self.heard_of().await, Ordering::Relaxed);
                     return Err(NoPortion::Unavailable);
                 }
             }
@@ -81,10 +82,11 @@ impl StoredPortions {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    async fn count_processes(&self) {
-        if let Ok(others) = self.store.members_of(&RATES).others().await {
-            let processes = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
-            self.processes.store(processes, Ordering::Relaxed);
+    /// The processes that are heard of; those of before where that is not known.
+    async fn heard_of(&self) -> u32 {
+        match self.store.members_of(&RATES).others().await {
+            Ok(others) => u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1),
+            Err(_) => self.processes.load(Ordering::Relaxed),
         }
     }
 }
